@@ -1,0 +1,1 @@
+"""Desired state from git, compared with the database, planned, guarded and applied."""

@@ -1,0 +1,1 @@
+"""Schedules, leases, pipelines, tool calls and events: what makes applied specs happen."""

@@ -1,0 +1,44 @@
+"""The only wall clock, monotonic clock and sleep.
+
+Due times are decided by the database's clock (`ordinaut.now()`); a process uses this one for waiting and for the
+deadlines it keeps by itself. Tests replace both with one fake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the program may know of time."""
+
+    def now(self) -> datetime:
+        """The current instant, aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean anything."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; zero or less only yields to other tasks."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251 - this is the one clock
+
+    def monotonic(self) -> float:
+        return time.monotonic()  # noqa: TID251 - this is the one clock
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - this is the one clock
+
+
+SYSTEM_CLOCK = SystemClock()

@@ -1,0 +1,146 @@
+"""The error tree. Every error has a stable code (`schemas.codes`), says what to do, and knows whether a retry can help.
+
+    OrdinautError
+    ├── ConfigError            a setting is missing or wrong
+    ├── SpecError              specs are wrong; carries every problem with its place
+    ├── ScheduleError          a schedule expression is wrong
+    ├── ExpressionError        a template or JMESPath expression is wrong or cannot be evaluated
+    ├── PlanError              plan or apply refused
+    │   ├── StalePlan          the database moved on
+    │   ├── Blocked            a guard, policy or protection refused
+    │   └── ApplyLocked        another apply holds the lock
+    ├── StoreError             PostgreSQL
+    │   ├── DatabaseUnavailable
+    │   ├── SchemaMismatch     schema older or newer than the program
+    │   └── LeaseLost          another runtime holds the run
+    ├── BusError               Redis
+    ├── EmbeddedError          an embedded server
+    └── NotFound               no such task, run, server
+
+    A failed tool call is not an exception but a value: `runtime.core.outcomes.CallOutcome`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+EXIT_CHANGES = 2
+EXIT_BLOCKED = 3
+EXIT_STALE = 4
+EXIT_LOCKED = 5
+
+
+class OrdinautError(Exception):
+    """Root of every error that a user may see.
+
+    Args:
+        message: what happened and where, one sentence, no trailing period needed.
+        hint: what to do about it; empty if the message already says so.
+        code: stable `ORDnnn` code; defaults to the class's own.
+    """
+
+    default_code: ClassVar[str] = "ORD306"
+    exit_code: ClassVar[int] = EXIT_ERROR
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" + (f"\n  {self.hint}" if self.hint else "")
+
+
+class ConfigError(OrdinautError):
+    """A setting is missing or has a wrong value."""
+
+    default_code = "ORD306"
+
+
+class ScheduleError(OrdinautError):
+    """A schedule expression cannot be used; `message` says what is wrong and `hint` what was probably meant."""
+
+    default_code = "ORD601"
+
+
+class ExpressionError(OrdinautError):
+    """A template or JMESPath expression cannot be parsed or evaluated."""
+
+    default_code = "ORD501"
+
+
+class PlanError(OrdinautError):
+    """Plan or apply refused; nothing was changed."""
+
+    default_code = "ORD201"
+
+
+class StalePlan(PlanError):
+    """The database changed since the plan was made."""
+
+    default_code = "ORD202"
+    exit_code = EXIT_STALE
+
+
+class Blocked(PlanError):
+    """A guard, policy or protection refused the change."""
+
+    default_code = "ORD203"
+    exit_code = EXIT_BLOCKED
+
+
+class ApplyLocked(PlanError):
+    """Another apply holds the lock."""
+
+    default_code = "ORD205"
+    exit_code = EXIT_LOCKED
+    retryable = True
+
+
+class StoreError(OrdinautError):
+    """PostgreSQL refused or failed."""
+
+    default_code = "ORD301"
+
+
+class DatabaseUnavailable(StoreError):
+    """PostgreSQL cannot be reached, or refused the credentials (`ORD302`)."""
+
+    default_code = "ORD301"
+    exit_code = EXIT_LOCKED
+    retryable = True
+
+
+class SchemaMismatch(StoreError):
+    """The database schema is older or newer than this program."""
+
+    default_code = "ORD303"
+
+
+class LeaseLost(StoreError):
+    """Another runtime holds the run now: stop the local work, write nothing."""
+
+    default_code = "ORD309"
+
+
+class BusError(OrdinautError):
+    """Redis cannot be reached or refused."""
+
+    default_code = "ORD305"
+    retryable = True
+
+
+class EmbeddedError(OrdinautError):
+    """An embedded PostgreSQL or Valkey could not be started, used or stopped."""
+
+    default_code = "ORD307"
+
+
+class NotFound(OrdinautError):
+    """No such task, run, server or file."""
+
+    default_code = "ORD310"

@@ -1,0 +1,1 @@
+"""PostgreSQL: the only DML in the project, one module a table group."""

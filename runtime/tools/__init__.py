@@ -1,0 +1,1 @@
+"""Tool servers: one owner task each, dependable calls, built-in tools."""

@@ -1,0 +1,73 @@
+"""Every error and diagnostic code, with its meaning: the one place a code is allocated.
+
+Ranges: 0xx reading files and the shape of documents · 1xx lint · 2xx plan and apply · 3xx store, events and
+configuration · 4xx tools · 5xx expressions and runs · 6xx schedules · 9xx fields whose engine is not there yet.
+A code, once released, never changes its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CODES: Final[dict[str, str]] = {
+    # 0xx: files and documents
+    "ORD001": "The file could not be read.",
+    "ORD002": "The file is not valid YAML.",
+    "ORD003": "A mapping holds the same key twice.",
+    "ORD004": "The document is not a mapping, or its apiVersion or kind is missing or unknown.",
+    "ORD005": "Unknown field.",
+    "ORD006": "A required field is missing.",
+    "ORD007": "The value has the wrong type or form.",
+    "ORD008": "Two documents have the same kind, namespace and name.",
+    "ORD009": "A reference names something that does not exist.",
+    "ORD010": "The input is too large, too deep, or leaves the specs folder.",
+    "ORD011": "YAML anchors, aliases, tags or merge keys are not part of the spec language.",
+    "ORD012": "A variable is not defined.",
+    "ORD013": "A pipeline's steps contradict each other.",
+    "ORD014": "Parameters do not fit the pipeline's JSON Schema, or the schema itself is not valid.",
+    # 2xx: plan and apply
+    "ORD201": "The specs hold errors, so nothing was planned.",
+    "ORD202": "The database changed since the plan was made.",
+    "ORD203": "A guard refused the change.",
+    "ORD204": "Another project owns this name.",
+    "ORD205": "Another apply holds the lock.",
+    # 3xx: store, events, configuration
+    "ORD301": "The database cannot be reached.",
+    "ORD302": "The database refused the credentials.",
+    "ORD303": "The database schema is older or newer than this program.",
+    "ORD304": "A migration file differs from the one that was applied.",
+    "ORD305": "Redis cannot be reached.",
+    "ORD306": "A setting is missing or has a wrong value.",
+    "ORD307": "An embedded server could not be started.",
+    "ORD308": "Another Ordinaut process uses this state directory.",
+    "ORD309": "The lease was lost: another runtime holds this run now.",
+    "ORD310": "Nothing with this name or id was found.",
+    # 4xx: tools
+    "ORD401": "The tool server could not be started or reached.",
+    "ORD402": "The tool server has no tool of this name.",
+    "ORD403": "The arguments do not fit the tool's schema.",
+    "ORD404": "The tool reported an error.",
+    "ORD405": "The tool did not answer in time.",
+    "ORD406": "The connection was lost after the call was sent: its outcome is unknown.",
+    "ORD407": "The tool's answer breaks its own contract.",
+    "ORD408": "The server rejected the call.",
+    "ORD409": "The agent's scopes do not allow this tool.",
+    "ORD410": "A secret is not defined or cannot be read.",
+    "ORD411": "The tool asked for input that nobody is there to give.",
+    # 5xx: expressions and runs
+    "ORD501": "The expression cannot be parsed.",
+    "ORD502": "The expression names something that is not there.",
+    "ORD503": "The expression could not be evaluated.",
+    "ORD504": "The run exceeded its timeout.",
+    "ORD505": "A step failed and its retries are used up.",
+    "ORD506": "The value is too large to be kept.",
+    # 6xx: schedules
+    "ORD601": "The schedule expression cannot be parsed.",
+    "ORD602": "RFC 5545 or cron forbids this combination.",
+    "ORD603": "Engines read this rule differently; write the explicit form.",
+    "ORD604": "The time zone is not known.",
+    "ORD605": "The schedule never fires.",
+    "ORD606": "The rule is too costly to expand.",
+    # 9xx: not supported yet
+    "ORD900": "This field is understood and checked, but its engine does not exist yet.",
+}
