@@ -1,23 +1,23 @@
 """The error tree. Every error has a stable code (`schemas.codes`), says what to do, and knows whether a retry can help.
 
-    OrdinautError
-    ├── ConfigError            a setting is missing or wrong
-    ├── SpecError              specs are wrong; carries every problem with its place
-    ├── ScheduleError          a schedule expression is wrong
-    ├── ExpressionError        a template or JMESPath expression is wrong or cannot be evaluated
-    ├── PlanError              plan or apply refused
-    │   ├── StalePlan          the database moved on
-    │   ├── Blocked            a guard, policy or protection refused
-    │   └── ApplyLocked        another apply holds the lock
-    ├── StoreError             PostgreSQL
-    │   ├── DatabaseUnavailable
-    │   ├── SchemaMismatch     schema older or newer than the program
-    │   └── LeaseLost          another runtime holds the run
-    ├── BusError               Redis
-    ├── EmbeddedError          an embedded server
-    └── NotFound               no such task, run, server
+OrdinautError
+├── ConfigError            a setting is missing or wrong
+├── SpecError              specs are wrong; carries every problem with its place
+├── ScheduleError          a schedule expression is wrong
+├── ExpressionError        a template or JMESPath expression is wrong or cannot be evaluated
+├── PlanError              plan or apply refused
+│   ├── StalePlan          the database moved on
+│   ├── Blocked            a guard, policy or protection refused
+│   └── ApplyLocked        another apply holds the lock
+├── StoreError             PostgreSQL
+│   ├── DatabaseUnavailable
+│   ├── SchemaMismatch     schema older or newer than the program
+│   └── LeaseLost          another runtime holds the run
+├── BusError               Redis
+├── EmbeddedError          an embedded server
+└── NotFound               no such task, run, server
 
-    A failed tool call is not an exception but a value: `runtime.core.outcomes.CallOutcome`.
+A failed tool call is not an exception but a value: `runtime.core.outcomes.CallOutcome`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,2 @@
+-- Takes the whole model away, with everything recorded in it.
+drop schema ordinaut cascade;

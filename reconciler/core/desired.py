@@ -1,0 +1,78 @@
+"""Desired state as values: what compiling a specs folder gives, and what diffing reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from schemas.base import Document
+from schemas.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """The identity of a document: kind, namespace and name; never a path."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.label}"
+
+    @property
+    def label(self) -> str:
+        """`name` in the default namespace, else `namespace/name`."""
+        return self.name if self.namespace == "default" else f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def of(cls, kind: str, reference: str, namespace: str) -> Self:
+        """The key a reference means: `name` in `namespace`, or `namespace/name`."""
+        head, slash, tail = reference.partition("/")
+        return cls(kind, head, tail) if slash else cls(kind, namespace, head)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the specs something stands; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One document as it should be in force.
+
+    Attributes:
+        key: its identity.
+        document: the validated model, defaults and variables filled in.
+        body: the normalised JSON of it; a task's pipeline is inlined under `pipeline.steps`, tool addresses are resolved.
+        digest: sha256 (hex) of the canonical JSON of `body`.
+        facets: the digest of each facet (`schedule`, `pipeline`, `policy`, `meta`).
+        place: where the document begins.
+    """
+
+    key: Key
+    document: Document
+    body: Mapping[str, Any]
+    digest: str
+    facets: Mapping[str, str]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Specs:
+    """A compiled specs folder. With any error among `problems`, `documents` is not complete and must not be applied."""
+
+    project: str
+    environment: str
+    documents: Mapping[Key, Desired]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that refuse a plan."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")

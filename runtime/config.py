@@ -1,0 +1,175 @@
+"""The only reader of the environment: one frozen, validated configuration, made once.
+
+Precedence: flag, then environment variable `ORDINAUT_…`, then `ordinaut.toml` in the working folder, then the default.
+`docs/configuration.md` lists every setting.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from runtime.errors import ConfigError
+from schemas.durations import parse_duration
+
+CONFIG_FILE: Final = "ordinaut.toml"
+_PREFIX: Final = "ORDINAUT_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting of the program.
+
+    Attributes:
+        database_url: PostgreSQL, as a URL or libpq string; None means the embedded one.
+        redis_url: Redis or Valkey; None means the embedded one.
+        state_dir: where embedded servers and process records live.
+        specs: the specs folder.
+        environment: which environment of the Project document is meant.
+        concurrency: how many runs one runtime process executes at once.
+        lease: how long a claimed run stays with a runtime that says nothing; also the recovery time after a crash.
+        poll: the longest time between two looks at the database, should every wake-up be lost.
+        grace: how long a stopping runtime waits for its runs.
+        stream: the Redis stream that every event goes to.
+        stream_length: about how many events the stream keeps.
+        log_level: debug, info, warning or error.
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    state_dir: Path = Path(".ordinaut")
+    specs: Path = Path("specs")
+    environment: str = "default"
+    concurrency: int = 32
+    lease: timedelta = timedelta(seconds=15)
+    poll: timedelta = timedelta(seconds=5)
+    grace: timedelta = timedelta(seconds=20)
+    stream: str = "ordinaut:events"
+    stream_length: int = 100_000
+    log_level: str = "info"
+
+    @classmethod
+    def load(
+        cls,
+        flags: Mapping[str, object] | None = None,
+        *,
+        environ: Mapping[str, str] = os.environ,  # noqa: TID251 - this module is the one reader
+        folder: Path | None = None,
+    ) -> Self:
+        """Read all sources and validate the result.
+
+        Args:
+            flags: settings given on the command line; None values count as not given.
+            environ: the environment.
+            folder: where `ordinaut.toml` is looked for; the working folder when None.
+
+        Raises:
+            ConfigError: ORD306, naming the setting, its source and what it may be.
+        """
+        given: dict[str, object] = {}
+        given |= _from_file((folder or Path()) / CONFIG_FILE, cls._names())
+        given |= {
+            name: environ[_PREFIX + name.upper()]
+            for name in cls._names()
+            if environ.get(_PREFIX + name.upper())
+        }
+        given |= {name: value for name, value in (flags or {}).items() if value is not None}
+        return cls(**{name: _convert(name, value) for name, value in given.items()})
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(setting.name for setting in fields(cls))
+
+
+def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:  # noqa: TID251 - as above
+    """The few variables that every child process gets; nothing else of ours leaks to it."""
+    passed = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER")
+    return {name: environ[name] for name in passed if name in environ}
+
+
+def environment_variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:  # noqa: TID251 - as above
+    """The value of a variable that a secret refers to."""
+    return environ.get(name)
+
+
+def _from_file(path: Path, names: tuple[str, ...]) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} could not be read: {error}") from error
+    unknown = sorted(set(table) - set(names))
+    if unknown:
+        raise ConfigError(
+            f"{path}: unknown setting {unknown[0]}", hint=f"settings are: {', '.join(names)}"
+        )
+    return table
+
+
+def _convert(name: str, value: object) -> Any:
+    try:
+        return _CONVERSIONS[name](value)
+    except ValueError as error:
+        raise ConfigError(f"setting {name}: {error}") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be text")
+    return value
+
+
+def _path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
+def _positive_span(value: object) -> timedelta:
+    span = value if isinstance(value, timedelta) else parse_duration(_text(value))
+    if span <= timedelta(0):
+        raise ValueError("must be longer than zero")
+    return span
+
+
+def _positive_count(value: object) -> int:
+    count = int(str(value))
+    if count < 1:
+        raise ValueError("must be at least 1")
+    return count
+
+
+def _redis_url(value: object) -> str:
+    text = _text(value)
+    if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return text
+
+
+def _level(value: object) -> str:
+    text = _text(value).lower()
+    if text not in {"debug", "info", "warning", "error"}:
+        raise ValueError("must be debug, info, warning or error")
+    return text
+
+
+_CONVERSIONS: Final = {
+    "database_url": _text,
+    "redis_url": _redis_url,
+    "state_dir": _path,
+    "specs": _path,
+    "environment": _text,
+    "concurrency": _positive_count,
+    "lease": _positive_span,
+    "poll": _positive_span,
+    "grace": _positive_span,
+    "stream": _text,
+    "stream_length": _positive_count,
+    "log_level": _level,
+}

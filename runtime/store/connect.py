@@ -1,0 +1,85 @@
+"""One short-lived, synchronous connection for commands, with timeouts on everything and errors that say what to do.
+
+Long-lived processes use `pool` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from runtime.errors import DatabaseUnavailable, StoreError
+
+CONNECT_TIMEOUT_SECONDS = 5
+# A session that hangs must not hold locks or a snapshot for ever; commands are short.
+SESSION_OPTIONS = "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+_BAD_CREDENTIALS = ("28P01", "28000", "3D000")
+
+
+@contextmanager
+def connect(
+    conninfo: str, *, read_only: bool = False, name: str = "ordinaut"
+) -> Iterator[psycopg.Connection[TupleRow]]:
+    """Open a connection in autocommit mode.
+
+    Args:
+        conninfo: a libpq connection string or URL.
+        read_only: make every transaction of the session read only, so that previews cannot write.
+        name: what `pg_stat_activity` shows.
+
+    Raises:
+        DatabaseUnavailable: ORD301 not reachable, ORD302 refused.
+        StoreError: any other database error inside the block.
+    """
+    options = SESSION_OPTIONS + (" -c default_transaction_read_only=on" if read_only else "")
+    try:
+        connection = psycopg.connect(
+            conninfo,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name=name,
+            options=options,
+        )
+    except psycopg.OperationalError as error:
+        raise unavailable(conninfo, error) from error
+    try:
+        with connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise unavailable(conninfo, error) from error
+    except psycopg.Error as error:
+        raise StoreError(
+            f"the database refused: {error}",
+            hint="`ordinaut migrate --status` shows whether its schema is current",
+        ) from error
+
+
+def unavailable(conninfo: str, error: psycopg.Error) -> DatabaseUnavailable:
+    """Turn a connection error into ours: which server, why, and what to do. The password is never part of it."""
+    where = address(conninfo)
+    reason = " ".join(str(error).split())
+    refused = error.sqlstate in _BAD_CREDENTIALS or "authentication failed" in reason
+    if refused:
+        return DatabaseUnavailable(
+            f"{where} refused the connection: {reason}",
+            hint="check user, password and database name in ORDINAUT_DATABASE_URL",
+            code="ORD302",
+        )
+    return DatabaseUnavailable(
+        f"{where} cannot be reached: {reason}",
+        hint="check ORDINAUT_DATABASE_URL and that the server runs; without it `ordinaut up` starts its own",
+    )
+
+
+def address(conninfo: str) -> str:
+    """The server and database a connection string names, without user and password."""
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        return "the database"
+    host, port = parts.get("host") or "localhost", parts.get("port") or 5432
+    return f"the database {parts.get('dbname') or ''!s} at {host}:{port}"

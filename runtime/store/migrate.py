@@ -1,0 +1,124 @@
+"""Brings the schema to a version, forwards or back: one transaction, under an advisory lock, with checksums compared.
+
+The ledger `public.ordinaut_migration` lives outside the schema `ordinaut`, so that taking everything back leaves the
+ledger to say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from migrations import Migration, migrations
+from runtime.errors import SchemaMismatch
+from runtime.store.connect import connect
+from runtime.store.statements import statement
+
+# Any fixed number serves: it names the one lock under which schemas change.
+LOCK_ID = 0x6F726469
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationState:
+    """One migration, and when it was applied (None: not yet)."""
+
+    number: int
+    name: str
+    applied_at: datetime | None
+
+
+def migrate(conninfo: str, *, to: int | None = None) -> tuple[int, int]:
+    """Bring the schema to version `to` (the newest one when None); returns the versions before and after.
+
+    All in one transaction: interrupted anywhere, nothing has happened.
+
+    Raises:
+        SchemaMismatch: ORD303 the database is newer than the program, or `to` does not exist;
+            ORD304 an applied migration differs from its file.
+        StoreError: the database cannot be reached or refused.
+    """
+    known = migrations()
+    target = known[-1].number if to is None else to
+    if not 0 <= target <= known[-1].number:
+        raise SchemaMismatch(f"there is no migration {target}; the newest is {known[-1].number}")
+    with connect(conninfo, name="ordinaut migrate") as connection, connection.transaction():
+        connection.execute(statement("lock_migrations"), {"lock_id": LOCK_ID})
+        connection.execute(statement("create_migration_ledger"))
+        applied = _applied(connection, known)
+        before = max(applied, default=0)
+        for migration in known:
+            if before < migration.number <= target:
+                connection.execute(migration.up.encode())
+                connection.execute(
+                    statement("record_migration"),
+                    {
+                        "number": migration.number,
+                        "name": migration.name,
+                        "checksum": migration.checksum,
+                    },
+                )
+        for migration in reversed(known):
+            if target < migration.number <= before:
+                connection.execute(migration.down.encode())
+                connection.execute(statement("forget_migration"), {"number": migration.number})
+    return before, target
+
+
+def migration_states(conninfo: str) -> tuple[MigrationState, ...]:
+    """Every known migration and when it was applied; writes nothing.
+
+    Raises:
+        SchemaMismatch: as `migrate`.
+        StoreError: as `migrate`.
+    """
+    known = migrations()
+    with connect(conninfo, read_only=True, name="ordinaut migrate") as connection:
+        applied = _applied(connection, known) if has_ledger(connection) else {}
+    return tuple(MigrationState(m.number, m.name, applied.get(m.number)) for m in known)
+
+
+def has_ledger(connection: psycopg.Connection[TupleRow]) -> bool:
+    """Whether any migration ever ran in this database."""
+    row = connection.execute(statement("find_migration_ledger")).fetchone()
+    return row is not None and row[0] is not None
+
+
+def require_current(connection: psycopg.Connection[TupleRow]) -> None:
+    """Refuse to work on a schema that is older or newer than this program.
+
+    Raises:
+        SchemaMismatch: ORD303 or ORD304, with the command that mends it.
+    """
+    known = migrations()
+    applied = _applied(connection, known) if has_ledger(connection) else {}
+    newest = max(applied, default=0)
+    if newest < known[-1].number:
+        raise SchemaMismatch(
+            f"the database is at schema version {newest}, this program needs {known[-1].number}",
+            hint="run `ordinaut migrate`",
+        )
+
+
+def _applied(
+    connection: psycopg.Connection[TupleRow], known: Sequence[Migration]
+) -> dict[int, datetime]:
+    rows = connection.execute(statement("list_applied_migrations")).fetchall()
+    by_number = {migration.number: migration for migration in known}
+    for number, name, checksum, _ in rows:
+        migration = by_number.get(number)
+        if migration is None:
+            raise SchemaMismatch(
+                f"the database has migration {number} ({name}), which this program does not know",
+                hint="use the newer program that made it",
+            )
+        if migration.checksum != checksum:
+            raise SchemaMismatch(
+                f"migration {number} ({name}) differs from the one that was applied",
+                hint="restore the released file: applied migrations never change",
+                code="ORD304",
+            )
+    return {number: applied_at for number, _, _, applied_at in rows}

@@ -1,0 +1,63 @@
+"""The Agent document: on whose behalf tools are called, and what it may do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainSerializer, StringConstraints
+
+from schemas.base import Document, Model, PositiveDuration, ShortText
+
+ToolPattern = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9*?_./-]+$", max_length=256),
+    Field(examples=["calendar.*", "telegram.send_message"]),
+]
+"""A tool's address in which `*` and `?` stand for anything."""
+
+Money = Annotated[Decimal, Field(gt=0, max_digits=18), PlainSerializer(str, return_type=str)]
+
+
+class RateLimit(Model):
+    """At most so many calls in so much time."""
+
+    tools: ToolPattern = "*"
+    """The tools that share the limit."""
+    calls: int = Field(ge=1)
+    """How many calls."""
+    per: PositiveDuration
+    """In how much time."""
+
+
+class Budget(Model):
+    """What may be spent; a call that would exceed it is refused."""
+
+    per: Literal["run", "day"]
+    """The span that is counted."""
+    runs: int | None = Field(default=None, ge=1)
+    """Runs started."""
+    tokens: int | None = Field(default=None, ge=1)
+    """Tokens in and out."""
+    cost: Money | None = None
+    """Money, in `currency`."""
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+    """ISO 4217 code."""
+
+
+class Agent(Document):
+    """An agent and its powers: nothing is allowed that no scope names."""
+
+    kind: Literal["Agent"]
+    scopes: tuple[ToolPattern, ...] = ()
+    """The tools it may call."""
+    deny: tuple[ToolPattern, ...] = ()
+    """Tools it may not call, even if a scope names them."""
+    destructive: Literal["approval", "granted"] = "approval"
+    """Whether destructive tools need an approval step or are granted outright."""
+    rate_limits: tuple[RateLimit, ...] = ()
+    """How often it may call."""
+    budgets: tuple[Budget, ...] = ()
+    """What it may spend."""
+    contact: ShortText | None = None
+    """Whom to ask about it."""

@@ -1,0 +1,178 @@
+"""Steps, and the Pipeline document: a reusable list of steps with typed parameters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.base import (
+    Condition,
+    Document,
+    Identifier,
+    JsonObject,
+    Model,
+    PositiveDuration,
+    QualifiedName,
+    ShortText,
+    Text,
+)
+
+Tool = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([a-z0-9][a-z0-9-]*/)?[a-z0-9][a-z0-9-]*\.[A-Za-z0-9_][A-Za-z0-9_./-]*$",
+        max_length=256,
+    ),
+    Field(examples=["google-calendar.list_events", "llm.plan"]),
+]
+"""A tool's address: its server, a dot, its name. `namespace/server.tool` reaches another namespace."""
+
+Effect = Literal["pure", "idempotent", "once", "transactional"]
+RetryOn = Literal["not_sent", "tool_error", "contract_error", "rejected", "lost", "timeout"]
+
+
+class Retry(Model):
+    """When and how often a failed step is tried again."""
+
+    attempts: int = Field(default=1, ge=1, le=100)
+    """Tries in all, the first included."""
+    backoff: Literal["exponential", "linear", "fixed"] = "exponential"
+    """How the wait grows."""
+    initial: PositiveDuration = timedelta(seconds=1)
+    """The wait before the second try."""
+    max: PositiveDuration = timedelta(seconds=300)
+    """The longest wait."""
+    jitter: Literal["full", "none"] = "full"
+    """`full` draws each wait evenly between zero and its bound."""
+    retry_on: tuple[RetryOn, ...] = ("not_sent", "tool_error")
+    """The outcome classes that are tried again. `lost` and `timeout` need a step that is pure or idempotent."""
+
+
+class Idempotency(Model):
+    """How the idempotency key, stable over retries, reaches the tool."""
+
+    argument: ShortText | None = None
+    """The argument that takes the key."""
+    header: ShortText | None = None
+    """The HTTP header that takes the key."""
+    key: Text | None = None
+    """A template that overrides the derived key."""
+
+
+class Cache(Model):
+    """Reuse an earlier result of the same call."""
+
+    ttl: PositiveDuration
+    """How long a result may be reused."""
+    key: Text | None = None
+    """A template that overrides the key derived from tool and arguments."""
+
+
+class Goto(Model):
+    """Continue at another step."""
+
+    goto: Identifier
+    """The step to continue at."""
+
+
+class Verify(Model):
+    """Find out with another tool whether a call with an unknown outcome happened."""
+
+    verify: Tool
+    """The tool that knows."""
+    with_: JsonObject = Field(default_factory=dict, alias="with")
+    """Its arguments."""
+    when: Condition
+    """Holds if the call happened; `result` is the tool's answer."""
+
+
+class Approval(Model):
+    """Wait for a person before the call."""
+
+    by: tuple[ShortText, ...] = Field(min_length=1)
+    """Who may decide: persons or teams."""
+    timeout: PositiveDuration | None = None
+    """How long to wait."""
+    on_timeout: Literal["fail", "skip"] = "fail"
+    """What becomes of the step when nobody decides."""
+    show: Text | None = None
+    """What the person is shown, as a template; the rendered arguments when left out."""
+
+
+class Step(Model):
+    """One tool call of a pipeline."""
+
+    id: Identifier
+    """The step's name, unique in its pipeline."""
+    uses: Tool
+    """The tool to call, as `server.tool`."""
+    with_: JsonObject = Field(default_factory=dict, alias="with")
+    """The tool's arguments; every string may be a template."""
+    save_as: Identifier | None = None
+    """The name under which templates find the result; the step's id when left out."""
+    if_: Condition | bool | None = Field(default=None, alias="if")
+    """Skip the step unless this holds."""
+    needs: tuple[Identifier, ...] | None = None
+    """The steps that must come first; the step before it when left out, none when empty."""
+    foreach: Text | None = None
+    """A template that gives a list: the step runs once for each `${item}`."""
+    max_parallel: int = Field(default=1, ge=1, le=1000)
+    """How many items of `foreach` run at once."""
+    timeout: PositiveDuration | None = None
+    """The longest time one try may take; 30 s when neither step nor server says otherwise."""
+    retry: Retry | None = None
+    """Overrides the task's retry."""
+    effect: Effect = "idempotent"
+    """What repeating the call does: nothing (`pure`), nothing more (`idempotent`), harm (`once`), or it commits with us (`transactional`)."""
+    idempotency: Idempotency | None = None
+    """How the tool receives the idempotency key."""
+    cache: Cache | None = None
+    """Reuse an earlier result."""
+    expect: Condition | tuple[Condition, ...] | None = None
+    """Must hold of `result`, or the step fails."""
+    fail_when: Condition | None = None
+    """Fails the step although the tool reported success; `result` is the answer."""
+    parse: Literal["auto", "json", "text", "python", "lines"] = "auto"
+    """How a text answer is read."""
+    on_error: Literal["fail", "continue"] | Goto = "fail"
+    """What becomes of the run when the step has failed for good."""
+    on_unknown: Literal["fail", "ask"] | Verify = "fail"
+    """What to do when a call may or may not have happened."""
+    usage: dict[ShortText, Condition] | None = None
+    """Where the answer tells what the call cost, by OpenTelemetry GenAI name."""
+    approval: Approval | None = None
+    """Wait for a person before the call."""
+
+    @property
+    def result_name(self) -> str:
+        """The name under which templates find this step's result."""
+        return self.save_as or self.id
+
+
+Steps = Annotated[tuple[Step, ...], Field(min_length=1, max_length=1000)]
+
+
+class PipelineUse(Model):
+    """A Pipeline document, used with these parameters."""
+
+    use: QualifiedName
+    """The pipeline's name."""
+    with_: JsonObject = Field(default_factory=dict, alias="with")
+    """Values for the pipeline's parameters; templates are allowed."""
+
+
+class Pipeline(Document):
+    """A reusable list of steps with typed parameters."""
+
+    kind: Literal["Pipeline"]
+    params: dict[str, Any] = Field(
+        default_factory=dict,
+        examples=[
+            {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+        ],
+    )
+    """A JSON Schema of the parameters."""
+    steps: Steps
+    """The steps, in order."""

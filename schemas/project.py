@@ -1,0 +1,103 @@
+"""The Project document: what a repository of specs is called, its variables, secrets, environments and guards."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.base import Document, Identifier, Model, PositiveDuration, ShortText, Text
+from schemas.pipeline import Retry
+from schemas.schedule import TimeZone
+from schemas.task import CatchUp, Overlap
+
+
+class Secret(Model):
+    """Where a secret is read from when it is needed; its value is never stored."""
+
+    env: ShortText | None = None
+    """An environment variable of the runtime."""
+    file: Text | None = None
+    """A file that the runtime may read; its content without the last newline."""
+    command: tuple[Text, ...] | None = None
+    """A program that prints it, with its arguments."""
+
+    @model_validator(mode="after")
+    def _exactly_one_source(self) -> Secret:
+        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
+            raise ValueError("a secret has exactly one of env, file and command")
+        return self
+
+
+class Defaults(Model):
+    """Values that documents take where they say nothing."""
+
+    namespace: ShortText | None = None
+    """The namespace."""
+    owner: ShortText | None = None
+    """Who answers."""
+    agent: ShortText | None = None
+    """The agent of tasks."""
+    timezone: TimeZone | None = None
+    """The zone of schedules that need one."""
+    catch_up: CatchUp | None = None
+    """Catch-up of tasks."""
+    overlap: Overlap | None = None
+    """Overlap of tasks."""
+    priority: int | None = Field(default=None, ge=1, le=9)
+    """Priority of tasks."""
+    timeout: PositiveDuration | None = None
+    """Timeout of tasks."""
+    retry: Retry | None = None
+    """Retry of tasks."""
+
+
+class Environment(Model):
+    """One place where the same specs run, such as staging."""
+
+    variables: dict[Identifier, Any] = Field(default_factory=dict)
+    """Values of `${vars.…}` there."""
+    overlay: Text | None = None
+    """A folder of partial documents laid over the specs, relative to this file."""
+
+
+class FreezeWindow(Model):
+    """A span in which nothing is applied."""
+
+    rrule: Text
+    """When it begins."""
+    timezone: TimeZone
+    """The zone of the rule."""
+    duration: PositiveDuration
+    """How long it lasts."""
+    reason: ShortText | None = None
+    """Why."""
+
+
+class Guards(Model):
+    """Changes that are refused unless they are asked for by their exact number."""
+
+    max_retire: int = Field(default=5, ge=0)
+    """Retiring more documents than this is refused, if it is also more than `max_retire_percent`."""
+    max_retire_percent: float = Field(default=10.0, ge=0, le=100)
+    """Retiring a larger share than this is refused, if it is also more than `max_retire`."""
+    freeze: tuple[FreezeWindow, ...] = ()
+    """When nothing is applied."""
+
+
+class Project(Document):
+    """The head of a specs folder, in `ordinaut.yaml`; it owns every document beside it."""
+
+    kind: Literal["Project"]
+    variables: dict[Identifier, Any] = Field(default_factory=dict)
+    """Values of `${vars.…}`, filled in when a plan is made."""
+    secrets: dict[Identifier, Secret] = Field(default_factory=dict)
+    """Where `${secrets.…}` are read when a step needs them."""
+    defaults: Defaults = Defaults()
+    """Values that documents take where they say nothing."""
+    environments: dict[Identifier, Environment] = Field(default_factory=dict)
+    """The places where these specs run."""
+    guards: Guards = Guards()
+    """Changes that are refused."""
+    heal: Literal["off", "alert", "heal"] = "alert"
+    """What to do about changes that did not come through git."""

@@ -1,0 +1,236 @@
+"""When a task runs: one model a trigger kind, told apart by the key that names the kind."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from schemas.base import (
+    Condition,
+    Duration,
+    JsonObject,
+    Model,
+    PositiveDuration,
+    QualifiedName,
+    Text,
+)
+
+DstGap = Literal["shift", "skip"]
+DstFold = Literal["first", "second", "both"]
+
+
+def _as_local(value: object) -> dt.datetime:
+    """A wall time: a date or a date with a time, never with an offset."""
+    if isinstance(value, dt.datetime):
+        local = value
+    elif isinstance(value, dt.date):
+        local = dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - wall time on purpose
+    elif isinstance(value, str):
+        local = _parse_iso(value)
+    else:
+        raise ValueError("write a local date and time such as 2026-01-05T08:30")
+    if local.tzinfo is not None:
+        raise ValueError("is wall time in `timezone`: leave out the offset")
+    return local
+
+
+def _as_instant(value: object) -> dt.datetime:
+    """A date and time; with an offset it is an instant, without one it is wall time."""
+    if isinstance(value, str):
+        value = _parse_iso(value)
+    if not isinstance(value, dt.datetime):
+        raise ValueError("write a date and time such as 2026-01-05T08:30 or 2026-01-05T06:30Z")
+    return value if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def _parse_iso(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("write a date and time as ISO 8601, such as 2026-01-05T08:30") from None
+
+
+def _iso(value: dt.datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+_LOCAL_JSON_SCHEMA = {"type": "string", "examples": ["2026-01-05T08:30"]}
+LocalTime = Annotated[
+    dt.datetime,
+    BeforeValidator(_as_local),
+    PlainSerializer(_iso, return_type=str),
+    WithJsonSchema(_LOCAL_JSON_SCHEMA),
+]
+"""Wall time in the schedule's zone."""
+
+Moment = Annotated[
+    dt.datetime,
+    BeforeValidator(_as_instant),
+    PlainSerializer(_iso, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2026-01-05T08:30", "2026-01-05T06:30:00Z"]}),
+]
+"""A date and time: an instant with an offset, wall time without one."""
+
+TimeZone = Annotated[str, Field(min_length=1, max_length=64, examples=["Europe/Chisinau", "UTC"])]
+"""A name of the IANA time zone database."""
+
+
+class TimeBound(Model):
+    """What every time-driven kind shares."""
+
+    until: Moment | None = None
+    """The last moment at which it may fire, inclusive."""
+    count: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Fire this many times, counted from `start`."""
+    exclude: tuple[QualifiedName, ...] = ()
+    """Calendars whose days and windows do not fire."""
+    include: tuple[QualifiedName, ...] = ()
+    """Calendars outside of which nothing fires."""
+    on_excluded: Literal["skip", "next_included", "previous_included"] = "skip"
+    """What becomes of an excluded occurrence."""
+    jitter: Duration = dt.timedelta(0)
+    """Spread the due time by up to this much; the same occurrence always gets the same offset."""
+
+
+class RRuleSchedule(TimeBound):
+    """A recurrence rule of RFC 5545, read as wall time in `timezone`."""
+
+    rrule: Text | tuple[Text, ...] = Field(
+        examples=["FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=8;BYMINUTE=30"]
+    )
+    """The rule, or several that are united."""
+    timezone: TimeZone
+    """The zone in which the rule is read."""
+    start: LocalTime | None = None
+    """DTSTART, in local time. Without it the rule counts from 1 January 2000, 00:00; rules with INTERVAL or COUNT need it."""
+    rdate: tuple[Moment, ...] = ()
+    """Extra occurrences."""
+    exdate: tuple[Moment, ...] = ()
+    """Occurrences to leave out."""
+    dst_gap: DstGap = "shift"
+    """A time that does not exist: shift it as RFC 5545 does, or skip it."""
+    dst_fold: DstFold = "first"
+    """A time that happens twice: run at the first, the second, or both."""
+
+
+class CronSchedule(TimeBound):
+    """A cron expression with the semantics of Vixie cron, as Debian ships it."""
+
+    cron: Text = Field(examples=["30 8 * * 1-5", "@daily"])
+    """Five or six fields, or an @-word."""
+    timezone: TimeZone
+    """The zone in which the fields are read."""
+    start: LocalTime | None = None
+    """Nothing fires before this local time."""
+    dst_gap: DstGap | None = None
+    """Overrides what cron does with a time that does not exist."""
+    dst_fold: DstFold | None = None
+    """Overrides what cron does with a time that happens twice."""
+
+
+class EverySchedule(TimeBound):
+    """A fixed span of elapsed time, whatever the clocks do."""
+
+    every: PositiveDuration
+    """The span between two occurrences."""
+    start: Moment | None = None
+    """The first occurrence. Without it, spans count from 1 January 2000 UTC, so they fall on round times."""
+    timezone: TimeZone | None = None
+    """Needed only when `start` is wall time."""
+
+
+class AtSchedule(Model):
+    """One moment, or a list of them."""
+
+    at: Moment | tuple[Moment, ...]
+    """When to run."""
+    timezone: TimeZone | None = None
+    """Needed when `at` is wall time."""
+    jitter: Duration = dt.timedelta(0)
+    """Spread the due time by up to this much."""
+    dst_gap: DstGap = "shift"
+    """A time that does not exist: shift it as RFC 5545 does, or skip it."""
+    dst_fold: DstFold = "first"
+    """A time that happens twice: run at the first, the second, or both."""
+
+
+class EventSchedule(Model):
+    """A run for every matching event."""
+
+    event: Text = Field(examples=["orders.created"])
+    """The topic to listen to."""
+    filter: Condition | None = None
+    """Only events for which this holds; the event is the root."""
+    debounce: Duration | None = None
+    """Wait until the topic has been quiet for so long, then run once."""
+
+
+class Poll(Model):
+    """The tool that a condition asks."""
+
+    uses: Text
+    """The tool, as `server.tool`."""
+    with_: JsonObject = Field(default_factory=dict, alias="with")
+    """Its arguments."""
+    every: PositiveDuration
+    """How often to ask."""
+    when: Condition
+    """Fires when this becomes true; `result` is the tool's answer."""
+    edge: Literal["rising", "level"] = "rising"
+    """Fire when the condition becomes true, or each time it is found true."""
+
+
+class ConditionSchedule(Model):
+    """A tool polled on a schedule; a run when its answer comes to meet a condition."""
+
+    condition: Poll
+    """What to ask, how often, and what answer fires."""
+
+
+class ManualSchedule(Model):
+    """Runs only when somebody asks."""
+
+    manual: Literal[True]
+    """Always `true`."""
+
+
+_KINDS = ("rrule", "cron", "every", "at", "event", "condition", "manual")
+
+
+def _kind_of(value: Any) -> str:
+    """The tag of a schedule: the one key of it that names a kind. Tags carry angle brackets so that no field equals one."""
+    if isinstance(value, Model):
+        present = [kind for kind in _KINDS if kind in type(value).model_fields]
+        return f"<{present[0]}>"
+    if not isinstance(value, dict):
+        raise PydanticCustomError(
+            "schedule_form", "a schedule is a mapping such as {cron: '0 8 * * *', timezone: UTC}"
+        )
+    present = [kind for kind in _KINDS if kind in value]
+    if len(present) != 1:
+        found = " and ".join(present) if present else "none"
+        raise PydanticCustomError(
+            "schedule_kind",
+            "a schedule names exactly one of {kinds}; found {found}",
+            {"kinds": ", ".join(_KINDS), "found": found},
+        )
+    return f"<{present[0]}>"
+
+
+Schedule = Annotated[
+    Annotated[RRuleSchedule, Tag("<rrule>")]
+    | Annotated[CronSchedule, Tag("<cron>")]
+    | Annotated[EverySchedule, Tag("<every>")]
+    | Annotated[AtSchedule, Tag("<at>")]
+    | Annotated[EventSchedule, Tag("<event>")]
+    | Annotated[ConditionSchedule, Tag("<condition>")]
+    | Annotated[ManualSchedule, Tag("<manual>")],
+    Discriminator(_kind_of),
+]
+"""One trigger of a task."""
+
+TimeSchedule = RRuleSchedule | CronSchedule | EverySchedule | AtSchedule
+"""The kinds that time alone drives."""

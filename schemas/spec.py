@@ -1,0 +1,34 @@
+"""The six kinds of document, and the one union of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from schemas.agent import Agent
+from schemas.base import Document
+from schemas.calendar import Calendar
+from schemas.pipeline import Pipeline
+from schemas.project import Project
+from schemas.task import Task
+from schemas.tool_server import ToolServer
+
+Spec = Annotated[
+    Project | Task | Pipeline | ToolServer | Agent | Calendar,
+    Field(discriminator="kind"),
+]
+"""Any document."""
+
+KINDS: Final[dict[str, type[Document]]] = {
+    "Project": Project,
+    "Task": Task,
+    "Pipeline": Pipeline,
+    "ToolServer": ToolServer,
+    "Agent": Agent,
+    "Calendar": Calendar,
+}
+"""Every kind by its name, in the order in which people read them."""
+
+BUILTIN_SERVERS: Final = frozenset({"llm", "ordinaut"})
+"""Server names whose tools run in process; no ToolServer may take them."""

@@ -1,0 +1,75 @@
+"""The Task document: what runs, when, and under which policies."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from schemas.base import (
+    Document,
+    JsonObject,
+    Model,
+    PositiveDuration,
+    QualifiedName,
+    Text,
+)
+from schemas.pipeline import PipelineUse, Retry, Steps
+from schemas.schedule import Schedule
+
+
+class CatchUp(Model):
+    """What becomes of occurrences that were missed, for example while the runtime was down."""
+
+    policy: Literal["latest", "all", "skip"] = "latest"
+    """Run the latest missed occurrence, all of them, or none; each one that does not run is recorded."""
+    window: PositiveDuration = timedelta(hours=24)
+    """Occurrences older than this are recorded as skipped."""
+    max: int = Field(default=100, ge=1, le=10_000)
+    """With `all`, run at most so many; the older ones are recorded as skipped."""
+
+
+class Concurrency(Model):
+    """Runs that share a key share its slots, across all tasks."""
+
+    key: Text
+    """The key; may be a template over `params` and `event`."""
+    limit: int = Field(default=1, ge=1, le=1000)
+    """How many runs with this key may be active at once."""
+
+
+Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
+
+
+class Task(Document):
+    """A pipeline with a schedule and policies: the unit that is planned, applied and run."""
+
+    kind: Literal["Task"]
+    agent: QualifiedName | None = None
+    """The agent on whose behalf the tools are called."""
+    schedule: tuple[Schedule, ...] = Field(min_length=1, max_length=100)
+    """When to run: one schedule or a list of them."""
+    catch_up: CatchUp = CatchUp()
+    """What becomes of missed occurrences."""
+    overlap: Overlap = "skip"
+    """What happens when a run is due while another of this task is active."""
+    concurrency: Concurrency | None = None
+    """Slots shared with other runs."""
+    priority: int = Field(default=5, ge=1, le=9)
+    """Higher goes first; low priorities still get their share."""
+    timeout: PositiveDuration = timedelta(hours=1)
+    """The longest time a run may take from its first start, waits included."""
+    retry: Retry = Retry()
+    """How failed steps are tried again, unless a step says otherwise."""
+    pause_after_failures: int | None = Field(default=None, ge=1, le=1000)
+    """Pause the task after so many failed runs in a row."""
+    params: JsonObject = Field(default_factory=dict)
+    """Values for templates, as `${params.…}`."""
+    pipeline: Steps | PipelineUse
+    """The steps, or a Pipeline document to use."""
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, dict) else value

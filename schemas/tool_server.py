@@ -1,0 +1,101 @@
+"""The ToolServer document: an MCP server that steps may call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from schemas.base import Document, Model, PositiveDuration, ShortText, Text
+
+
+class Stdio(Model):
+    """A server that runs as a child process."""
+
+    command: Text = Field(examples=["mcp-server-time", "./servers/weather.py"])
+    """The program: a bare name is looked up beside the running interpreter, then on PATH; a name with a slash is relative to the project folder."""
+    args: tuple[str, ...] = ()
+    """Its arguments."""
+    cwd: Text | None = None
+    """The folder it runs in, relative to the project folder; the project folder when left out."""
+    env: dict[ShortText, str] = Field(default_factory=dict)
+    """Its environment, beside HOME, LANG, LOGNAME, PATH, SHELL, TERM and USER; secrets as `${secrets.name}`."""
+
+
+class Http(Model):
+    """A server reached over streamable HTTP."""
+
+    url: Text = Field(pattern=r"^https?://", examples=["https://tools.example.com/mcp"])
+    """The endpoint."""
+    headers: dict[ShortText, str] = Field(default_factory=dict)
+    """Headers sent with every request; secrets as `${secrets.name}`."""
+
+
+class ToolFilter(Model):
+    """Which of the server's tools may be used; patterns such as `list_*`."""
+
+    allow: tuple[Text, ...] = ("*",)
+    """Tools that may be called."""
+    deny: tuple[Text, ...] = ()
+    """Tools that may not, even if allowed above."""
+
+
+class ServerLimits(Model):
+    """What a server may use."""
+
+    result_bytes: int = Field(default=1_048_576, ge=1024, le=268_435_456)
+    """The largest answer that is accepted."""
+    memory_bytes: int | None = Field(default=None, ge=16_777_216)
+    """Restart a child process that grows beyond this."""
+    max_age: PositiveDuration | None = None
+    """Restart a child process that is older than this."""
+
+
+class Sandbox(Model):
+    """What a child process may do."""
+
+    user: ShortText | None = None
+    """The system user it runs as."""
+    network: bool = True
+    """Whether it may use the network."""
+    open_files: int | None = Field(default=None, ge=16)
+    """How many files it may have open."""
+
+
+class ToolServer(Document):
+    """An MCP server that steps may call as `name.tool`."""
+
+    kind: Literal["ToolServer"]
+    stdio: Stdio | None = None
+    """Run the server as a child process."""
+    http: Http | None = None
+    """Reach the server over HTTP."""
+    protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
+    """The protocol revision to speak; `auto` finds out."""
+    lifecycle: Literal["always", "lazy", "per_run"] = "lazy"
+    """Keep it running, start it when needed, or start it anew for every run."""
+    idle_stop: PositiveDuration = timedelta(minutes=5)
+    """Stop a `lazy` server that was not used for so long."""
+    max_concurrency: int = Field(default=4, ge=1, le=1000)
+    """How many calls may be under way at once."""
+    connect_timeout: PositiveDuration = timedelta(seconds=30)
+    """The longest time to start and connect."""
+    call_timeout: PositiveDuration = timedelta(seconds=30)
+    """The longest time a call may take, unless its step says otherwise."""
+    tools: ToolFilter = ToolFilter()
+    """Which of its tools may be used."""
+    trust_annotations: bool = False
+    """Believe the server's hints that a tool is read-only or idempotent."""
+    on_contract_change: Literal["refuse", "warn"] = "refuse"
+    """What to do when a tool no longer matches the tool lock."""
+    limits: ServerLimits = ServerLimits()
+    """What the server may use."""
+    sandbox: Sandbox | None = None
+    """What a child process may do."""
+
+    @model_validator(mode="after")
+    def _exactly_one_transport(self) -> ToolServer:
+        if (self.stdio is None) == (self.http is None):
+            raise ValueError("a tool server has exactly one of stdio and http")
+        return self
