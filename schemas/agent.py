@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
-from schemas.base import Document, Model, PositiveDuration, ShortText
+from schemas.base import Document, Integer, Model, PositiveDuration, ShortText
 
 ToolPattern = Annotated[
     str,
@@ -24,7 +24,7 @@ class RateLimit(Model):
 
     tools: ToolPattern = "*"
     """The tools that share the limit."""
-    calls: int = Field(ge=1)
+    calls: Integer = Field(ge=1)
     """How many calls."""
     per: PositiveDuration
     """In how much time."""
@@ -35,9 +35,9 @@ class Budget(Model):
 
     per: Literal["run", "day"]
     """The span that is counted."""
-    runs: int | None = Field(default=None, ge=1)
+    runs: Integer | None = Field(default=None, ge=1)
     """Runs started."""
-    tokens: int | None = Field(default=None, ge=1)
+    tokens: Integer | None = Field(default=None, ge=1)
     """Tokens in and out."""
     cost: Money | None = None
     """Money, in `currency`."""

@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    Strict,
     StringConstraints,
     WithJsonSchema,
 )
@@ -43,6 +44,15 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
+Integer = Annotated[int, Strict()]
+"""A whole number, written as one: neither `"5"` nor `5.0` nor `true`."""
+
+Number = Annotated[float, Strict()]
+"""A number, written as one."""
+
+Flag = Annotated[bool, Strict()]
+"""`true` or `false`; YAML 1.2 knows no `yes` and `on`."""
+
 Condition = Annotated[
     str,
     StringConstraints(min_length=1, max_length=4096),
@@ -72,6 +82,16 @@ Duration = Annotated[
     ),
 ]
 """A span of time with its unit. Equal spans are equal however they were written."""
+
+
+def as_list(value: Any) -> Any:
+    """One value as a list of one, so that both ways of writing it mean, and hash to, the same."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def word_or_mapping(value: Any) -> str:
+    """The tag of a field that takes a word or a mapping."""
+    return "<mapping>" if isinstance(value, dict | BaseModel) else "<word>"
 
 
 def _positive(value: timedelta) -> timedelta:
@@ -116,7 +136,7 @@ class Document(Model):
     """What it is for, in words."""
     renamed_from: QualifiedName | None = None
     """The former name; keeps history, queue and overrides across a rename."""
-    protect: bool = False
+    protect: Flag = False
     """Refuse to retire this document; taking the protection away needs an apply of its own."""
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
+from pydantic_core import PydanticCustomError
 
 from schemas.base import (
     Condition,
     Document,
+    Flag,
     Identifier,
+    Integer,
     JsonObject,
     Model,
     PositiveDuration,
     QualifiedName,
     ShortText,
     Text,
+    as_list,
+    word_or_mapping,
 )
 
 Tool = Annotated[
@@ -36,7 +41,7 @@ RetryOn = Literal["not_sent", "tool_error", "contract_error", "rejected", "lost"
 class Retry(Model):
     """When and how often a failed step is tried again."""
 
-    attempts: int = Field(default=1, ge=1, le=100)
+    attempts: Integer = Field(default=1, ge=1, le=100)
     """Tries in all, the first included."""
     backoff: Literal["exponential", "linear", "fixed"] = "exponential"
     """How the wait grows."""
@@ -88,6 +93,25 @@ class Verify(Model):
     """Holds if the call happened; `result` is the tool's answer."""
 
 
+OnError = Annotated[
+    Annotated[Literal["fail", "continue"], Tag("<word>")] | Annotated[Goto, Tag("<mapping>")],
+    Discriminator(word_or_mapping),
+]
+OnUnknown = Annotated[
+    Annotated[Literal["fail", "ask"], Tag("<word>")] | Annotated[Verify, Tag("<mapping>")],
+    Discriminator(word_or_mapping),
+]
+Guard = Annotated[
+    Annotated[Flag, Tag("<flag>")] | Annotated[Condition, Tag("<condition>")],
+    Discriminator(lambda value: "<flag>" if isinstance(value, bool) else "<condition>"),
+]
+Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(min_length=1),
+    BeforeValidator(as_list, json_schema_input_type=Condition | tuple[Condition, ...]),
+]
+
+
 class Approval(Model):
     """Wait for a person before the call."""
 
@@ -112,13 +136,13 @@ class Step(Model):
     """The tool's arguments; every string may be a template."""
     save_as: Identifier | None = None
     """The name under which templates find the result; the step's id when left out."""
-    if_: Condition | bool | None = Field(default=None, alias="if")
+    if_: Guard | None = Field(default=None, alias="if")
     """Skip the step unless this holds."""
     needs: tuple[Identifier, ...] | None = None
     """The steps that must come first; the step before it when left out, none when empty."""
     foreach: Text | None = None
     """A template that gives a list: the step runs once for each `${item}`."""
-    max_parallel: int = Field(default=1, ge=1, le=1000)
+    max_parallel: Integer = Field(default=1, ge=1, le=1000)
     """How many items of `foreach` run at once."""
     timeout: PositiveDuration | None = None
     """The longest time one try may take; 30 s when neither step nor server says otherwise."""
@@ -130,15 +154,15 @@ class Step(Model):
     """How the tool receives the idempotency key."""
     cache: Cache | None = None
     """Reuse an earlier result."""
-    expect: Condition | tuple[Condition, ...] | None = None
+    expect: Conditions | None = None
     """Must hold of `result`, or the step fails."""
     fail_when: Condition | None = None
     """Fails the step although the tool reported success; `result` is the answer."""
     parse: Literal["auto", "json", "text", "python", "lines"] = "auto"
     """How a text answer is read."""
-    on_error: Literal["fail", "continue"] | Goto = "fail"
+    on_error: OnError = "fail"
     """What becomes of the run when the step has failed for good."""
-    on_unknown: Literal["fail", "ask"] | Verify = "fail"
+    on_unknown: OnUnknown = "fail"
     """What to do when a call may or may not have happened."""
     usage: dict[ShortText, Condition] | None = None
     """Where the answer tells what the call cost, by OpenTelemetry GenAI name."""
@@ -161,6 +185,24 @@ class PipelineUse(Model):
     """The pipeline's name."""
     with_: JsonObject = Field(default_factory=dict, alias="with")
     """Values for the pipeline's parameters; templates are allowed."""
+
+
+def _pipeline_form(value: Any) -> str:
+    """The tag of a task's pipeline: a list of steps, or the use of a Pipeline document."""
+    if isinstance(value, list | tuple):
+        return "<steps>"
+    if isinstance(value, dict | PipelineUse):
+        return "<use>"
+    raise PydanticCustomError(
+        "pipeline_form", "a pipeline is a list of steps, or {use: name, with: {...}}"
+    )
+
+
+PipelineForm = Annotated[
+    Annotated[Steps, Tag("<steps>")] | Annotated[PipelineUse, Tag("<use>")],
+    Discriminator(_pipeline_form),
+]
+"""A list of steps, or a Pipeline document to use."""
 
 
 class Pipeline(Document):

@@ -6,7 +6,18 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import Document, Identifier, Model, PositiveDuration, ShortText, Text
+from schemas.base import (
+    Document,
+    Identifier,
+    Integer,
+    Model,
+    Name,
+    Number,
+    PositiveDuration,
+    QualifiedName,
+    ShortText,
+    Text,
+)
 from schemas.pipeline import Retry
 from schemas.schedule import TimeZone
 from schemas.task import CatchUp, Overlap
@@ -32,19 +43,19 @@ class Secret(Model):
 class Defaults(Model):
     """Values that documents take where they say nothing."""
 
-    namespace: ShortText | None = None
+    namespace: Name | None = None
     """The namespace."""
     owner: ShortText | None = None
     """Who answers."""
-    agent: ShortText | None = None
+    agent: QualifiedName | None = None
     """The agent of tasks."""
     timezone: TimeZone | None = None
-    """The zone of schedules that need one."""
+    """The zone of schedules and calendars that need one and name none."""
     catch_up: CatchUp | None = None
     """Catch-up of tasks."""
     overlap: Overlap | None = None
     """Overlap of tasks."""
-    priority: int | None = Field(default=None, ge=1, le=9)
+    priority: Integer | None = Field(default=None, ge=1, le=9)
     """Priority of tasks."""
     timeout: PositiveDuration | None = None
     """Timeout of tasks."""
@@ -77,9 +88,9 @@ class FreezeWindow(Model):
 class Guards(Model):
     """Changes that are refused unless they are asked for by their exact number."""
 
-    max_retire: int = Field(default=5, ge=0)
+    max_retire: Integer = Field(default=5, ge=0)
     """Retiring more documents than this is refused, if it is also more than `max_retire_percent`."""
-    max_retire_percent: float = Field(default=10.0, ge=0, le=100)
+    max_retire_percent: Number = Field(default=10.0, ge=0, le=100)
     """Retiring a larger share than this is refused, if it is also more than `max_retire`."""
     freeze: tuple[FreezeWindow, ...] = ()
     """When nothing is applied."""

@@ -11,11 +11,13 @@ from pydantic_core import PydanticCustomError
 from schemas.base import (
     Condition,
     Duration,
+    Integer,
     JsonObject,
     Model,
     PositiveDuration,
     QualifiedName,
     Text,
+    as_list,
 )
 
 DstGap = Literal["shift", "skip"]
@@ -83,7 +85,7 @@ class TimeBound(Model):
 
     until: Moment | None = None
     """The last moment at which it may fire, inclusive."""
-    count: int | None = Field(default=None, ge=1, le=1_000_000)
+    count: Integer | None = Field(default=None, ge=1, le=1_000_000)
     """Fire this many times, counted from `start`."""
     exclude: tuple[QualifiedName, ...] = ()
     """Calendars whose days and windows do not fire."""
@@ -98,8 +100,13 @@ class TimeBound(Model):
 class RRuleSchedule(TimeBound):
     """A recurrence rule of RFC 5545, read as wall time in `timezone`."""
 
-    rrule: Text | tuple[Text, ...] = Field(
-        examples=["FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=8;BYMINUTE=30"]
+    rrule: Annotated[
+        tuple[Text, ...],
+        BeforeValidator(as_list, json_schema_input_type=Text | tuple[Text, ...]),
+    ] = Field(
+        min_length=1,
+        max_length=100,
+        examples=["FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=8;BYMINUTE=30"],
     )
     """The rule, or several that are united."""
     timezone: TimeZone
@@ -145,7 +152,10 @@ class EverySchedule(TimeBound):
 class AtSchedule(Model):
     """One moment, or a list of them."""
 
-    at: Moment | tuple[Moment, ...]
+    at: Annotated[
+        tuple[Moment, ...],
+        BeforeValidator(as_list, json_schema_input_type=Moment | tuple[Moment, ...]),
+    ] = Field(min_length=1, max_length=1000)
     """When to run."""
     timezone: TimeZone | None = None
     """Needed when `at` is wall time."""

@@ -9,13 +9,14 @@ from pydantic import Field, field_validator
 
 from schemas.base import (
     Document,
+    Integer,
     JsonObject,
     Model,
     PositiveDuration,
     QualifiedName,
     Text,
 )
-from schemas.pipeline import PipelineUse, Retry, Steps
+from schemas.pipeline import PipelineForm, Retry
 from schemas.schedule import Schedule
 
 
@@ -26,7 +27,7 @@ class CatchUp(Model):
     """Run the latest missed occurrence, all of them, or none; each one that does not run is recorded."""
     window: PositiveDuration = timedelta(hours=24)
     """Occurrences older than this are recorded as skipped."""
-    max: int = Field(default=100, ge=1, le=10_000)
+    max: Integer = Field(default=100, ge=1, le=10_000)
     """With `all`, run at most so many; the older ones are recorded as skipped."""
 
 
@@ -35,7 +36,7 @@ class Concurrency(Model):
 
     key: Text
     """The key; may be a template over `params` and `event`."""
-    limit: int = Field(default=1, ge=1, le=1000)
+    limit: Integer = Field(default=1, ge=1, le=1000)
     """How many runs with this key may be active at once."""
 
 
@@ -56,17 +57,17 @@ class Task(Document):
     """What happens when a run is due while another of this task is active."""
     concurrency: Concurrency | None = None
     """Slots shared with other runs."""
-    priority: int = Field(default=5, ge=1, le=9)
+    priority: Integer = Field(default=5, ge=1, le=9)
     """Higher goes first; low priorities still get their share."""
     timeout: PositiveDuration = timedelta(hours=1)
     """The longest time a run may take from its first start, waits included."""
     retry: Retry = Retry()
     """How failed steps are tried again, unless a step says otherwise."""
-    pause_after_failures: int | None = Field(default=None, ge=1, le=1000)
+    pause_after_failures: Integer | None = Field(default=None, ge=1, le=1000)
     """Pause the task after so many failed runs in a row."""
     params: JsonObject = Field(default_factory=dict)
     """Values for templates, as `${params.…}`."""
-    pipeline: Steps | PipelineUse
+    pipeline: PipelineForm
     """The steps, or a Pipeline document to use."""
 
     @field_validator("schedule", mode="before")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from schemas.base import Document, Model, PositiveDuration, ShortText, Text
+from schemas.base import Document, Flag, Integer, Model, PositiveDuration, ShortText, Text
 
 
 class Stdio(Model):
@@ -44,9 +44,9 @@ class ToolFilter(Model):
 class ServerLimits(Model):
     """What a server may use."""
 
-    result_bytes: int = Field(default=1_048_576, ge=1024, le=268_435_456)
+    result_bytes: Integer = Field(default=1_048_576, ge=1024, le=268_435_456)
     """The largest answer that is accepted."""
-    memory_bytes: int | None = Field(default=None, ge=16_777_216)
+    memory_bytes: Integer | None = Field(default=None, ge=16_777_216)
     """Restart a child process that grows beyond this."""
     max_age: PositiveDuration | None = None
     """Restart a child process that is older than this."""
@@ -57,9 +57,9 @@ class Sandbox(Model):
 
     user: ShortText | None = None
     """The system user it runs as."""
-    network: bool = True
+    network: Flag = True
     """Whether it may use the network."""
-    open_files: int | None = Field(default=None, ge=16)
+    open_files: Integer | None = Field(default=None, ge=16)
     """How many files it may have open."""
 
 
@@ -77,7 +77,7 @@ class ToolServer(Document):
     """Keep it running, start it when needed, or start it anew for every run."""
     idle_stop: PositiveDuration = timedelta(minutes=5)
     """Stop a `lazy` server that was not used for so long."""
-    max_concurrency: int = Field(default=4, ge=1, le=1000)
+    max_concurrency: Integer = Field(default=4, ge=1, le=1000)
     """How many calls may be under way at once."""
     connect_timeout: PositiveDuration = timedelta(seconds=30)
     """The longest time to start and connect."""
@@ -85,7 +85,7 @@ class ToolServer(Document):
     """The longest time a call may take, unless its step says otherwise."""
     tools: ToolFilter = ToolFilter()
     """Which of its tools may be used."""
-    trust_annotations: bool = False
+    trust_annotations: Flag = False
     """Believe the server's hints that a tool is read-only or idempotent."""
     on_contract_change: Literal["refuse", "warn"] = "refuse"
     """What to do when a tool no longer matches the tool lock."""
