@@ -31,6 +31,8 @@ CODES: Final[dict[str, str]] = {
     "ORD203": "A guard refused the change.",
     "ORD204": "Another project owns this name.",
     "ORD205": "Another apply holds the lock.",
+    "ORD206": "Two documents claim the same former name.",
+    "ORD207": "The plan file is not one, or was altered.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

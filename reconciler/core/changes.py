@@ -1,0 +1,178 @@
+"""Every way in which a database can differ from git: a closed family of small records, each with its from and its to.
+
+Reads like a table of contents of the decision table, which is in `diff`. Planning, rendering and applying match on these
+types; none of them looks at the states again to find out what is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.core.desired import Desired, Key
+from schemas.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Owner:
+    """Who owns a document in the database: a project, in one of its environments."""
+
+    project: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What is compared of a document: its digest, and that of each facet."""
+
+    digest: str
+    facets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One document as the database has it.
+
+    Attributes:
+        key: its identity.
+        uid: the database's own number for it, which survives renames and retirement.
+        owner: whose it is.
+        revision_id: the revision that wrote it last.
+        last: what that revision wrote; None if no revision ever did, so nobody manages it.
+        live: what the row holds now.
+        protected: whether it may not be retired.
+        retired_at: when it was retired, an aware UTC instant; None while it is in force.
+    """
+
+    key: Key
+    uid: int
+    owner: Owner
+    revision_id: int
+    last: Version | None
+    live: Version
+    protected: bool = False
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """In git, not in force. `from_` is the tombstone that it revives, with its uid and history; None if it is new."""
+
+    from_: Applied | None
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Git moved on; nobody else did."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """The same document under a new key, perhaps with other changes."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """In force, and gone from git."""
+
+    from_: Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Git stands still, the live row moved: apply restores it."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Git moved on, the live row moved too, and elsewhere."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Converge:
+    """Git and the live row moved to the same place: only the revision is recorded."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """In git, and in the database without any revision that wrote it."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Git, the last revision and the live row agree."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Unmanaged:
+    """In the database without any revision that wrote it, and not in git: listed, never touched."""
+
+    from_: Applied
+
+
+Writing = Create | Update | Rename | Retire | Drift | Conflict | Converge | Adopt
+"""The changes that apply writes."""
+
+Change = Writing | Unchanged | Unmanaged
+"""Every outcome of the comparison of one document."""
+
+
+def key_of(change: Change) -> Key:
+    """The key that a change goes by: the new one of a rename."""
+    match change:
+        case Retire(from_) | Unmanaged(from_):
+            return from_.key
+        case _:
+            return change.to.key
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """The outcome for every document, ordered by key, and the problems for which nothing may be applied."""
+
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, changes: Iterable[Change], problems: Iterable[Problem] = ()) -> ChangeSet:
+        """The set of these, in its one order."""
+        return cls(
+            changes=tuple(sorted(changes, key=key_of)),
+            problems=tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.code))),
+        )
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self.changes)
+
+    @property
+    def writing(self) -> tuple[Writing, ...]:
+        """The changes that apply would write."""
+        return tuple(c for c in self.changes if not isinstance(c, Unchanged | Unmanaged))
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to apply."""
+        return not self.writing

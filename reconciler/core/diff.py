@@ -1,0 +1,201 @@
+"""Desired and applied state in, typed changes out: pure, and the same for any order of its inputs.
+
+Theory of operation
+    Three versions of a document are compared by digest: D, what git wants; A, what the last revision wrote; L, what the
+    live row holds.
+
+    D and A    A and L              outcome
+    equal      equal                Unchanged
+    differ     equal                Update (Rename, if the key changed too)
+    equal      differ               Drift
+    differ     differ, D equals L   Converge
+    differ     differ, D is not L   Conflict
+    D only     -                    Create
+    D, no A    L                    Adopt
+    A only     any                  Retire
+    L only     -                    Unmanaged
+
+    A retired document is a tombstone: wanted again, it comes back with its uid; not wanted, it is no outcome at all.
+    Tombstones belong to nobody any more, so a document can move from one project to another by retiring it in the first.
+
+    A rename is believed if the former key is in force and wanted no longer, and the new one is not in force. So a
+    `renamed_from` that has served its purpose does no harm, and a swap of two names is two updates. A new name that a
+    tombstone still bears is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from reconciler.core.changes import (
+    Adopt,
+    Applied,
+    Change,
+    ChangeSet,
+    Conflict,
+    Converge,
+    Create,
+    Drift,
+    Owner,
+    Rename,
+    Retire,
+    Unchanged,
+    Unmanaged,
+    Update,
+)
+from reconciler.core.desired import Desired, Key
+from schemas.problem import Problem
+
+
+def diff(
+    desired: Mapping[Key, Desired], applied: Mapping[Key, Applied], owner: Owner
+) -> ChangeSet:
+    """Compare everything.
+
+    Args:
+        desired: what git wants.
+        applied: what the database has: every document of `owner`, and those of others under a key or former key
+            that `desired` names.
+        owner: for whom; documents of others are problems where they are in the way (ORD204), else not looked at.
+    """
+    renames, problems = _renames(desired, applied, owner)
+    moved = {rename.former for rename in renames.values()}
+    changes: list[Change] = []
+    for key, wanted in desired.items():
+        found = applied.get(key)
+        if key in renames:
+            changes.append(_renamed(applied[renames[key].former], wanted))
+        elif found is not None and _is_in_force(found) and _is_foreign(found, owner):
+            problems.append(_owned_by_another(wanted, found))
+        else:
+            changes.append(_wanted(found, wanted))
+    for key, found in applied.items():
+        if key in desired or key in moved or not _is_in_force(found) or _is_foreign(found, owner):
+            continue
+        changes.append(Unmanaged(found) if found.last is None else Retire(found))
+    return ChangeSet.of(changes, problems)
+
+
+def former_key(wanted: Desired) -> Key | None:
+    """The key that a document says it had before."""
+    name = wanted.document.renamed_from
+    return None if name is None else Key.of(wanted.key.kind, name, wanted.key.namespace)
+
+
+# Whether D equals A, A equals L, and D equals L; no other combination of the three can be.
+_OUTCOMES: Final[Mapping[tuple[bool, bool, bool], Callable[[Applied, Desired], Change]]] = {
+    (True, True, True): Unchanged,
+    (False, True, False): Update,
+    (True, False, False): Drift,
+    (False, False, True): Converge,
+    (False, False, False): Conflict,
+}
+
+
+def _wanted(found: Applied | None, wanted: Desired) -> Change:
+    """The outcome for a document that git wants under an unchanged key."""
+    if found is None or not _is_in_force(found):
+        return Create(found, wanted)
+    if found.last is None:
+        return Adopt(found, wanted)
+    git, last, live = wanted.digest, found.last.digest, found.live.digest
+    return _OUTCOMES[git == last, last == live, git == live](found, wanted)
+
+
+def _renamed(found: Applied, wanted: Desired) -> Change:
+    drifted = found.last is not None and found.last.digest != found.live.digest
+    return Conflict(found, wanted) if drifted else Rename(found, wanted)
+
+
+class _Claim(NamedTuple):
+    former: Key
+    wanted: Desired
+
+
+def _renames(
+    desired: Mapping[Key, Desired], applied: Mapping[Key, Applied], owner: Owner
+) -> tuple[dict[Key, _Claim], list[Problem]]:
+    """The renames to believe, by new key; two documents with one past are a problem, and neither is believed."""
+    claims = sorted(
+        (
+            _Claim(former, wanted)
+            for wanted in desired.values()
+            if (former := former_key(wanted)) is not None
+            and _may_leave(former, desired, applied, owner)
+            and not _is_taken(wanted.key, applied)
+        ),
+        key=lambda claim: (claim.former, claim.wanted.key),
+    )
+    believed: dict[Key, _Claim] = {}
+    problems: list[Problem] = []
+    for _, group in groupby(claims, key=attrgetter("former")):
+        rivals = list(group)
+        if len(rivals) == 1:
+            believed[rivals[0].wanted.key] = rivals[0]
+        else:
+            problems += _rivals(rivals)
+    return believed, problems
+
+
+def _may_leave(
+    former: Key, desired: Mapping[Key, Desired], applied: Mapping[Key, Applied], owner: Owner
+) -> bool:
+    found = applied.get(former)
+    return (
+        former not in desired
+        and found is not None
+        and found.last is not None
+        and _is_in_force(found)
+        and not _is_foreign(found, owner)
+    )
+
+
+def _is_taken(key: Key, applied: Mapping[Key, Applied]) -> bool:
+    found = applied.get(key)
+    return found is not None and _is_in_force(found)
+
+
+def _is_in_force(found: Applied) -> bool:
+    return found.retired_at is None
+
+
+def _is_foreign(found: Applied, owner: Owner) -> bool:
+    return found.last is not None and found.owner != owner
+
+
+def _owned_by_another(wanted: Desired, found: Applied) -> Problem:
+    return _problem(
+        wanted,
+        code="ORD204",
+        message=f"{wanted.key} belongs to project {found.owner.project}, environment {found.owner.environment}",
+        hint="choose another name, or retire it there first: its history then moves here",
+    )
+
+
+def _rivals(claims: Iterable[_Claim]) -> list[Problem]:
+    rivals = list(claims)
+    return [
+        _problem(
+            claim.wanted,
+            code="ORD206",
+            message=f"{claim.wanted.key} says it was {claim.former.label}, and so does "
+            + " and ".join(other.wanted.key.label for other in rivals if other is not claim),
+            hint="leave renamed_from in the one that goes on with its history",
+        )
+        for claim in rivals
+    ]
+
+
+def _problem(wanted: Desired, *, code: str, message: str, hint: str) -> Problem:
+    place = wanted.place
+    return Problem(
+        code=code,
+        message=message,
+        hint=hint,
+        file=place.file,
+        line=place.line,
+        column=place.column,
+    )
