@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
+from schemas import patterns
 from schemas.base import Document, Integer, Model, PositiveDuration, ShortText
 
 ToolPattern = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9*?_./-]+$", max_length=256),
+    StringConstraints(pattern=patterns.TOOL_GLOB, max_length=256),
     Field(examples=["calendar.*", "telegram.send_message"]),
 ]
 """A tool's address in which `*` and `?` stand for anything."""
@@ -41,7 +42,7 @@ class Budget(Model):
     """Tokens in and out."""
     cost: Money | None = None
     """Money, in `currency`."""
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, StringConstraints(pattern=patterns.CURRENCY)] = "USD"
     """ISO 4217 code."""
 
 

@@ -16,30 +16,33 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from schemas import patterns
 from schemas.durations import format_duration, parse_duration
 
 API_VERSION = "ordinaut/v1"
 
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-IDENTIFIER_PATTERN = r"^[a-z_][a-z0-9_]{0,62}$"
-
 Name = Annotated[
     str,
-    StringConstraints(pattern=NAME_PATTERN),
+    StringConstraints(pattern=patterns.NAME),
     Field(examples=["weekday-morning-briefing"]),
 ]
 """Lower-case letters, digits and inner hyphens, at most 63: usable in a URL, a label and a file name."""
 
 QualifiedName = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-    ),
+    StringConstraints(pattern=patterns.QUALIFIED_NAME),
 ]
 """A name, or `namespace/name`; without a namespace it means the document's own."""
 
-Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
+Identifier = Annotated[str, StringConstraints(pattern=patterns.IDENTIFIER)]
 """A name that templates use: letters, digits, underscores, so that JMESPath needs no quotes."""
+
+Tool = Annotated[
+    str,
+    StringConstraints(pattern=patterns.TOOL, max_length=256),
+    Field(examples=["google-calendar.list_events", "llm.plan"]),
+]
+"""A tool's address: its server, a dot, its name. `namespace/server.tool` reaches another namespace."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -76,7 +79,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^(\d+(ms|s|m|h|d|w))+$",
+            "pattern": patterns.DURATION,
             "examples": ["30s", "10m", "1h30m", "7d"],
         }
     ),

@@ -5,23 +5,38 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from schemas import patterns
 from schemas.base import Document, Model, PositiveDuration, Text
 from schemas.schedule import TimeZone
 
 LocalClock = Annotated[
-    str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"), Field(examples=["22:00"])
+    str, StringConstraints(pattern=patterns.LOCAL_CLOCK), Field(examples=["22:00"])
 ]
+
+
+def _as_date(value: object) -> dt.date:
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    try:
+        return dt.date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("write a date as ISO 8601, such as 2026-12-25") from None
+
+
+Date = Annotated[dt.date, BeforeValidator(_as_date), Field(examples=["2026-12-25"])]
+"""A day."""
+
 Weekday = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 
 
 class DateRange(Model):
     """Days from the first to the last, both included."""
 
-    from_: dt.date = Field(alias="from")
+    from_: Date = Field(alias="from")
     """The first day."""
-    to: dt.date
+    to: Date
     """The last day."""
 
 
@@ -42,7 +57,7 @@ class Calendar(Document):
     kind: Literal["Calendar"]
     timezone: TimeZone
     """The zone in which days and hours are read."""
-    dates: tuple[dt.date, ...] = ()
+    dates: tuple[Date, ...] = ()
     """Single days."""
     ranges: tuple[DateRange, ...] = ()
     """Runs of days."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from schemas.base import (
     Condition,
@@ -20,19 +19,10 @@ from schemas.base import (
     QualifiedName,
     ShortText,
     Text,
+    Tool,
     as_list,
     word_or_mapping,
 )
-
-Tool = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^([a-z0-9][a-z0-9-]*/)?[a-z0-9][a-z0-9-]*\.[A-Za-z0-9_][A-Za-z0-9_./-]*$",
-        max_length=256,
-    ),
-    Field(examples=["google-calendar.list_events", "llm.plan"]),
-]
-"""A tool's address: its server, a dot, its name. `namespace/server.tool` reaches another namespace."""
 
 Effect = Literal["pure", "idempotent", "once", "transactional"]
 RetryOn = Literal["not_sent", "tool_error", "contract_error", "rejected", "lost", "timeout"]
@@ -187,20 +177,21 @@ class PipelineUse(Model):
     """Values for the pipeline's parameters; templates are allowed."""
 
 
+def _is_steps_or_use(value: Any) -> Any:
+    if isinstance(value, list | tuple | dict | PipelineUse):
+        return value
+    raise ValueError("a pipeline is a list of steps, or {use: name, with: {...}}")
+
+
 def _pipeline_form(value: Any) -> str:
     """The tag of a task's pipeline: a list of steps, or the use of a Pipeline document."""
-    if isinstance(value, list | tuple):
-        return "<steps>"
-    if isinstance(value, dict | PipelineUse):
-        return "<use>"
-    raise PydanticCustomError(
-        "pipeline_form", "a pipeline is a list of steps, or {use: name, with: {...}}"
-    )
+    return "<steps>" if isinstance(value, list | tuple) else "<use>"
 
 
 PipelineForm = Annotated[
     Annotated[Steps, Tag("<steps>")] | Annotated[PipelineUse, Tag("<use>")],
     Discriminator(_pipeline_form),
+    BeforeValidator(_is_steps_or_use),
 ]
 """A list of steps, or a Pipeline document to use."""
 

@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from schemas.base import (
     Condition,
@@ -17,6 +16,7 @@ from schemas.base import (
     PositiveDuration,
     QualifiedName,
     Text,
+    Tool,
     as_list,
 )
 
@@ -181,7 +181,7 @@ class EventSchedule(Model):
 class Poll(Model):
     """The tool that a condition asks."""
 
-    uses: Text
+    uses: Tool
     """The tool, as `server.tool`."""
     with_: JsonObject = Field(default_factory=dict, alias="with")
     """Its arguments."""
@@ -210,24 +210,22 @@ class ManualSchedule(Model):
 _KINDS = ("rrule", "cron", "every", "at", "event", "condition", "manual")
 
 
-def _kind_of(value: Any) -> str:
-    """The tag of a schedule: the one key of it that names a kind. Tags carry angle brackets so that no field equals one."""
+def _names_one_kind(value: Any) -> Any:
     if isinstance(value, Model):
-        present = [kind for kind in _KINDS if kind in type(value).model_fields]
-        return f"<{present[0]}>"
+        return value
     if not isinstance(value, dict):
-        raise PydanticCustomError(
-            "schedule_form", "a schedule is a mapping such as {cron: '0 8 * * *', timezone: UTC}"
-        )
+        raise ValueError("a schedule is a mapping such as {cron: '0 8 * * *', timezone: UTC}")
     present = [kind for kind in _KINDS if kind in value]
     if len(present) != 1:
         found = " and ".join(present) if present else "none"
-        raise PydanticCustomError(
-            "schedule_kind",
-            "a schedule names exactly one of {kinds}; found {found}",
-            {"kinds": ", ".join(_KINDS), "found": found},
-        )
-    return f"<{present[0]}>"
+        raise ValueError(f"a schedule names exactly one of {', '.join(_KINDS)}; found {found}")
+    return value
+
+
+def _kind_of(value: Any) -> str:
+    """The tag of a schedule: the one key of it that names a kind. Tags carry angle brackets so that no field equals one."""
+    keys = type(value).model_fields if isinstance(value, Model) else value
+    return next(f"<{kind}>" for kind in _KINDS if kind in keys)
 
 
 Schedule = Annotated[
@@ -239,6 +237,7 @@ Schedule = Annotated[
     | Annotated[ConditionSchedule, Tag("<condition>")]
     | Annotated[ManualSchedule, Tag("<manual>")],
     Discriminator(_kind_of),
+    BeforeValidator(_names_one_kind),
 ]
 """One trigger of a task."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from schemas import patterns
 from schemas.base import Document, Flag, Integer, Model, PositiveDuration, ShortText, Text
 
 
@@ -26,7 +27,7 @@ class Stdio(Model):
 class Http(Model):
     """A server reached over streamable HTTP."""
 
-    url: Text = Field(pattern=r"^https?://", examples=["https://tools.example.com/mcp"])
+    url: Text = Field(pattern=patterns.HTTP_URL, examples=["https://tools.example.com/mcp"])
     """The endpoint."""
     headers: dict[ShortText, str] = Field(default_factory=dict)
     """Headers sent with every request; secrets as `${secrets.name}`."""

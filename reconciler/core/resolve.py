@@ -1,0 +1,92 @@
+"""A document to the body that is stored: absolute references, and a task's pipeline written out in place.
+
+The body of a task holds `pipeline: {steps}` for steps of its own and `pipeline: {use, with, steps}` for a Pipeline
+document, whose parameters take the defaults of its JSON Schema, so that a run needs no other document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.core.desired import Key
+from reconciler.core.digest import normalised
+from reconciler.core.references import Names
+from schemas.base import Document
+from schemas.pipeline import Pipeline, PipelineUse
+from schemas.task import Task
+
+
+def resolved_body(
+    document: Document, names: Names, pipelines: Mapping[Key, Pipeline]
+) -> dict[str, Any]:
+    """The normalised JSON of a document whose references were all found."""
+    body = normalised(document)
+    namespace = document.namespace
+    match document:
+        case Task():
+            _resolve_task(body, document, names, pipelines)
+        case Pipeline():
+            _resolve_steps(body["steps"], names, namespace)
+        case _:
+            pass
+    return body
+
+
+def _resolve_task(
+    body: dict[str, Any], task: Task, names: Names, pipelines: Mapping[Key, Pipeline]
+) -> None:
+    namespace = task.namespace
+    if task.agent is not None:
+        body["agent"] = _label("Agent", task.agent, names, namespace)
+    for schedule in body["schedule"]:
+        for name in ("include", "exclude"):
+            if name in schedule:
+                schedule[name] = [
+                    _label("Calendar", text, names, namespace) for text in schedule[name]
+                ]
+        if "condition" in schedule:
+            _resolve_tool(schedule["condition"], "uses", names, namespace)
+    if isinstance(task.pipeline, PipelineUse):
+        body["pipeline"] = _written_out(task.pipeline, names, namespace, pipelines)
+    else:
+        _resolve_steps(body["pipeline"], names, namespace)
+        body["pipeline"] = {"steps": body["pipeline"]}
+
+
+def _written_out(
+    use: PipelineUse, names: Names, namespace: str, pipelines: Mapping[Key, Pipeline]
+) -> dict[str, Any]:
+    key = names.find("Pipeline", use.use, namespace)
+    if key is None or key not in pipelines:
+        return {"use": use.use, "with": use.with_, "steps": []}
+    pipeline = pipelines[key]
+    steps = normalised(pipeline)["steps"]
+    _resolve_steps(steps, names, pipeline.namespace)
+    return {"use": key.label, "with": {**default_params(pipeline), **use.with_}, "steps": steps}
+
+
+def default_params(pipeline: Pipeline) -> dict[str, Any]:
+    """The parameters that a pipeline's JSON Schema gives a default."""
+    properties = pipeline.params.get("properties")
+    return {
+        name: schema["default"]
+        for name, schema in (properties.items() if isinstance(properties, dict) else ())
+        if isinstance(schema, dict) and "default" in schema
+    }
+
+
+def _resolve_steps(steps: list[dict[str, Any]], names: Names, namespace: str) -> None:
+    for step in steps:
+        _resolve_tool(step, "uses", names, namespace)
+        if isinstance(step["on_unknown"], dict):
+            _resolve_tool(step["on_unknown"], "verify", names, namespace)
+
+
+def _resolve_tool(holder: dict[str, Any], name: str, names: Names, namespace: str) -> None:
+    holder[name] = names.server(holder[name], namespace) or holder[name]
+
+
+def _label(kind: str, text: str, names: Names, namespace: str) -> str:
+    found = names.find(kind, text, namespace)
+    return found.label if found else text

@@ -1,0 +1,227 @@
+"""A document against the model of its kind: every misfit, in plain sentences, at its place.
+
+What pydantic reports is rewritten here and nowhere else; no message of its own reaches a person. Leaves to
+`references` and `templates` what one document alone cannot tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from reconciler.core.desired import Place
+from reconciler.core.documents import SourceDocument, shown, shown_kind
+from reconciler.core.locate import (
+    Path,
+    field_at,
+    fields_by_name,
+    models_at,
+    path_text,
+    place_of,
+    written_path,
+)
+from reconciler.core.suggest import did_you_mean, nearest
+from schemas import patterns
+from schemas.base import Document
+from schemas.problem import Problem, Severity
+
+
+def problem_at(
+    place: Place, code: str, message: str, hint: str = "", severity: Severity = "error"
+) -> Problem:
+    """A problem at a place."""
+    return Problem(
+        code=code,
+        severity=severity,
+        message=message,
+        hint=hint,
+        file=place.file,
+        line=place.line,
+        column=place.column,
+    )
+
+
+def shaped(value: Any, kind: type[Document]) -> tuple[Document | None, tuple[ErrorDetails, ...]]:
+    """The model of `value`, or what does not fit."""
+    try:
+        return kind.model_validate(value, by_alias=True, by_name=False), ()
+    except ValidationError as error:
+        return None, tuple(error.errors(include_url=False))
+
+
+def shape_problems(
+    document: SourceDocument, kind: type[Document], errors: Iterable[ErrorDetails]
+) -> list[Problem]:
+    """One problem for each misfit; what only follows from another is left out."""
+    found = list(errors)
+    return [
+        _problem(document, kind, error)
+        for error in found
+        if not (error["type"] == "too_short" and _has_items(error))
+    ]
+
+
+def _has_items(error: ErrorDetails) -> bool:
+    """Whether a list is only too short because its items are wrong, which is said at the items."""
+    return bool(len(error["input"]) >= error["ctx"]["min_length"])
+
+
+def _problem(document: SourceDocument, kind: type[Document], error: ErrorDetails) -> Problem:
+    path: Path = error["loc"]
+    match error["type"]:
+        case "extra_forbidden":
+            return _unknown_field(document, kind, path)
+        case "missing":
+            return _missing_field(document, kind, path)
+        case _:
+            return _misfit(document, error)
+
+
+def _unknown_field(document: SourceDocument, kind: type[Document], path: Path) -> Problem:
+    name = str(path[-1])
+    owner = path_text(written_path(document, path[:-1]))
+    known = sorted(
+        {name for model in models_at(kind, path[:-1]) for name in fields_by_name(model)}
+    )
+    place = place_of(document, path, key=True)
+    message = f"unknown field `{shown(name)}` in " + (
+        f"`{owner}`" if owner else f"a {kind.__name__}"
+    )
+    return problem_at(place, "ORD005", message, _hint_for_unknown(kind, name, known))
+
+
+_SYNONYMS: Final[dict[str, str]] = {
+    "action": "uses", "arguments": "with", "args": "with", "concurrency_key": "concurrency",
+    "depends_on": "needs", "depends": "needs", "input": "with", "inputs": "with", "for_each": "foreach",
+    "loop": "foreach", "name": "id", "output": "save_as", "retries": "retry", "tool": "uses", "tz": "timezone",
+    "time_zone": "timezone", "variables": "params", "when": "if", "condition": "if",
+    "dtstart": "start", "interval": "every", "end": "until", "permissions": "scopes", "vars": "variables",
+}  # fmt: skip
+
+
+def _hint_for_unknown(kind: type[Document], name: str, known: list[str]) -> str:
+    if meant := nearest(name, known):
+        return f"did you mean `{meant}`?"
+    if (synonym := _SYNONYMS.get(name.lower().replace("-", "_"))) in known:
+        return f"did you mean `{synonym}`?"
+    if homes := _homes(kind, name):
+        return "it belongs under " + " or ".join(f"`{home}`" for home in homes)
+    return did_you_mean(name, known, f"fields here: {', '.join(known)}")
+
+
+_HOMES: Final[dict[str, tuple[str, ...]]] = {
+    "Task": ("schedule", "pipeline", "catch_up", "retry", "concurrency"),
+    "Pipeline": ("steps",),
+    "ToolServer": ("stdio", "http", "tools", "limits", "sandbox"),
+    "Project": ("defaults", "guards"),
+    "Calendar": ("windows", "ranges"),
+    "Agent": ("budgets", "rate_limits"),
+}
+
+
+def _homes(kind: type[Document], name: str) -> list[str]:
+    """The fields of a document under which a field of this name exists."""
+    return [
+        home
+        for home in _HOMES[kind.__name__]
+        if any(name in fields_by_name(model) for model in models_below(kind, home))
+    ]
+
+
+def models_below(kind: type[BaseModel], name: str) -> tuple[type[BaseModel], ...]:
+    """The models that a field holds, as itself or as its items."""
+    tags: tuple[Path, ...] = ((name,), (name, 0), (name, "<use>"), (name, "<steps>", 0))
+    return tuple(dict.fromkeys(model for path in tags for model in models_at(kind, path)))
+
+
+def _missing_field(document: SourceDocument, kind: type[Document], path: Path) -> Problem:
+    name = str(path[-1])
+    around = written_path(document, path[:-1])
+    owner = f"`{path_text(around)}`" if around else f"this {kind.__name__}"
+    info = field_at(kind, path)
+    hint = f"add `{name}:`" + (f" {_example(info.examples[0])}" if info and info.examples else "")
+    if info and info.description:
+        hint += f" ({info.description[0].lower()}{info.description[1:].rstrip('.')})"
+    return problem_at(place_of(document, around), "ORD006", f"{owner} lacks `{name}`", hint)
+
+
+def _example(value: Any) -> str:
+    return ", for example " + (f"`{value}`" if isinstance(value, str) else str(value))
+
+
+def _misfit(document: SourceDocument, error: ErrorDetails) -> Problem:
+    path: Path = error["loc"]
+    at_key = bool(path) and path[-1] == "[key]"
+    written = written_path(document, path)
+    name = f"`{path_text(written)}` " if written else ""
+    if error["type"] in ("value_error", "assertion_error"):
+        said = str(error["ctx"]["error"])
+        message = f"{name.rstrip()}: {said}" if name else said
+        hint = ""
+    else:
+        wanted, hint = _wanted(error)
+        message = f"{name or 'the document '}{wanted}"
+    return problem_at(place_of(document, path, key=at_key), "ORD007", message, hint)
+
+
+def _wanted(error: ErrorDetails) -> tuple[str, str]:
+    """What a field asks for and what it got, and what to do."""
+    context = error.get("ctx", {})
+    kind, value = error["type"], error["input"]
+    if kind == "string_type":
+        hint = (
+            f"put it in quotes: '{value}'"
+            if isinstance(value, int | float) and not isinstance(value, bool)
+            else ""
+        )
+        return f"is text; this is {shown_kind(value)}", hint
+    if kind == "literal_error":
+        words = re.findall(r"'([^']+)'", context["expected"])
+        return f"is one of {context['expected']}; this is {shown_kind(value)}", (
+            did_you_mean(value, words) if isinstance(value, str) and nearest(value, words) else ""
+        )
+    if kind == "string_pattern_mismatch":
+        return _unfit_text(value, context["pattern"])
+    for types, thing in _TYPES:
+        if kind in types:
+            return f"is {thing}; this is {shown_kind(value)}", ""
+    if wording := _BOUNDS.get(kind):
+        return wording(context, value), ""
+    return f"does not fit: {shown_kind(value)}", ""
+
+
+_TYPES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (("int_type",), "a whole number"),
+    (("float_type", "decimal_type", "decimal_parsing", "finite_number"), "a number"),
+    (("bool_type",), "`true` or `false`"),
+    (("dict_type", "model_type", "model_attributes_type"), "a mapping"),
+    (("tuple_type", "list_type"), "a list"),
+)
+_BOUNDS: Final[dict[str, Callable[[dict[str, Any], Any], str]]] = {
+    "greater_than_equal": lambda context, value: f"is at least {context['ge']}; this is {value}",
+    "less_than_equal": lambda context, value: f"is at most {context['le']}; this is {value}",
+    "greater_than": lambda context, value: f"is more than {context['gt']}; this is {value}",
+    "string_too_short": lambda *_: "is empty",
+    "string_too_long": lambda context, value: (
+        f"has {len(value):,} characters; {context['max_length']:,} are the most"
+    ),
+    "too_short": lambda *_: "is an empty list; it needs at least one item",
+    "too_long": lambda context, _: f"is a list of more than {context['max_length']:,} items",
+    "decimal_max_digits": lambda context, _: f"has more than {context['max_digits']} digits",
+}
+
+
+def _unfit_text(value: str, pattern: str) -> tuple[str, str]:
+    """A text of the wrong form, and the nearest one of the right form where it can be told."""
+    hint = ""
+    if pattern in (patterns.NAME, patterns.IDENTIFIER):
+        joint = "-" if pattern == patterns.NAME else "_"
+        near = re.sub(r"[^a-z0-9]+", joint, value.lower()).strip(joint)[:63].strip(joint)
+        hint = f"did you mean `{near}`?" if re.fullmatch(pattern.strip("^$"), near) else ""
+    elif pattern == patterns.TOOL and "." not in value:
+        hint = "name the server and the tool, with a dot between them"
+    return f"is {patterns.WORDS[pattern]}; this is {shown_kind(value)}", hint

@@ -1,0 +1,29 @@
+"""The forms that texts in documents take: each as a regular expression, and in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+NAME: Final = rf"^{_NAME}$"
+QUALIFIED_NAME: Final = rf"^({_NAME}/)?{_NAME}$"
+IDENTIFIER: Final = r"^[a-z_][a-z0-9_]{0,62}$"
+TOOL: Final = rf"^({_NAME}/)?{_NAME}\.[A-Za-z0-9_][A-Za-z0-9_./-]*$"
+TOOL_GLOB: Final = r"^[A-Za-z0-9*?_./-]+$"
+CURRENCY: Final = r"^[A-Z]{3}$"
+LOCAL_CLOCK: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
+HTTP_URL: Final = r"^https?://[^/\s]"
+DURATION: Final = r"^([0-9]+(ms|s|m|h|d|w))+$"
+
+WORDS: Final[dict[str, str]] = {
+    NAME: "a name of lower-case letters, digits and inner hyphens, at most 63 characters",
+    QUALIFIED_NAME: "a name, or `namespace/name`, of lower-case letters, digits and inner hyphens",
+    IDENTIFIER: "a name of lower-case letters, digits and underscores that starts with no digit",
+    TOOL: "the address of a tool: `server.tool`, or `namespace/server.tool`",
+    TOOL_GLOB: "the address of a tool, in which `*` and `?` stand for anything",
+    CURRENCY: "a currency code such as EUR",
+    LOCAL_CLOCK: "a time of day such as 08:30, up to 24:00",
+    HTTP_URL: "an address that starts with http:// or https://",
+}
+"""What each form asks for."""
