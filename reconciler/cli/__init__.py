@@ -1,0 +1,163 @@
+"""The command line: a table of commands, each imported only when it is called, and one boundary for errors.
+
+Promises: `ordinaut --help` imports nothing but click; results go to stdout and everything else to stderr; an error is one
+line with its code and a hint, never a traceback unless `--debug` asks for it. Leaves all work to the commands.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from reconciler.core.suggest import did_you_mean
+from runtime.errors import EXIT_ERROR, OrdinautError
+
+EXIT_INTERRUPTED: Final = 130
+
+COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Write and review": {
+        "validate": ("reconciler.cli.validate", "Check specs and show every problem at once."),
+        "next": ("reconciler.cli.next", "Show when tasks will fire, without a database."),
+        "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),
+        "apply": ("reconciler.cli.apply", "Make the database match the specs."),
+        "schema": ("reconciler.cli.schema", "Print the JSON Schema of specs, for editors."),
+        "tools": ("reconciler.cli.tools", "List, test and call tools of the specs' servers."),
+    },
+    "Run": {
+        "up": ("reconciler.cli.up", "Start everything: servers, specs and a runtime."),
+        "runtime": ("runtime.cli.runtime", "Run due work until told to stop."),
+        "run": ("runtime.cli.run", "Run a task now."),
+        "migrate": ("runtime.cli.migrate", "Bring the database schema to a version."),
+    },
+    "Look": {
+        "status": ("runtime.cli.status", "Show what is applied, what runs and what is due."),
+        "runs": ("runtime.cli.runs", "List runs, newest first."),
+        "show": ("runtime.cli.show", "Show one run: steps, tries, values and events."),
+        "events": ("runtime.cli.events", "Show events from the stream, or follow them."),
+    },
+}
+"""Every command by the section of the help it stands in: the module that holds it under its own name, and its summary."""
+
+_SUMMARIES: Final = {name: text for rows in COMMANDS.values() for name, (_, text) in rows.items()}
+_MODULES: Final = {
+    name: module for rows in COMMANDS.values() for name, (module, _) in rows.items()
+}
+
+
+class UsageRefused(click.UsageError):
+    """A command line that cannot be understood."""
+
+    # click's own 2 means "changes are pending" in a pipeline that runs `plan --detailed-exitcode`.
+    exit_code = EXIT_ERROR
+
+
+class Ordinaut(click.Group):
+    """A group that knows its commands by name and summary, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_MODULES)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return None
+        command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - what the table above promises
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _MODULES and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(
+                f"there is no command {args[0]!r}; {did_you_mean(args[0], _MODULES)}".rstrip("; "),
+                ctx,
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        for section, rows in COMMANDS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name.ljust(8), text) for name, (_, text) in rows.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = [
+            CompletionItem(name, help=text)
+            for name, text in _SUMMARIES.items()
+            if name.startswith(incomplete)
+        ]
+        # The group's own answer would import every command to ask for its summary.
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise UsageRefused(error.format_message(), error.ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever goes wrong ends here."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise UsageRefused(error.format_message(), error.ctx) from None
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            # click ends these well, a closed pipe without a word.
+            raise
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            ctx.exit(_report(error))
+
+
+def _report(error: Exception) -> int:
+    """Say what happened on stderr; returns the exit code."""
+    if isinstance(error, OrdinautError):
+        _tell(f"error {error.code}:", error.message, error.hint)
+        return error.exit_code
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    _tell("error:", what, "this is a defect; `ordinaut --debug COMMAND` shows where it happened")
+    return EXIT_ERROR
+
+
+def _tell(label: str, message: str, hint: str) -> None:
+    click.echo(f"{click.style(label, fg='red')} {message}", err=True)
+    for line in hint.splitlines():
+        click.echo(f"  {line}", err=True)
+
+
+@click.group(
+    cls=Ordinaut,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Example:
+  ordinaut validate && ordinaut plan && ordinaut apply
+\b
+Completion, in ~/.bashrc or ~/.zshrc (use zsh_source there):
+  eval "$(_ORDINAUT_COMPLETE=bash_source ordinaut)"
+""",
+)
+@click.version_option(
+    package_name="ordinaut", prog_name="ordinaut", message="%(prog)s %(version)s"
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+def main(debug: bool) -> None:
+    """Schedules as code for AI agents: YAML in git, plan, review, apply, run."""

@@ -1,0 +1,1 @@
+"""The runtime's commands: parse, call, print, exit code; no logic. `reconciler.cli` lists and loads them."""

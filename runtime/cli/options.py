@@ -1,0 +1,45 @@
+"""Options that many commands share: the settings a flag may override, and `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from runtime.config import Config
+
+Command = Callable[..., None]
+
+_SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
+    "database_url": ("URL", str, "PostgreSQL; the embedded one when left out."),
+    "redis_url": ("URL", str, "Redis or Valkey; the embedded one when left out."),
+    "state_dir": ("FOLDER", click.Path(path_type=Path), "Where the embedded servers keep their data."),
+    "specs": ("FOLDER", click.Path(path_type=Path), "The specs folder."),
+    "environment": ("NAME", str, "The environment of the Project document."),
+    "log_level": ("LEVEL", str, "debug, info, warning or error."),
+}  # fmt: skip
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+"""The flag `--json`, which the command receives as `as_json`."""
+
+
+def configured(*settings: str) -> Callable[[Command], Command]:
+    """Give a command a flag for each of these settings, and the whole configuration as `config`."""
+
+    def decorate(function: Command) -> Command:
+        @wraps(function)
+        def call(**values: Any) -> None:
+            flags = {name: values.pop(name) for name in settings}
+            function(config=Config.load(flags), **values)
+
+        command: Command = call
+        for name in reversed(settings):
+            metavar, kind, text = _SETTINGS[name]
+            flag = "--" + name.replace("_", "-")
+            command = click.option(flag, metavar=metavar, type=kind, help=text)(command)
+        return command
+
+    return decorate

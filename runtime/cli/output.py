@@ -1,0 +1,161 @@
+"""What commands print: aligned tables, JSON, times and spans as people read them, short run ids.
+
+Results go to stdout. Colour only helps the eye, is left out where stdout is no terminal or NO_COLOR is set, and never
+carries a meaning of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final
+from unicodedata import east_asian_width
+from uuid import UUID
+
+import click
+import orjson
+
+from runtime.config import environment_variable
+
+NARROWEST: Final = 80
+_GAP: Final = "  "
+_COLOURS: Final = {
+    "succeeded": "green",
+    "ok": "green",
+    "running": "cyan",
+    "waiting": "yellow",
+    "queued": "yellow",
+    "failed": "red",
+    "skipped": "bright_black",
+    "cancelled": "bright_black",
+}
+_UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def echo(text: str = "") -> None:
+    """Print text on stdout, with its colours only where they are wanted."""
+    click.echo(text, color=False if environment_variable("NO_COLOR") else None)
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as the one JSON document of the command."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def echo_json_line(value: Any) -> None:
+    """Print a value as one line of a stream of JSON documents."""
+    click.echo(orjson.dumps(value))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int = -1) -> str:
+    """Columns aligned to the left, as wide as they need to be.
+
+    Args:
+        header: the names of the columns.
+        rows: the cells, without line breaks; colours do not count.
+        flexible: the column that is cut, on a terminal, where a line would be wider than it.
+    """
+    cells = [list(header), *(list(row) for row in rows)]
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(header))]
+    if sys.stdout.isatty():
+        widths[flexible] -= max(0, sum(widths) + len(_GAP) * (len(widths) - 1) - _terminal_width())
+        widths[flexible] = max(widths[flexible], _width(header[flexible]))
+    lines = [_line(row, widths) for row in cells]
+    lines[0] = click.style(lines[0], bold=True)
+    return "\n".join(lines)
+
+
+def fields(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values under each other, the values aligned."""
+    widest = max(len(name) for name, _ in pairs)
+    return "\n".join(
+        f"{click.style(name.ljust(widest), bold=True)}{_GAP}{value}" for name, value in pairs
+    )
+
+
+def colour_state(state: str) -> str:
+    """A state or outcome in its colour."""
+    return click.style(state, fg=_COLOURS.get(state))
+
+
+def dim(text: str) -> str:
+    """Text that matters less."""
+    return click.style(text, dim=True)
+
+
+def short_id(run_id: UUID) -> str:
+    """The end of a run's id: its beginning is the time, which runs of one moment share."""
+    return str(run_id)[-8:]
+
+
+def local_time(instant: datetime, zone: tzinfo) -> str:
+    """An instant as wall time in a zone, with its offset, to the second where that is not zero."""
+    local = instant.astimezone(zone)
+    clock = "%H:%M:%S" if local.second else "%H:%M"
+    return local.strftime(f"%a %Y-%m-%d {clock} ") + _offset(local)
+
+
+def relative_time(instant: datetime, now: datetime) -> str:
+    """How far an instant is from now: `in 3 min`, `2 h ago`, `now`."""
+    distance = instant - now
+    if abs(distance) < timedelta(seconds=1):
+        return "now"
+    text = rough_span(abs(distance))
+    return f"in {text}" if distance > timedelta(0) else f"{text} ago"
+
+
+def rough_span(span: timedelta) -> str:
+    """A span in its largest unit and the next one: `3 d 4 h`, `12 min 5 s`."""
+    left = int(span.total_seconds())
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"
+
+
+def exact_span(seconds: float) -> str:
+    """How long something took: `12 ms`, `3.40 s`, then as `rough_span`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    span = timedelta(seconds=seconds)
+    return f"{seconds:.2f} s" if span < timedelta(minutes=1) else rough_span(span)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [_fit(cell, width) for cell, width in zip(row, widths, strict=True)]
+    return _GAP.join(cells).rstrip()
+
+
+def _fit(cell: str, width: int) -> str:
+    missing = width - _width(cell)
+    if missing >= 0:
+        return cell + " " * missing
+    kept = click.unstyle(cell)
+    while _width(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + "…" + " " * (width - 1 - _width(kept))
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that the text takes."""
+    plain = click.unstyle(text)
+    return len(plain) if plain.isascii() else sum(_columns(character) for character in plain)
+
+
+def _columns(character: str) -> int:
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def _terminal_width() -> int:
+    return max(NARROWEST, shutil.get_terminal_size((NARROWEST, 24)).columns)
+
+
+def _offset(local: datetime) -> str:
+    text = local.strftime("%z")
+    return f"{text[:3]}:{text[3:5]}"

@@ -1,0 +1,77 @@
+"""Finds the database that a command works on: the one the settings name, else the embedded one.
+
+A command beside `ordinaut up` uses the servers that it runs; where none runs, PostgreSQL is started for as long as the
+command takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from runtime.config import Config
+from runtime.embedded import running, temporarily
+from runtime.embedded.state import StateFolder
+from runtime.errors import DatabaseUnavailable
+from runtime.store.connect import connect
+from runtime.store.migrate import require_current
+
+
+@contextmanager
+def database(config: Config, *, create: bool) -> Iterator[str]:
+    """The connection string of the database, which answers for as long as the block lasts.
+
+    Not inside a running event loop.
+
+    Args:
+        config: the settings.
+        create: make an embedded database where there is none; it is empty, without even a schema.
+
+    Raises:
+        DatabaseUnavailable: ORD301, there is none and `create` is false.
+        EmbeddedError: ORD307 or ORD308, the embedded one could not be started.
+    """
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    if not create and not StateFolder(config.state_dir).postgres.is_dir():
+        raise DatabaseUnavailable(
+            f"there is no database yet: database_url is not set, and {config.state_dir} holds none",
+            hint="`ordinaut up` makes one; or set ORDINAUT_DATABASE_URL to a PostgreSQL of your own",
+        )
+    with temporarily(config.state_dir) as urls:
+        yield urls.database
+
+
+@contextmanager
+def open_database(
+    config: Config, *, read_only: bool = False, name: str = "ordinaut"
+) -> Iterator[psycopg.Connection[TupleRow]]:
+    """A connection to an existing database whose schema this program knows.
+
+    Args:
+        config: the settings.
+        read_only: as `connect`.
+        name: as `connect`.
+
+    Raises:
+        DatabaseUnavailable: as `database` and `connect`.
+        SchemaMismatch: the schema is older or newer than the program.
+    """
+    with (
+        database(config, create=False) as conninfo,
+        connect(conninfo, read_only=read_only, name=name) as connection,
+    ):
+        require_current(connection)
+        yield connection
+
+
+def redis_url(config: Config) -> str | None:
+    """The address of Redis: the one the settings name, else the embedded one if it runs; None if there is none now."""
+    if config.redis_url is not None:
+        return config.redis_url
+    urls = running(config.state_dir)
+    return urls.redis if urls else None
