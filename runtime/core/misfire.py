@@ -1,0 +1,102 @@
+"""What becomes of the occurrences that time has reached: which run, which are skipped and why, and which comes next.
+
+A schedule's cursor says up to where everything is decided. Normally exactly one occurrence lies between it and now; after
+downtime there may be many. Every one of them is decided here, by the task's catch-up policy, and none silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, assert_never
+
+from runtime.core.recurrence import Occurrence
+
+CatchUpPolicy = Literal["latest", "all", "skip"]
+
+# With `skip`, an occurrence that is a little late is on time all the same: a busy second is not downtime.
+ON_TIME = timedelta(seconds=60)
+# One firing decides at most so many occurrences; the rest is decided by the next, so that no backlog holds others up.
+BATCH = 1000
+
+
+class Expansion(Protocol):
+    """A schedule that can be asked for its occurrences."""
+
+    def next_after(self, instant: datetime) -> Occurrence | None:
+        """The first occurrence strictly after `instant`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUpRule:
+    """A task's catch-up policy."""
+
+    policy: CatchUpPolicy
+    window: timedelta
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One occurrence, decided: `reason` is None if it runs, else why it is skipped."""
+
+    occurrence: Occurrence
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """Everything decided for one schedule at one look.
+
+    Attributes:
+        decisions: the occurrences reached, in order.
+        cursor_for: every occurrence up to here is decided now.
+        upcoming: the next occurrence, whose due time lies ahead unless the look was cut short; None if there is none.
+    """
+
+    decisions: tuple[Decision, ...]
+    cursor_for: datetime
+    upcoming: Occurrence | None
+
+
+def decide(schedule: Expansion, cursor_for: datetime, now: datetime, rule: CatchUpRule) -> Firing:
+    """Decide every occurrence after the cursor whose due time has come, at most `BATCH` of them."""
+    reached: list[Occurrence] = []
+    upcoming = schedule.next_after(cursor_for)
+    while upcoming is not None and upcoming.due_at <= now and len(reached) < BATCH:
+        reached.append(upcoming)
+        upcoming = schedule.next_after(upcoming.at)
+    complete = upcoming is None or upcoming.due_at > now
+    return Firing(
+        decisions=tuple(_judge(reached, now, rule, complete=complete)),
+        cursor_for=reached[-1].at if reached else cursor_for,
+        upcoming=upcoming,
+    )
+
+
+def _judge(
+    reached: list[Occurrence], now: datetime, rule: CatchUpRule, *, complete: bool
+) -> list[Decision]:
+    if not reached:
+        return []
+    fresh = [occurrence for occurrence in reached if now - occurrence.due_at <= rule.window]
+    match rule.policy:
+        case "latest":
+            # More occurrences are waiting behind a cut-short look, so none of these is the latest.
+            chosen = fresh[-1:] if complete else []
+            other = "catch_up_latest"
+        case "all":
+            chosen = fresh[-rule.max :]
+            other = "catch_up_max"
+        case "skip":
+            chosen = [occurrence for occurrence in fresh if now - occurrence.due_at <= ON_TIME]
+            other = "catch_up_skip"
+        case _:
+            assert_never(rule.policy)
+    runs = {occurrence.at for occurrence in chosen}
+    stale = {occurrence.at for occurrence in reached} - {occurrence.at for occurrence in fresh}
+    return [
+        Decision(o, None if o.at in runs else "catch_up_window" if o.at in stale else other)
+        for o in reached
+    ]

@@ -1,0 +1,39 @@
+"""The life of a run, as one table: state x event -> state.
+
+Theory of operation
+    A run is `queued` when its occurrence was decided in its favour, or `skipped`, with a reason, when not. Claiming it
+    makes it `running`. A step that must wait (for its next try, for a span of time, for a person) makes it `waiting`:
+    the slot is free, and a later claim makes it `running` again. A crash changes nothing here: the lease expires and the
+    run, still `running`, is claimed again. Final states have no way out.
+
+The database holds the same states in a constraint; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+RunState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled", "skipped"]
+RunEvent = Literal["claim", "wait", "succeed", "fail", "cancel", "skip"]
+
+TRANSITIONS: Final[dict[tuple[RunState, RunEvent], RunState]] = {
+    ("queued", "claim"): "running",
+    ("queued", "cancel"): "cancelled",
+    ("queued", "skip"): "skipped",
+    ("running", "claim"): "running",
+    ("running", "wait"): "waiting",
+    ("running", "succeed"): "succeeded",
+    ("running", "fail"): "failed",
+    ("running", "cancel"): "cancelled",
+    ("waiting", "claim"): "running",
+    ("waiting", "cancel"): "cancelled",
+}
+ACTIVE_STATES: Final[frozenset[RunState]] = frozenset({"queued", "running", "waiting"})
+FINAL_STATES: Final[frozenset[RunState]] = frozenset(
+    {"succeeded", "failed", "cancelled", "skipped"}
+)
+
+
+def next_state(state: RunState, event: RunEvent) -> RunState | None:
+    """Where an event leads; None if it cannot happen in this state."""
+    return TRANSITIONS.get((state, event))

@@ -1,0 +1,91 @@
+"""Keeps leases alive, and stops the local work of a lease that is lost.
+
+Losing is noticed in two ways: the database says that another runtime holds the run, or no renewal got through and this
+process's own monotonic clock says that the lease must be taken as expired. The second needs no network, so a cut-off
+runtime stops before anybody else can start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from runtime.clock import Clock
+from runtime.logs import get_logger
+from runtime.store.due_work import renew_leases
+from runtime.store.pool import Pool
+
+_log = get_logger("lease")
+
+
+@dataclass(slots=True)
+class _Held:
+    lease_epoch: int
+    work: asyncio.Task[None]
+    trusted_until: float
+
+
+class LeaseKeeper:
+    """Service: renews every held lease three times per lease span."""
+
+    name = "lease keeper"
+
+    def __init__(self, pool: Pool, clock: Clock, lease: timedelta) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._lease = lease
+        self._held: dict[UUID, _Held] = {}
+
+    def hold(
+        self, run_id: UUID, lease_epoch: int, work: asyncio.Task[None], asked_at: float
+    ) -> None:
+        """Keep a lease that was asked for at monotonic time `asked_at`; `work` is cancelled if it is lost."""
+        self._held[run_id] = _Held(lease_epoch, work, asked_at + self._lease.total_seconds())
+
+    def drop(self, run_id: UUID) -> None:
+        """The work is over; the lease needs no more care."""
+        self._held.pop(run_id, None)
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(self._lease.total_seconds() / 3)
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Renew once; cancel what is lost."""
+        if not self._held:
+            return
+        asked_at = self._clock.monotonic()
+        asked = {run_id: held.lease_epoch for run_id, held in self._held.items()}
+        try:
+            kept = await renew_leases(self._pool, list(asked.items()), self._lease)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            _log.warning("leases not renewed: %s", " ".join(str(error).split()))
+            self._stop_untrusted()
+            return
+        for run_id, lease_epoch in asked.items():
+            held = self._held.get(run_id)
+            if held is None or held.lease_epoch != lease_epoch:
+                continue
+            if run_id in kept:
+                held.trusted_until = asked_at + self._lease.total_seconds()
+            else:
+                self._lose(run_id, "another runtime holds it")
+
+    def _stop_untrusted(self) -> None:
+        # A third of the lease in hand: the next look would come too late.
+        limit = self._clock.monotonic() + self._lease.total_seconds() / 3
+        for run_id in [
+            run_id for run_id, held in self._held.items() if held.trusted_until <= limit
+        ]:
+            self._lose(run_id, "it could not be renewed in time")
+
+    def _lose(self, run_id: UUID, why: str) -> None:
+        held = self._held.pop(run_id)
+        _log.warning("lease of run %s lost: %s", run_id, why)
+        held.work.cancel("lease lost")

@@ -1,0 +1,124 @@
+"""What runs depend on beside their own task: tool servers, agents and secrets, as the newest revision has them.
+
+Tasks are pinned to a revision; these are not: a server's new address is in force for the next call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from runtime.core.expressions import Context, compile_template
+from runtime.core.program import task_label
+from runtime.errors import OrdinautError
+from runtime.secrets import Secrets
+from runtime.store.runtimes import LiveSpec
+from runtime.tools.definition import HttpTransport, ServerDefinition, StdioTransport
+from schemas.durations import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an agent may call: patterns of `server.tool` addresses."""
+
+    allow: tuple[str, ...]
+    deny: tuple[str, ...] = ()
+
+    def permits(self, address: str) -> bool:
+        """Whether some scope names the tool and no denial does."""
+        return any(fnmatchcase(address, pattern) for pattern in self.allow) and not any(
+            fnmatchcase(address, pattern) for pattern in self.deny
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The newest revision's servers, agents and secret sources.
+
+    Attributes:
+        revision_id: the revision it was read at.
+        servers: definitions with secrets filled in, ready for the toolbox.
+        broken: why a server has no definition, by its key (an unreadable secret, for example).
+        agents: scopes by `name` or `namespace/name`.
+        secret_sources: where each project's secrets are read.
+    """
+
+    revision_id: int = 0
+    servers: tuple[ServerDefinition, ...] = ()
+    broken: Mapping[str, OrdinautError] = field(default_factory=dict)
+    agents: Mapping[str, Scope] = field(default_factory=dict)
+    secret_sources: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: datetime) -> Live:
+    """Turn live documents into what runs use.
+
+    Args:
+        revision_id: the revision the documents were read at.
+        specs: live ToolServer, Agent and Project documents.
+        folder: the project folder, which relative paths of secrets start from.
+        now: the instant templates see.
+    """
+    documents = list(specs)
+    sources = {d.project: d.body["secrets"] for d in documents if d.kind == "Project"}
+    servers: list[ServerDefinition] = []
+    broken: dict[str, OrdinautError] = {}
+    for document in documents:
+        if document.kind != "ToolServer":
+            continue
+        key = task_label(document.namespace, document.name)
+        try:
+            secrets = Secrets(sources.get(document.project, {}), folder)
+            servers.append(define_server(key, document.body, secrets, now))
+        except OrdinautError as error:
+            broken[key] = error
+    agents = {
+        task_label(d.namespace, d.name): Scope(tuple(d.body["scopes"]), tuple(d.body["deny"]))
+        for d in documents
+        if d.kind == "Agent"
+    }
+    return Live(revision_id, tuple(servers), broken, agents, sources)
+
+
+def define_server(
+    key: str, body: Mapping[str, Any], secrets: Secrets, now: datetime
+) -> ServerDefinition:
+    """One server's definition from its normalised body, with `${secrets.…}` filled in.
+
+    Raises:
+        SecretUnreadable: ORD410.
+        ExpressionError: a template in its environment or headers cannot be rendered.
+    """
+    context = Context(now=now, secrets=secrets)
+
+    def fill(values: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: str(compile_template(value).render(context)) for name, value in values.items()
+        }
+
+    transport: StdioTransport | HttpTransport
+    if "stdio" in body:
+        stdio = body["stdio"]
+        transport = StdioTransport(
+            stdio["command"], tuple(stdio["args"]), stdio.get("cwd"), fill(stdio["env"])
+        )
+    else:
+        transport = HttpTransport(body["http"]["url"], fill(body["http"]["headers"]))
+    return ServerDefinition(
+        key=key,
+        transport=transport,
+        protocol=body["protocol"],
+        lifecycle=body["lifecycle"],
+        max_concurrency=body["max_concurrency"],
+        connect_timeout=parse_duration(body["connect_timeout"]),
+        call_timeout=parse_duration(body["call_timeout"]),
+        idle_stop=parse_duration(body["idle_stop"]),
+        allow=tuple(body["tools"]["allow"]),
+        deny=tuple(body["tools"]["deny"]),
+        result_bytes=body["limits"]["result_bytes"],
+        secrets=tuple(sorted(secrets.known)),
+    )

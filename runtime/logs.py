@@ -1,0 +1,60 @@
+"""Logs on stderr: one line a record, for people on a terminal and as JSON elsewhere, never with a secret in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_ROOT: Final = "ordinaut"
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def get_logger(module: str) -> logging.Logger:
+    """The logger of a module, named `ordinaut.<module>`; extra fields go in `extra={...}`."""
+    return logging.getLogger(f"{_ROOT}.{module}")
+
+
+def configure_logs(level: str, *, as_json: bool | None = None) -> None:
+    """Send logs to stderr.
+
+    Args:
+        level: debug, info, warning or error.
+        as_json: one JSON object a line; None chooses it unless stderr is a terminal.
+    """
+    if as_json is None:
+        as_json = not sys.stderr.isatty()
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(_JsonLines() if as_json else _Lines())
+    root = logging.getLogger(_ROOT)
+    root.handlers[:] = [stream]
+    root.setLevel(level.upper())
+    root.propagate = False
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "module": record.name.removeprefix(f"{_ROOT}."),
+            "message": record.getMessage(),
+            **_extra(record),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in _extra(record).items())
+        module = record.name.removeprefix(f"{_ROOT}.")
+        line = f"{record.levelname.lower()} {module}: {record.getMessage()} {fields}".rstrip()
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _PLAIN}

@@ -1,0 +1,73 @@
+"""What a runtime process keeps at hand of the database: compiled programs by revision, and the live servers and agents."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final, Protocol
+
+from runtime.clock import Clock
+from runtime.core.program import Program, compile_program
+from runtime.errors import NotFound
+from runtime.live import Live, assemble
+from runtime.secrets import Secrets
+from runtime.store.pool import Pool
+from runtime.store.runtimes import list_live_specs, load_task_revision, newest_revision
+from runtime.tools.definition import ServerDefinition
+
+_PROGRAMS_KEPT: Final = 2000
+
+
+class Replaceable(Protocol):
+    """Whoever runs tool servers."""
+
+    async def replace(self, definitions: tuple[ServerDefinition, ...]) -> None:
+        """Run these servers from now on; unchanged ones go on undisturbed."""
+        ...
+
+
+class Registry:
+    """Programs and live definitions, read when first needed and when a newer revision appears."""
+
+    def __init__(self, pool: Pool, servers: Replaceable, clock: Clock, folder: Path) -> None:
+        self._pool = pool
+        self._servers = servers
+        self._clock = clock
+        self._folder = folder
+        self._programs: OrderedDict[tuple[int, int], Program] = OrderedDict()
+        self.live = Live()
+
+    async def refresh(self) -> None:
+        """Read servers, agents and secret sources again if a newer revision was applied."""
+        revision_id = await newest_revision(self._pool)
+        if revision_id == self.live.revision_id:
+            return
+        self.live = assemble(
+            revision_id, await list_live_specs(self._pool), self._folder, self._clock.now()
+        )
+        await self._servers.replace(self.live.servers)
+
+    async def program(self, task_uid: int, revision_id: int) -> Program:
+        """The compiled task; its definitions are at least as new as the revision.
+
+        Raises:
+            NotFound: ORD310 the revision does not exist.
+            ExpressionError: its body does not compile.
+        """
+        if revision_id > self.live.revision_id:
+            await self.refresh()
+        key = (task_uid, revision_id)
+        program = self._programs.get(key)
+        if program is None:
+            found = await load_task_revision(self._pool, task_uid, revision_id)
+            if found is None:
+                raise NotFound(f"revision {revision_id} of task {task_uid} is not in the database")
+            program = self._programs[key] = compile_program(found.body, found.project)
+            if len(self._programs) > _PROGRAMS_KEPT:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(key)
+        return program
+
+    def secrets(self, project: str) -> Secrets:
+        """The secrets a run of this project may use."""
+        return Secrets(self.live.secret_sources.get(project, {}), self._folder)

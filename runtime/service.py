@@ -1,0 +1,65 @@
+"""Everything long-lived is a service: it runs until it is cancelled, and says who it is.
+
+A group starts services in order and stops them in reverse. A service that ends by itself, or fails, ends the group: a
+runtime whose relay died must stop and be restarted rather than limp on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from runtime.errors import OrdinautError
+
+
+class Service(Protocol):
+    """A part of the program that runs until it is cancelled."""
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled; clean up on the way out."""
+        ...
+
+
+class ServiceEnded(OrdinautError):
+    """A service returned although nobody asked it to stop."""
+
+    default_code = "ORD301"
+
+
+class ServiceGroup:
+    """Runs services side by side; `stop` ends them one by one, the last started first."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = tuple(services)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start every service, in order."""
+        self._tasks = [
+            asyncio.create_task(service.run(), name=service.name) for service in self._services
+        ]
+
+    async def wait(self) -> None:
+        """Wait until any service ends, which none should.
+
+        Raises:
+            ServiceEnded: it returned.
+            Exception: whatever it raised.
+        """
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended = next(iter(done))
+        ended.result()
+        raise ServiceEnded(f"service {ended.get_name()} ended by itself")
+
+    async def stop(self) -> None:
+        """Cancel every service, the last started first, and wait for each; errors on the way out are not raised."""
+        for task in reversed(self._tasks):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._tasks = []

@@ -1,0 +1,124 @@
+"""Due work: claiming, renewing, handing back, and everything a lease holder may write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+
+from runtime.store.pool import Pool, fetch_all
+from runtime.store.statements import statement
+
+LANES = tuple(range(9, 0, -1))
+"""One lane a priority, the highest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that this runtime holds: its lease, its fencing token, and what it was started with."""
+
+    run_id: UUID
+    task_uid: int
+    revision_id: int
+    lease_epoch: int
+    attempt: int
+    trigger: str
+    occurrence_for: datetime
+    due_at: datetime
+    started_at: datetime
+    claimed_at: datetime
+    params: Mapping[str, Any] | None
+    event: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class Report:
+    """What a lease holder has to say about a run; written whole or, if the lease was lost, not at all.
+
+    Attributes:
+        move: `keep` the lease, `wait` without it for `wait_seconds`, or `finish` in `state`.
+        results: final step results.
+        attempts: tries that failed and will be repeated.
+        events: `{"id", "type", "data"}` each, in order.
+    """
+
+    run_id: UUID
+    lease_epoch: int
+    task: str
+    move: Literal["keep", "wait", "finish"] = "keep"
+    state: str | None = None
+    wait_seconds: float = 0.0
+    error: Mapping[str, Any] | None = None
+    results: list[dict[str, Any]] = field(default_factory=list)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What earlier tries of a run left: outputs by step (None if it was skipped), and tries by unfinished step."""
+
+    results: Mapping[str, tuple[str, Any]]
+    attempts: Mapping[str, int]
+
+
+async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> list[Claim]:
+    """Lease at most `limit` ready runs, the highest lanes first; every lane may fill the whole limit but none is
+    passed over while it has a share left.
+    """
+    rows = await fetch_all(
+        pool,
+        statement("claim_due"),
+        {
+            "lanes": list(LANES),
+            "quotas": [limit] * len(LANES),
+            "limit": limit,
+            "lease": lease,
+            "runtime_id": runtime_id,
+        },
+    )
+    return [Claim(**row) for row in rows]
+
+
+async def renew_leases(pool: Pool, held: Sequence[tuple[UUID, int]], lease: timedelta) -> frozenset[UUID]:
+    """Prolong leases; returns the runs that are still ours."""
+    rows = await fetch_all(pool, statement("renew_leases"), {**_pairs(held), "lease": lease})
+    return frozenset(row["run_id"] for row in rows)
+
+
+async def release_leases(pool: Pool, held: Sequence[tuple[UUID, int]]) -> None:
+    """Hand runs back at once; taking them did not count as an attempt."""
+    await fetch_all(pool, statement("release_leases"), _pairs(held))
+
+
+async def seconds_until_ready(pool: Pool) -> float | None:
+    """Seconds until some work can be claimed, negative when overdue; None when there is none."""
+    rows = await fetch_all(pool, statement("seconds_until_ready"), {})
+    return next(iter(rows[0].values())) if rows else None
+
+
+async def record_progress(pool: Pool, reports: Sequence[Report]) -> frozenset[UUID]:
+    """Write reports in one statement; returns the runs whose lease still held. The others wrote nothing."""
+    rows = await fetch_all(pool, statement("record_progress"), {"reports": _json(reports)})
+    return frozenset(row["run_id"] for row in rows)
+
+
+async def load_results(pool: Pool, run_id: UUID) -> Recorded:
+    """What earlier tries of a run have recorded."""
+    rows = await fetch_all(pool, statement("load_results"), {"run_id": run_id})
+    return Recorded(
+        results={row["step"]: (row["outcome"], row["output"]) for row in rows if row["outcome"]},
+        attempts={row["step"]: row["attempts"] for row in rows if row["attempts"]},
+    )
+
+
+def _json(reports: Sequence[Report]) -> str:
+    return orjson.dumps(list(reports)).decode()
+
+
+def _pairs(held: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
+    return {"run_ids": [run_id for run_id, _ in held], "lease_epochs": [epoch for _, epoch in held]}

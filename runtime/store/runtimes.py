@@ -1,0 +1,71 @@
+"""Runtimes and what they read of the live specs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.store.pool import Pool, fetch_all
+from runtime.store.statements import statement
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSpec:
+    """A document in force that runs depend on."""
+
+    kind: str
+    namespace: str
+    name: str
+    project: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRevision:
+    """A task as one revision wrote it; it never changes."""
+
+    namespace: str
+    name: str
+    project: str
+    body: Mapping[str, Any]
+
+
+async def register_runtime(pool: Pool, *, host: str, pid: int, version: str) -> int:
+    """Announce a runtime process; returns its id."""
+    rows = await fetch_all(pool, statement("register_runtime"), {"host": host, "pid": pid, "version": version})
+    return int(rows[0]["runtime_id"])
+
+
+async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> None:
+    """Say that a runtime is alive."""
+    await fetch_all(pool, statement("beat_runtime"), {"runtime_id": runtime_id, "draining": draining})
+
+
+async def stop_runtime(pool: Pool, runtime_id: int) -> None:
+    """Say that a runtime stopped on purpose."""
+    await fetch_all(pool, statement("stop_runtime"), {"runtime_id": runtime_id})
+
+
+async def ensure_partitions(pool: Pool) -> None:
+    """Make the partitions of the months around now."""
+    await fetch_all(pool, statement("ensure_partitions"), {})
+
+
+async def newest_revision(pool: Pool) -> int:
+    """The id of the newest revision of any project; 0 before the first."""
+    rows = await fetch_all(pool, statement("newest_revision"), {})
+    return int(next(iter(rows[0].values())))
+
+
+async def list_live_specs(pool: Pool) -> list[LiveSpec]:
+    """Tool servers, agents and projects in force."""
+    return [LiveSpec(**row) for row in await fetch_all(pool, statement("list_live_specs"), {})]
+
+
+async def load_task_revision(pool: Pool, task_uid: int, revision_id: int) -> TaskRevision | None:
+    """A task's immutable body at a revision."""
+    rows = await fetch_all(
+        pool, statement("load_task_revision"), {"task_uid": task_uid, "revision_id": revision_id}
+    )
+    return TaskRevision(**rows[0]) if rows else None

@@ -1,0 +1,141 @@
+-- name: claim_due
+-- Leases ready work, new and expired alike: one path, so recovery cannot fall behind.
+-- Each lane gives at most its quota, highest first, and low lanes still get their share.
+-- Locks: the claimed rows, skipping those that others hold. The CTE is materialised, or the planner could lock more rows
+-- than the limit. Started runs become `running` here, in the same statement.
+with candidate as materialized (
+    select w.run_id
+    from unnest(%(lanes)s::smallint[], %(quotas)s::integer[]) as lane(lane, quota)
+    cross join lateral (
+        select d.run_id, d.lane, d.ready_at
+        from ordinaut.due_work d
+        where d.lane = lane.lane and d.ready_at <= ordinaut.now() and d.lease_until < ordinaut.now()
+        order by d.ready_at, d.run_id
+        limit lane.quota
+        for update skip locked
+    ) w
+    order by w.lane desc, w.ready_at
+    limit %(limit)s
+), leased as (
+    update ordinaut.due_work w
+    set lease_until = ordinaut.now() + %(lease)s, lease_epoch = lease_epoch + 1, attempt = attempt + 1,
+        runtime_id = %(runtime_id)s
+    from candidate c
+    where w.run_id = c.run_id
+    returning w.run_id, w.task_uid, w.revision_id, w.lease_epoch, w.attempt
+), started as (
+    update ordinaut.run r
+    set state = 'running', started_at = coalesce(r.started_at, ordinaut.now())
+    from leased l
+    where r.run_id = l.run_id
+    returning r.run_id, r.trigger, r.occurrence_for, r.due_at, r.started_at, r.params, r.event
+), told as (
+    insert into ordinaut.outbox (type, subject, run_id, data)
+    select 'run.started', s.label, t.run_id, jsonb_build_object(
+        'task', s.label, 'run_id', t.run_id, 'trigger', t.trigger, 'occurrence_for', t.occurrence_for,
+        'due_at', t.due_at, 'revision', l.revision_id,
+        'late_seconds', round(extract(epoch from ordinaut.now() - t.due_at), 3))
+    from started t
+    join leased l on l.run_id = t.run_id and t.started_at = ordinaut.now()
+    cross join lateral (
+        select case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
+        from ordinaut.spec p where p.uid = l.task_uid) s
+)
+select l.run_id, l.task_uid, l.revision_id, l.lease_epoch, l.attempt,
+    t.trigger, t.occurrence_for, t.due_at, t.started_at, t.params, t.event, ordinaut.now() as claimed_at
+from leased l
+join started t on t.run_id = l.run_id
+order by t.due_at;
+
+-- name: renew_leases
+-- Keeps leases alive; a run that is not returned is lost, and its local work must stop.
+update ordinaut.due_work w
+set lease_until = ordinaut.now() + %(lease)s
+from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as held(run_id, lease_epoch)
+where w.run_id = held.run_id and w.lease_epoch = held.lease_epoch
+returning w.run_id;
+
+-- name: release_leases
+-- Hands work back at once and unstarted, so that stopping a runtime costs neither time nor an attempt.
+update ordinaut.due_work w
+set lease_until = '-infinity', runtime_id = null, attempt = greatest(attempt - 1, 0)
+from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as held(run_id, lease_epoch)
+where w.run_id = held.run_id and w.lease_epoch = held.lease_epoch
+returning w.run_id;
+
+-- name: seconds_until_ready
+-- How long until some unleased work is ready by the server's clock; negative when overdue, null when there is none.
+select extract(epoch from min(greatest(ready_at, lease_until)) - ordinaut.now())::float8
+from ordinaut.due_work;
+
+-- name: record_progress
+-- Everything a lease holder may write, for many runs at once: step results, failed tries, events, and what the run does
+-- next (`keep` its lease, `wait` without it, or `finish`). The fencing token is checked by the lock that opens the
+-- statement; a run whose lease was lost contributes nothing at all, and is missing from the answer.
+-- Locks: the due_work rows, in order of run.
+with report as materialized (
+    select * from jsonb_to_recordset(%(reports)s) as r(
+        run_id uuid, lease_epoch integer, task text, move text, state text, wait_seconds float8,
+        error jsonb, results jsonb, attempts jsonb, events jsonb)
+), held as materialized (
+    select w.run_id
+    from ordinaut.due_work w
+    join report r on r.run_id = w.run_id
+    where w.lease_epoch = r.lease_epoch
+    order by w.run_id
+    for update of w
+), accepted as materialized (
+    select r.* from report r join held h on h.run_id = r.run_id
+), recorded as (
+    insert into ordinaut.step_result
+        (run_id, step, iteration, lease_epoch, attempt, outcome, uses, input, output, error, idempotency_key,
+         server_generation, schema_digest, started_at, finished_at)
+    select a.run_id, s.step, 0, a.lease_epoch, s.attempt, s.outcome, s.uses, s.input, s.output, s.error,
+        s.idempotency_key, s.server_generation, s.schema_digest,
+        ordinaut.now() - make_interval(secs => s.seconds), ordinaut.now()
+    from accepted a
+    cross join lateral jsonb_to_recordset(a.results) as s(
+        step text, attempt smallint, outcome text, uses text, input jsonb, output jsonb, error jsonb,
+        idempotency_key text, server_generation integer, schema_digest text, seconds float8)
+    on conflict (run_id, step, iteration) do nothing
+), tried as (
+    insert into ordinaut.step_attempt
+        (run_id, step, iteration, attempt, lease_epoch, outcome, error, started_at, finished_at, retry_at)
+    select a.run_id, t.step, 0, t.attempt, a.lease_epoch, t.outcome, t.error,
+        ordinaut.now() - make_interval(secs => t.seconds), ordinaut.now(),
+        ordinaut.now() + make_interval(secs => a.wait_seconds)
+    from accepted a
+    cross join lateral jsonb_to_recordset(a.attempts) as t(
+        step text, attempt smallint, outcome text, error jsonb, seconds float8)
+    on conflict (run_id, step, iteration, attempt) do nothing
+), told as (
+    insert into ordinaut.outbox (event_id, type, subject, run_id, data)
+    select (e.event ->> 'id')::uuid, e.event ->> 'type', a.task, a.run_id, e.event -> 'data'
+    from accepted a
+    cross join lateral jsonb_array_elements(a.events) with ordinality as e(event, position)
+    order by a.run_id, e.position
+), moved as (
+    update ordinaut.run r
+    set state = a.state, error = a.error,
+        finished_at = case when a.move = 'finish' then ordinaut.now() end
+    from accepted a
+    where r.run_id = a.run_id and a.move <> 'keep'
+), waiting as (
+    update ordinaut.due_work w
+    set ready_at = ordinaut.now() + make_interval(secs => a.wait_seconds), lease_until = '-infinity',
+        runtime_id = null, attempt = 0
+    from accepted a
+    where w.run_id = a.run_id and a.move = 'wait'
+), finished as (
+    delete from ordinaut.due_work w using accepted a
+    where w.run_id = a.run_id and a.move = 'finish'
+)
+select run_id from held;
+
+-- name: load_results
+-- What earlier tries of a run have recorded: results by step, and how many tries each unfinished step has had.
+select step, output, outcome, null::smallint as attempts
+from ordinaut.step_result where run_id = %(run_id)s
+union all
+select step, null, null, max(attempt)
+from ordinaut.step_attempt where run_id = %(run_id)s group by step;

@@ -1,0 +1,35 @@
+-- name: register_runtime
+insert into ordinaut.runtime (host, pid, version) values (%(host)s, %(pid)s, %(version)s) returning runtime_id;
+
+-- name: beat_runtime
+update ordinaut.runtime set heartbeat_at = ordinaut.now(), draining = %(draining)s where runtime_id = %(runtime_id)s;
+
+-- name: stop_runtime
+update ordinaut.runtime set stopped_at = ordinaut.now(), heartbeat_at = ordinaut.now() where runtime_id = %(runtime_id)s;
+
+-- name: ensure_partitions
+select ordinaut.ensure_partitions(ordinaut.now());
+
+-- name: newest_revision
+select coalesce(max(revision_id), 0) from ordinaut.revision;
+
+-- name: list_live_specs
+-- What runs depend on beside their own task: servers, agents, and where secrets are.
+select kind, namespace, name, project, body
+from ordinaut.spec
+where retired_at is null and kind in ('ToolServer', 'Agent', 'Project');
+
+-- name: load_task_revision
+-- The immutable body a run is pinned to.
+select p.namespace, p.name, p.project, r.body
+from ordinaut.spec_revision r
+join ordinaut.spec p on p.uid = r.uid
+where r.uid = %(task_uid)s and r.revision_id = %(revision_id)s;
+
+-- name: listen
+-- The channel that applies and manual runs notify after their commit.
+listen ordinaut_wake;
+
+-- name: wake
+-- Out of band, never inside the transaction that did the work: NOTIFY takes a lock that serialises commits.
+notify ordinaut_wake;

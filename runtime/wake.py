@@ -1,0 +1,89 @@
+"""Wake-ups: a service sleeps until its next due time, a nudge from its own process, or a hint from the database.
+
+A hint can be lost, so every sleep is also bounded by the safety poll, with jitter, so that many runtimes do not look at
+the same moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+import psycopg
+
+from runtime.clock import Clock
+from runtime.logs import get_logger
+from runtime.store.connect import CONNECT_TIMEOUT_SECONDS
+from runtime.store.statements import statement
+
+_log = get_logger("wake")
+_RECONNECT_SECONDS = 1.0
+
+
+class Bell:
+    """Rings for one sleeper; a ring while nobody sleeps is kept."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the sleeper, or let its next sleep end at once."""
+        self._rung.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until rung, at most `seconds`."""
+        waiting = asyncio.ensure_future(self._rung.wait())
+        timer = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((waiting, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waiting, timer):
+                task.cancel()
+            await asyncio.gather(waiting, timer, return_exceptions=True)
+        self._rung.clear()
+
+
+def until_next(due_in: float | None, poll_seconds: float) -> float:
+    """How long to sleep when the next work is due in `due_in` seconds (None: none is known).
+
+    Bounded by the safety poll, less up to a fifth of it.
+    """
+    patience = poll_seconds * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load, guards nothing
+    return patience if due_in is None else min(max(0.0, due_in), patience)
+
+
+class Listener:
+    """Service: passes the database's hints on to bells; reconnects by itself."""
+
+    name = "listener"
+
+    def __init__(self, conninfo: str, bells: tuple[Bell, ...], clock: Clock) -> None:
+        self._conninfo = conninfo
+        self._bells = bells
+        self._clock = clock
+
+    async def run(self) -> None:
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                await self._listen()
+            _log.warning("connection for wake-ups lost; reconnecting")
+            await self._clock.sleep(_RECONNECT_SECONDS)
+
+    async def _listen(self) -> None:
+        async with await psycopg.AsyncConnection.connect(
+            self._conninfo,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name="ordinaut listener",
+        ) as connection:
+            await connection.execute(statement("listen"))
+            # Whatever happened while nobody listened is looked for now.
+            self._ring()
+            async for _ in connection.notifies():
+                self._ring()
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            bell.ring()

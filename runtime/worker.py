@@ -1,0 +1,152 @@
+"""Service: claims ready runs, executes as many at once as it has slots, and drains when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from runtime.config import Config
+from runtime.core.outcomes import CallError
+from runtime.errors import LeaseLost, OrdinautError
+from runtime.execution import Execution, Surroundings
+from runtime.lease import LeaseKeeper
+from runtime.logs import get_logger
+from runtime.progress import Progress
+from runtime.registry import Registry
+from runtime.store.due_work import (
+    Claim,
+    Recorded,
+    claim_due,
+    load_results,
+    release_leases,
+    seconds_until_ready,
+)
+from runtime.store.pool import Pool
+from runtime.wake import Bell, until_next
+
+_log = get_logger("worker")
+_RETRY_SECONDS: Final = 0.5
+_NOTHING: Final = Recorded(results={}, attempts={})
+
+
+class Worker:
+    """Service: the slots of one runtime process."""
+
+    name = "worker"
+
+    def __init__(
+        self,
+        *,
+        runtime_id: int,
+        pool: Pool,
+        registry: Registry,
+        around: Surroundings,
+        leases: LeaseKeeper,
+        bell: Bell,
+        config: Config,
+    ) -> None:
+        self._runtime_id = runtime_id
+        self._pool = pool
+        self._catalogue = registry
+        self._around = around
+        self._leases = leases
+        self._bell = bell
+        self._config = config
+        self._active: dict[asyncio.Task[None], Claim] = {}
+        self._closed = False
+
+    async def run(self) -> None:
+        try:
+            while True:
+                due_in = await self._look()
+                await self._bell.sleep(until_next(due_in, self._config.poll.total_seconds()))
+        finally:
+            await self._hand_back()
+
+    async def drain(self) -> None:
+        """Claim nothing more, and wait until no run is active; the caller bounds the wait."""
+        self._closed = True
+        while self._active:
+            await asyncio.wait(self._active)
+
+    @property
+    def active(self) -> int:
+        """How many runs are being executed."""
+        return len(self._active)
+
+    async def run_once(self) -> int:
+        """Claim what fits into the free slots and start it; returns how many runs were started."""
+        free = self._config.concurrency - len(self._active)
+        if free <= 0 or self._closed:
+            return 0
+        asked_at = self._around.clock.monotonic()
+        claims = await claim_due(
+            self._pool, runtime_id=self._runtime_id, limit=free, lease=self._config.lease
+        )
+        for claim in claims:
+            task = asyncio.create_task(self._execute(claim), name=f"run {claim.run_id}")
+            self._active[task] = claim
+            self._leases.hold(claim.run_id, claim.lease_epoch, task, asked_at)
+            task.add_done_callback(self._done)
+        return len(claims)
+
+    async def _look(self) -> float | None:
+        try:
+            started = await self.run_once()
+            if started or self._config.concurrency <= len(self._active):
+                # Finishing a run rings the bell, so a full house need not look again by itself.
+                return 0.0 if len(self._active) < self._config.concurrency else None
+            return await seconds_until_ready(self._pool)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            _log.warning("work not claimed: %s", " ".join(str(error).split()))
+            return _RETRY_SECONDS
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        claim = self._active.pop(task)
+        self._leases.drop(claim.run_id)
+        self._bell.ring()
+
+    async def _execute(self, claim: Claim) -> None:
+        try:
+            program = await self._catalogue.program(claim.task_uid, claim.revision_id)
+            fresh = claim.started_at == claim.claimed_at
+            recorded = _NOTHING if fresh else await load_results(self._pool, claim.run_id)
+            live = self._catalogue.live
+            secrets = self._catalogue.secrets(program.project)
+            await Execution(self._around, claim, program, live, secrets).run(recorded)
+        except LeaseLost as error:
+            _log.warning(error.message)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            # Nothing was recorded; the lease expires and the run is claimed again, here or elsewhere.
+            _log.warning("run %s interrupted: %s", claim.run_id, " ".join(str(error).split()))
+        except Exception as error:  # noqa: BLE001 - one run that cannot be executed must not stop the others
+            _log.exception("run %s failed in the runtime itself", claim.run_id)
+            await self._fail(claim, error)
+
+    async def _fail(self, claim: Claim, error: Exception) -> None:
+        """A run that cannot even be executed fails with the reason; the others go on."""
+        code = error.code if isinstance(error, OrdinautError) else "ORD505"
+        message = (
+            error.message
+            if isinstance(error, OrdinautError)
+            else f"{type(error).__name__}: {error}"
+        )
+        report = Progress(claim, str(claim.task_uid)).finished(0.0, CallError(code, message))
+        with contextlib.suppress(LeaseLost):
+            await self._around.recorder.record(report)
+
+    async def _hand_back(self) -> None:
+        """Stop what still runs and release the leases, so that others need not wait for them to expire."""
+        held: list[tuple[UUID, int]] = [(c.run_id, c.lease_epoch) for c in self._active.values()]
+        tasks = list(self._active)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if held:
+            with contextlib.suppress(psycopg.Error, PoolTimeout):
+                await release_leases(self._pool, held)
