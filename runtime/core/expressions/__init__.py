@@ -1,0 +1,55 @@
+"""Typed templates and conditions over JMESPath; pure, and bounded against hostile input.
+
+    compile_template({"city": "${params.city}"}).render(context)
+    compile_condition("steps.weather.temperature > `25`").test(context)
+
+`context` says what the roots hold, `scan` finds `${...}` in text, `syntax` parses, `anchor` makes paths strict,
+`interpreter` evaluates, `template` puts values together, `variables` fills `${vars.x}` at plan time.
+"""
+
+from __future__ import annotations
+
+from runtime.core.expressions.context import (
+    ABSENT,
+    ANSWER_ROOTS,
+    JSON,
+    TEMPLATE_ROOTS,
+    Context,
+    Reference,
+)
+from runtime.core.expressions.expression import DEFAULT_LIMIT
+from runtime.core.expressions.template import (
+    Condition,
+    Template,
+    compile_condition,
+    compile_template,
+)
+from runtime.core.expressions.variables import render_condition_vars, render_vars
+
+__all__ = [
+    "ABSENT",
+    "ANSWER_ROOTS",
+    "DEFAULT_LIMIT",
+    "JSON",
+    "TEMPLATE_ROOTS",
+    "Condition",
+    "Context",
+    "Reference",
+    "Template",
+    "compile_condition",
+    "compile_template",
+    "references",
+    "render_condition_vars",
+    "render_vars",
+    "uses_secrets",
+]
+
+
+def references(compiled: Template | Condition) -> frozenset[Reference]:
+    """The paths that a template or condition reads, known without running it."""
+    return compiled.references
+
+
+def uses_secrets(compiled: Template | Condition) -> bool:
+    """Whether what it renders may hold a secret, and must be kept out of records."""
+    return any(reference.root == "secrets" for reference in compiled.references)

@@ -1,0 +1,127 @@
+"""Evaluates an anchored tree: JMESPath's interpreter, strict paths, and a bound on what an expression may build."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from jmespath.visitor import Options, TreeInterpreter
+
+from runtime.core.expressions.context import Context, instant_text
+from runtime.core.expressions.functions import FUNCTIONS, GROWING
+from runtime.core.expressions.paths import PathMissing, root_value, walk
+from runtime.core.expressions.syntax import Node
+
+MAX_WORK: Final = 16 * 1024 * 1024
+"""Weight of everything that the expressions of one rendering may build, parts that end up nowhere included.
+
+Without it `[@,@] | [@,@] | ...` doubles a value with every five characters.
+"""
+
+_OPTIONS: Final = Options(custom_functions=FUNCTIONS)
+
+
+class TooLarge(Exception):
+    """A value weighs more than it may."""
+
+
+class Interpreter(TreeInterpreter):
+    """Serves one rendering: it carries the context and what is left of `MAX_WORK`."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(_OPTIONS)
+        self.context = context
+        self.work_left = MAX_WORK
+
+    def visit_root_path(self, node: Node, _: Any) -> Any:
+        return root_value(self.context, node["value"])
+
+    def visit_path(self, node: Node, value: Any) -> Any:
+        segments, prefix = node["value"]
+        return walk(value, segments, prefix)
+
+    def visit_instant(self, node: Node, _: Any) -> str:
+        return instant_of(self.context, node)
+
+    def visit_default(self, node: Node, value: Any) -> Any:
+        wanted, otherwise = node["children"]
+        try:
+            found = self.visit(wanted, value)
+        except PathMissing:
+            return self.visit(otherwise, value)
+        if found is None and not node["value"]:
+            return self.visit(otherwise, value)
+        return found
+
+    def visit_multi_select_list(self, node: Any, value: Any) -> Any:
+        return self.weighed(super().visit_multi_select_list(node, value))
+
+    def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
+        return self.weighed(super().visit_multi_select_dict(node, value))
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        result = super().visit_function_expression(node, value)
+        return self.weighed(result) if node["value"] in GROWING else result
+
+    def weighed(self, value: Any) -> Any:
+        self.work_left -= weight(value, self.work_left)
+        return value
+
+
+def instant_of(context: Context, node: Node) -> str:
+    """The text of `now`, moved by the node's span.
+
+    Raises:
+        OverflowError: outside the years 1 to 9999.
+    """
+    span = node["value"]
+    return instant_text(context.now if span is None else context.now + span)
+
+
+def weight(value: Any, limit: int) -> int:
+    """Characters of the value's compact JSON, escapes not counted; stops as soon as it exceeds `limit`.
+
+    Raises:
+        TooLarge: it does.
+        ValueError: something in it is not JSON.
+    """
+    if type(value) is str:
+        total, stack = len(value) + 2, []
+    else:
+        total, stack = 0, [value]
+    while stack:
+        inner = stack.pop()
+        kind = type(inner)
+        if kind is str:
+            total += len(inner) + 2
+        elif kind is dict:
+            total += sum(map(len, inner)) + 4 * len(inner) + 2
+            stack.extend(inner.values())
+        elif kind is list:
+            total += len(inner) + 2
+            # Checked before it is unfolded: one list may stand in many places, and stand in itself often.
+            if total <= limit:
+                stack.extend(inner)
+        else:
+            total += _scalar_weight(inner)
+        if total > limit:
+            raise TooLarge
+    if total > limit:
+        raise TooLarge
+    return total
+
+
+def _scalar_weight(value: Any) -> int:
+    match value:
+        case None | True:
+            return 4
+        case False:
+            return 5
+        case int():
+            return len(repr(value))
+        case float() if math.isfinite(value):
+            return len(repr(value))
+        case float():
+            raise ValueError(f"{value} is not a JSON number")
+        case _:
+            raise ValueError(f"a {type(value).__name__} is not a JSON value")
