@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,12 +24,18 @@ from redis.asyncio import Redis as AsyncRedis
 from runtime.bus import open_bus
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
+from runtime.execution import Surroundings
+from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
+from runtime.recorder import Recorder
 from runtime.registry import Registry
-from runtime.service import ServiceGroup
+from runtime.relay import Relay
+from runtime.scheduler import Scheduler
+from runtime.service import Service, ServiceGroup
 from runtime.store.pool import Pool, open_pool
 from runtime.store.runtimes import beat_runtime, ensure_partitions, register_runtime, stop_runtime
 from runtime.tools.toolbox import Toolbox
+from runtime.wake import Bell, Listener
 from runtime.worker import Worker
 
 _log = get_logger("app")

@@ -52,14 +52,14 @@ class Secrets(Mapping[str, str]):
 
 def _read(name: str, source: Mapping[str, Any], folder: Path) -> str:
     if "env" in source:
-        value = environment_variable(source["env"])
-        if value is None:
+        found = environment_variable(source["env"])
+        if found is None:
             raise SecretUnreadable(
                 f"secret {name} is read from the environment variable {source['env']}, which is not set"
             )
-        return value
+        return found
     if "file" in source:
-        path = folder / source["file"]
+        path = folder / str(source["file"])
         try:
             return path.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:

@@ -57,8 +57,8 @@ def retry_delay(
 def _bound(policy: RetryPolicy, attempt: int) -> timedelta:
     match policy.backoff:
         case "exponential":
-            # Past 2**32 the cap has long won; the exponent is held down so that the product cannot overflow.
-            return min(policy.max, policy.initial) * 2 ** min(attempt - 1, 20)
+            # The cap has long won by then; the exponent is held down so that the product cannot overflow.
+            return min(policy.max, policy.initial) * (1 << min(attempt - 1, 20))
         case "linear":
             return policy.initial * attempt
         case "fixed":

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runtime.core.misfire import BATCH, CatchUpPolicy, CatchUpRule, decide
+from runtime.core.recurrence import Occurrence
+
+START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Hourly:
+    """An occurrence every hour, for as long as `until` says."""
+
+    def __init__(self, until: datetime | None = None, jitter: timedelta = timedelta(0)) -> None:
+        self._until = until
+        self._jitter = jitter
+
+    def next_after(self, instant: datetime) -> Occurrence | None:
+        at = START + ((instant - START) // HOUR + 1) * HOUR
+        if self._until is not None and at > self._until:
+            return None
+        return Occurrence(
+            at=at,
+            local_at=at.replace(tzinfo=None),
+            utc_offset=timedelta(0),
+            due_at=at + self._jitter,
+        )
+
+
+def rule(
+    policy: CatchUpPolicy, window: timedelta = timedelta(hours=24), maximum: int = 100
+) -> CatchUpRule:
+    return CatchUpRule(policy, window, maximum)
+
+
+def hours(*numbers: int) -> list[datetime]:
+    return [START + n * HOUR for n in numbers]
+
+
+def fates(policy: CatchUpPolicy, now: datetime, **limits: object) -> dict[datetime, str | None]:
+    firing = decide(Hourly(), START, now, rule(policy, **limits))  # type: ignore[arg-type]  # limits are typed by name
+    return {decision.occurrence.at: decision.reason for decision in firing.decisions}
+
+
+def test_an_occurrence_on_time_runs_whatever_the_policy() -> None:
+    now = START + HOUR + timedelta(seconds=1)
+
+    assert [fates(policy, now) for policy in ("latest", "all", "skip")] == [
+        {START + HOUR: None}
+    ] * 3
+
+
+def test_before_its_due_time_nothing_is_decided() -> None:
+    firing = decide(Hourly(), START, START + timedelta(minutes=59), rule("latest"))
+
+    assert (firing.decisions, firing.cursor_for) == ((), START)
+    assert firing.upcoming is not None
+    assert firing.upcoming.at == START + HOUR
+
+
+def test_jitter_delays_the_due_time_and_leaves_the_nominal_instant() -> None:
+    schedule = Hourly(jitter=timedelta(minutes=5))
+
+    early = decide(schedule, START, START + HOUR + timedelta(minutes=4), rule("latest"))
+    due = decide(schedule, START, START + HOUR + timedelta(minutes=5), rule("latest"))
+
+    assert early.decisions == ()
+    assert [decision.occurrence.at for decision in due.decisions] == hours(1)
+
+
+def test_after_downtime_latest_runs_the_last_one_and_records_the_others() -> None:
+    first, second, third = hours(1, 2, 3)
+
+    assert fates("latest", START + 3 * HOUR) == {
+        first: "catch_up_latest",
+        second: "catch_up_latest",
+        third: None,
+    }
+
+
+def test_after_downtime_all_runs_the_newest_up_to_its_limit() -> None:
+    first, second, third = hours(1, 2, 3)
+
+    assert fates("all", START + 3 * HOUR, maximum=2) == {
+        first: "catch_up_max",
+        second: None,
+        third: None,
+    }
+
+
+def test_after_downtime_skip_runs_only_what_is_on_time() -> None:
+    first, second = hours(1, 2)
+
+    assert fates("skip", second + timedelta(seconds=59)) == {first: "catch_up_skip", second: None}
+    assert fates("skip", second + timedelta(seconds=61)) == {
+        first: "catch_up_skip",
+        second: "catch_up_skip",
+    }
+
+
+@pytest.mark.parametrize("policy", ["latest", "all", "skip"])
+def test_what_lies_outside_the_window_never_runs(policy: CatchUpPolicy) -> None:
+    now = START + 3 * HOUR + timedelta(minutes=30)
+
+    decided = fates(policy, now, window=timedelta(minutes=10))
+
+    assert set(decided.values()) == {"catch_up_window"}
+
+
+def test_a_schedule_that_ended_has_nothing_upcoming() -> None:
+    firing = decide(Hourly(until=START + HOUR), START, START + 5 * HOUR, rule("latest"))
+
+    assert [decision.occurrence.at for decision in firing.decisions] == hours(1)
+    assert firing.upcoming is None
+
+
+def test_a_long_backlog_is_decided_in_batches_and_only_its_last_occurrence_runs() -> None:
+    now = START + (BATCH + 5) * HOUR
+
+    first = decide(Hourly(), START, now, rule("latest", window=timedelta(days=365)))
+    second = decide(Hourly(), first.cursor_for, now, rule("latest", window=timedelta(days=365)))
+
+    assert len(first.decisions) == BATCH
+    assert {decision.reason for decision in first.decisions} == {"catch_up_latest"}
+    assert [decision.reason for decision in second.decisions] == ["catch_up_latest"] * 4 + [None]
