@@ -1,0 +1,265 @@
+"""Claiming, renewing and recording: who holds a lease may write, and nobody else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from runtime.store.due_work import (
+    Claim,
+    Report,
+    claim_due,
+    load_results,
+    record_progress,
+    release_leases,
+    renew_leases,
+    seconds_until_ready,
+)
+from runtime.store.pool import Pool
+from tests.support.clock import FakeClock
+from tests.support.installed import install, queue_run, task
+
+LEASE = timedelta(seconds=15)
+
+
+@pytest.fixture(autouse=True)
+async def _time_stands_still(clock: FakeClock, database: str) -> None:
+    await clock.attach(database)
+
+
+async def claim(pool: Pool, *, limit: int = 10, runtime_id: int = 1) -> list[Claim]:
+    return await claim_due(pool, runtime_id=runtime_id, limit=limit, lease=LEASE)
+
+
+async def state(connection: psycopg.AsyncConnection, claimed: Claim) -> tuple[Any, ...]:
+    cursor = await connection.execute(
+        "select r.state, (select count(*) from ordinaut.step_result s where s.run_id = r.run_id),"
+        " (select count(*) from ordinaut.outbox o where o.run_id = r.run_id and o.type <> 'run.started'),"
+        " (select count(*) from ordinaut.due_work w where w.run_id = r.run_id)"
+        " from ordinaut.run r where r.run_id = %s",
+        [claimed.run_id],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row
+
+
+def finished(claimed: Claim, *, epoch: int | None = None) -> Report:
+    return Report(
+        run_id=claimed.run_id,
+        lease_epoch=claimed.lease_epoch if epoch is None else epoch,
+        task="briefing",
+        move="finish",
+        state="succeeded",
+        results=[
+            {
+                "step": "plan",
+                "attempt": 1,
+                "outcome": "ok",
+                "uses": "llm.plan",
+                "output": {"a": [1, None]},
+                "seconds": 0.5,
+                "server_generation": 0,
+                "schema_digest": "",
+            }
+        ],
+        events=[
+            {
+                "id": "0192f0c0-0000-8000-8000-000000000001",
+                "type": "run.succeeded",
+                "data": {"n": 1},
+            }
+        ],
+    )
+
+
+async def test_two_claimers_never_get_the_same_run(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    installed = await install(connection, task())
+    queued = {await queue_run(connection, installed, str(n)) for n in range(20)}
+
+    first = await claim(pool, limit=12)
+    second = await claim(pool, limit=12, runtime_id=2)
+
+    assert len(first) == 12
+    assert {claimed.run_id for claimed in first} | {claimed.run_id for claimed in second} == queued
+
+
+async def test_a_claim_makes_the_run_running_and_says_so_once(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue_run(
+        connection, await install(connection, task(namespace="ops")), params={"city": "Iasi"}
+    )
+
+    (first,) = await claim(pool)
+    await clock.advance(16)
+    (again,) = await claim(pool)
+
+    cursor = await connection.execute(
+        "select type, subject, data ->> 'trigger' from ordinaut.outbox"
+    )
+    assert await cursor.fetchall() == [("run.started", "ops/briefing", "manual")]
+    assert (first.lease_epoch, first.attempt, again.lease_epoch, again.attempt) == (1, 1, 2, 2)
+    assert first.params == again.params == {"city": "Iasi"}
+    assert first.started_at == again.started_at
+
+
+async def test_work_is_not_claimed_before_it_is_ready_nor_while_it_is_leased(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    installed = await install(connection, task())
+    run_id = await queue_run(connection, installed)
+    await connection.execute(
+        "update ordinaut.due_work set ready_at = ordinaut.now() + interval '30 s'"
+    )
+
+    assert await claim(pool) == []
+    assert await seconds_until_ready(pool) == 30.0
+    await clock.advance(31)
+    assert [claimed.run_id for claimed in await claim(pool)] == [run_id]
+    assert await claim(pool) == []
+    assert await seconds_until_ready(pool) == 15.0
+
+
+async def test_the_highest_priority_goes_first(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    installed = await install(connection, task())
+    low = await queue_run(connection, installed, "low", lane=1)
+    high = await queue_run(connection, installed, "high", lane=9)
+
+    assert [claimed.run_id for claimed in await claim(pool, limit=1)] == [high]
+    assert [claimed.run_id for claimed in await claim(pool, limit=1)] == [low]
+
+
+async def test_a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    (first,) = await claim(pool)
+    await clock.advance(10)
+    assert await renew_leases(pool, [(first.run_id, first.lease_epoch)], LEASE) == {first.run_id}
+    await clock.advance(10)
+    assert await claim(pool) == []
+    await clock.advance(10)
+    (second,) = await claim(pool)
+
+    assert await renew_leases(pool, [(first.run_id, first.lease_epoch)], LEASE) == frozenset()
+    assert await renew_leases(pool, [(second.run_id, second.lease_epoch)], LEASE) == {
+        second.run_id
+    }
+
+
+async def test_finishing_writes_result_events_and_state_and_removes_the_work(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    (claimed,) = await claim(pool)
+
+    assert await record_progress(pool, [finished(claimed)]) == {claimed.run_id}
+
+    assert await state(connection, claimed) == ("succeeded", 1, 1, 0)
+    recorded = await load_results(pool, claimed.run_id)
+    assert recorded.results == {"plan": ("ok", {"a": [1, None]})}
+
+
+async def test_a_worker_that_lost_its_lease_writes_nothing_at_all(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    (stale,) = await claim(pool)
+    await clock.advance(16)
+    (holder,) = await claim(pool, runtime_id=2)
+
+    assert await record_progress(pool, [finished(stale)]) == frozenset()
+    assert await state(connection, stale) == ("running", 0, 0, 1)
+    assert await record_progress(pool, [finished(holder)]) == {holder.run_id}
+
+
+async def test_in_one_batch_only_the_lost_lease_is_refused(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    installed = await install(connection, task())
+    for n in range(3):
+        await queue_run(connection, installed, str(n))
+    claims = await claim(pool)
+
+    held = await record_progress(
+        pool, [finished(claims[0]), finished(claims[1], epoch=0), finished(claims[2])]
+    )
+
+    assert held == {claims[0].run_id, claims[2].run_id}
+    assert [(await state(connection, claimed))[0] for claimed in claims] == [
+        "succeeded",
+        "running",
+        "succeeded",
+    ]
+
+
+async def test_saying_a_report_twice_changes_nothing(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    (claimed,) = await claim(pool)
+    report = finished(claimed)
+    report.move, report.state = "keep", None
+
+    await record_progress(pool, [report])
+    report.results[0]["output"] = "something else"
+    await record_progress(pool, [report])
+
+    assert (await load_results(pool, claimed.run_id)).results == {"plan": ("ok", {"a": [1, None]})}
+    cursor = await connection.execute(
+        "select count(distinct event_id) from ordinaut.outbox where type = 'run.succeeded'"
+    )
+    assert await cursor.fetchone() == (1,)
+
+
+async def test_a_waiting_run_frees_its_lease_and_comes_back_when_it_is_time(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    (claimed,) = await claim(pool)
+    report = Report(
+        run_id=claimed.run_id,
+        lease_epoch=claimed.lease_epoch,
+        task="briefing",
+        move="wait",
+        state="waiting",
+        wait_seconds=60.0,
+        attempts=[
+            {
+                "step": "plan",
+                "attempt": 1,
+                "outcome": "tool_error",
+                "error": {"code": "ORD404"},
+                "seconds": 0.1,
+            }
+        ],
+    )
+
+    await record_progress(pool, [report])
+
+    assert (await state(connection, claimed))[0] == "waiting"
+    assert await claim(pool) == []
+    await clock.advance(61)
+    (again,) = await claim(pool)
+    assert again.lease_epoch == 2
+    assert (await load_results(pool, again.run_id)).attempts == {"plan": 1}
+
+
+async def test_a_lease_that_is_handed_back_can_be_claimed_at_once_and_costs_no_attempt(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    (first,) = await claim(pool)
+
+    await release_leases(pool, [(first.run_id, first.lease_epoch)])
+
+    (again,) = await claim(pool)
+    assert (again.attempt, again.lease_epoch) == (1, 2)
