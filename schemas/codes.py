@@ -25,6 +25,8 @@ CODES: Final[dict[str, str]] = {
     "ORD012": "A variable is not defined.",
     "ORD013": "A pipeline's steps contradict each other.",
     "ORD014": "Parameters do not fit the pipeline's JSON Schema, or the schema itself is not valid.",
+    # 1xx: lint
+    "ORD101": "An expression reads the result of a step that may have none.",
     # 2xx: plan and apply
     "ORD201": "The specs hold errors, so nothing was planned.",
     "ORD202": "The database changed since the plan was made.",
