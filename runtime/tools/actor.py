@@ -1,0 +1,270 @@
+"""One actor per tool server: callers send calls, and every call comes to an outcome.
+
+Promises: a call is sent at most once, and only to a server that runs and has listed the tool, with arguments that fit;
+everything else is an outcome with `sent` false. Every wait has an end. A crash costs the calls under way on this server
+and nothing else. A caller that is cancelled withdraws its call: the server is told, and `CancelledError` goes on.
+
+The server itself belongs to `runtime.tools.owner`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from mcp import MCPError
+from mcp_types import CallToolResult
+
+from runtime.core.outcomes import CallOutcome
+from runtime.errors import ToolServerError
+from runtime.tools.answers import (
+    Call,
+    is_session_over,
+    is_stale_listing,
+    outcome_of_error,
+    outcome_of_result,
+    reason_of,
+)
+from runtime.tools.catalogue import ToolInfo
+from runtime.tools.definition import ServerDefinition
+from runtime.tools.owner import ServerOwner, State, Unready
+from runtime.tools.redact import Redactor
+from runtime.tools.session import Session
+from runtime.tools.transports import Surroundings
+from runtime.tools.waiting import Deadline, time_limit
+
+# How often a server may refuse a call unseen (a forgotten session, an outdated list) before that is the outcome.
+_MAX_REFUSALS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """How a server is.
+
+    Attributes:
+        key: its key.
+        state: what is being done with it.
+        generation: how many times it was connected.
+        pid: its process, if it is ours and runs.
+        protocol: the revision spoken; empty while not ready.
+        server: name and version as it gives them; empty while not ready.
+        tools: how many tools it offers.
+        running: calls under way.
+        waiting: calls that wait for the server or a free slot.
+        error: why it is not ready; empty if nothing is wrong.
+    """
+
+    key: str
+    state: State
+    generation: int
+    pid: int | None
+    protocol: str
+    server: str
+    tools: int
+    running: int
+    waiting: int
+    error: str
+
+
+class ServerActor:
+    """One server."""
+
+    def __init__(self, definition: ServerDefinition, surroundings: Surroundings) -> None:
+        self.definition = definition
+        self._clock = surroundings.clock
+        self._owner = ServerOwner(definition, surroundings)
+        self._redact = Redactor(definition.secrets)
+        self._slots = asyncio.Semaphore(definition.max_concurrency)
+
+    def start(self) -> None:
+        """Begin; a `lazy` server is started by its first call."""
+        self._owner.start()
+
+    async def stop(self) -> None:
+        """Stop now; calls under way are lost. Bounded, safe to repeat and from any task."""
+        await self._owner.stop()
+
+    async def retire(self) -> None:
+        """Stop once nobody uses the server any more."""
+        await self._owner.unused()
+        await self._owner.stop()
+
+    def status(self) -> ServerStatus:
+        """How the server is now."""
+        owner, session = self._owner, self._owner.session
+        running = session.in_flight if session else 0
+        return ServerStatus(
+            key=self.definition.key,
+            state=owner.state,
+            generation=owner.generation,
+            pid=session.pid if session else None,
+            protocol=session.protocol if session else "",
+            server=session.server if session else "",
+            tools=len(session.catalogue.tools()) if session else 0,
+            running=running,
+            waiting=owner.users - running,
+            error=owner.error,
+        )
+
+    async def tools(self) -> tuple[ToolInfo, ...]:
+        """The tools it offers; starts it if need be.
+
+        Raises:
+            ToolServerError: ORD401, with the reason and the end of its stderr.
+        """
+        limit = self._limit(None)
+        with self._owner.use():
+            try:
+                session = await self._owner.ready(limit.deadline)
+                await self._find(session, None, limit.deadline)
+            except Unready as unready:
+                raise ToolServerError(
+                    unready.error.message, hint=unready.error.detail
+                ) from unready
+        return session.catalogue.tools()
+
+    async def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
+        meta: Mapping[str, Any] | None = None,
+    ) -> CallOutcome:
+        """Call a tool.
+
+        Args:
+            tool: its name without the server's.
+            arguments: any JSON object.
+            timeout: the longest time for all of it: queue, start of the server, and call. None means twice the
+                definition's connect timeout for the first two, and its call timeout for the call.
+            meta: `_meta` of the request.
+        """
+        limit = self._limit(timeout)
+        with self._owner.use():
+            try:
+                async with self._slot(limit.deadline):
+                    for _ in range(_MAX_REFUSALS):
+                        outcome = await self._attempt(tool, arguments, limit, meta)
+                        if outcome is not None:
+                            return outcome
+            except Unready as unready:
+                return unready.outcome
+        return Unready(
+            f"{self.definition.key} refused the call {_MAX_REFUSALS} times, unseen"
+        ).outcome
+
+    async def _attempt(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        limit: _Limit,
+        meta: Mapping[str, Any] | None,
+    ) -> CallOutcome | None:
+        """One attempt to get the call looked at; None if it provably was not, so that another may be made."""
+        session = await self._owner.ready(limit.deadline)
+        tool = await self._find(session, name, limit.deadline)
+        if tool is None:
+            missing = session.catalogue.missing(name)
+            return CallOutcome("rejected", error=missing, generation=session.generation)
+        problem = tool.argument_error(arguments)
+        if problem is not None:
+            call = self._call(session, tool)
+            return call.outcome("contract_error", problem.code, problem.message, sent=False)
+        seconds = limit.for_call()
+        if not seconds:
+            raise Unready(f"{self.definition.key}: time was up before the call could be sent")
+        if not session.usable():
+            return None
+        return await self._send(session, tool, arguments, seconds, meta)
+
+    async def _send(
+        self,
+        session: Session,
+        tool: ToolInfo,
+        arguments: Mapping[str, Any],
+        seconds: float,
+        meta: Mapping[str, Any] | None,
+    ) -> CallOutcome | None:
+        try:
+            result = await session.send(tool.name, arguments, seconds=seconds, meta=meta)
+        except Exception as error:  # noqa: BLE001 - whatever the SDK raises, the call has an outcome
+            if is_session_over(error):
+                session.over = True
+            elif is_stale_listing(error):
+                session.stale = True
+            else:
+                outcome = outcome_of_error(self._call(session, tool, failed=True), error)
+                # A remote server's process is not ours to replace.
+                session.suspect |= outcome.kind == "timeout" and session.pid is not None
+                return outcome
+            return None
+        else:
+            failed = isinstance(result, CallToolResult) and bool(result.is_error)
+            return outcome_of_result(self._call(session, tool, failed=failed), result)
+        finally:
+            if session.suspect or session.over:
+                self._owner.poke()
+
+    async def _find(
+        self, session: Session, name: str | None, deadline: Deadline
+    ) -> ToolInfo | None:
+        """A tool, or just an up-to-date list.
+
+        Raises:
+            Unready: the server could not list its tools.
+        """
+        try:
+            async with time_limit(self._clock, deadline.remaining()):
+                return await session.find(name)
+        except (MCPError, TimeoutError) as error:
+            reason = f"{self.definition.key} could not list its tools: {reason_of(error)}"
+            raise Unready(reason, detail=session.last_words()) from error
+
+    @asynccontextmanager
+    async def _slot(self, deadline: Deadline) -> AsyncIterator[None]:
+        """One of the server's slots.
+
+        Raises:
+            Unready: none came free in time.
+        """
+        try:
+            async with time_limit(self._clock, deadline.remaining()):
+                await self._slots.acquire()
+        except TimeoutError:
+            slots = self.definition.max_concurrency
+            raise Unready(
+                f"{self.definition.key} had none of its {slots} slots free in time"
+            ) from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _call(self, session: Session, tool: ToolInfo, *, failed: bool = False) -> Call:
+        last_words = session.last_words() if failed else ""
+        return Call(
+            tool, session.generation, self.definition.result_bytes, self._redact, last_words
+        )
+
+    def _limit(self, timeout: timedelta | None) -> _Limit:
+        if timeout is not None:
+            return _Limit(Deadline(self._clock, timeout))
+        deadline = Deadline(self._clock, self.definition.connect_timeout * 2)
+        return _Limit(deadline, self.definition.call_timeout.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How long a call may take: all of it until `deadline`, or only its preparation, and then the call `seconds`."""
+
+    deadline: Deadline
+    seconds: float | None = None
+
+    def for_call(self) -> float:
+        """Seconds that the call itself may take now."""
+        return self.deadline.remaining() if self.seconds is None else self.seconds

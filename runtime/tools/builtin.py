@@ -1,0 +1,176 @@
+"""Tools that run in this process: no server, no protocol, the same contracts.
+
+`llm.plan` and `llm.summarize` work offline here: they arrange what they are given by fixed rules, and say so in their
+result (`provider: offline`). The same input always gives the same text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from runtime.clock import Clock
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.tools.catalogue import ToolInfo
+from runtime.tools.normalise import Unacceptable, normalise
+from runtime.tools.redact import Redactor
+from runtime.tools.waiting import time_limit
+
+_TEXT_RESULT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "provider": {"type": "string"}},
+    "required": ["text", "provider"],
+}
+_PLAN_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "prompt": {
+            "type": "string",
+            "description": "What the text is for; becomes its first line.",
+        }
+    },
+    "additionalProperties": True,
+    "minProperties": 1,
+}
+_SUMMARIZE_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string", "description": "What is to be shortened."},
+        "max_words": {"type": "integer", "minimum": 1, "default": 60},
+    },
+    "required": ["text"],
+    "additionalProperties": False,
+}
+# Where a list element has one of these, it leads the line.
+_LEADING: Final = ("time", "start", "date", "summary", "title", "name", "text")
+_MAX_ITEMS: Final = 20
+_MAX_LINE: Final = 200
+_DEFAULT_WORDS: Final = 60
+_RESULT_BYTES: Final = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinTool:
+    """A tool and the function behind it, which takes the checked arguments and returns a JSON value."""
+
+    info: ToolInfo
+    run: Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+
+def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
+    """Every built-in tool, by server and name."""
+    pure = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
+    plan = ToolInfo(
+        server="llm",
+        name="plan",
+        description="Write a short briefing out of whatever it is given, such as events and weather.",
+        input_schema=_PLAN_ARGUMENTS,
+        output_schema=_TEXT_RESULT,
+        annotations=pure,
+    )
+    summarize = ToolInfo(
+        server="llm",
+        name="summarize",
+        description="Shorten a text to its first sentences.",
+        input_schema=_SUMMARIZE_ARGUMENTS,
+        output_schema=_TEXT_RESULT,
+        annotations=pure,
+    )
+    return {
+        "llm": {"plan": BuiltinTool(plan, _plan), "summarize": BuiltinTool(summarize, _summarize)}
+    }
+
+
+async def _plan(arguments: Mapping[str, Any]) -> dict[str, str]:
+    parts = [str(arguments["prompt"])] if "prompt" in arguments else []
+    for name, value in arguments.items():
+        if name != "prompt":
+            parts.append("\n".join([_title(name), *_lines(value)]))
+    return {"text": "\n\n".join(parts), "provider": "offline"}
+
+
+async def _summarize(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Whole sentences from the beginning as far as they fit, but at least the beginning of the first."""
+    limit = int(arguments.get("max_words", _DEFAULT_WORDS))
+    kept: list[str] = []
+    for sentence in re.split(r"(?<=[.!?])\s+", arguments["text"].strip()):
+        words = sentence.split()
+        if len(kept) + len(words) > limit:
+            kept = kept or [*words[:limit], "…"]
+            break
+        kept += words
+    return {"text": " ".join(kept), "provider": "offline"}
+
+
+def _lines(value: Any) -> Iterable[str]:
+    if value in (None, "", [], {}):
+        return ["- nothing"]
+    match value:
+        case list():
+            more = [f"- and {len(value) - _MAX_ITEMS} more"] if len(value) > _MAX_ITEMS else []
+            return [f"- {_line(item)}" for item in value[:_MAX_ITEMS]] + more
+        case dict() if len(value) == 1 and isinstance(only := next(iter(value.values())), list):
+            return _lines(only)  # {"events": [...]}: the wrapper adds nothing to read
+        case dict():
+            return [f"- {_title(str(key))}: {_line(item)}" for key, item in value.items()]
+        case _:
+            return [f"- {_line(value)}"]
+
+
+def _line(value: Any) -> str:
+    match value:
+        case str():
+            text = " ".join(value.split())
+        case dict():
+            first = [
+                value[key] for key in _LEADING if isinstance(value.get(key), str | int | float)
+            ]
+            rest = [
+                f"{key} {_line(item)}"
+                for key, item in value.items()
+                if key not in _LEADING and item
+            ]
+            text = " · ".join([*(str(item) for item in first), *rest])
+        case list():
+            text = ", ".join(_line(item) for item in value)
+        case _:
+            text = json.dumps(value)
+    return text if len(text) <= _MAX_LINE else text[: _MAX_LINE - 1] + "…"
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").strip().capitalize()
+
+
+async def call_builtin(
+    tool: BuiltinTool, arguments: Mapping[str, Any], *, clock: Clock, limit: timedelta
+) -> CallOutcome:
+    """Call a built-in tool under the same contract as any other.
+
+    Args:
+        tool: the tool.
+        arguments: any JSON object.
+        clock: for the limit.
+        limit: the longest time it may take.
+    """
+    info = tool.info
+    name = f"{info.server}.{info.name}"
+    problem = info.argument_error(arguments)
+    if problem is not None:
+        return CallOutcome("contract_error", error=problem, schema_digest=info.digest)
+    try:
+        async with time_limit(clock, limit.total_seconds()):
+            result = await tool.run(arguments)
+        value, size = normalise(result, limit=_RESULT_BYTES, redact=Redactor())
+    except TimeoutError:
+        error = CallError("ORD405", f"{name} did not answer in time")
+        return CallOutcome("timeout", error=error, sent=True, schema_digest=info.digest)
+    except Unacceptable as refusal:
+        return CallOutcome(
+            "contract_error", error=refusal.error, sent=True, schema_digest=info.digest
+        )
+    return CallOutcome("ok", value=value, sent=True, schema_digest=info.digest, size=size)

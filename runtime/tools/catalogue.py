@@ -1,0 +1,115 @@
+"""The tools a server listed, and whether a call's arguments and result keep to their schemas.
+
+A catalogue is a value made at one instant from one `tools/list`; the actor replaces it when the server says that its
+tools changed. Nothing here talks to a server or imports `mcp`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.core.outcomes import CallError
+from runtime.tools.contracts import UnusableSchema, canonical, contract
+
+
+@dataclass(frozen=True, slots=True)
+class ToolInfo:
+    """One tool as its server describes it.
+
+    Attributes:
+        server: key of the server.
+        name: the tool's own name, without the server's.
+        description: what the server says about it; empty if nothing.
+        input_schema: JSON Schema of the arguments.
+        output_schema: JSON Schema of the structured result, or None if the server promises none.
+        annotations: the server's hints (`readOnlyHint`, `idempotentHint`, …): claims, not facts.
+        digest: sha256 (hex) of both schemas as canonical JSON.
+    """
+
+    server: str
+    name: str
+    description: str
+    input_schema: Mapping[str, Any]
+    output_schema: Mapping[str, Any] | None = None
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        both = canonical({"input": self.input_schema, "output": self.output_schema})
+        object.__setattr__(
+            self, "digest", hashlib.sha256(both.encode(errors="replace")).hexdigest()
+        )
+
+    def argument_error(self, arguments: Mapping[str, Any]) -> CallError | None:
+        """Why these arguments must not be sent (ORD403), or None."""
+        try:
+            schema = contract(self.input_schema)
+            problems = schema.unknown_names(arguments) + schema.problems(dict(arguments))
+        except UnusableSchema as error:
+            problems = [f"the tool's input schema cannot be used: {error}"]
+        return self._error("ORD403", "does not take these arguments", problems)
+
+    def result_error(self, structured: object, *, given: bool) -> CallError | None:
+        """Why this structured result breaks the tool's output schema (ORD407), or None.
+
+        Args:
+            structured: the structured result as the server sent it.
+            given: whether the server sent one at all; one that is promised must come.
+        """
+        if self.output_schema is None:
+            return None
+        problems = ["it promises a structured result and sent none"]
+        if given:
+            try:
+                problems = contract(self.output_schema).problems(structured)
+            except UnusableSchema as error:
+                problems = [f"its output schema cannot be used: {error}"]
+        return self._error("ORD407", "broke its output schema", problems)
+
+    def _error(self, code: str, what: str, problems: list[str]) -> CallError | None:
+        if not problems:
+            return None
+        return CallError(code, f"{self.server}.{self.name} {what}: {'; '.join(problems)}")
+
+
+class Catalogue:
+    """What one server offers."""
+
+    def __init__(
+        self, server: str, tools: Iterable[ToolInfo] = (), hidden: Iterable[str] = ()
+    ) -> None:
+        """Args:
+        server: key of the server.
+        tools: those that may be called; of two with one name the first counts.
+        hidden: names of those that the definition's patterns exclude.
+        """
+        self._server = server
+        self._tools: dict[str, ToolInfo] = {}
+        for tool in tools:
+            self._tools.setdefault(tool.name, tool)
+        self._hidden = frozenset(hidden)
+
+    def tools(self) -> tuple[ToolInfo, ...]:
+        """Every tool, in the order the server listed them."""
+        return tuple(self._tools.values())
+
+    def find(self, name: str) -> ToolInfo | None:
+        """The tool of this name."""
+        return self._tools.get(name)
+
+    def missing(self, name: str) -> CallError:
+        """Why there is no such tool (ORD402)."""
+        if name in self._hidden:
+            return CallError(
+                "ORD402",
+                f"{self._server}.{name} is excluded by the server's allow and deny patterns",
+            )
+        close = difflib.get_close_matches(name, self._tools, n=1)
+        hint = (
+            f"did you mean {close[0]}?" if close else f"it has {', '.join(self._tools) or 'none'}"
+        )
+        return CallError("ORD402", f"{self._server} has no tool {name}: {hint}")

@@ -1,0 +1,113 @@
+"""What the runtime knows of a tool server: values only, made from a ToolServer document by the caller.
+
+Everything here is already resolved (secrets filled in, defaults applied), so two definitions are equal exactly when a
+running server need not be restarted. Nothing here imports `mcp`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from runtime.errors import ToolServerError
+
+Protocol = Literal["auto", "legacy", "2026-07-28"]
+Lifecycle = Literal["always", "lazy", "per_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class StdioTransport:
+    """A server that runs as our child process.
+
+    Attributes:
+        command: a bare name, or a path relative to the project folder.
+        args: its arguments.
+        cwd: the folder it runs in, relative to the project folder; None is the project folder itself.
+        env: what it gets beside the few variables of `runtime.config.base_environment`.
+    """
+
+    command: str
+    args: tuple[str, ...] = ()
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTransport:
+    """A server reached over streamable HTTP; `headers` go with every request."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerDefinition:
+    """One tool server.
+
+    Attributes:
+        key: `name` or `namespace/name`.
+        transport: how it is reached.
+        protocol: the revision to speak; `auto` asks the server.
+        lifecycle: `always` keeps it running, `lazy` starts it when needed, `per_run` starts one for every run.
+        max_concurrency: how many calls may be under way at once.
+        connect_timeout: the longest time to start, shake hands and list the tools.
+        call_timeout: the longest time a call may take when the caller sets no limit of its own.
+        idle_stop: a `lazy` or `per_run` server that was not used for so long is stopped.
+        allow: patterns of tools that may be called.
+        deny: patterns of tools that may not, even if allowed.
+        result_bytes: the largest result, as canonical JSON, that is accepted.
+        secrets: values that must never be shown: blotted out of results, errors and stderr.
+    """
+
+    key: str
+    transport: StdioTransport | HttpTransport
+    protocol: Protocol = "auto"
+    lifecycle: Lifecycle = "lazy"
+    max_concurrency: int = 4
+    connect_timeout: timedelta = timedelta(seconds=30)
+    call_timeout: timedelta = timedelta(seconds=30)
+    idle_stop: timedelta = timedelta(minutes=5)
+    allow: tuple[str, ...] = ("*",)
+    deny: tuple[str, ...] = ()
+    result_bytes: int = 1_048_576
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def offers(self, tool: str) -> bool:
+        """Whether the allow and deny patterns let this tool be used."""
+        return any(fnmatchcase(tool, pattern) for pattern in self.allow) and not any(
+            fnmatchcase(tool, pattern) for pattern in self.deny
+        )
+
+
+def resolve_command(command: str, *, project: Path, search_path: str) -> str:
+    """The program that `command` means, as an absolute path.
+
+    A bare name is looked up beside the running interpreter, so that what is installed with Ordinaut wins over what the
+    machine happens to have, then in `search_path` (the form of PATH). `python` is always the running interpreter.
+    A name with a slash is relative to `project`.
+
+    Raises:
+        ToolServerError: ORD401, naming every place that was looked at.
+    """
+    if command == "python":
+        return sys.executable
+    if "/" in command:
+        path = (project / command).absolute()
+        found = shutil.which(str(path))
+        places = str(path)
+        hint = "The path is relative to the project folder, and the file must be executable."
+    else:
+        # Not resolved: in a virtual environment the interpreter is a link, and its programs lie beside the link.
+        beside = str(Path(sys.executable).absolute().parent)
+        found = shutil.which(command, path=beside) or shutil.which(command, path=search_path)
+        places = f"{beside} or on PATH ({search_path})"
+        hint = f"Install {command}, or give the path of the program."
+    if found is None:
+        raise ToolServerError(f"the program {command!r} was not found in {places}", hint=hint)
+    return found

@@ -1,0 +1,140 @@
+"""An HTTP transport under which one bad answer spoils one call, and never the session.
+
+The SDK lets an `httpx2.TransportError` escape into the task group of the whole session: one dropped connection would
+end every later call and cancel the task that owns the client. This transport raises none. It answers in the server's
+place with a JSON-RPC error that says what happened (`runtime.tools.faults`), above all whether the request can have
+reached the server. JSON bodies are read here, within a limit; event streams pass through, because the SDK copes with
+those that break off.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any, Final
+
+import httpx2
+
+from runtime.tools.faults import Fault, fault_error
+
+_NOT_SENT: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError,
+)
+_SESSION_HEADER: Final = "mcp-session-id"
+_NOT_FOUND: Final = 404
+_TOO_MANY_REQUESTS: Final = 429
+_FIRST_ERROR: Final = 400
+_FIRST_SERVER_ERROR: Final = 500
+_CHORE_SECONDS: Final = 5.0
+
+
+class HardenedTransport(httpx2.AsyncHTTPTransport):
+    """The transport of one tool server.
+
+    Args:
+        connect_timeout: the longest time to open a connection.
+        limit: the largest JSON body, in bytes.
+    """
+
+    def __init__(self, *, connect_timeout: timedelta, limit: int) -> None:
+        super().__init__()
+        self._connect_seconds = connect_timeout.total_seconds()
+        self._limit = limit
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; every failure comes back as an answer."""
+        request.extensions["timeout"] = self._timeout(request)
+        try:
+            response = await super().handle_async_request(request)
+            if request.method != "POST" or _is_stream(response):
+                return response
+            return await self._whole(request, response)
+        except httpx2.TransportError as error:
+            reached = not isinstance(error, _NOT_SENT)
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return _answer(Fault.CUT if reached else Fault.UNREACHABLE, reason)
+
+    def _timeout(self, request: httpx2.Request) -> dict[str, float | None]:
+        """No limit on waiting for a call's answer, which has its own; a short one on what nobody waits for.
+
+        The SDK sends notifications and the farewell one at a time: a server that does not answer one would stop every
+        later message.
+        """
+        seconds = None if request.method == "GET" or _expects_answer(request) else _CHORE_SECONDS
+        connect = self._connect_seconds
+        return {"connect": connect, "read": seconds, "write": seconds, "pool": connect}
+
+    async def _whole(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+        """The answer with its body read, or a fault in its place."""
+        body = b""
+        try:
+            async for chunk in response.stream:  # type: ignore[union-attr]  # responses of this class stream
+                body += chunk
+                if len(body) > self._limit:
+                    return _answer(
+                        Fault.OVERSIZE, f"the answer has more than {self._limit:,} bytes"
+                    )
+        finally:
+            await response.aclose()
+        if response.status_code >= _FIRST_ERROR and not _explains_itself(request, response, body):
+            return _refusal(response)
+        return httpx2.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=httpx2.ByteStream(body),
+            extensions=response.extensions,
+        )
+
+
+def _refusal(response: httpx2.Response) -> httpx2.Response:
+    status = response.status_code
+    reason = f"HTTP {status} {response.reason_phrase}".strip()
+    if status == _TOO_MANY_REQUESTS:
+        return _answer(Fault.THROTTLED, reason, retry_after=_seconds(response))
+    # A 5xx may come from a gateway that had already passed the call on.
+    fault = Fault.REFUSED if status < _FIRST_SERVER_ERROR else Fault.CUT
+    return _answer(fault, reason, retry_after=_seconds(response))
+
+
+def _answer(fault: Fault, message: str, *, retry_after: float | None = None) -> httpx2.Response:
+    error = fault_error(fault, message, retry_after=retry_after)
+    return httpx2.Response(503, json={"jsonrpc": "2.0", "id": None, "error": error})
+
+
+def _explains_itself(request: httpx2.Request, response: httpx2.Response, body: bytes) -> bool:
+    """Whether the SDK can make more of this error answer than we can.
+
+    It can of a JSON-RPC error, and of a 404 inside a session, which says that the session is over.
+    """
+    if response.status_code == _NOT_FOUND and _SESSION_HEADER in request.headers:
+        return True
+    message = _json(body)
+    return isinstance(message, dict) and "error" in message
+
+
+def _expects_answer(request: httpx2.Request) -> bool:
+    message = _json(request.content) if request.method == "POST" else None
+    return isinstance(message, dict) and "id" in message and "method" in message
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    kind = str(response.headers.get("content-type", "")).lower()
+    return response.status_code < _FIRST_ERROR and kind.startswith("text/event-stream")
+
+
+def _seconds(response: httpx2.Response) -> float | None:
+    """Retry-After, when it is a number of seconds (RFC 9110 section 10.2.3); dates are not used."""
+    text = str(response.headers.get("retry-after", ""))
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

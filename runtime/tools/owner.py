@@ -1,0 +1,282 @@
+"""The one task that starts, watches, restarts and leaves a tool server.
+
+States: stopped → starting → ready → stopped; failed after a start that did not work or a server that went away. From
+failed it starts again after a pause that doubles from 0.2 s to 30 s. A `lazy` server starts when somebody uses it and
+stops when nobody did for a while; an `always` server runs whenever it can.
+
+A server that let a call go unanswered is suspect: it takes no new call until it has answered something, if need be the
+question for its tools. One that answers nothing any more is replaced once no call is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Literal
+
+from mcp import MCPError
+
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.tools.answers import reason_of
+from runtime.tools.definition import Protocol, ServerDefinition
+from runtime.tools.session import Session, is_handshake_era, open_session
+from runtime.tools.transports import Connection, Surroundings, connection_to
+from runtime.tools.waiting import Deadline, time_limit
+
+State = Literal["stopped", "starting", "ready", "failed"]
+
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 30.0
+# A call waits for a restart that is due this soon; with a longer pause ahead it is told at once, and may come again.
+PATIENCE_SECONDS: Final = 1.0
+PROBE_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 10.0
+
+_log = logging.getLogger("ordinaut.tools")
+
+
+class Unready(Exception):
+    """The server cannot take a call, so nothing was sent; `error` says why.
+
+    Args:
+        message: why.
+        detail: the end of its stderr.
+        retry_after: seconds until it may be ready, if known.
+    """
+
+    def __init__(
+        self, message: str, *, detail: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.error = CallError("ORD401", message, detail)
+        self.outcome = CallOutcome("not_sent", error=self.error, retry_after=retry_after)
+
+
+class ServerOwner:
+    """Owns one server.
+
+    Attributes:
+        state: what it is doing.
+        session: the current session; None unless ready.
+        generation: how many sessions there were.
+        error: why the server is not ready; empty if nothing is wrong.
+        users: how many calls need the server now.
+    """
+
+    def __init__(self, definition: ServerDefinition, surroundings: Surroundings) -> None:
+        self.state: State = "stopped"
+        self.session: Session | None = None
+        self.generation = 0
+        self.error = ""
+        self.users = 0
+        self._definition = definition
+        self._surroundings = surroundings
+        self._clock = surroundings.clock
+        self._detail = ""
+        self._failures = 0
+        self._failed_starts = 0
+        self._not_before = 0.0
+        self._ready_at = 0.0
+        self._used_at = 0.0
+        self._handshake_era = False
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to own the server; one that is not `always` starts when it is used."""
+        self._task = asyncio.create_task(self._own(), name=f"tool server {self._definition.key}")
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """The server is needed for as long as this is entered."""
+        self.users += 1
+        try:
+            yield
+        finally:
+            self.users -= 1
+            self._used_at = self._clock.monotonic()
+            if not self.users:
+                self.poke()
+
+    async def ready(self, deadline: Deadline) -> Session:
+        """The session, once there is one that takes calls. To be called while in `use`.
+
+        Raises:
+            Unready: there will be none soon enough.
+        """
+        failed_starts = self._failed_starts
+        while not self._stopping.is_set():
+            if self.session is not None and self.session.usable():
+                return self.session
+            pause = self._not_before - self._clock.monotonic()
+            if self._failed_starts > failed_starts or pause > PATIENCE_SECONDS:
+                raise Unready(self.error, detail=self._detail, retry_after=max(pause, 0.0))
+            if self._task is None or self._task.done():
+                self.start()  # only a stray cancellation ends it unasked
+            self.poke()
+            try:
+                await deadline.wait(self._changed)
+            except TimeoutError:
+                raise Unready(
+                    f"{self._definition.key} was not ready in time", detail=self._detail
+                ) from None
+        raise Unready(f"{self._definition.key} is being stopped")
+
+    def poke(self) -> None:
+        """Let everybody who waits for a change look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def unused(self) -> None:
+        """Wait until nobody needs the server."""
+        while self.users:
+            await self._changed.wait()
+
+    async def stop(self) -> None:
+        """Stop the server now; calls under way are lost. Bounded, safe to repeat and from any task."""
+        self._stopping.set()
+        self.poke()
+        if self._task is None:
+            return
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with time_limit(self._clock, _STOP_SECONDS):
+                    await asyncio.wait({self._task})
+        finally:
+            # Reached undone only if the SDK hangs or our caller gives up: the process is killed on the way out.
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _own(self) -> None:
+        try:
+            while await self._wanted():
+                await self._keep_one()
+        finally:
+            self.state = "stopped"
+            self.session = None
+            self.poke()
+
+    async def _wanted(self) -> bool:
+        """Wait until the server should run; False when it should never again."""
+        while not self._stopping.is_set():
+            wanted = bool(self.users) or self._definition.lifecycle == "always"
+            pause = self._not_before - self._clock.monotonic()
+            if wanted and pause <= 0:
+                return True
+            await self._pause(pause if wanted else None)
+        return False
+
+    async def _keep_one(self) -> None:
+        """One session, from start to end."""
+        self.state = "starting"
+        connection = connection_to(self._definition, self._surroundings, self.poke)
+        session: Session | None = None
+        trouble = ""
+        try:
+            async with open_session(
+                self._definition,
+                connection,
+                self._clock,
+                generation=self.generation + 1,
+                protocol=self._protocol(),
+                abort=self._stopping,
+            ) as session:
+                self._publish(session)
+                trouble = await self._watch(session)
+                self.session = None
+        except Exception as error:  # noqa: BLE001 - one server's trouble, of any kind, must not end its owner
+            trouble = trouble or reason_of(error)
+        self.session = None
+        if trouble and not self._stopping.is_set():
+            self._fail(session, connection, trouble)
+        else:
+            self.state = "stopped"
+        self.poke()
+
+    def _protocol(self) -> Protocol:
+        """What to ask for: a server that once spoke an old revision is not asked for the new one at each restart."""
+        asked = self._definition.protocol
+        return "legacy" if asked == "auto" and self._handshake_era else asked
+
+    def _publish(self, session: Session) -> None:
+        self.session = session
+        self.generation = session.generation
+        self.state = "ready"
+        self.error = self._detail = ""
+        self._ready_at = self._used_at = self._clock.monotonic()
+        self._handshake_era = is_handshake_era(session.protocol)
+        _log.info("tool server %s is ready, generation %d", self._definition.key, self.generation)
+        self.poke()
+
+    def _fail(self, session: Session | None, connection: Connection, trouble: str) -> None:
+        now = self._clock.monotonic()
+        if session is None:
+            self._failed_starts += 1
+            self._handshake_era = False
+            self.error = f"{self._definition.key} could not be started: {trouble}"
+        else:
+            proven = session.answers or now - self._ready_at >= LONGEST_PAUSE_SECONDS
+            self._failures = 0 if proven else self._failures
+            self.error = f"{self._definition.key} {trouble}"
+        self.state = "failed"
+        self._detail = connection.last_words()
+        self._failures += 1
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
+        self._not_before = now + pause
+        _log.warning("tool server %s; next start in %.1f s at the earliest", self.error, pause)
+
+    async def _watch(self, session: Session) -> str:
+        """Wait for a reason to leave the session; what is wrong with the server, or empty if it did nothing wrong."""
+        while not self._stopping.is_set() and not session.over:
+            if not session.alive():
+                return "went away by itself"
+            if session.suspect and not await self._answers(session):
+                return "does not answer any more"
+            idle = self._idle_seconds()
+            if idle is not None and idle <= 0:
+                break
+            await self._pause(idle)
+        return ""
+
+    def _idle_seconds(self) -> float | None:
+        """Seconds until the server has been idle for long enough to be stopped; None if it is to go on."""
+        if self._definition.lifecycle == "always":
+            return None
+        allowed = self._definition.idle_stop.total_seconds()
+        # While it is in use nobody says when that ends: looking again after a whole span is soon enough.
+        return allowed if self.users else allowed - (self._clock.monotonic() - self._used_at)
+
+    async def _answers(self, session: Session) -> bool:
+        """Whether a suspect server still answers something, found out without harm to calls under way."""
+        try:
+            async with time_limit(self._clock, PROBE_SECONDS):
+                await session.refresh()
+            session.suspect = False
+        except MCPError:
+            session.suspect = (
+                False  # an error is an answer, too; a lost connection is noticed by `alive`
+            )
+        except TimeoutError:
+            while (
+                session.suspect
+                and session.in_flight
+                and session.alive()
+                and not self._stopping.is_set()
+            ):
+                await self._pause(None)
+        self.poke()
+        return not session.suspect
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait for a change, or so long."""
+        changed = self._changed
+        if seconds is None:
+            await changed.wait()
+            return
+        with contextlib.suppress(TimeoutError):
+            async with time_limit(self._clock, seconds):
+                await changed.wait()

@@ -1,0 +1,197 @@
+"""Every tool that steps may call, behind one door: tool servers and built-in tools.
+
+Promises: a call always comes to a `CallOutcome`, unless its caller is cancelled; leaving the toolbox, by whatever way
+and from whatever task, ends every server process in bounded time; servers that a killed runtime left behind are ended
+when the next one opens its toolbox.
+
+A changed definition takes effect at once for new calls; the old server goes when its running calls have ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from runtime.clock import Clock
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.errors import NotFound, ToolServerError
+from runtime.tools.actor import ServerActor, ServerStatus
+from runtime.tools.builtin import builtin_tools, call_builtin
+from runtime.tools.catalogue import Catalogue, ToolInfo
+from runtime.tools.definition import ServerDefinition
+from runtime.tools.orphans import ServerRecords, reap_orphans
+from runtime.tools.transports import Surroundings
+
+_BUILTIN_TIMEOUT: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an actor stands: its server's key, and for a `per_run` server the run that it serves."""
+
+    server: str
+    run: str = ""
+
+
+class Toolbox:
+    """All tools. Enter it before the first call.
+
+    Args:
+        definitions: the tool servers. One named like a built-in server takes its place.
+        clock: for all waiting.
+        state_dir: where running processes are recorded.
+        project: the folder that relative commands and folders of definitions start from.
+    """
+
+    def __init__(
+        self,
+        definitions: Iterable[ServerDefinition],
+        clock: Clock,
+        state_dir: Path,
+        *,
+        project: Path = Path(),
+    ) -> None:
+        self._definitions = {definition.key: definition for definition in definitions}
+        self._clock = clock
+        self._records = state_dir / "servers"
+        self._project = project
+        self._builtins = builtin_tools()
+        self._surroundings: Surroundings | None = None
+        self._actors: dict[_Place, ServerActor] = {}
+        self._leaving: dict[asyncio.Task[None], ServerActor] = {}
+
+    async def __aenter__(self) -> Self:
+        """End what an earlier runtime left behind, and begin; `always` servers start in the background."""
+        reap_orphans(self._records)
+        self._surroundings = Surroundings(self._clock, self._project, ServerRecords(self._records))
+        self.replace(self._definitions.values())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """As `stop`."""
+        await self.stop()
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
+        meta: Mapping[str, Any] | None = None,
+        *,
+        run: str = "",
+    ) -> CallOutcome:
+        """Call a tool.
+
+        Args:
+            name: `server.tool`; the server's key ends at the first dot.
+            arguments: any JSON object.
+            timeout: the longest time for all of it; None leaves it to the server's definition.
+            meta: `_meta` of the request.
+            run: the run that calls, for servers that live as long as one.
+        """
+        server, _, tool = name.partition(".")
+        try:
+            actor = self._actor(server, run)
+        except ToolServerError as closed:
+            return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
+        if actor is not None:
+            return await actor.call(tool, arguments, timeout=timeout, meta=meta)
+        limit = _BUILTIN_TIMEOUT if timeout is None else timeout
+        return await self._call_builtin(server, tool, arguments, limit)
+
+    async def tools(self, server: str) -> list[ToolInfo]:
+        """What a server offers; starts it if need be.
+
+        Raises:
+            NotFound: ORD310, there is no such server.
+            ToolServerError: ORD401, it cannot be started or reached.
+        """
+        actor = self._actor(server, "")
+        if actor is not None:
+            return list(await actor.tools())
+        if server not in self._builtins:
+            raise NotFound(self._unknown(server))
+        return list(self._builtin_catalogue(server).tools())
+
+    def servers(self) -> list[str]:
+        """The keys of all servers, built-in ones included."""
+        return sorted({*self._definitions, *self._builtins})
+
+    def status(self) -> list[ServerStatus]:
+        """How the defined servers are, in the order of their keys."""
+        return sorted(
+            (actor.status() for actor in self._actors.values()), key=lambda each: each.key
+        )
+
+    def replace(self, definitions: Iterable[ServerDefinition]) -> None:
+        """Work by other definitions from now on; servers whose own did not change go on undisturbed."""
+        self._definitions = {definition.key: definition for definition in definitions}
+        for place, actor in list(self._actors.items()):
+            if self._definitions.get(place.server) != actor.definition:
+                self._dismiss(place)
+        for definition in self._definitions.values():
+            if definition.lifecycle != "per_run":
+                self._actor(definition.key, "")
+
+    def end_run(self, run: str) -> None:
+        """Stop the servers that live for this run; what is forgotten here goes when it has been idle."""
+        for place in [place for place in self._actors if place.run == run]:
+            if place.run:
+                self._dismiss(place)
+
+    async def stop(self) -> None:
+        """End every server. Calls that wait are not sent; calls under way are lost. Safe to repeat and from any task."""
+        self._surroundings = None
+        actors = [*self._actors.values(), *self._leaving.values()]
+        await asyncio.gather(*(actor.stop() for actor in actors))
+        await asyncio.gather(*self._leaving)
+
+    def _actor(self, server: str, run: str) -> ServerActor | None:
+        """The actor of a defined server, made when it is first needed; None if there is no such server."""
+        definition = self._definitions.get(server)
+        if definition is None:
+            return None
+        place = _Place(server, run if definition.lifecycle == "per_run" else "")
+        if place not in self._actors:
+            if self._surroundings is None:
+                raise ToolServerError(f"{server} cannot be used: the toolbox is closed")
+            self._actors[place] = ServerActor(definition, self._surroundings)
+            self._actors[place].start()
+        return self._actors[place]
+
+    def _dismiss(self, place: _Place) -> None:
+        """Let an actor finish its calls, and then go."""
+        actor = self._actors.pop(place)
+        task = asyncio.create_task(actor.retire())
+        self._leaving[task] = actor
+        task.add_done_callback(self._leaving.pop)
+
+    async def _call_builtin(
+        self, server: str, tool: str, arguments: Mapping[str, Any], limit: timedelta
+    ) -> CallOutcome:
+        if server not in self._builtins:
+            return CallOutcome("rejected", error=CallError("ORD310", self._unknown(server)))
+        builtin = self._builtins[server].get(tool)
+        if builtin is None:
+            error = self._builtin_catalogue(server).missing(tool)
+            return CallOutcome("rejected", error=error)
+        return await call_builtin(builtin, arguments, clock=self._clock, limit=limit)
+
+    def _builtin_catalogue(self, server: str) -> Catalogue:
+        return Catalogue(server, [tool.info for tool in self._builtins[server].values()])
+
+    def _unknown(self, server: str) -> str:
+        close = difflib.get_close_matches(server, self.servers(), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(self.servers())}"
+        return f"there is no tool server {server!r}: {hint}"
