@@ -36,6 +36,7 @@ from runtime.core.recurrence.triggers import (
     Trigger,
     Until,
 )
+from runtime.core.recurrence.words import describe
 from runtime.core.recurrence.zone import tzdata_version
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Trigger",
     "Until",
     "compile_trigger",
+    "describe",
     "never_fires",
     "occurrences",
     "tzdata_version",
