@@ -17,11 +17,11 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
-from runtime.core.expressions.context import Reference, path_text
+from runtime.core.expressions.context import Reference, merge_references, path_text
 from runtime.core.expressions.functions import complaint_about_call
 from runtime.core.expressions.paths import Path, close_match
 from runtime.core.expressions.scan import span_of
-from runtime.core.expressions.syntax import Node
+from runtime.core.expressions.syntax import POSTFIX, Node
 from runtime.core.expressions.times import check_format, zone_named
 from runtime.errors import ExpressionError
 
@@ -47,13 +47,7 @@ def anchor_tree(tree: Node, text: str, roots: frozenset[str]) -> tuple[Node, fro
     """
     rewriter = _Rewriter(text, roots)
     anchored = rewriter.rewrite(tree, ())
-    free = {reference for reference in rewriter.references if not reference.guarded}
-    guarded = {r for r in rewriter.references if r.guarded and _unguarded(r) not in free}
-    return anchored, frozenset(free | guarded)
-
-
-def _unguarded(reference: Reference) -> Reference:
-    return Reference(reference.root, reference.path)
+    return anchored, merge_references(rewriter.references)
 
 
 def static_path(node: Node, anchor: Path | None) -> Path | None:
@@ -73,6 +67,13 @@ def static_path(node: Node, anchor: Path | None) -> Path | None:
     return None
 
 
+def _leads_on(node: Node, anchor: Path) -> bool:
+    """Whether the node begins by going further down from its anchor, as the filter in `steps.days[?rain]` does."""
+    while node["type"] in POSTFIX and static_path(node, anchor) is None:
+        node = node["children"][0]
+    return static_path(node, anchor) not in (None, anchor)
+
+
 class _Rewriter:
     def __init__(self, text: str, roots: frozenset[str]) -> None:
         self.text = text
@@ -83,7 +84,9 @@ class _Rewriter:
     def rewrite(self, node: Node, anchor: Path | None) -> Node:
         path = static_path(node, anchor)
         if path is not None and anchor is not None:
-            return self.strict(node, path, anchor)
+            strict = self.strict(node, path, anchor)
+            self.record(path)
+            return strict
         kind, children = node["type"], node["children"]
         if kind in _LEAVES:
             return self.leaf(node)
@@ -110,6 +113,8 @@ class _Rewriter:
         rewritten = []
         if static and path is not None and anchor is not None:
             rewritten.append(self.strict(children[0], path, anchor))
+            if not _leads_on(children[static], path):
+                self.record(path)
         for child in children[static:]:
             rewritten.append(self.rewrite(child, path))
             path = None
@@ -137,16 +142,20 @@ class _Rewriter:
             return instant
         if root not in self.roots:
             self.refuse_root(root)
-        if root == "secrets" and len(path) == 1:
-            raise ExpressionError(
-                "secrets cannot be read all at once", hint="name one, as in secrets.api_token"
-            )
-        self.references.add(Reference(root, path[1:], self.guarded))
         if not anchor:
             return {"type": "root_path", "value": path, "children": []}
         if path == anchor:
             return node
         return {"type": "path", "value": (path[len(anchor) :], anchor), "children": []}
+
+    def record(self, path: Path) -> None:
+        """Note that `path` is read."""
+        if path == ("secrets",):
+            raise ExpressionError(
+                "secrets cannot be read all at once", hint="name one, as in secrets.api_token"
+            )
+        if path[0] in self.roots:
+            self.references.add(Reference(str(path[0]), path[1:], self.guarded))
 
     def instant(self, name: str) -> Node | None:
         try:

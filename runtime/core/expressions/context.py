@@ -65,7 +65,7 @@ class Context:
             raise ValueError("now must be an aware instant")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A path that an expression reads, as far as it can be known without running it.
 
@@ -81,6 +81,15 @@ class Reference:
 
     def __str__(self) -> str:
         return path_text((self.root, *self.path))
+
+
+def merge_references(found: Iterable[Reference]) -> frozenset[Reference]:
+    """Each path once; it counts as guarded only where every use of it is."""
+    guarded: dict[tuple[str, tuple[Segment, ...]], bool] = {}
+    for reference in found:
+        key = (reference.root, reference.path)
+        guarded[key] = guarded.get(key, True) and reference.guarded
+    return frozenset(Reference(root, path, kept) for (root, path), kept in guarded.items())
 
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

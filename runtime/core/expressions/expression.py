@@ -37,7 +37,7 @@ class Frame:
 
     def interpret(self, node: Any) -> JSON:
         if self._interpreter is None:
-            self._interpreter = Interpreter(self.context)
+            self._interpreter = Interpreter(self.context, self.limit)
         return self._interpreter.visit(node, self.context)
 
     def charge(self, value: JSON) -> None:
@@ -145,9 +145,9 @@ def compile_expression(
 
 
 def too_large(limit: int, path: Path) -> ExpressionError:
-    """ORD506: more than `limit` characters came out, or far more was built on the way."""
+    """ORD506: more than `limit` characters came out, or several times more was built on the way."""
     return ExpressionError(
-        f"the rendered value is larger than {limit} characters of JSON",
+        f"the rendered value, or what it is built from, exceeds {limit} characters of JSON",
         hint="pass less of the earlier result on, for example with a filter or a slice",
         code="ORD506",
         path=path,

@@ -90,7 +90,8 @@ def complaint_about_call(name: str, arguments: list[str]) -> tuple[str, str] | N
     variadic = bool(takes[-1].get("variadic"))
     if len(arguments) < len(takes) or (len(arguments) > len(takes) and not variadic):
         least = "at least " if variadic else ""
-        return f"{name}() takes {least}{len(takes)} arguments, and got {len(arguments)}", ""
+        counted = f"{len(takes)} argument{'' if len(takes) == 1 else 's'}"
+        return f"{name}() takes {least}{counted}, and got {len(arguments)}", ""
     for position, kind in enumerate(arguments):
         wanted = takes[min(position, len(takes) - 1)]["types"]
         if ("expref" in wanted) != (kind == "expref"):

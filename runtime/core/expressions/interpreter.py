@@ -12,10 +12,10 @@ from runtime.core.expressions.functions import FUNCTIONS, GROWING
 from runtime.core.expressions.paths import PathMissing, root_value, walk
 from runtime.core.expressions.syntax import Node
 
-MAX_WORK: Final = 16 * 1024 * 1024
-"""Weight of everything that the expressions of one rendering may build, parts that end up nowhere included.
+WORK_FACTOR: Final = 4
+"""How many times the output's limit all that the expressions build on the way may weigh.
 
-Without it `[@,@] | [@,@] | ...` doubles a value with every five characters.
+Without a bound `[@,@] | [@,@] | ...` doubles a value with every few characters.
 """
 
 _OPTIONS: Final = Options(custom_functions=FUNCTIONS)
@@ -26,12 +26,12 @@ class TooLarge(Exception):
 
 
 class Interpreter(TreeInterpreter):
-    """Serves one rendering: it carries the context and what is left of `MAX_WORK`."""
+    """Serves one rendering: it carries the context and the weight that may still be built."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, limit: int) -> None:
         super().__init__(_OPTIONS)
         self.context = context
-        self.work_left = MAX_WORK
+        self.work_left = WORK_FACTOR * limit
 
     def visit_root_path(self, node: Node, _: Any) -> Any:
         return root_value(self.context, node["value"])

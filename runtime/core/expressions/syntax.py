@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from jmespath.exceptions import IncompleteExpressionError, JMESPathError, LexerError, ParseError
 from jmespath.parser import Parser
@@ -28,6 +28,18 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _COMPARATOR = re.compile(r"(?:==|!=|<=|>=|<|>)\s*$")
 _WORD_BEFORE = re.compile(r"(\w+)\s*$")
 _WORD_OPERATORS: Final = {"and": "&&", "or": "||", "not": "!"}
+POSTFIX: Final = frozenset(
+    {
+        "subexpression",
+        "index_expression",
+        "projection",
+        "value_projection",
+        "filter_projection",
+        "flatten",
+    }
+)
+"""Nodes whose first child is what they are written behind."""
+
 _SIGNS: Final = {
     "=": "compare with ==",
     "$": "inside an expression a path stands by itself, without ${...}",
@@ -61,7 +73,7 @@ def parse(expression: str) -> Node:
     _check_quotes(expression)
     quoted = quote_spans(expression)
     try:
-        tree = cast("Node", _UncachedParser().parse(quoted).parsed)
+        tree: Any = _UncachedParser().parse(quoted).parsed
     except ParseError as wrong:
         raise _syntax_error(expression, quoted, wrong) from None
     except RecursionError:
@@ -70,7 +82,7 @@ def parse(expression: str) -> Node:
         raise ExpressionError(f"{_shown(expression)} cannot be parsed: {wrong}") from None
     if _tree_depth(tree) > DEEPEST:
         raise _too_deep()
-    return tree
+    return _with_not_outside(tree)
 
 
 def _check_quotes(expression: str) -> None:
@@ -101,6 +113,17 @@ def _check_literal(text: str, position: int) -> None:
         raise _too_deep()
     if isinstance(value, float) and not math.isfinite(value):
         raise ExpressionError(f"`{text[:40]}` is too large for a number", position=position)
+
+
+def _with_not_outside(node: Node) -> Node:
+    """`!a.b` as `!(a.b)`: jmespath reads it as `(!a).b`, which is null whatever `a` holds."""
+    if node["type"] == "slice":
+        return node
+    children = [_with_not_outside(child) for child in node["children"]]
+    if node["type"] in POSTFIX and children[0]["type"] == "not_expression":
+        negated = {**node, "children": [*children[0]["children"], *children[1:]]}
+        return {**children[0], "children": [negated]}
+    return {**node, "children": children}
 
 
 def _tree_depth(tree: Node) -> int:

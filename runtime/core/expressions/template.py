@@ -12,7 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from runtime.core.expressions.context import JSON, TEMPLATE_ROOTS, Context, Reference
+from runtime.core.expressions.context import (
+    JSON,
+    TEMPLATE_ROOTS,
+    Context,
+    Reference,
+    merge_references,
+)
 from runtime.core.expressions.expression import (
     DEFAULT_LIMIT,
     Expression,
@@ -149,7 +155,7 @@ def compile_template(value: JSON) -> Template:
     """
     compiler = _Compiler()
     node = compiler.compile(value, ())
-    return Template(frozenset(compiler.references), node, compiler.fixed_weight)
+    return Template(merge_references(compiler.references), node, compiler.fixed_weight)
 
 
 def compile_condition(text: str, *, roots: frozenset[str] = TEMPLATE_ROOTS) -> Condition:
