@@ -1,0 +1,176 @@
+"""What documents say of one another: references, tool servers and their filters, agents' powers, schedules.
+
+Each check is a generator of problems over one document; none stops another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from reconciler.core.desired import Key
+from reconciler.core.entry import Entry
+from reconciler.core.locate import Path
+from reconciler.core.params import argument_problems, schema_problems
+from reconciler.core.references import Names, references, refusal, tool_uses
+from reconciler.core.suggest import did_you_mean
+from reconciler.core.supported import unsupported_problems
+from reconciler.core.templates import template_problems
+from reconciler.core.timing import schedule_problems
+from schemas.agent import Agent
+from schemas.base import Document
+from schemas.pipeline import Pipeline, PipelineUse
+from schemas.problem import Problem
+from schemas.spec import BUILTIN_SERVERS
+from schemas.task import Task
+from schemas.tool_server import ToolServer
+
+_TO_ADD: Final = {
+    "Agent": "add an Agent document of this name",
+    "Calendar": "add a Calendar document of this name",
+    "Pipeline": "add a Pipeline document of this name",
+    "ToolServer": "add a ToolServer document of this name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a document is checked against.
+
+    Attributes:
+        names: every identity.
+        documents: every model by identity, those with stand-ins too.
+        flawed: identities of documents with errors of their own, whose content proves nothing.
+        secrets: the secrets that the Project declares; None if it could not be read.
+    """
+
+    names: Names
+    documents: Mapping[Key, Document]
+    flawed: frozenset[Key]
+    secrets: frozenset[str] | None
+
+
+def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
+    """Everything that is wrong with a document beside its shape."""
+    yield from reserved_name_problems(entry)
+    yield from reference_problems(entry, world.names)
+    yield from tool_problems(entry, world)
+    yield from template_problems(entry, world.secrets)
+    yield from schedule_problems(entry)
+    yield from schema_problems(entry)
+    yield from use_problems(entry, world)
+    yield from unsupported_problems(entry)
+
+
+def reserved_name_problems(entry: Entry) -> Iterator[Problem]:
+    """A tool server under the name of one that is built in."""
+    if isinstance(entry.document, ToolServer) and entry.document.name in BUILTIN_SERVERS:
+        yield from entry.problem(
+            ("name",),
+            "ORD008",
+            f"`{entry.document.name}` is the name of a built-in tool server",
+            "choose another name",
+        )
+
+
+def reference_problems(entry: Entry, names: Names) -> Iterator[Problem]:
+    """Names of documents that do not exist."""
+    namespace = entry.document.namespace
+    wanted = [(found.kind, found.text, found.path) for found in references(entry.document)]
+    wanted += [
+        ("ToolServer", address.partition(".")[0], path)
+        for path, address in tool_uses(entry.document)
+        if names.server(address, namespace) is None
+    ]
+    for kind, text, path in wanted:
+        if names.find(kind, text, namespace) is None and not names.may_exist(text):
+            known = names.of_kind(kind, namespace)
+            if kind == "ToolServer":
+                known += sorted(BUILTIN_SERVERS)
+            yield from entry.problem(
+                path,
+                "ORD009",
+                f"there is no {kind} `{text}`",
+                did_you_mean(text, known, _TO_ADD[kind]),
+            )
+
+
+def tool_problems(entry: Entry, world: World) -> Iterator[Problem]:
+    """Tools that their server does not offer, or that the task's agent may not call."""
+    agent = _agent_of(entry, world)
+    for path, address, namespace in _calls(entry, world):
+        resolved = world.names.server(address, namespace)
+        if resolved is None:
+            continue
+        yield from _filter_problems(entry, path, address, resolved, world)
+        if agent is not None and (pattern := refusal(agent, resolved)) is not None:
+            message = (
+                f"the agent {agent.name} is denied `{resolved}` by `{pattern}`"
+                if pattern
+                else f"no scope of the agent {agent.name} allows `{resolved}`"
+            )
+            hint = (
+                f"add `{resolved}` to its scopes"
+                if not pattern
+                else "use another tool, or change `deny`"
+            )
+            yield from entry.problem(path, "ORD409", message, hint)
+
+
+def _calls(entry: Entry, world: World) -> Iterator[tuple[Path, str, str]]:
+    """Every tool a document makes use of, with the namespace that its address is read in."""
+    document = entry.document
+    for path, address in tool_uses(document):
+        yield path, address, document.namespace
+    if isinstance(document, Task) and (used := _used_pipeline(document, world)) is not None:
+        for _, address in tool_uses(used):
+            yield ("pipeline", "use"), address, used.namespace
+
+
+def _filter_problems(
+    entry: Entry, path: Path, address: str, resolved: str, world: World
+) -> Iterator[Problem]:
+    label, _, tool = resolved.partition(".")
+    server = world.documents.get(Key.of("ToolServer", label, "default"))
+    if not isinstance(server, ToolServer) or path == ("pipeline", "use"):
+        return
+    denied = any(fnmatchcase(tool, pattern) for pattern in server.tools.deny)
+    if denied or not any(fnmatchcase(tool, pattern) for pattern in server.tools.allow):
+        yield from entry.problem(
+            path,
+            "ORD402",
+            f"the ToolServer {label} does not offer `{address.partition('.')[2]}`",
+            "its `tools` filter leaves it out",
+        )
+
+
+def _agent_of(entry: Entry, world: World) -> Agent | None:
+    task = entry.document
+    if not isinstance(task, Task) or task.agent is None:
+        return None
+    key = world.names.find("Agent", task.agent, task.namespace)
+    found = world.documents.get(key) if key is not None and key not in world.flawed else None
+    return found if isinstance(found, Agent) else None
+
+
+def _used_pipeline(task: Task, world: World) -> Pipeline | None:
+    if not isinstance(task.pipeline, PipelineUse):
+        return None
+    key = world.names.find("Pipeline", task.pipeline.use, task.namespace)
+    found = world.documents.get(key) if key is not None else None
+    return found if isinstance(found, Pipeline) else None
+
+
+def use_problems(entry: Entry, world: World) -> Iterator[Problem]:
+    """Parameters that do not fit the pipeline which a task uses."""
+    task: Any = entry.document
+    if not isinstance(task, Task) or not isinstance(task.pipeline, PipelineUse):
+        return
+    used = _used_pipeline(task, world)
+    if (
+        used is not None
+        and world.names.find("Pipeline", task.pipeline.use, task.namespace) not in world.flawed
+    ):
+        yield from argument_problems(entry, task.pipeline, used)

@@ -1,0 +1,115 @@
+"""Where in a document expressions stand, and what each of them may name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from reconciler.core.locate import Path
+from reconciler.core.references import steps_of
+from runtime.core.expressions import ANSWER_ROOTS, TEMPLATE_ROOTS
+from schemas.base import Document
+from schemas.pipeline import PipelineUse, Step, Verify
+from schemas.schedule import ConditionSchedule, EventSchedule
+from schemas.task import Task
+from schemas.tool_server import ToolServer
+
+_STEP: Final = TEMPLATE_ROOTS - {"item"}
+_BEFORE_STEPS: Final = _STEP - {"steps", "secrets"}
+_POLL: Final = frozenset({"now", "params", "secrets", "task", "vars"})
+_SECRETS: Final = frozenset({"secrets"})
+_FIXED: Final = frozenset[str]()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One place for expressions.
+
+    Attributes:
+        path: where it stands.
+        value: any JSON value with templates, the text of a condition, or a condition over an event, whose fields are
+            the names it may use.
+        form: which of the three.
+        roots: the names that have a value there.
+        step: the position of the step whose results so far can be named; None where no step has run.
+    """
+
+    path: Path
+    value: Any
+    form: Literal["template", "condition", "filter"]
+    roots: frozenset[str]
+    step: int | None = None
+
+
+def sites_of(document: Document) -> Iterator[Site]:
+    """Every place for expressions in a document."""
+    for number, (path, step) in enumerate(steps_of(document)):
+        yield from _step_sites(path, step, number)
+    match document:
+        case Task():
+            yield from _task_sites(document)
+        case ToolServer():
+            yield from _server_sites(document)
+        case _:
+            pass
+
+
+def _step_sites(path: Path, step: Step, number: int) -> Iterator[Site]:
+    roots = TEMPLATE_ROOTS if step.foreach is not None else _STEP
+    answer = roots | (ANSWER_ROOTS - TEMPLATE_ROOTS)
+    templates: dict[Path, Any] = {
+        ("with",): step.with_,
+        ("idempotency", "key"): step.idempotency and step.idempotency.key,
+        ("cache", "key"): step.cache and step.cache.key,
+        ("approval", "show"): step.approval and step.approval.show,
+    }
+    conditions: dict[Path, Any] = {
+        ("fail_when",): step.fail_when,
+        **{("expect", item): text for item, text in enumerate(step.expect or ())},
+        **{("usage", name): text for name, text in (step.usage or {}).items()},
+    }
+    if isinstance(step.on_unknown, Verify):
+        templates["on_unknown", "with"] = step.on_unknown.with_
+        conditions["on_unknown", "when"] = step.on_unknown.when
+    if isinstance(step.if_, str):
+        yield Site((*path, "if"), step.if_, "condition", roots, number)
+    if step.foreach is not None:
+        yield Site((*path, "foreach"), step.foreach, "template", _STEP, number)
+    for below, value in templates.items():
+        if value is not None:
+            yield Site((*path, *below), value, "template", roots, number)
+    for below, text in conditions.items():
+        if text is not None:
+            yield Site((*path, *below), text, "condition", answer, number)
+
+
+def _task_sites(task: Task) -> Iterator[Site]:
+    yield Site(("params",), task.params, "template", _FIXED)
+    if task.concurrency is not None:
+        yield Site(
+            ("concurrency", "key"),
+            task.concurrency.key,
+            "template",
+            frozenset({"event", "params"}),
+        )
+    if isinstance(task.pipeline, PipelineUse):
+        yield Site(("pipeline", "with"), task.pipeline.with_, "template", _BEFORE_STEPS)
+    for number, schedule in enumerate(task.schedule):
+        path: Path = ("schedule", number)
+        if isinstance(schedule, EventSchedule) and schedule.filter is not None:
+            yield Site((*path, "filter"), schedule.filter, "filter", _FIXED)
+        if isinstance(schedule, ConditionSchedule):
+            poll = schedule.condition
+            yield Site((*path, "condition", "with"), poll.with_, "template", _POLL)
+            yield Site((*path, "condition", "when"), poll.when, "condition", _POLL | {"result"})
+
+
+def _server_sites(server: ToolServer) -> Iterator[Site]:
+    if server.stdio is not None:
+        yield Site(("stdio", "env"), server.stdio.env, "template", _SECRETS)
+        yield Site(("stdio", "command"), server.stdio.command, "template", _FIXED)
+        yield Site(("stdio", "args"), server.stdio.args, "template", _FIXED)
+    if server.http is not None:
+        yield Site(("http", "headers"), server.http.headers, "template", _SECRETS)
+        yield Site(("http", "url"), server.http.url, "template", _FIXED)

@@ -1,0 +1,169 @@
+"""Fields that are understood and checked but have no engine yet: one table, shrinking until it is empty.
+
+A row names a field by its path and, where only some values are meant, those values; without them every value but the
+default is. A field that is missing from the table works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from pydantic import BaseModel
+
+from reconciler.core.entry import Entry
+from reconciler.core.locate import Path, attribute, fields_by_name, path_text
+from schemas.pipeline import Pipeline
+from schemas.problem import Problem
+from schemas.spec import KINDS
+from schemas.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A field whose engine does not exist yet.
+
+    Attributes:
+        kind: the kind of document.
+        path: names from the document down; a list on the way stands for each of its items.
+        values: the values meant; empty for every value but the default.
+    """
+
+    kind: str
+    path: str
+    values: frozenset[Any] = frozenset()
+
+
+def _row(kind: str, path: str, *values: Any) -> Unsupported:
+    return Unsupported(kind, path, frozenset(values))
+
+
+_STEP_FIELDS: Final = (
+    ("foreach",),
+    ("max_parallel",),
+    ("cache",),
+    ("expect",),
+    ("fail_when",),
+    ("parse",),
+    ("on_error",),
+    ("on_unknown",),
+    ("usage",),
+    ("approval",),
+    ("idempotency",),
+    ("effect", "once", "transactional"),
+)
+
+UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
+    *(_row("Task", f"pipeline.{name}", *values) for name, *values in _STEP_FIELDS),
+    *(_row("Pipeline", f"steps.{name}", *values) for name, *values in _STEP_FIELDS),
+    _row("Task", "schedule.event"),
+    _row("Task", "schedule.condition"),
+    _row("Task", "schedule.exclude"),
+    _row("Task", "schedule.include"),
+    _row("Task", "schedule.on_excluded"),
+    _row("Task", "concurrency"),
+    _row("Task", "overlap", "queue_one", "queue_all", "cancel_running"),
+    _row("Task", "pause_after_failures"),
+    _row("Task", "catch_up.policy", "all"),
+    _row("ToolServer", "sandbox"),
+    _row("ToolServer", "limits.memory_bytes"),
+    _row("ToolServer", "limits.max_age"),
+    _row("ToolServer", "trust_annotations"),
+    _row("ToolServer", "on_contract_change"),
+    _row("Agent", "rate_limits"),
+    _row("Agent", "budgets"),
+    _row("Agent", "destructive"),
+    _row("Project", "environments.overlay"),
+    _row("Project", "guards.freeze"),
+    _row("Project", "heal"),
+    _row("Project", "secrets.command"),
+)
+"""Everything that waits for its engine."""
+
+
+Tree: TypeAlias = "dict[str, Tree | frozenset[Any]]"
+"""The table by names from the document down; at the end the values meant."""
+
+
+def _tree(kind: str) -> Tree:
+    tree: Tree = {}
+    for row in UNSUPPORTED:
+        if row.kind == kind:
+            *above, name = row.path.split(".")
+            inner: Any = tree
+            for part in above:
+                inner = inner.setdefault(part, {})
+            inner[name] = row.values
+    return tree
+
+
+_TREES: Final = {kind: _tree(kind) for kind in KINDS}
+
+
+def unsupported_problems(entry: Entry) -> Iterator[Problem]:
+    """A warning for each use of a field that has no engine yet."""
+    for path, value, meant in _found(entry.document, _TREES[entry.key.kind], ()):
+        name = path_text(path) + (f": {value}" if meant else "")
+        yield from _not_yet(entry, path, f"`{name}`")
+    yield from _branches(entry)
+
+
+def _not_yet(entry: Entry, path: Path, what: str) -> Iterator[Problem]:
+    return entry.problem(
+        path,
+        "ORD900",
+        f"{what} is understood but not supported yet",
+        "it has no effect in this version",
+        "warning",
+    )
+
+
+def _found(value: Any, tree: Tree, at: Path) -> Iterator[tuple[Path, Any, frozenset[Any]]]:
+    """Where a field of the tree is set to a value that is meant."""
+    match value:
+        case tuple():
+            for number, item in enumerate(value):
+                yield from _found(item, tree, (*at, number))
+        case dict():
+            for key, item in value.items():
+                yield from _found(item, tree, (*at, key))
+        case BaseModel():
+            for name in tree:
+                yield from _found_in_field(value, name, tree[name], (*at, name))
+        case _:
+            pass
+
+
+def _found_in_field(
+    model: BaseModel, name: str, below: Tree | frozenset[Any], at: Path
+) -> Iterator[tuple[Path, Any, frozenset[Any]]]:
+    info = fields_by_name(type(model)).get(name)
+    # What was not written has its default; so it is with nearly every field of nearly every document.
+    if info is None or (own := attribute(type(model), name)) not in model.model_fields_set:
+        return
+    value = getattr(model, own)
+    if isinstance(below, dict):
+        yield from _found(value, below, at)
+    elif value in below if below else value != info.get_default(call_default_factory=True):
+        yield at, value, below
+
+
+def _branches(entry: Entry) -> Iterator[Problem]:
+    """Steps that could run beside one another; they run one by one, in an order that respects their needs."""
+    match entry.document:
+        case Task(pipeline=tuple() as steps):
+            name = "pipeline"
+        case Pipeline(steps=steps):
+            name = "steps"
+        case _:
+            return
+    for number, step in enumerate(steps):
+        if number and step.needs is not None and steps[number - 1].id not in step.needs:
+            yield from entry.problem(
+                (name, number, "needs"),
+                "ORD900",
+                f"`{name}[{number}].needs` makes a branch, and branches do not run side by side yet",
+                "until they do, the steps run one by one in the order of the list",
+                "warning",
+            )

@@ -1,0 +1,202 @@
+"""Templates and conditions: whether they parse, and whether what they name will be there.
+
+Checked are the syntax, the names that have a value at each place, results of earlier steps, parameters and secrets.
+Variables are filled in before, by `variables`. What only a run can know, such as the fields of a tool's answer, is
+left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from reconciler.core.entry import Entry, Finding
+from reconciler.core.locate import Path
+from reconciler.core.references import steps_of
+from reconciler.core.sites import Site, sites_of
+from reconciler.core.suggest import did_you_mean
+from runtime.core.expressions import (
+    ANSWER_ROOTS,
+    Reference,
+    compile_condition,
+    compile_template,
+    references,
+)
+from runtime.core.expressions.syntax import parse
+from runtime.core.graph import StepGraph, StepProblem, check_references, find_problems
+from runtime.errors import ExpressionError
+from schemas.pipeline import Pipeline, Step
+from schemas.problem import Problem
+from schemas.task import Task
+
+_HERE: Final[dict[str, str]] = {
+    "event": "only runs and filters know the event",
+    "item": "only a step with `foreach` has an item",
+    "params": "there are no parameters here",
+    "result": "there is no answer yet",
+    "secrets": "what stands here is recorded: name the secret in the step or server that needs it",
+    "steps": "no step has run yet when this is needed",
+}
+
+_ONLY_VARIABLES: Final = "this is a plain value: only `${vars.…}` is filled in, from the Project"
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A string with an expression in it: what it reads, or why it cannot be parsed."""
+
+    reads: tuple[Reference, ...] = ()
+    error: ExpressionError | None = None
+
+
+def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[Problem]:
+    """Everything that is wrong with a document's expressions and the order of its steps.
+
+    Args:
+        entry: the document.
+        secrets: the names that the Project defines; None if it could not be read.
+    """
+    steps = [step for _, step in steps_of(entry.document)]
+    wrong_order = find_problems(steps)
+    yield from _order_problems(entry, steps, wrong_order)
+    graph = _graph(steps, in_doubt=bool(wrong_order))
+    params = _declared_params(entry.document)
+    for site in sites_of(entry.document):
+        for path, text in _texts(site.value, site.path, site.form):
+            read = _read(text, site.form)
+            if read.error is not None:
+                error = read.error
+                found = Finding(error.code, error.message, error.hint)
+                yield from entry.problem_in_text(path, text, error.position or 0, found)
+            for reference in read.reads:
+                if (wrong := _unusable(reference, site, params, secrets)) is not None:
+                    position = max(text.find(str(reference)), 0)
+                    yield from entry.problem_in_text(path, text, position, wrong)
+            if site.step is not None and not entry.repaired_field("id", "save_as"):
+                for absent in check_references(steps, graph, steps[site.step].id, read.reads):
+                    yield from _at_step_reference(entry, path, text, absent)
+
+
+def _texts(value: Any, path: Path, form: str) -> Iterator[tuple[Path, str]]:
+    """The strings of a value that hold an expression."""
+    match value:
+        case str():
+            if form != "template" or "${" in value:
+                yield path, value
+        case dict():
+            for key, inner in value.items():
+                yield from _texts(inner, (*path, key), form)
+        case list() | tuple():
+            for number, inner in enumerate(value):
+                yield from _texts(inner, (*path, number), form)
+        case _:
+            pass
+
+
+@lru_cache(maxsize=16_384)
+def _read(text: str, form: str) -> _Text:
+    """What a string reads; many documents share the same few expressions."""
+    try:
+        match form:
+            case "template":
+                found = references(compile_template(text))
+            case "condition":
+                found = references(compile_condition(text, roots=ANSWER_ROOTS))
+            case _:
+                # The event is the root of a filter, so any name may stand in it.
+                parse(text)
+                found = frozenset()
+    except ExpressionError as error:
+        return _Text(error=error)
+    return _Text(tuple(sorted(found, key=str)))
+
+
+def _unusable(
+    reference: Reference,
+    site: Site,
+    params: frozenset[str] | None,
+    secrets: frozenset[str] | None,
+) -> Finding | None:
+    """What is wrong if `reference` will not be there."""
+    root = reference.root
+    if root not in site.roots:
+        hint = _HERE.get(root, "") if site.roots else _ONLY_VARIABLES
+        return Finding("ORD502", f"`{reference}` has no value here", hint)
+    if not reference.path:
+        return None
+    name = str(reference.path[0])
+    if root == "params" and params is not None and name not in params and not reference.guarded:
+        hint = did_you_mean(name, params, "declare it under `params`")
+        return Finding("ORD502", f"`{reference}`: there is no parameter `{name}`", hint)
+    if root == "secrets" and secrets is not None and name not in secrets:
+        hint = did_you_mean(name, secrets, "declare it under `secrets` of the Project")
+        return Finding("ORD410", f"`{reference}`: the Project declares no secret `{name}`", hint)
+    return None
+
+
+def _at_step_reference(
+    entry: Entry, path: Path, text: str, absent: StepProblem
+) -> Iterator[Problem]:
+    """A problem of the graph, at the reference that its message begins with."""
+    position = max(text.find(absent.message.partition(":")[0].partition(" ")[0]), 0)
+    found = Finding(absent.code, absent.message, absent.hint, absent.severity)
+    return entry.problem_in_text(path, text, position, found)
+
+
+def _declared_params(document: Any) -> frozenset[str] | None:
+    """The parameters that exist; None where any name may."""
+    match document:
+        case Task():
+            return frozenset(document.params)
+        case Pipeline():
+            return _schema_properties(document.params)
+        case _:
+            return None
+
+
+def _schema_properties(schema: Mapping[str, Any]) -> frozenset[str] | None:
+    properties = schema.get("properties", {})
+    is_open = schema.get("additionalProperties", False) is not False or any(
+        keyword in schema for keyword in ("patternProperties", "$ref", "allOf", "anyOf", "oneOf")
+    )
+    return None if is_open or not isinstance(properties, dict) else frozenset(properties)
+
+
+def _graph(steps: list[Step], *, in_doubt: bool) -> StepGraph:
+    """What each step needs; where the order is in doubt, which is reported by itself, any step needs all others."""
+    names = tuple(step.id for step in steps)
+    if in_doubt:
+        return StepGraph(dict.fromkeys(names, names))
+    before = ((), *((name,) for name in names))
+    return StepGraph(
+        {
+            step.id: earlier if step.needs is None else step.needs
+            for step, earlier in zip(steps, before, strict=False)
+        }
+    )
+
+
+def _order_problems(
+    entry: Entry, steps: list[Step], wrong: list[StepProblem]
+) -> Iterator[Problem]:
+    """What is wrong with the order of steps, each at the field it speaks of."""
+    if entry.repaired_field("id", "save_as"):
+        return
+    paths = [path for path, _ in steps_of(entry.document)]
+    told: dict[str, int] = {}
+    for found in wrong:
+        places = [number for number, step in enumerate(steps) if step.id == found.step]
+        # Of steps with one name the first is right and each of the others is told once.
+        told[found.step] = told.get(found.step, 0) + 1 if len(places) > 1 else 0
+        number = places[min(told[found.step], len(places) - 1)]
+        path = (*paths[number], *_field_of(steps[number], found))
+        yield from entry.problem(path, found.code, found.message, found.hint)
+
+
+def _field_of(step: Step, found: StepProblem) -> Path:
+    for number, need in enumerate(step.needs or ()):
+        if f"needs {need}" in found.message or "needs itself" in found.message:
+            return ("needs", number)
+    return ("save_as",) if step.save_as and f"name {step.save_as}" in found.message else ("id",)
