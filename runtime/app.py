@@ -134,7 +134,7 @@ async def running(
         bus = open_bus(place.redis_url)
         stack.push_async_callback(bus.aclose)
         toolbox = await stack.enter_async_context(
-            Toolbox((), clock=clock, project=place.folder, state_dir=config.state_dir)
+            Toolbox((), clock, config.state_dir, project=place.folder)
         )
         await ensure_partitions(pool)
         registry = Registry(pool, toolbox, clock, place.folder)

@@ -35,12 +35,18 @@ class Tools(Protocol):
 
     async def call(
         self,
-        address: str,
+        name: str,
         arguments: Mapping[str, Any],
-        timeout: timedelta | None = None,  # noqa: ASYNC109 - the call's own limit, reported as an outcome
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
         meta: Mapping[str, Any] | None = None,
+        *,
+        run: str = "",
     ) -> CallOutcome:
         """Call `server.tool`; failures are outcomes, never exceptions."""
+        ...
+
+    def end_run(self, run: str) -> None:
+        """Stop what lives for this run alone."""
         ...
 
 
@@ -83,6 +89,12 @@ class Execution:
         Raises:
             LeaseLost: another runtime holds the run.
         """
+        try:
+            await self._advance(recorded)
+        finally:
+            self._around.tools.end_run(str(self._claim.run_id))
+
+    async def _advance(self, recorded: Recorded) -> None:
         try:
             context = self._context()
         except OrdinautError as error:
@@ -155,6 +167,7 @@ class Execution:
             # Without a limit of its own a step leaves it to its server, but never beyond the run's.
             limit if step.timeout is not None or left < timedelta(minutes=1) else None,
             {"dev.ordinaut/idempotency-key": key, "dev.ordinaut/run": str(self._claim.run_id)},
+            run=str(self._claim.run_id),
         )
 
     def _refusal(self, step: ProgramStep) -> CallOutcome | None:

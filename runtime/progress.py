@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import UUID
 
+from runtime.core.identity import derive_event_id
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
 from runtime.store.due_work import Claim, Report
@@ -128,15 +127,10 @@ class Progress:
 
     def _tell(self, kind: str, **data: Any) -> None:
         self._told += 1
+        event_id = derive_event_id(self._claim.run_id, self._claim.lease_epoch, self._told)
         self._report.events.append(
-            {"id": str(self._event_id()), "type": kind, "data": self._run() | data}
+            {"id": str(event_id), "type": kind, "data": self._run() | data}
         )
-
-    def _event_id(self) -> UUID:
-        # Fixed by run, lease and position, so that a report said twice gives the same events.
-        claim = self._claim
-        named = f"{claim.run_id}\0{claim.lease_epoch}\0{self._told}"
-        return UUID(bytes=hashlib.sha256(named.encode()).digest()[:16], version=8)
 
     def _send(
         self,

@@ -21,7 +21,7 @@ _PROGRAMS_KEPT: Final = 2000
 class Replaceable(Protocol):
     """Whoever runs tool servers."""
 
-    async def replace(self, definitions: tuple[ServerDefinition, ...]) -> None:
+    def replace(self, definitions: tuple[ServerDefinition, ...]) -> None:
         """Run these servers from now on; unchanged ones go on undisturbed."""
         ...
 
@@ -45,7 +45,7 @@ class Registry:
         self.live = assemble(
             revision_id, await list_live_specs(self._pool), self._folder, self._clock.now()
         )
-        await self._servers.replace(self.live.servers)
+        self._servers.replace(self.live.servers)
 
     async def program(self, task_uid: int, revision_id: int) -> Program:
         """The compiled task; its definitions are at least as new as the revision.

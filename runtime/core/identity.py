@@ -26,12 +26,22 @@ def derive_run_id(task_uid: int, trigger: str, trigger_key: str, occurrence_for:
     # The exact instant is hashed too: two instants within a millisecond are two occurrences.
     named = f"{task_uid}\0{trigger}\0{trigger_key}\0{occurrence_for.astimezone(UTC).isoformat()}"
     tail = hashlib.sha256(named.encode()).digest()[:10]
-    raw = bytearray(milliseconds.to_bytes(6, "big") + tail)
-    raw[6] = 0x80 | (raw[6] & 0x0F)
-    raw[8] = 0x80 | (raw[8] & 0x3F)
-    return UUID(bytes=bytes(raw))
+    return _uuid8(milliseconds.to_bytes(6, "big") + tail)
+
+
+def derive_event_id(run_id: UUID, lease_epoch: int, position: int) -> UUID:
+    """The id of the n-th event that one lease of a run tells: a report said twice gives the same events."""
+    return _uuid8(hashlib.sha256(f"{run_id}\0{lease_epoch}\0{position}".encode()).digest()[:16])
 
 
 def idempotency_key(run_id: UUID, step: str, iteration: int) -> str:
     """The key that is the same for every try of one step of one run."""
     return hashlib.sha256(f"{run_id}\0{step}\0{iteration}".encode()).hexdigest()[:32]
+
+
+def _uuid8(content: bytes) -> UUID:
+    # `UUID(version=8)` needs Python 3.14.
+    raw = bytearray(content)
+    raw[6] = 0x80 | (raw[6] & 0x0F)
+    raw[8] = 0x80 | (raw[8] & 0x3F)
+    return UUID(bytes=bytes(raw))

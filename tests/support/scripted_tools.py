@@ -1,0 +1,60 @@
+"""Tools whose answers a test writes down; what they were asked is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from runtime.core.outcomes import CallError, CallOutcome
+
+Answer = CallOutcome | Callable[[Mapping[str, Any]], CallOutcome | Awaitable[CallOutcome]]
+
+
+def ok(value: Any = None) -> CallOutcome:
+    """The tool answered."""
+    return CallOutcome("ok", value=value, sent=True, generation=1, schema_digest="d1")
+
+
+def failed(kind: Any = "tool_error", *, retry_after: float | None = None) -> CallOutcome:
+    """The call did not succeed."""
+    return CallOutcome(
+        kind, error=CallError("ORD404", f"it was {kind}"), sent=True, retry_after=retry_after
+    )
+
+
+class ScriptedTools:
+    """Answers by tool name; a list is answered one by one, its last answer for ever."""
+
+    def __init__(self, **answers: Answer | list[Answer]) -> None:
+        self._answers = {name.replace("__", "."): answer for name, answer in answers.items()}
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+        self.timeouts: list[timedelta | None] = []
+        self.metas: list[Mapping[str, Any] | None] = []
+        self.ended: list[str] = []
+        self.called = asyncio.Event()
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        timeout: timedelta | None = None,
+        meta: Mapping[str, Any] | None = None,
+        *,
+        run: str = "",
+    ) -> CallOutcome:
+        self.calls.append((name, arguments))
+        self.timeouts.append(timeout)
+        self.metas.append(meta)
+        self.called.set()
+        answer = self._answers[name]
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            made = answer(arguments)
+            return await made if isinstance(made, Awaitable) else made
+        return answer
+
+    def end_run(self, run: str) -> None:
+        self.ended.append(run)
