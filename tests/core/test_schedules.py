@@ -1,0 +1,113 @@
+"""From a task's spec to its occurrences."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from runtime.core.schedules import compile_schedules
+from runtime.errors import ScheduleError
+from schemas.task import Task
+from tests.support.installed import task
+
+SUNDAY = datetime(2026, 1, 4, tzinfo=UTC)
+
+
+def body(*schedules: dict[str, Any], name: str = "briefing") -> dict[str, Any]:
+    return Task.model_validate(task(name, schedule=list(schedules))).model_dump(
+        mode="json", by_alias=True, exclude_none=True
+    )
+
+
+def upcoming(*schedules: dict[str, Any], after: datetime = SUNDAY, limit: int = 3) -> list[str]:
+    found = compile_schedules(body(*schedules)).upcoming(after, limit)
+    return [occurrence.at.strftime("%a %d %H:%M") for occurrence in found]
+
+
+def test_a_rule_is_read_in_its_zone() -> None:
+    rule = {
+        "rrule": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=8;BYMINUTE=30",
+        "timezone": "Europe/Chisinau",
+    }
+
+    assert upcoming(rule) == ["Mon 05 06:30", "Tue 06 06:30", "Wed 07 06:30"]
+
+
+def test_cron_every_and_at_work_alike() -> None:
+    assert upcoming({"cron": "0 9 * * 1-5", "timezone": "UTC"}, limit=1) == ["Mon 05 09:00"]
+    assert upcoming({"every": "6h"}, limit=2) == ["Sun 04 06:00", "Sun 04 12:00"]
+    assert upcoming({"at": "2026-01-07T12:00:00Z"}) == ["Wed 07 12:00"]
+    assert upcoming({"at": ["2026-01-07T14:00"], "timezone": "Europe/Chisinau"}) == [
+        "Wed 07 12:00"
+    ]
+
+
+def test_several_schedules_are_united_and_an_instant_occurs_once() -> None:
+    nine, also_nine = (
+        {"cron": "0 9 * * *", "timezone": "UTC"},
+        {"every": "1d", "start": "2026-01-01T09:00:00Z"},
+    )
+
+    assert upcoming(nine, also_nine, {"at": "2026-01-04T10:00:00Z"}) == [
+        "Sun 04 09:00",
+        "Sun 04 10:00",
+        "Mon 05 09:00",
+    ]
+
+
+def test_spans_count_from_a_fixed_instant_so_a_restart_moves_nothing() -> None:
+    first = upcoming({"every": "7m"}, after=SUNDAY, limit=2)
+    later = upcoming({"every": "7m"}, after=datetime(2026, 1, 4, 0, 3, 21, tzinfo=UTC), limit=1)
+
+    assert later[0] in first
+
+
+@pytest.mark.parametrize("rule", ["FREQ=DAILY;INTERVAL=3", "FREQ=DAILY;COUNT=3"])
+def test_a_rule_that_counts_from_its_start_needs_one(rule: str) -> None:
+    with pytest.raises(ScheduleError) as refused:
+        compile_schedules(body({"rrule": rule, "timezone": "UTC"}))
+
+    assert refused.value.code == "ORD603"
+    assert upcoming({"rrule": rule, "timezone": "UTC", "start": "2026-01-05T08:00"}, limit=1) == [
+        "Mon 05 08:00"
+    ]
+
+
+def test_jitter_depends_on_the_task_and_moves_only_the_due_time() -> None:
+    spread = {"cron": "0 9 * * *", "timezone": "UTC", "jitter": "10m"}
+
+    one, again, other = (
+        compile_schedules(body(spread, name=name)).next_after(SUNDAY) for name in ("a", "a", "b")
+    )
+
+    assert one is not None
+    assert other is not None
+    assert one == again
+    assert one.at == other.at
+    assert one.due_at != other.due_at
+
+
+def test_a_task_without_time_has_no_occurrences_and_says_what_starts_it() -> None:
+    schedule = compile_schedules(body({"manual": True}, {"event": "orders.created"}))
+
+    assert schedule.upcoming(SUNDAY, 1) == []
+    assert schedule.next_after(SUNDAY) is None
+    assert schedule.describe() == "when somebody asks; on event orders.created"
+
+
+def test_occurrences_are_counted_no_further_than_asked() -> None:
+    schedule = compile_schedules(body({"every": "1m"}))
+    month = datetime(2026, 2, 4, tzinfo=UTC)
+
+    assert schedule.count_between(SUNDAY, month, 100) == 100
+    assert schedule.count_between(SUNDAY, datetime(2026, 1, 4, 0, 30, tzinfo=UTC), 100) == 30
+
+
+def test_the_zone_people_read_it_in_is_the_first_one_named() -> None:
+    assert compile_schedules(body({"every": "1h"})).timezone is None
+    both = compile_schedules(
+        body({"every": "1h"}, {"cron": "0 9 * * *", "timezone": "Asia/Tokyo"})
+    )
+    assert both.timezone == "Asia/Tokyo"

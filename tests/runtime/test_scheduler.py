@@ -1,0 +1,210 @@
+"""Schedules fire when their time has come, once, whoever races."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from runtime.scheduler import Look, Scheduler
+from runtime.store.pool import Pool, open_pool
+from runtime.wake import Bell
+from tests.support.clock import START, FakeClock
+from tests.support.installed import Installed, install, queue_run, schedule, task
+from tests.support.probes import within
+
+MINUTELY = {"every": "1m"}
+
+
+@pytest.fixture(autouse=True)
+async def _time_is_the_tests(clock: FakeClock, database: str) -> None:
+    await clock.attach(database)
+
+
+@pytest.fixture
+def scheduler(pool: Pool, clock: FakeClock) -> Scheduler:
+    return Scheduler(pool, clock, Bell(clock), Bell(clock), poll_seconds=5.0)
+
+
+async def minutely(
+    connection: psycopg.AsyncConnection,
+    name: str = "tick",
+    *,
+    since: datetime = START,
+    **fields: Any,
+) -> Installed:
+    """A task that is due every minute and decided up to `since`."""
+    installed = await install(connection, task(name, schedule=MINUTELY, **fields))
+    await schedule(connection, installed, since, since + timedelta(minutes=1))
+    return installed
+
+
+async def fates(connection: psycopg.AsyncConnection) -> list[tuple[str, str, str | None]]:
+    cursor = await connection.execute(
+        "select to_char(occurrence_for at time zone 'UTC', 'HH24:MI'), state, reason from ordinaut.run order by run_id"
+    )
+    return await cursor.fetchall()
+
+
+async def test_an_occurrence_is_queued_when_it_is_due_and_not_before(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await minutely(connection)
+
+    await clock.advance(59)
+    assert await scheduler.run_once() == Look()
+    await clock.advance(1)
+    assert await scheduler.run_once() == Look(due=1, queued=1)
+    assert await scheduler.run_once() == Look()
+
+    assert await fates(connection) == [("08:01", "queued", None)]
+
+
+async def test_schedulers_that_race_decide_each_occurrence_once(
+    connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    for number in range(100):
+        await minutely(connection, f"tick-{number}", overlap="allow")
+    pools = [await open_pool(database) for _ in range(8)]
+    racers = [Scheduler(pool, clock, Bell(clock), Bell(clock), 5.0) for pool in pools]
+
+    for _ in range(3):
+        await clock.advance(60)
+        await asyncio.gather(*(racer.run_once() for racer in racers))
+    for pool in pools:
+        await pool.close()
+
+    cursor = await connection.execute(
+        "select occurrence_for from ordinaut.run where state = 'queued'"
+    )
+    assert Counter(Counter(await cursor.fetchall()).values()) == {100: 3}
+    cursor = await connection.execute("select count(*) from ordinaut.due_work")
+    assert await cursor.fetchone() == (300,)
+
+
+async def test_after_downtime_the_latest_runs_and_every_other_is_recorded_with_its_reason(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await minutely(connection)
+
+    await clock.advance(3 * 60 + 5)
+    assert await scheduler.run_once() == Look(due=1, queued=1, skipped=2)
+
+    assert await fates(connection) == [
+        ("08:01", "skipped", "catch_up_latest"),
+        ("08:02", "skipped", "catch_up_latest"),
+        ("08:03", "queued", None),
+    ]
+    cursor = await connection.execute("select type, data ->> 'reason' from ordinaut.outbox")
+    assert await cursor.fetchall() == [("run.skipped", "catch_up_latest")] * 2
+
+
+async def test_a_run_that_is_due_while_another_is_active_is_skipped_unless_overlap_is_allowed(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue_run(connection, await minutely(connection, "careful"))
+    await queue_run(connection, await minutely(connection, "careless", overlap="allow"))
+
+    await clock.advance(60)
+    assert await scheduler.run_once() == Look(due=2, queued=1, skipped=1)
+
+    cursor = await connection.execute(
+        "select s.name, r.state, r.reason from ordinaut.run r join ordinaut.spec s on s.uid = r.task_uid"
+        " where r.trigger = 'schedule' order by s.name"
+    )
+    assert await cursor.fetchall() == [
+        ("careful", "skipped", "overlap"),
+        ("careless", "queued", None),
+    ]
+
+
+async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    installed = await minutely(connection)
+    await clock.advance(60)
+    async with connection.transaction():
+        await connection.execute(
+            "update ordinaut.schedule set generation = generation + 1, next_for = next_for + interval '1 h',"
+            " next_due_at = next_due_at + interval '1 h' where task_uid = %s",
+            [installed.uid],
+        )
+        racing = asyncio.create_task(scheduler.run_once())
+        await within(_blocked(connection), "the scheduler waits for the row")
+
+    assert await racing == Look(due=1)
+    assert await fates(connection) == []
+
+
+async def test_a_paused_schedule_does_not_fire(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await minutely(connection)
+    await connection.execute("update ordinaut.schedule set paused_at = ordinaut.now()")
+
+    await clock.advance(600)
+
+    assert await scheduler.run_once() == Look()
+
+
+async def test_one_broken_schedule_does_not_hold_up_the_others(
+    scheduler: Scheduler,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = await minutely(connection, "broken")
+    await minutely(connection, "sound")
+    await connection.execute(
+        "update ordinaut.spec set body = jsonb_set(body, '{schedule,0,every}', '\"0s\"') where uid = %s",
+        [broken.uid],
+    )
+
+    await clock.advance(60)
+
+    assert (await scheduler.run_once()).queued == 1
+    assert "cannot be expanded" in caplog.text
+
+
+async def test_a_schedule_that_has_ended_plans_nothing_more(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    installed = await install(connection, task(schedule={"at": "2026-01-05T08:01:00Z"}))
+    await schedule(connection, installed, START, START + timedelta(minutes=1))
+
+    await clock.advance(60)
+    await scheduler.run_once()
+
+    cursor = await connection.execute("select next_for, next_due_at from ordinaut.schedule")
+    assert await cursor.fetchone() == (None, None)
+
+
+async def test_the_service_sleeps_until_the_next_occurrence(
+    connection: psycopg.AsyncConnection, clock: FakeClock, pool: Pool
+) -> None:
+    await minutely(connection)
+    bell, work = Bell(clock), Bell(clock)
+    service = asyncio.create_task(Scheduler(pool, clock, bell, work, poll_seconds=3600.0).run())
+    while not clock.sleepers:
+        await asyncio.wait((service,), timeout=0.01)
+
+    await clock.advance(60)
+    await within(work.sleep(10**6), "the worker is woken")
+
+    assert await fates(connection) == [("08:01", "queued", None)]
+    service.cancel()
+    await asyncio.gather(service, return_exceptions=True)
+
+
+async def _blocked(connection: psycopg.AsyncConnection) -> None:
+    """Wait until some other session waits for a lock."""
+    while True:
+        cursor = await connection.execute(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        if await cursor.fetchone() != (0,):
+            return
