@@ -69,6 +69,9 @@ def _as_duration(value: object) -> timedelta:
         return value
     if isinstance(value, str):
         return parse_duration(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        # The same words as for a number in quotes.
+        return parse_duration(str(value))
     raise ValueError("write a span of time with its unit, such as 30s, 10m, 12h or 7d")
 
 

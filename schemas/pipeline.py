@@ -178,7 +178,9 @@ class PipelineUse(Model):
 
 
 def _is_steps_or_use(value: Any) -> Any:
-    if isinstance(value, list | tuple | dict | PipelineUse):
+    if isinstance(value, list | tuple | PipelineUse) or (
+        isinstance(value, dict) and "use" in value
+    ):
         return value
     raise ValueError("a pipeline is a list of steps, or {use: name, with: {...}}")
 

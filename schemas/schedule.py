@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
@@ -48,6 +49,18 @@ def _as_instant(value: object) -> dt.datetime:
     return value if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
+def _as_day_or_instant(value: object) -> dt.date:
+    """A whole day, or a date and time."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        value = _parse_iso(value).date()
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    return _as_instant(value)
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def _parse_iso(text: str) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(text)
@@ -55,7 +68,7 @@ def _parse_iso(text: str) -> dt.datetime:
         raise ValueError("write a date and time as ISO 8601, such as 2026-01-05T08:30") from None
 
 
-def _iso(value: dt.datetime) -> str:
+def _iso(value: dt.date) -> str:
     return value.isoformat().replace("+00:00", "Z")
 
 
@@ -76,6 +89,14 @@ Moment = Annotated[
 ]
 """A date and time: an instant with an offset, wall time without one."""
 
+DayOrMoment = Annotated[
+    dt.datetime | dt.date,
+    BeforeValidator(_as_day_or_instant),
+    PlainSerializer(_iso, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2026-12-31", "2026-12-31T18:00"]}),
+]
+"""A whole day of wall time, or a moment."""
+
 TimeZone = Annotated[str, Field(min_length=1, max_length=64, examples=["Europe/Chisinau", "UTC"])]
 """A name of the IANA time zone database."""
 
@@ -83,8 +104,8 @@ TimeZone = Annotated[str, Field(min_length=1, max_length=64, examples=["Europe/C
 class TimeBound(Model):
     """What every time-driven kind shares."""
 
-    until: Moment | None = None
-    """The last moment at which it may fire, inclusive."""
+    until: DayOrMoment | None = None
+    """The last day, or the last moment, at which it may fire."""
     count: Integer | None = Field(default=None, ge=1, le=1_000_000)
     """Fire this many times, counted from `start`."""
     exclude: tuple[QualifiedName, ...] = ()
@@ -115,8 +136,8 @@ class RRuleSchedule(TimeBound):
     """DTSTART, in local time. Without it the rule counts from 1 January 2000, 00:00; rules with INTERVAL or COUNT need it."""
     rdate: tuple[Moment, ...] = ()
     """Extra occurrences."""
-    exdate: tuple[Moment, ...] = ()
-    """Occurrences to leave out."""
+    exdate: tuple[DayOrMoment, ...] = ()
+    """Occurrences to leave out, one by one or by the day."""
     dst_gap: DstGap = "shift"
     """A time that does not exist: shift it as RFC 5545 does, or skip it."""
     dst_fold: DstFold = "first"
@@ -158,13 +179,9 @@ class AtSchedule(Model):
     ] = Field(min_length=1, max_length=1000)
     """When to run."""
     timezone: TimeZone | None = None
-    """Needed when `at` is wall time."""
+    """Needed when `at` is wall time; a time that does not exist is shifted, one that happens twice is the first."""
     jitter: Duration = dt.timedelta(0)
     """Spread the due time by up to this much."""
-    dst_gap: DstGap = "shift"
-    """A time that does not exist: shift it as RFC 5545 does, or skip it."""
-    dst_fold: DstFold = "first"
-    """A time that happens twice: run at the first, the second, or both."""
 
 
 class EventSchedule(Model):

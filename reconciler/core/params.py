@@ -12,7 +12,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
-from reconciler.core.documents import shown
+from reconciler.core.documents import shown, shown_kind
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.resolve import default_params
@@ -42,7 +42,7 @@ def schema_problems(entry: Entry) -> Iterator[Problem]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         path = ("params", *error.absolute_path)
-        yield from entry.problem(path, "ORD014", f"not a JSON Schema: {_said(error)}")
+        yield from entry.problem(path, "ORD014", f"not a JSON Schema: {shown(error.message, 200)}")
         return
     if schema and schema.get("type", "object") != "object":
         yield from entry.problem(
@@ -92,16 +92,35 @@ def _misfit(
                 did_you_mean(name, known, "it has no parameters"),
             )
         return
-    what = f"`{'.'.join(map(str, error.absolute_path))}`: " if error.absolute_path else ""
-    yield from entry.problem(
-        path,
-        "ORD014",
-        f"the pipeline {pipeline.name} refuses its parameters: {what}{_said(error)}",
+    yield from entry.problem(path, "ORD014", _said(error, pipeline.name))
+
+
+_TYPES: Final = {"string": "text", "object": "a mapping", "array": "a list", "boolean": "`true` or `false`",
+                 "integer": "a whole number", "number": "a number", "null": "null"}  # fmt: skip
+
+
+def _said(error: ValidationError, pipeline: str) -> str:
+    """What does not fit, in the words that are used for documents."""
+    name = ".".join(map(str, error.absolute_path))
+    what = (
+        f"the parameter `{name}` of the pipeline {pipeline}"
+        if name
+        else f"the pipeline {pipeline}"
     )
-
-
-def _said(error: ValidationError | SchemaError) -> str:
-    return shown(error.message, 200)
+    match error.validator, error.validator_value:
+        case "required", list() as wanted:
+            given: Any = error.instance
+            lacking = [f"`{name}`" for name in wanted if name not in given]
+            return f"{what} needs {' and '.join(lacking)}"
+        case "type", str() | list() as wanted:
+            kinds = [wanted] if isinstance(wanted, str) else wanted
+            words = " or ".join(_TYPES[kind] for kind in kinds)
+            return f"{what} is {words}; this is {shown_kind(error.instance)}"
+        case "enum", list() as wanted:
+            words = ", ".join(f"`{shown(str(word))}`" for word in wanted)
+            return f"{what} is one of {words}; this is {shown_kind(error.instance)}"
+        case _:
+            return f"{what} does not fit its JSON Schema: {shown(error.message, 200)}"
 
 
 def _has_template(value: Any) -> bool:

@@ -114,7 +114,7 @@ def _not_yet(entry: Entry, path: Path, what: str) -> Iterator[Problem]:
         path,
         "ORD900",
         f"{what} is understood but not supported yet",
-        "it has no effect in this version",
+        "this version goes on without it",
         "warning",
     )
 

@@ -121,6 +121,9 @@ def _unusable(
 ) -> Finding | None:
     """What is wrong if `reference` will not be there."""
     root = reference.root
+    if root == "vars":
+        # Filled in or reported before; what is left stands inside `default()`.
+        return None
     if root not in site.roots:
         hint = _HERE.get(root, "") if site.roots else _ONLY_VARIABLES
         return Finding("ORD502", f"`{reference}` has no value here", hint)
@@ -182,8 +185,6 @@ def _order_problems(
     entry: Entry, steps: list[Step], wrong: list[StepProblem]
 ) -> Iterator[Problem]:
     """What is wrong with the order of steps, each at the field it speaks of."""
-    if entry.repaired_field("id", "save_as"):
-        return
     paths = [path for path, _ in steps_of(entry.document)]
     told: dict[str, int] = {}
     for found in wrong:
@@ -191,8 +192,12 @@ def _order_problems(
         # Of steps with one name the first is right and each of the others is told once.
         told[found.step] = told.get(found.step, 0) + 1 if len(places) > 1 else 0
         number = places[min(told[found.step], len(places) - 1)]
-        path = (*paths[number], *_field_of(steps[number], found))
-        yield from entry.problem(path, found.code, found.message, found.hint)
+        field = _field_of(steps[number], found)
+        # The id that is needed may be one that did not fit.
+        if field[0] != "needs" or not entry.repaired_field("id"):
+            yield from entry.problem(
+                (*paths[number], *field), found.code, found.message, found.hint
+            )
 
 
 def _field_of(step: Step, found: StepProblem) -> Path:

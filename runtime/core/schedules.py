@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from runtime.core.program import task_label
@@ -24,6 +24,7 @@ from runtime.core.recurrence import (
     describe,
     occurrences,
 )
+from runtime.core.recurrence.zone import load_zone
 from runtime.errors import ScheduleError
 from schemas.durations import parse_duration
 
@@ -89,7 +90,7 @@ def compile_schedules(body: Mapping[str, Any]) -> TaskSchedule:
 
 def _trigger(schedule: Mapping[str, Any]) -> Trigger:
     jitter = parse_duration(schedule["jitter"])
-    until = _moment(schedule.get("until"))
+    until = _day_or_moment(schedule.get("until"))
     count = schedule.get("count")
     if "rrule" in schedule:
         return RRuleTrigger(
@@ -101,7 +102,7 @@ def _trigger(schedule: Mapping[str, Any]) -> Trigger:
             until=until,
             count=count,
             rdate=_moments(schedule["rdate"]),
-            exdate=_moments(schedule["exdate"]),
+            exdate=tuple(filter(None, map(_day_or_moment, schedule["exdate"]))),
             dst_gap=schedule["dst_gap"],
             dst_fold=schedule["dst_fold"],
             jitter=jitter,
@@ -118,10 +119,9 @@ def _trigger(schedule: Mapping[str, Any]) -> Trigger:
             jitter=jitter,
         )
     if "every" in schedule:
-        start = _moment(schedule.get("start")) or EPOCH
         return EveryTrigger(
             every=parse_duration(schedule["every"]),
-            start=start,
+            start=_instant(_moment(schedule.get("start")) or EPOCH, schedule.get("timezone")),
             until=until,
             count=count,
             jitter=jitter,
@@ -159,6 +159,18 @@ def _moments(texts: Iterable[str] | Sequence[str]) -> tuple[datetime, ...]:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
+
+
+def _day_or_moment(text: str | None) -> datetime | date | None:
+    """A date alone is the whole day."""
+    return date.fromisoformat(text) if text and len(text) == len("2026-12-31") else _moment(text)
+
+
+def _instant(moment: datetime, timezone: str | None) -> datetime:
+    """A moment with its zone, if it is wall time and there is one."""
+    if moment.tzinfo is not None or timezone is None:
+        return moment
+    return load_zone(timezone).resolve(moment, "shift", "first")[0].at
 
 
 def _words(schedule: Mapping[str, Any]) -> str:
