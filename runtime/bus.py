@@ -22,7 +22,7 @@ from runtime.errors import BusError, ConfigError
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 # Longer than any blocking read that we ask for.
-ANSWER_TIMEOUT_SECONDS: Final = 10
+ANSWER_TIMEOUT_SECONDS: Final = 5
 
 
 def open_bus(url: str) -> AsyncRedis:

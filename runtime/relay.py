@@ -1,0 +1,126 @@
+"""Service: publishes what the outbox holds to the Redis stream, in order and at least once.
+
+Theory of operation
+    One transaction takes a batch out of the outbox, writes it to the event log and adds it to the stream; only then does
+    it commit. If anything fails on the way the batch is still in the outbox, and is published again: the same events, with
+    the same ids. While Redis is away the outbox grows and nothing else is held up; afterwards it drains in order. Many
+    runtimes may run a relay: one publishes at a time, under an advisory lock, and any of them can.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from runtime.clock import Clock
+from runtime.config import Config
+from runtime.logs import get_logger
+from runtime.store.outbox import lock_relay, take_events
+from runtime.store.pool import Pool
+from runtime.tools.waiting import time_limit
+from runtime.wake import Bell, until_next
+
+_log = get_logger("relay")
+_BATCH: Final = 500
+_FIRST_RETRY_SECONDS: Final = 0.1
+_LONGEST_RETRY_SECONDS: Final = 10.0
+# What another relay is publishing takes milliseconds; what it could not see yet is ours.
+_STANDBY_SECONDS: Final = 0.05
+# What was committed last is worth a moment of a stopping process; the rest stays in the outbox for others.
+_FAREWELL_SECONDS: Final = 2.0
+# One command for the whole batch, and all of it or nothing: a connection that breaks leaves no half to be repeated. The
+# batch comes from PostgreSQL in the form in which it is added here, so that no event is taken apart in between.
+_PUBLISH: Final = """
+for _, entry in ipairs(cjson.decode(ARGV[2])) do
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(entry))
+end
+"""
+_AWAY: Final = (RedisError, psycopg.OperationalError, PoolTimeout)
+
+
+class Relay:
+    """The way from the outbox to the stream.
+
+    Args:
+        pool: the database.
+        bus: Redis, from `runtime.bus.open_bus`.
+        config: names the stream, its length and the safety poll.
+        clock: for waiting.
+        bell: rung by whoever has committed events.
+    """
+
+    name = "relay"
+
+    def __init__(self, pool: Pool, bus: Redis, config: Config, clock: Clock, bell: Bell) -> None:
+        self._pool = pool
+        self._publish = bus.register_script(_PUBLISH)
+        self._config = config
+        self._clock = clock
+        self._bell = bell
+
+    async def run(self) -> None:
+        """Publish until cancelled, and then what was committed last."""
+        try:
+            await self._publish_forever()
+        finally:
+            await self._publish_last()
+
+    async def run_once(self) -> int:
+        """Publish one batch; how many events it had. None are published while another relay is at work.
+
+        Raises:
+            RedisError: Redis is away or refused; the events stay in the outbox.
+            psycopg.OperationalError: the database is away; the events stay in the outbox.
+        """
+        return await self._publish_batch() or 0
+
+    async def _publish_forever(self) -> None:
+        failures = 0
+        while True:
+            try:
+                published = await self._publish_batch()
+            except _AWAY as error:
+                failures += 1
+                if failures == 1:
+                    reason = " ".join(str(error).split())
+                    _log.warning("events are not published, and wait in the outbox: %s", reason)
+                await self._clock.sleep(_retry_seconds(failures))
+                continue
+            if failures:
+                _log.info("events are published again")
+                failures = 0
+            if published is None:
+                await self._clock.sleep(_STANDBY_SECONDS)
+            elif published < _BATCH:
+                await self._bell.sleep(until_next(None, self._config.poll.total_seconds()))
+
+    async def _publish_last(self) -> None:
+        try:
+            async with time_limit(self._clock, _FAREWELL_SECONDS):
+                while await self.run_once() == _BATCH:
+                    pass
+        except (*_AWAY, TimeoutError):
+            _log.info("the last events stay in the outbox, for the next runtime")
+
+    async def _publish_batch(self) -> int | None:
+        """Publish one batch: how many events, or None if another relay is at work."""
+        async with self._pool.connection() as connection, connection.transaction():
+            if not await lock_relay(connection):
+                return None
+            batch = await take_events(connection, limit=_BATCH)
+            if batch.entries is not None:
+                await self._publish(
+                    keys=[self._config.stream], args=[self._config.stream_length, batch.entries]
+                )
+            return batch.events
+
+
+def _retry_seconds(failures: int) -> float:
+    """The wait after so many failures in a row: doubling, bounded, and less up to half of it."""
+    bound = min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10))
+    return bound * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,43 @@
+"""The outbox: events that were committed with the state they tell of, and are not yet published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from psycopg.rows import DictRow
+
+from runtime.store.statements import statement
+
+# Any fixed number serves: it names the one lock under which events are published.
+RELAY_LOCK_ID: Final = 0x6F726472
+
+Connection = psycopg.AsyncConnection[DictRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events on their way out.
+
+    Attributes:
+        events: how many.
+        entries: a JSON array of them, each an array of the names and values of a stream entry; None if there are none.
+    """
+
+    events: int
+    entries: str | None
+
+
+async def lock_relay(connection: Connection) -> bool:
+    """Become the one relay until the transaction ends; false if another is."""
+    cursor = await connection.execute(statement("lock_relay"), {"lock_id": RELAY_LOCK_ID})
+    row = await cursor.fetchone()
+    return row is not None and bool(row["is_ours"])
+
+
+async def take_events(connection: Connection, *, limit: int) -> Batch:
+    """Take the oldest events out of the outbox and into the log; both come true when the transaction commits."""
+    cursor = await connection.execute(statement("take_events"), {"limit": limit})
+    row = await cursor.fetchone()
+    return Batch(**row) if row else Batch(0, None)

@@ -1,0 +1,37 @@
+-- name: lock_relay
+-- One relay publishes at a time, which keeps the order; the others are told so at once.
+-- Locks: the advisory one, until the transaction ends. A statement of its own: the next one must see what the relay
+-- before us took.
+select pg_try_advisory_xact_lock(%(lock_id)s) as is_ours;
+
+-- name: take_events
+-- Moves the oldest events from the outbox to the log, and returns them ready for the stream: one JSON array, in order,
+-- of arrays of names and values in turn (the attributes of CloudEvents, all of them text). They are gone once this
+-- transaction commits, after they were published.
+-- Locks: the rows it deletes. An event that a lost connection caused to be written twice has the same id twice: the log
+-- keeps one.
+with taken as (
+    -- An array and not a join, which the planner may turn into a scan of the whole backlog for every batch.
+    delete from ordinaut.outbox
+    where outbox_id = any(array(select o.outbox_id from ordinaut.outbox o order by o.outbox_id limit %(limit)s))
+    returning outbox_id, event_id, type, subject, run_id, data, occurred_at
+), logged as (
+    insert into ordinaut.event_log (event_id, sequence, type, subject, run_id, data, occurred_at)
+    select event_id, outbox_id, type, subject, run_id, data, occurred_at from taken
+    on conflict (published_at, event_id) do nothing
+)
+select count(*) as events, json_agg(
+    jsonb_build_array(
+        'specversion', '1.0',
+        'id', t.event_id,
+        'source', 'ordinaut/' || i.installation_id,
+        'type', 'ordinaut.' || t.type,
+        'subject', t.subject,
+        'time', to_char(t.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'datacontenttype', 'application/json',
+        -- Compared as text, so all are as long as the longest.
+        'sequence', lpad(t.outbox_id::text, 19, '0'),
+        'data', t.data::text)
+    || case when t.run_id is null then '[]' else jsonb_build_array('runid', t.run_id) end
+    order by t.outbox_id)::text as entries
+from taken t cross join ordinaut.installation i;

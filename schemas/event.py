@@ -1,0 +1,215 @@
+"""What goes on the stream: the CloudEvents 1.0 envelope, and the data that each type of event carries.
+
+The envelope follows the CloudEvents specification 1.0.2, and `sequence` its extension of that name. Events are at least
+once: `id` tells a repetition. They are ordered per run. The database keeps types without their prefix, the stream has
+them in full.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.base import Model
+
+TYPE_PREFIX: Final = "ordinaut."
+
+Trigger = Literal["schedule", "manual", "event", "backfill", "run"]
+
+
+class Failure(Model):
+    """Why something did not succeed."""
+
+    code: str
+    """The stable code; `docs/errors.md` explains each."""
+    message: str
+    """What happened, in one sentence."""
+    detail: str | None = None
+    """What the tool said."""
+    step: str | None = None
+    """The step that failed, where a run tells of it."""
+
+
+class RunFacts(Model):
+    """What every event of a run says."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    run_id: UUID
+    """The run."""
+    trigger: Trigger
+    """What called for the run."""
+    occurrence_for: AwareDatetime
+    """The nominal instant the run stands for."""
+
+
+class RunStarted(RunFacts):
+    """A runtime began to work on the run."""
+
+    due_at: AwareDatetime
+    """When the run was due."""
+    revision: int
+    """The revision the run is pinned to."""
+    late_seconds: float
+    """How long after its due time it began."""
+
+
+class RunSucceeded(RunFacts):
+    """Every step of the run is done."""
+
+    seconds: float
+    """Time since the run began."""
+
+
+class RunFailed(RunFacts):
+    """The run ended without reaching its last step."""
+
+    seconds: float
+    """Time since the run began."""
+    error: Failure
+    """Why."""
+
+
+class RunCancelled(RunFacts):
+    """Somebody ended the run."""
+
+    seconds: float
+    """Time since the run began."""
+
+
+class RunSkipped(RunFacts):
+    """The occurrence was decided not to run."""
+
+    reason: str
+    """Why, in one word."""
+
+
+class RunWaiting(RunFacts):
+    """The run gave up its slot, and goes on later."""
+
+    reason: str
+    """What it waits for."""
+    ready_in_seconds: float
+    """How long until it goes on."""
+
+
+class StepFacts(RunFacts):
+    """What every event of a step says."""
+
+    step: str
+    """The step's id."""
+    uses: str
+    """The tool it calls."""
+
+
+class StepSucceeded(StepFacts):
+    """The step has its result."""
+
+    attempt: int
+    """Which try it was, from 1."""
+    outcome: str
+    """The outcome class."""
+    seconds: float
+    """How long the call took."""
+
+
+class StepFailed(StepSucceeded):
+    """The step failed and is not tried again."""
+
+    error: Failure | None = None
+    """Why."""
+
+
+class StepRetrying(StepFailed):
+    """The try failed, and another follows."""
+
+    ready_in_seconds: float
+    """How long until then."""
+
+
+class StepSkipped(StepFacts):
+    """The step's condition did not hold."""
+
+
+class RevisionApplied(Model):
+    """The database matches the specs of a commit."""
+
+    project: str
+    """The project."""
+    environment: str
+    """The environment."""
+    revision: int
+    """The number of the revision."""
+    commit: str | None = None
+    """The git commit; none where the specs are in no repository."""
+    created: int
+    """How many documents are new."""
+    updated: int
+    """How many changed."""
+    retired: int
+    """How many are no longer in force."""
+
+
+class TaskChanged(Model):
+    """A task is new, changed, or no longer in force."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    project: str
+    """Its project."""
+    revision: int
+    """The revision that did it."""
+
+
+EVENTS: Final[dict[str, type[Model]]] = {
+    "run.started": RunStarted,
+    "run.succeeded": RunSucceeded,
+    "run.failed": RunFailed,
+    "run.cancelled": RunCancelled,
+    "run.skipped": RunSkipped,
+    "run.waiting": RunWaiting,
+    "step.succeeded": StepSucceeded,
+    "step.failed": StepFailed,
+    "step.skipped": StepSkipped,
+    "step.retrying": StepRetrying,
+    "revision.applied": RevisionApplied,
+    "task.created": TaskChanged,
+    "task.updated": TaskChanged,
+    "task.retired": TaskChanged,
+}
+"""The data of each type of event; a type, once released, may gain fields but never loses one or changes its meaning."""
+
+
+class Event(BaseModel):
+    """An event as it stands on the stream, one field an attribute; newer programs may have added attributes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+    specversion: Literal["1.0"]
+    """The version of CloudEvents."""
+    id: UUID
+    """The same for every repetition of this event."""
+    source: str
+    """`ordinaut/` and the id of the installation."""
+    type: str = Field(examples=["ordinaut.run.started"])
+    """What happened."""
+    subject: str
+    """What it happened to: the task, or the project."""
+    time: datetime
+    """When it happened, by the database's clock."""
+    datacontenttype: str
+    """How `data` is written: always JSON."""
+    sequence: str
+    """Grows with every event of the installation; compares as text."""
+    runid: UUID | None = None
+    """The run, where there is one."""
+    data: dict[str, Any]
+    """The facts; which ones depends on the type."""
+
+    @property
+    def short_type(self) -> str:
+        """The type without its prefix."""
+        return self.type.removeprefix(TYPE_PREFIX)
