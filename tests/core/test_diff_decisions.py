@@ -13,6 +13,7 @@ from reconciler.core.changes import (
     Converge,
     Create,
     Drift,
+    Owner,
     Rename,
     Retire,
     Unchanged,
@@ -76,8 +77,8 @@ def test_a_tombstone_that_git_does_not_want_is_no_outcome() -> None:
 
 
 @pytest.mark.parametrize("owner", [OURS, THEIRS])
-def test_a_retired_document_that_git_wants_again_comes_back_as_itself(owner: object) -> None:
-    grave = applied("briefing", uid=7, owner=owner, retired_at=LONG_AGO)  # type: ignore[arg-type] - parametrised
+def test_a_retired_document_that_git_wants_again_comes_back_as_itself(owner: Owner) -> None:
+    grave = applied("briefing", uid=7, owner=owner, retired_at=LONG_AGO)
     here = desired("briefing", "d2")
 
     assert diff(wanted(here), stored(grave), OURS).changes == (Create(grave, here),)

@@ -1,0 +1,155 @@
+"""Rules that refuse a plan unless what they refuse is asked for by its exact number.
+
+Pure, so that apply can ask again under its lock. The rules are those that were last applied, not those that the plan
+brings: loosening a guard and what it guards against take two applies. The same holds for `protect`, which is read from
+the database and has no override.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.core.desired import Key
+from schemas.plan import Guard
+from schemas.project import Guards
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What guards look at.
+
+    Attributes:
+        live: the project's documents in force, each with whether it is protected.
+        retiring: those that would be retired.
+        arriving: keys that would be new: creations and the new keys of renames.
+        conflicts: documents that somebody else changed too.
+        adopted: rows that no revision wrote and that would be taken over.
+    """
+
+    live: Mapping[Key, bool]
+    retiring: Collection[Key] = ()
+    arriving: Collection[Key] = ()
+    conflicts: Collection[Key] = ()
+    adopted: Collection[Key] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What was asked for in so many words.
+
+    Attributes:
+        retire: this many retirements, exactly.
+        adopt: this many adoptions, exactly.
+        conflicts: overwriting what others changed.
+    """
+
+    retire: int | None = None
+    adopt: int | None = None
+    conflicts: bool = False
+
+
+NOTHING_ALLOWED: Final = Allowed()
+
+
+def evaluate(
+    footprint: Footprint, rules: Guards, allowed: Allowed = NOTHING_ALLOWED
+) -> tuple[Guard, ...]:
+    """Every guard, in one order, whether it lets the plan pass or not."""
+    return (
+        _retire(footprint, rules, allowed),
+        _emptied(footprint, allowed),
+        _protect(footprint),
+        _conflict(footprint, allowed),
+        _adopt(footprint, allowed),
+    )
+
+
+def refused(guards: Collection[Guard]) -> tuple[Guard, ...]:
+    """The guards that do not let the plan pass."""
+    return tuple(guard for guard in guards if not guard.ok)
+
+
+def _retire(footprint: Footprint, rules: Guards, allowed: Allowed) -> Guard:
+    count, total = len(footprint.retiring), len(footprint.live)
+    share = 100 * count / total if total else 0.0
+    too_many = count > rules.max_retire and share > rules.max_retire_percent
+    return Guard(
+        name="retire",
+        ok=not too_many or allowed.retire == count,
+        value=count,
+        limit=max(rules.max_retire, int(total * rules.max_retire_percent / 100)),
+        message=f"retires {count} of {total} ({share:.1f} %)",
+        hint=f"if that is meant: --allow-retire {count}" if too_many else "",
+    )
+
+
+def _emptied(footprint: Footprint, allowed: Allowed) -> Guard:
+    emptied = tuple(_emptied_places(footprint))
+    count = len(footprint.retiring)
+    return Guard(
+        name="empty",
+        ok=not emptied or allowed.retire == count,
+        value=len(emptied),
+        limit=0,
+        message=f"leaves nothing of {', '.join(emptied)}" if emptied else "empties nothing",
+        hint=f"if that is meant: --allow-retire {count}" if emptied else "",
+    )
+
+
+def _emptied_places(footprint: Footprint) -> Iterator[str]:
+    """All tasks, and each namespace, of which nothing would remain but the Project, and something would be retired."""
+    retiring = [key for key in footprint.retiring if key.kind != "Project"]
+    staying = [
+        key
+        for key in {*footprint.live, *footprint.arriving} - set(footprint.retiring)
+        if key.kind != "Project"
+    ]
+    if any(k.kind == "Task" for k in retiring) and not any(k.kind == "Task" for k in staying):
+        yield "the tasks"
+    remaining = {key.namespace for key in staying}
+    for namespace in sorted({key.namespace for key in retiring} - remaining):
+        yield f"namespace {namespace}"
+
+
+def _protect(footprint: Footprint) -> Guard:
+    hit = sorted(key for key in footprint.retiring if footprint.live.get(key))
+    return Guard(
+        name="protect",
+        ok=not hit,
+        value=len(hit),
+        limit=0,
+        message=f"retires protected {', '.join(map(str, hit))}"
+        if hit
+        else "retires nothing protected",
+        hint="apply it once without `protect`, then take it out" if hit else "",
+    )
+
+
+def _conflict(footprint: Footprint, allowed: Allowed) -> Guard:
+    hit = sorted(footprint.conflicts)
+    return Guard(
+        name="conflict",
+        ok=not hit or allowed.conflicts,
+        value=len(hit),
+        limit=0,
+        message=f"overwrites what others changed: {', '.join(map(str, hit))}"
+        if hit
+        else "overwrites nobody's changes",
+        hint="bring their change into git, or overwrite it with --force-conflicts" if hit else "",
+    )
+
+
+def _adopt(footprint: Footprint, allowed: Allowed) -> Guard:
+    hit = sorted(footprint.adopted)
+    return Guard(
+        name="adopt",
+        ok=not hit or allowed.adopt == len(hit),
+        value=len(hit),
+        limit=0,
+        message=f"takes over what no apply made: {', '.join(map(str, hit))}"
+        if hit
+        else "takes over nothing",
+        hint=f"if that is meant: --allow-adopt {len(hit)}" if hit else "",
+    )

@@ -1,0 +1,80 @@
+"""How closely a reader should look at a change: low, medium or high, and why.
+
+High is what cannot be undone by the next commit or what gives somebody new power: work that stops, programs and
+addresses that are new, powers of agents, changes that overwrite other people's. Medium is what runs differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final, NamedTuple
+
+from schemas.plan import Action, Facet, FieldChange, Level, Reason, ToolsEffect
+
+_LEVELS: Final[tuple[Level, ...]] = ("low", "medium", "high")
+_POWERS: Final = ("scopes", "deny", "destructive", "rate_limits", "budgets")
+_TRANSPORTS: Final = ("stdio", "http", "sandbox")
+
+
+class Impact(NamedTuple):
+    """A level, and its reasons in words; `low` has none."""
+
+    level: Level
+    reasons: tuple[str, ...] = ()
+
+
+def impact_of(
+    kind: str,
+    action: Action,
+    reason: Reason,
+    *,
+    facets: Collection[Facet],
+    ops: Iterable[FieldChange],
+    tools: ToolsEffect,
+) -> Impact:
+    """The impact of one change."""
+    touched = {op.path.split("/")[1] for op in ops if op.path}
+    high = [*_high(kind, action, reason, touched)]
+    if high:
+        return Impact("high", tuple(high))
+    medium = [*_medium(kind, action, reason, facets, tools)]
+    return Impact("medium", tuple(medium)) if medium else Impact("low")
+
+
+def highest(impacts: Iterable[Level]) -> Level:
+    """The highest of several levels; `low` of none."""
+    return max(impacts, key=_LEVELS.index, default="low")
+
+
+def _high(kind: str, action: Action, reason: Reason, touched: set[str]) -> Iterable[str]:
+    if action == "retire":
+        yield "retire"
+    if reason == "conflict":
+        yield "conflict"
+    if action in {"update", "rename"}:
+        if kind == "Agent" and touched & set(_POWERS):
+            yield "powers of an agent"
+        if kind == "ToolServer" and touched & set(_TRANSPORTS):
+            yield "what a tool server runs"
+
+
+def _medium(
+    kind: str, action: Action, reason: Reason, facets: Collection[Facet], tools: ToolsEffect
+) -> Iterable[str]:
+    if action in {"create", "adopt"}:
+        yield f"new {_KIND_WORDS.get(kind, kind.lower())}"
+        return
+    if reason == "drift":
+        yield "drift"
+    if "schedule" in facets:
+        yield "schedule"
+    if tools.added:
+        yield "new tool"
+    elif "pipeline" in facets:
+        yield _PIPELINE_WORDS.get(kind, "definition")
+    if "policy" in facets:
+        yield "policy"
+
+
+_KIND_WORDS: Final = {"ToolServer": "tool server"}
+_PIPELINE_WORDS: Final = {"Task": "pipeline", "Pipeline": "pipeline"}

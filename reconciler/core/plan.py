@@ -1,0 +1,313 @@
+"""Typed changes to the plan: the one value that text, JSON, guards and apply are readings of.
+
+Pure: whatever comes from the database or git is in `Ground`. Order and digest depend on what would be written and over
+which state, never on the moment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from reconciler.core.changes import (
+    Adopt,
+    Applied,
+    ChangeSet,
+    Conflict,
+    Converge,
+    Create,
+    Drift,
+    Rename,
+    Retire,
+    Unchanged,
+    Unmanaged,
+    Update,
+    Writing,
+    key_of,
+)
+from reconciler.core.desired import Desired
+from reconciler.core.digest import NORMALISER_VERSION, digest_of
+from reconciler.core.fields import field_ops
+from reconciler.core.guards import Footprint, evaluate, refused
+from reconciler.core.impact import highest, impact_of
+from reconciler.core.preview import foresee
+from reconciler.core.steps import steps_effect, tools_effect
+from runtime.core.schedules import compile_schedules
+from schemas.plan import (
+    PLAN_FORMAT,
+    Action,
+    Facet,
+    FieldChange,
+    Override,
+    Plan,
+    PlanBase,
+    PlanEnvironment,
+    PlannedChange,
+    PlanSource,
+    PlanSummary,
+    Preview,
+    QueueEffect,
+    Reason,
+)
+from schemas.problem import Problem
+from schemas.project import Guards
+
+_FACETS: Final[tuple[Facet, ...]] = ("schedule", "pipeline", "policy", "meta")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A task's work in the database: runs queued and not leased, runs under way, an occurrence due and undecided."""
+
+    queued: int = 0
+    in_flight: int = 0
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a plan stands on beside the changes.
+
+    Attributes:
+        source: what git wants, and whose it is.
+        environment: where the plan would be applied, and in which database.
+        base: the last revision there.
+        now: the instant from which fire times are looked at.
+        tool: the program's version.
+        tzdata: the version of the time zone data.
+        bodies: the live body of each changed document, by uid.
+        queue: the work of each changed task that has any, by uid.
+        overrides: pauses and snoozes in force.
+        rules: the guards that were last applied.
+        diagnostics: warnings and notes about the specs.
+    """
+
+    source: PlanSource
+    environment: str
+    installation_id: UUID | None = None
+    base: PlanBase | None = None
+    now: datetime
+    tool: str
+    tzdata: str
+    bodies: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    queue: Mapping[int, QueueState] = field(default_factory=dict)
+    overrides: Sequence[Override] = ()
+    rules: Guards = field(default_factory=Guards)
+    diagnostics: Sequence[Problem] = ()
+
+
+def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
+    """The plan for these changes.
+
+    Raises:
+        ScheduleError: a task's schedule cannot be expanded; compiling the specs refuses those.
+    """
+    previews = _Previews(ground.now)
+    entries = tuple(_planned(change, ground, previews) for change in changes.writing)
+    environment = PlanEnvironment(name=ground.environment, installation_id=ground.installation_id)
+    guards = evaluate(footprint_of(changes), ground.rules)
+    return Plan(
+        tool=ground.tool,
+        normaliser_version=NORMALISER_VERSION,
+        digest=plan_digest(ground.source.project, environment, entries),
+        environment=environment,
+        source=ground.source,
+        base=ground.base,
+        as_of=ground.now,
+        tzdata=ground.tzdata,
+        applyable=not refused(guards),
+        summary=_summary(changes, entries),
+        changes=entries,
+        unmanaged=tuple(str(key_of(c)) for c in changes if isinstance(c, Unmanaged)),
+        overrides=tuple(ground.overrides),
+        guards=guards,
+        diagnostics=tuple(ground.diagnostics),
+    )
+
+
+def plan_digest(
+    project: str, environment: PlanEnvironment, changes: Iterable[PlannedChange]
+) -> str:
+    """sha256 (hex) of what would be written and over which state; equal plans of any two machines have it in common."""
+    return digest_of(
+        {
+            "format": PLAN_FORMAT,
+            "normaliser_version": NORMALISER_VERSION,
+            "project": project,
+            "environment": environment.model_dump(mode="json"),
+            "changes": [change.model_dump(mode="json", include=_DIGESTED) for change in changes],
+        }
+    )
+
+
+_DIGESTED: Final = {
+    "kind",
+    "namespace",
+    "name",
+    "former_key",
+    "uid",
+    "action",
+    "base_digest",
+    "live_digest",
+    "after_digest",
+}
+
+
+def footprint_of(changes: ChangeSet) -> Footprint:
+    """What guards look at."""
+    rows = [c.from_ for c in changes if c.from_ is not None and c.from_.retired_at is None]
+    return Footprint(
+        live={row.key: row.protected for row in rows if row.last is not None},
+        retiring=[key_of(c) for c in changes if isinstance(c, Retire)],
+        arriving=[key_of(c) for c in changes if isinstance(c, Create | Rename)],
+        conflicts=[key_of(c) for c in changes if isinstance(c, Conflict)],
+        adopted=[key_of(c) for c in changes if isinstance(c, Adopt)],
+    )
+
+
+def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedChange:
+    key, row, wanted = key_of(change), change.from_, _wanted(change)
+    action, reason = _verdict(change)
+    before = _live_body(row, ground.bodies)
+    after = wanted.body if wanted else None
+    facets = _facets(row, wanted)
+    ops = _ops(before, after)
+    tools = tools_effect(before, after)
+    impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools)
+    queue = ground.queue.get(row.uid, QueueState()) if row else QueueState()
+    return PlannedChange(
+        kind=key.kind,
+        namespace=key.namespace,
+        name=key.name,
+        key=key.label,
+        former_key=row.key.label if row and row.key != key else None,
+        uid=row.uid if row else None,
+        action=action,
+        reason=reason,
+        facets=facets,
+        impact=impact.level,
+        impact_reasons=impact.reasons,
+        owner=(after or before or {}).get("owner"),
+        file=wanted.place.file if wanted else None,
+        line=wanted.place.line if wanted else None,
+        base_digest=row.last.digest if row and row.last else None,
+        live_digest=row.live.digest if row else None,
+        after_digest=wanted.digest if wanted else None,
+        body=dict(after) if after is not None else None,
+        ops=ops,
+        tools=tools,
+        steps=steps_effect(before, after),
+        queue=_queue_effect(action, queue),
+        preview=previews.of(before, after) if "schedule" in facets else None,
+    )
+
+
+def _wanted(change: Writing) -> Desired | None:
+    return None if isinstance(change, Retire) else change.to
+
+
+_VERDICTS: Final[Mapping[type[Writing], tuple[Action, Reason]]] = {
+    Create: ("create", "git"),
+    Update: ("update", "git"),
+    Rename: ("rename", "git"),
+    Retire: ("retire", "git"),
+    Drift: ("update", "drift"),
+    Conflict: ("update", "conflict"),
+    Converge: ("update", "converged"),
+    Adopt: ("adopt", "git"),
+}
+
+
+def _verdict(change: Writing) -> tuple[Action, Reason]:
+    if isinstance(change, Create) and change.from_ is not None:
+        return "create", "restored"
+    return _VERDICTS[type(change)]
+
+
+def _live_body(
+    row: Applied | None, bodies: Mapping[int, Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """The body in force: a tombstone's is not."""
+    return None if row is None or row.retired_at is not None else bodies[row.uid]
+
+
+def _facets(row: Applied | None, wanted: Desired | None) -> tuple[Facet, ...]:
+    """The facets in which git differs from the last revision or from the live row; all, where one side is missing."""
+    sides = (
+        [] if row is None or row.retired_at is not None else [row.live, *filter(None, [row.last])]
+    )
+    if wanted is None:
+        return tuple(facet for facet in _FACETS if any(facet in side.facets for side in sides))
+    return tuple(
+        facet
+        for facet in _FACETS
+        if facet in wanted.facets
+        and (not sides or any(side.facets.get(facet) != wanted.facets[facet] for side in sides))
+    )
+
+
+def _ops(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> tuple[FieldChange, ...]:
+    """Field by field for what goes on existing; a creation is all in its body, a retirement in the database."""
+    if before is None or after is None:
+        return ()
+    return tuple(
+        FieldChange(op=op.op, path=op.path, before=op.before, after=op.after)
+        for op in field_ops(before, after)
+    )
+
+
+def _queue_effect(action: Action, queue: QueueState) -> QueueEffect:
+    retired = action == "retire"
+    return QueueEffect(
+        cancelled=queue.queued if retired else 0,
+        kept=0 if retired else queue.queued,
+        in_flight=queue.in_flight,
+        overdue=queue.overdue,
+    )
+
+
+class _Previews:
+    """Previews of one plan; tasks of a fleet often share a schedule, and then its preview."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._known: dict[str, Preview] = {}
+
+    def of(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Preview:
+        schedules = [body["schedule"] if body else None for body in (before, after)]
+        name = digest_of(schedules)
+        if name not in self._known:
+            compiled = [compile_schedules(body) if body else None for body in (before, after)]
+            self._known[name] = foresee(compiled[0], compiled[1], self._now)
+        return self._known[name]
+
+
+def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummary:
+    actions = Counter(entry.action for entry in entries if entry.reason not in _NAMED_REASONS)
+    reasons = Counter(entry.reason for entry in entries)
+    previews = [entry.preview for entry in entries if entry.preview]
+    effects = (preview.first_effect_at for preview in previews)
+    return PlanSummary(
+        create=actions["create"],
+        update=actions["update"],
+        rename=actions["rename"],
+        retire=actions["retire"],
+        adopt=actions["adopt"],
+        drift=reasons["drift"],
+        conflict=reasons["conflict"],
+        unchanged=sum(isinstance(change, Unchanged) for change in changes),
+        unmanaged=sum(isinstance(change, Unmanaged) for change in changes),
+        impact=highest(entry.impact for entry in entries),
+        runs_30d_delta=sum(p.runs_30d_after - p.runs_30d_before for p in previews),
+        first_effect_at=min(filter(None, effects), default=None),
+        owners=tuple(sorted({entry.owner for entry in entries if entry.owner})),
+    )
+
+
+_NAMED_REASONS: Final = frozenset({"drift", "conflict"})

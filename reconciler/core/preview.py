@@ -1,0 +1,137 @@
+"""When a task fires, before and after a change: the part of a plan that other tools leave out.
+
+Nominal times, without jitter, in the task's zone. Everything is bounded: a few times are shown, two schedules are
+compared over a few dozen occurrences, and counting stops at a cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+
+from runtime.core.recurrence import Occurrence
+from runtime.core.recurrence.zone import Zone, epoch_seconds, from_epoch, load_zone
+from runtime.core.schedules import TaskSchedule
+from schemas.plan import Preview, TimeFlag
+
+SHOWN: Final = 5
+COUNTED: Final = timedelta(days=30)
+CAP: Final = 3000
+_COMPARED: Final = 48
+_AHEAD: Final = timedelta(days=365)
+_DAY: Final = timedelta(days=1)
+# A schedule that fires more often than this a day meets every odd hour of the clock: saying so would help nobody.
+_OFTEN: Final = 12
+
+
+def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: datetime) -> Preview:
+    """Compare two schedules of a task; None where it has none, being created or retired."""
+    shown = after or before
+    zone = load_zone((shown.timezone if shown else None) or "UTC")
+    old, new = _upcoming(before, now, _COMPARED), _upcoming(after, now, _COMPARED)
+    counts = [_count(before, now), _count(after, now)]
+    return Preview(
+        timezone=zone.name,
+        schedule_before=before.describe() if before else None,
+        schedule_after=after.describe() if after else None,
+        before=tuple(_local(found.at, zone) for found in old[:SHOWN]),
+        after=tuple(_local(found.at, zone) for found in new[:SHOWN]),
+        runs_30d_before=min(counts[0], CAP),
+        runs_30d_after=min(counts[1], CAP),
+        runs_capped=max(counts) > CAP,
+        first_effect_at=_first_difference(old, new),
+        flags=tuple(_flags(after, new, zone, now)) if after else (),
+    )
+
+
+def _upcoming(schedule: TaskSchedule | None, now: datetime, limit: int) -> list[Occurrence]:
+    return schedule.upcoming(now, limit) if schedule else []
+
+
+def _count(schedule: TaskSchedule | None, now: datetime) -> int:
+    return schedule.count_between(now, now + COUNTED, CAP + 1) if schedule else 0
+
+
+def _first_difference(old: list[Occurrence], new: list[Occurrence]) -> datetime | None:
+    different = {found.at for found in old} ^ {found.at for found in new}
+    if len(old) == len(new) == _COMPARED:
+        # Beyond the end of the shorter row, an instant may be missing only because we stopped there.
+        horizon = min(old[-1].at, new[-1].at)
+        different = {at for at in different if at <= horizon}
+    return min(different, default=None)
+
+
+def _local(instant: datetime, zone: Zone) -> datetime:
+    # A fixed offset: of two equal wall times, only one would survive being written down.
+    return instant.astimezone(timezone(zone.offset(instant)))
+
+
+class _Transition(NamedTuple):
+    at: datetime
+    forward: bool
+
+
+def _flags(
+    schedule: TaskSchedule, upcoming: list[Occurrence], zone: Zone, now: datetime
+) -> Iterator[TimeFlag]:
+    if schedule.triggers and not upcoming:
+        yield TimeFlag(kind="never_fires", note="never fires again")
+        return
+    shown = [now, *(found.at for found in upcoming[:SHOWN])]
+    for change in _transitions(zone, now):
+        if any(one < change.at <= other for one, other in pairwise(shown)):
+            way = "forward" if change.forward else "back"
+            local = _local(change.at, zone)
+            yield TimeFlag(
+                kind="utc_offset_change", at=local, note=f"clocks go {way} {_day(local, now)}"
+            )
+        yield from _odd_hours(schedule, change.at, zone, now)
+
+
+def _odd_hours(
+    schedule: TaskSchedule, change_at: datetime, zone: Zone, now: datetime
+) -> Iterator[TimeFlag]:
+    """What happens to times that do not exist, or happen twice, around one transition."""
+    near = [
+        found
+        for found in schedule.upcoming(change_at - _DAY, 2 * _OFTEN + 1)
+        if found.at <= change_at + _DAY
+    ]
+    if len(near) > 2 * _OFTEN:
+        return
+    for found in near:
+        if found.shifted:
+            wall = found.at.astimezone(zone.tz)
+            note = f"does not exist on {_day(found.local_at, now)}: fires {wall:%H:%M %Z}"
+            yield _odd_hour("gap", found, zone, note)
+        elif found.repeated and not (found.fold and _has_twin(found, near)):
+            wall = found.at.astimezone(zone.tz)
+            fires = "both times" if _has_twin(found, near) else f"once, {wall:%H:%M %Z}"
+            note = f"happens twice on {_day(found.local_at, now)}: fires {fires}"
+            yield _odd_hour("fold", found, zone, note)
+
+
+def _odd_hour(kind: Literal["gap", "fold"], found: Occurrence, zone: Zone, note: str) -> TimeFlag:
+    return TimeFlag(kind=kind, at=_local(found.at, zone), note=f"{found.local_at:%H:%M} {note}")
+
+
+def _has_twin(found: Occurrence, near: list[Occurrence]) -> bool:
+    return any(other.local_at == found.local_at and other.fold != found.fold for other in near)
+
+
+def _transitions(zone: Zone, now: datetime) -> Iterator[_Transition]:
+    """Where the offset changes within the next year or so."""
+    seconds, end = epoch_seconds(now), epoch_seconds(now + _AHEAD)
+    offset, seconds = zone.span(seconds)
+    while seconds < end:
+        after, until = zone.span(seconds)
+        if after != offset:
+            yield _Transition(from_epoch(seconds), after > offset)
+        offset, seconds = after, until
+
+
+def _day(local: datetime, now: datetime) -> str:
+    year = "" if local.year == now.year else f" {local.year}"
+    return f"{local:%a} {local.day} {local:%b}{year}"

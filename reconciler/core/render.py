@@ -1,0 +1,147 @@
+"""The plan as text, readable in ten seconds: what fires differently, who is touched, what is gained, may it be applied.
+
+The same plan gives the same text for the same `Look`, so two plans can be compared line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from reconciler.core.guards import refused
+from reconciler.core.look import Look, counted, day, day_and_time, flow, rough_span
+from reconciler.core.render_change import change_lines, grid_of
+from runtime.core.recurrence.zone import load_zone
+from schemas.plan import Override, Plan
+from schemas.problem import Problem
+
+_UTC: Final = ZoneInfo("UTC")
+# Diagnostics shown before `-v` is needed.
+_DIAGNOSTICS: Final = 10
+_SHORT: Final = 7
+
+
+def render_plan(plan: Plan, look: Look) -> str:
+    """The whole plan; one line if there is nothing to do and nothing to say."""
+    notes = [*_overrides(plan, look), *_diagnostics(plan.diagnostics, look)]
+    if not plan.changes:
+        return look.finish([_nothing(plan), *notes])
+    ordered = sorted(plan.changes, key=lambda change: change.kind != "Task")
+    grid = grid_of(ordered, look.width)
+    lines = [*_header(plan, look), ""]
+    for change in ordered:
+        lines += change_lines(change, look, plan.as_of, grid)
+    return look.finish([*lines, *notes, "", *_footer(plan, look)])
+
+
+def _nothing(plan: Plan) -> str:
+    matches = f" match r{plan.base.revision}" if plan.base else ""
+    return f"No changes: {counted(plan.summary.unchanged, 'document')}{matches}."
+
+
+def _header(plan: Plan, look: Look) -> list[str]:
+    source = plan.source.project
+    if plan.source.commit:
+        source += f"@{plan.source.commit[:_SHORT]}" + (
+            " and uncommitted edits" if plan.source.dirty else ""
+        )
+    if plan.source.pull_request:
+        source += f" (PR #{plan.source.pull_request})"
+    base = "nothing applied yet"
+    if plan.base:
+        ago = rough_span(plan.as_of - plan.base.applied_at)
+        commit = f"{plan.base.commit[:_SHORT]}, " if plan.base.commit else ""
+        base = f"base r{plan.base.revision} ({commit}{ago} ago)"
+    parts = [
+        f"ordinaut plan  env {plan.environment.name}",
+        f"source {source}",
+        base,
+        f"as of {_instant(plan.as_of)}",
+    ]
+    return [look.paint(line, "bold") for line in flow(parts, look.width)]
+
+
+def _instant(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC"
+
+
+def _overrides(plan: Plan, look: Look) -> Iterator[str]:
+    for override in plan.overrides:
+        parts = [f"i {override.key}", _override(override, plan.as_of.year), "not touched by apply"]
+        first, *rest = flow(parts, look.width, indent=" " * 4)
+        yield look.paint(first[0], "note") + first[1:]
+        yield from rest
+
+
+def _override(override: Override, year: int) -> str:
+    state = "paused" if override.kind == "pause" else "snoozed"
+    until = f" until {day(override.until.astimezone(UTC), year)}" if override.until else ""
+    return f'{state} by {override.actor}{until} ("{override.reason}")'
+
+
+def _diagnostics(problems: Iterable[Problem], look: Look) -> Iterator[str]:
+    every = list(problems)
+    shown = every if look.verbose else every[:_DIAGNOSTICS]
+    for problem in shown:
+        yield f"{look.paint('!', 'note')} {problem.code} {problem.place}  {problem.message}"
+    if len(every) > len(shown):
+        yield look.paint(f"  and {counted(len(every) - len(shown), 'more message')} (-v)", "dim")
+
+
+def _footer(plan: Plan, look: Look) -> Iterator[str]:
+    yield from (look.paint(line, "bold") for line in flow(_counts(plan), look.width, gap=" "))
+    yield from flow(list(_effects(plan)), look.width, gap=" | ")
+    if stopping := refused(plan.guards):
+        for guard in stopping:
+            yield look.paint(f"Refused: {guard.message}", "remove")
+            yield f"  {guard.hint}"
+    elif plan.summary.retire:
+        yield "Guards: ok, " + ", ".join(g.message for g in plan.guards if g.name == "retire")
+    yield look.paint(f"Digest: sha256:{plan.digest}", "dim")
+
+
+def _counts(plan: Plan) -> list[str]:
+    summary = plan.summary
+    numbers = {
+        "to create": summary.create,
+        "to update": summary.update,
+        "to rename": summary.rename,
+        "to retire": summary.retire,
+        "to adopt": summary.adopt,
+        "drifted": summary.drift,
+        "in conflict": summary.conflict,
+        "unchanged": summary.unchanged,
+        "unmanaged and ignored": summary.unmanaged,
+    }
+    parts = [f"{count} {name}" for name, count in numbers.items() if count]
+    return ["Plan:", *(f"{part}," for part in parts[:-1]), f"{parts[-1]}."]
+
+
+def _effects(plan: Plan) -> Iterator[str]:
+    summary = plan.summary
+    reasons = dict.fromkeys(
+        reason
+        for change in plan.changes
+        if change.impact == summary.impact
+        for reason in change.impact_reasons
+    )
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    yield f"Impact: {summary.impact.upper()}{why}"
+    if summary.first_effect_at:
+        at = day_and_time(summary.first_effect_at, _zone_of_first(plan), plan.as_of.year)
+        yield f"first effect {at} (in {rough_span(summary.first_effect_at - plan.as_of)})"
+    if any(change.preview for change in plan.changes):
+        yield f"runs in 30 d {summary.runs_30d_delta:+d}"
+
+
+def _zone_of_first(plan: Plan) -> ZoneInfo:
+    """The zone of the task that first fires differently."""
+    first = plan.summary.first_effect_at
+    zones = (
+        c.preview.timezone
+        for c in plan.changes
+        if c.preview and c.preview.first_effect_at == first
+    )
+    return load_zone(next(zones, "UTC")).tz if first else _UTC

@@ -1,0 +1,258 @@
+"""One planned change as lines of text: a head, and below it what a reviewer must know, folded by how much it matters.
+
+Times come first, then tools, then steps and policies; what only describes folds to one word. `-v` adds every field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from reconciler.core.look import Look, Style, columns, counted, day_and_time, flow, value_text
+from runtime.core.recurrence.zone import load_zone
+from schemas.plan import FieldChange, PlannedChange, Preview
+
+SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
+    "create": ("+", "add"),
+    "update": ("~", "change"),
+    "rename": (">", "change"),
+    "retire": ("-", "remove"),
+    "adopt": ("+", "add"),
+    "drift": ("≠", "change"),
+    "conflict": ("≠", "remove"),
+}
+_INDENT: Final = " " * 4
+_NAME: Final = 10
+# How many fields of a policy or parameter are shown before `-v` is needed.
+_FIELDS: Final = 4
+# Told by name: steps of a pipeline, a task's own steps, and the written-out steps of a pipeline that it uses.
+_STEPS: Final = re.compile(r"/steps|/pipeline(/steps|/[0-9]+|$)")
+_IDENTITY: Final = ("/name", "/namespace")
+
+
+class Grid(NamedTuple):
+    """The widths of the columns of the heads."""
+
+    title: int
+    owner: int
+
+
+def grid_of(changes: Sequence[PlannedChange], width: int) -> Grid:
+    """As wide as the widest, but the longest titles stick out rather than push all others apart."""
+    widest = max(len(title_of(change)) for change in changes)
+    return Grid(min(widest, width * 2 // 5), max(len(_owner(change)) for change in changes))
+
+
+def _owner(change: PlannedChange) -> str:
+    return f"owner {change.owner}" if change.owner else ""
+
+
+def symbol_of(change: PlannedChange) -> tuple[str, Style]:
+    """The character and the style a change goes by."""
+    return SYMBOLS.get(change.reason) or SYMBOLS[change.action]
+
+
+def title_of(change: PlannedChange) -> str:
+    """What a change is called: tasks by their key alone, other kinds with their kind."""
+    key = f"{change.former_key} -> {change.key}" if change.former_key else change.key
+    return key if change.kind == "Task" else f"{change.kind} {key}"
+
+
+def change_lines(change: PlannedChange, look: Look, as_of: datetime, grid: Grid) -> list[str]:
+    """A change, head first."""
+    lines = list(_head(change, look, grid))
+    lines += [f"{_INDENT}{text}" for text in _details(change, look, as_of)]
+    if look.verbose:
+        lines += [f"{_INDENT}{look.paint(text, 'dim')}" for text in _all_fields(change)]
+    return lines
+
+
+def _head(change: PlannedChange, look: Look, grid: Grid) -> Iterator[str]:
+    symbol, style = symbol_of(change)
+    title = title_of(change).ljust(grid.title)
+    owner = _owner(change).ljust(grid.owner)
+    place = f"{change.file}:{change.line}" if change.file else ""
+    fits = len(f"{title}{owner}{place}") + 6 <= look.width
+    head = f"{look.paint(symbol, style)} {look.paint(title, 'bold')}  {owner}"
+    yield f"{head}  {look.paint(place, 'dim')}" if fits else head
+    if not fits:
+        yield f"{_INDENT}{look.paint(place, 'dim')}"
+
+
+def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str]:
+    room = look.width - len(_INDENT) - _NAME
+    if happens := _HAPPENS.get(change.reason) or _HAPPENS.get(change.action):
+        yield happens
+    if change.preview is not None:
+        yield from _schedule(change.preview, look, as_of)
+    tools = _tools(change)
+    yield from _named("tools", flow(tools, room, indent=""))
+    yield from _named("steps", flow(_steps(change), room, indent=""))
+    for name, fields in _fields_by_facet(change).items():
+        yield from _named(name, _field_lines(change, fields, look))
+    yield from _named("runs", flow(_work(change), room, gap="; ", indent=""))
+
+
+def _named(name: str, texts: list[str]) -> Iterator[str]:
+    for place, text in enumerate(texts):
+        yield (name if place == 0 else "").ljust(_NAME) + text
+
+
+_HAPPENS: Final = {
+    "restored": "comes back with its history",
+    "drift": "changed outside git; apply restores what git says",
+    "conflict": "changed in git and, otherwise, outside it; apply would overwrite the latter",
+    "converged": "the database already holds this; apply records it",
+    "adopt": "taken over: it is in the database, and no apply made it",
+    "rename": "keeps its history, queue and overrides",
+    "retire": "retired; its history is kept",
+}
+
+
+def _schedule(preview: Preview, look: Look, as_of: datetime) -> Iterator[str]:
+    before, after = preview.schedule_before, preview.schedule_after
+    words = [after or before or ""]
+    if before and after and before != after:
+        room = look.width - len(_INDENT) - _NAME
+        words = flow([before, f"->  {after}"], room, indent="")
+    yield from _named("schedule", words)
+    if preview.before or preview.after or preview.flags:
+        rows = _time_rows(preview, look, as_of)
+        notes = [look.paint(f"! {flag.note}", "note") for flag in preview.flags]
+        yield from (f"  {text}" for text in [*rows, *notes, f"runs in 30 d  {_runs(preview)}"])
+
+
+def _time_rows(preview: Preview, look: Look, as_of: datetime) -> list[str]:
+    zone = load_zone(preview.timezone).tz
+    shown = {
+        name: [day_and_time(at, zone, as_of.year) for at in times]
+        for name, times in _named_times(preview)
+    }
+    widest = max((len(text) for texts in shown.values() for text in texts), default=1)
+    room = look.width - len(_INDENT) - len("  first")
+    limit = 5 if look.verbose else max(1, min(3, room // (widest + 2)))
+    return columns([[name, *(texts[:limit] or ["never"])] for name, texts in shown.items()])
+
+
+def _named_times(preview: Preview) -> list[tuple[str, tuple[datetime, ...]]]:
+    if preview.schedule_before is None:
+        return [("first", preview.after)]
+    if preview.schedule_after is None:
+        return [("was", preview.before)]
+    return [("was", preview.before), ("now", preview.after)]
+
+
+def _runs(preview: Preview) -> str:
+    more = "+" if preview.runs_capped else ""
+    if preview.schedule_before is None:
+        return f"{preview.runs_30d_after}{more}"
+    return f"{preview.runs_30d_before} -> {preview.runs_30d_after}{more}"
+
+
+def _tools(change: PlannedChange) -> list[str]:
+    # What a retired task does not call any more goes without saying.
+    removed = () if change.action == "retire" else change.tools.removed
+    return [f"+ {tool}" for tool in change.tools.added] + [f"- {tool}" for tool in removed]
+
+
+def _steps(change: PlannedChange) -> list[str]:
+    steps = change.steps
+    return [
+        *(f"~ {name}" for name in steps.changed),
+        *(f"+ {name}" for name in steps.added),
+        *(f"- {name}" for name in steps.removed),
+        *(["in another order"] if steps.reordered else []),
+    ]
+
+
+def _fields_by_facet(change: PlannedChange) -> dict[str, list[FieldChange]]:
+    """What no line above tells, by what it is about."""
+    found: dict[str, list[FieldChange]] = {}
+    for op in change.ops:
+        top = op.path.split("/")[1] if op.path else ""
+        if op.path in _IDENTITY or _STEPS.match(op.path):
+            continue
+        if top == "schedule" and _is_told(change):
+            continue
+        found.setdefault(_about(change.kind, top), []).append(op)
+    return found
+
+
+def _is_told(change: PlannedChange) -> bool:
+    """Whether the schedule's words differ, so that its fields need no line."""
+    preview = change.preview
+    return preview is not None and preview.schedule_before != preview.schedule_after
+
+
+def _about(kind: str, top: str) -> str:
+    if top in {"labels", "owner", "description"}:
+        return "meta"
+    if kind != "Task":
+        return "fields"
+    return top if top in {"pipeline", "params", "schedule", "agent"} else "policy"
+
+
+def _field_lines(change: PlannedChange, fields: list[FieldChange], look: Look) -> list[str]:
+    if _about(change.kind, fields[0].path.split("/")[1]) == "meta":
+        names = dict.fromkeys(op.path.split("/")[1] for op in fields)
+        return [", ".join(names)]
+    shown = fields if look.verbose else fields[:_FIELDS]
+    lines = [_field_line(op, drifted=change.reason == "drift") for op in shown]
+    if len(fields) > len(shown):
+        lines.append(
+            look.paint(f"and {counted(len(fields) - len(shown), 'more field')} (-v)", "dim")
+        )
+    return lines
+
+
+def _field_line(op: FieldChange, *, drifted: bool) -> str:
+    name = op.path.removeprefix("/").replace("/", ".")
+    match op.op:
+        case "add":
+            return f"+ {name}: {value_text(op.after)}"
+        case "remove":
+            return f"- {name}: {value_text(op.before)}"
+        case "replace":
+            before, after = value_text(op.before), value_text(op.after)
+            return (
+                f"{name} is {before}, restored to {after}"
+                if drifted
+                else f"{name}: {before} -> {after}"
+            )
+
+
+def _work(change: PlannedChange) -> list[str]:
+    """What becomes of runs, where there are any and the change is of a kind that they could feel."""
+    queue = change.queue
+    if change.action != "retire" and not {"schedule", "pipeline"} & set(change.facets):
+        return []
+    parts = []
+    if queue.cancelled:
+        parts.append(f"{queue.cancelled} queued cancelled")
+    if queue.kept:
+        parts.append(f"{queue.kept} queued kept")
+    if queue.in_flight:
+        verb = "finishes" if queue.in_flight == 1 else "finish"
+        parts.append(f"{queue.in_flight} under way {verb} on the old revision")
+    if queue.overdue:
+        retired = change.action == "retire"
+        fate = "recorded as skipped" if retired else "decided by the old schedule"
+        parts.append(f"an overdue occurrence is {fate}")
+    return parts
+
+
+def _all_fields(change: PlannedChange) -> Iterator[str]:
+    """Every field: the changed ones, or the whole body of a creation."""
+    signs = {"add": "+", "remove": "-", "replace": "~"}
+    for op in change.ops:
+        values = [
+            value_text(value, limit=10_000)
+            for value in ([op.before] if op.op != "add" else [])
+            + ([op.after] if op.op != "remove" else [])
+        ]
+        yield f"{signs[op.op]} {op.path}  {' -> '.join(values)}"
+    if change.action == "create":
+        for name, value in sorted((change.body or {}).items()):
+            yield f"+ /{name}  {value_text(value, limit=10_000)}"

@@ -1,0 +1,52 @@
+"""What a change does to the steps of a body, and to the tools it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.core.fields import field_ops
+from schemas.plan import StepsEffect, ToolsEffect
+
+Body = Mapping[str, Any]
+
+
+def steps_of(body: Body) -> dict[str, Mapping[str, Any]]:
+    """The steps of a task or pipeline by id, in order; other kinds have none."""
+    match body:
+        case {"kind": "Task", "pipeline": {"steps": steps}}:
+            pass
+        case {"kind": "Task", "pipeline": steps} | {"kind": "Pipeline", "steps": steps}:
+            pass
+        case _:
+            steps = ()
+    return {step["id"]: step for step in steps}
+
+
+def tools_of(body: Body) -> set[str]:
+    """The tools a task calls, those that its conditions poll included; other kinds call none themselves."""
+    if body["kind"] != "Task":
+        return set()
+    polled = {s["condition"]["uses"] for s in body["schedule"] if "condition" in s}
+    return polled | {step["uses"] for step in steps_of(body).values()}
+
+
+def tools_effect(before: Body | None, after: Body | None) -> ToolsEffect:
+    """Tools gained and lost; None is a document that is not in force."""
+    had = tools_of(before) if before else set()
+    has = tools_of(after) if after else set()
+    return ToolsEffect(added=tuple(sorted(has - had)), removed=tuple(sorted(had - has)))
+
+
+def steps_effect(before: Body | None, after: Body | None) -> StepsEffect:
+    """Steps that differ, of a document that goes on existing."""
+    if before is None or after is None:
+        return StepsEffect()
+    old, new = steps_of(before), steps_of(after)
+    stay = [name for name in new if name in old]
+    return StepsEffect(
+        added=tuple(name for name in new if name not in old),
+        changed=tuple(name for name in stay if field_ops(old[name], new[name])),
+        removed=tuple(name for name in old if name not in new),
+        reordered=stay != [name for name in old if name in new],
+    )

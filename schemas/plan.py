@@ -1,0 +1,292 @@
+"""The plan as JSON (`ordinaut plan --json`): what apply would write, why, and what that does to runs and fire times.
+
+Fields are only ever added within `ordinaut.dev/plan/v1`. A plan holds no secret, only references to them. Its digest
+covers what would be written and over which state, nothing that depends on the moment or the machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from schemas.base import JsonObject, Model
+from schemas.problem import Problem
+
+PLAN_FORMAT: Final = "ordinaut.dev/plan/v1"
+
+Action = Literal["create", "update", "rename", "retire", "adopt"]
+Reason = Literal["git", "restored", "drift", "conflict", "converged"]
+Facet = Literal["schedule", "pipeline", "policy", "meta"]
+Level = Literal["low", "medium", "high"]
+
+
+class PlanEnvironment(Model):
+    """Where the plan would be applied."""
+
+    name: str
+    """The environment of the Project document."""
+    installation_id: UUID | None = None
+    """The database it was compared with; null if there is none yet."""
+
+
+class PlanSource(Model):
+    """What git wants, and whose it is."""
+
+    project: str
+    """The project that owns the documents."""
+    commit: str | None = None
+    """The commit; null outside git."""
+    tree: str | None = None
+    """The tree object of the specs folder at that commit."""
+    branch: str | None = None
+    """The branch; null outside git and on a detached head."""
+    dirty: bool = False
+    """Whether the specs differ from the commit."""
+    author: str | None = None
+    """Who wrote the commit."""
+    pull_request: str | None = None
+    """The pull request that is being checked, where the CI system names it."""
+
+
+class PlanBase(Model):
+    """The last revision of this project and environment."""
+
+    revision: int
+    """Its number."""
+    commit: str | None = None
+    """The commit it was applied from."""
+    actor: str
+    """Who applied it."""
+    applied_at: AwareDatetime
+    """When it was applied."""
+
+
+class FieldChange(Model):
+    """One field that differs."""
+
+    op: Literal["add", "remove", "replace"]
+    """What happens to it."""
+    path: str
+    """Where it is, as a JSON pointer into the body."""
+    before: Any = None
+    """The value in force."""
+    after: Any = None
+    """The value that git wants."""
+
+
+class TimeFlag(Model):
+    """Something about the clock that a reader should know."""
+
+    kind: Literal["gap", "fold", "utc_offset_change", "never_fires"]
+    """A time that does not exist, one that happens twice, another offset from UTC, or no occurrence at all."""
+    at: AwareDatetime | None = None
+    """The occurrence, or the instant at which the offset changes."""
+    note: str
+    """What happens, in words."""
+
+
+class Preview(Model):
+    """When a task fires, before and after; it depends on the moment the plan was made."""
+
+    timezone: str
+    """The zone of the times."""
+    schedule_before: str | None = None
+    """The schedule in force, in words."""
+    schedule_after: str | None = None
+    """The schedule that git wants, in words."""
+    before: tuple[AwareDatetime, ...] = ()
+    """The next fire times without the change."""
+    after: tuple[AwareDatetime, ...] = ()
+    """The next fire times with it."""
+    runs_30d_before: int = 0
+    """Occurrences in the next 30 days without the change."""
+    runs_30d_after: int = 0
+    """Occurrences in the next 30 days with it."""
+    runs_capped: bool = False
+    """Whether counting stopped early, so that the true numbers are at least these."""
+    first_effect_at: AwareDatetime | None = None
+    """The first instant at which it fires differently."""
+    flags: tuple[TimeFlag, ...] = ()
+    """What a reader should know about these times."""
+
+
+class QueueEffect(Model):
+    """What becomes of work that is due or under way."""
+
+    cancelled: int = 0
+    """Queued runs that are cancelled."""
+    kept: int = 0
+    """Queued runs that stay, pinned to their revision."""
+    in_flight: int = 0
+    """Runs under way, which finish on their revision."""
+    overdue: bool = False
+    """Whether an occurrence is due that no runtime has decided yet: it is decided by the schedule in force."""
+
+
+class ToolsEffect(Model):
+    """Tools that a task calls from now on, or no longer."""
+
+    added: tuple[str, ...] = ()
+    """Tools it did not call before."""
+    removed: tuple[str, ...] = ()
+    """Tools it does not call any more."""
+
+
+class StepsEffect(Model):
+    """Steps, by id, that differ."""
+
+    added: tuple[str, ...] = ()
+    """Steps that were not there before."""
+    changed: tuple[str, ...] = ()
+    """Steps that do something else."""
+    removed: tuple[str, ...] = ()
+    """Steps that are gone."""
+    reordered: bool = False
+    """Whether the steps that stay come in another order."""
+
+
+class PlannedChange(Model):
+    """One document that apply would write."""
+
+    kind: str
+    """The kind of document."""
+    namespace: str
+    """Its namespace."""
+    name: str
+    """Its name."""
+    key: str
+    """`name` in the default namespace, else `namespace/name`."""
+    former_key: str | None = None
+    """What it is called in the database, if that differs."""
+    uid: int | None = None
+    """The database's number for it; null if it is new."""
+    action: Action
+    """What is written."""
+    reason: Reason
+    """Why."""
+    facets: tuple[Facet, ...] = ()
+    """The parts that differ; for a creation, all."""
+    impact: Level
+    """How closely to look."""
+    impact_reasons: tuple[str, ...] = ()
+    """Why it is not `low`."""
+    owner: str | None = None
+    """Who answers for it."""
+    file: str | None = None
+    """Where it is written; null for what git no longer has."""
+    line: int | None = None
+    """The line on which it begins."""
+    base_digest: str | None = None
+    """The digest of what was last applied."""
+    live_digest: str | None = None
+    """The digest of the live row."""
+    after_digest: str | None = None
+    """The digest of `body`."""
+    body: JsonObject | None = None
+    """The normalised document that is written; null for a retirement."""
+    ops: tuple[FieldChange, ...] = ()
+    """The fields in which the live row and `body` differ."""
+    tools: ToolsEffect = ToolsEffect()
+    """Tools gained and lost."""
+    steps: StepsEffect = StepsEffect()
+    """Steps that differ, of a task or pipeline that goes on existing."""
+    queue: QueueEffect = QueueEffect()
+    """What becomes of queued and running work."""
+    preview: Preview | None = None
+    """Fire times, for a task whose schedule is touched."""
+
+
+class Guard(Model):
+    """One rule that may refuse the plan."""
+
+    name: str
+    """Which."""
+    ok: bool
+    """Whether it lets the plan pass."""
+    message: str
+    """What was found, in words."""
+    hint: str = ""
+    """What to do about a refusal."""
+    value: int = 0
+    """How many documents it concerns."""
+    limit: int | None = None
+    """How many may be concerned, where the rule has a number."""
+
+
+class Override(Model):
+    """A pause or snooze that somebody set at run time: apply does not touch it."""
+
+    key: str
+    """The task."""
+    kind: Literal["pause", "snooze"]
+    """What was set."""
+    actor: str
+    """Who set it."""
+    reason: str
+    """Why."""
+    until: AwareDatetime | None = None
+    """When it ends; null if somebody has to end it."""
+
+
+class PlanSummary(Model):
+    """The plan in numbers."""
+
+    create: int = 0
+    update: int = 0
+    rename: int = 0
+    retire: int = 0
+    adopt: int = 0
+    drift: int = 0
+    """Updates that restore what somebody changed outside git."""
+    conflict: int = 0
+    """Updates of what somebody else changed too."""
+    unchanged: int = 0
+    unmanaged: int = 0
+    """Rows that no revision wrote and git does not name."""
+    impact: Level = "low"
+    """The highest of all changes."""
+    runs_30d_delta: int = 0
+    """How many more runs there will be in the next 30 days."""
+    first_effect_at: AwareDatetime | None = None
+    """The first instant at which something fires differently."""
+    owners: tuple[str, ...] = ()
+    """Whose documents are touched."""
+
+
+class Plan(Model):
+    """What apply would do."""
+
+    format: Literal["ordinaut.dev/plan/v1"] = PLAN_FORMAT
+    """This format."""
+    tool: str
+    """The version of Ordinaut that made it."""
+    normaliser_version: int
+    """The version of the form in which documents are compared."""
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """sha256 of what would be written and over which state."""
+    environment: PlanEnvironment
+    """Where it would be applied."""
+    source: PlanSource
+    """What git wants."""
+    base: PlanBase | None = None
+    """What is applied now; null before the first apply."""
+    as_of: AwareDatetime
+    """When it was made."""
+    tzdata: str
+    """The time zone data that fire times were computed with."""
+    applyable: bool
+    """Whether no guard refuses it."""
+    summary: PlanSummary
+    """The plan in numbers."""
+    changes: tuple[PlannedChange, ...] = ()
+    """What apply would write, ordered by kind, namespace and name."""
+    unmanaged: tuple[str, ...] = ()
+    """Rows that no revision wrote and git does not name."""
+    overrides: tuple[Override, ...] = ()
+    """Pauses and snoozes in force."""
+    guards: tuple[Guard, ...] = ()
+    """Every guard, passed or not."""
+    diagnostics: tuple[Problem, ...] = ()
+    """Warnings and notes about the specs."""

@@ -1,0 +1,149 @@
+"""Fire times before and after, with what the clock does to them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reconciler.core.preview import CAP, foresee
+from runtime.core.schedules import TaskSchedule, compile_schedules
+from schemas.plan import Preview
+from tests.core.plan_story import NOW
+from tests.support.specs import compiled
+
+BERLIN = "timezone: Europe/Berlin"
+
+
+def schedule(*texts: str) -> TaskSchedule:
+    """A task's schedule, from YAML."""
+    triggers = ", ".join(f"{{{text}}}" for text in texts)
+    specs = compiled(
+        f"kind: ToolServer\nname: s\nstdio: {{command: x}}\n---\nkind: Task\nname: t\n"
+        f"schedule: [{triggers}]\npipeline: [{{id: a, uses: s.a}}]"
+    )
+    return next(
+        compile_schedules(document.body)
+        for key, document in specs.documents.items()
+        if key.kind == "Task"
+    )
+
+
+def cron(fields: str, more: str = BERLIN) -> TaskSchedule:
+    return schedule(f'cron: "{fields}", {more}')
+
+
+def notes(preview: Preview) -> list[tuple[str, str]]:
+    return [(flag.kind, flag.note) for flag in preview.flags]
+
+
+def test_times_are_in_the_zone_of_the_task() -> None:
+    preview = foresee(None, cron("0 8 * * *"), NOW)
+
+    assert preview.timezone == "Europe/Berlin"
+    assert [at.isoformat() for at in preview.after[:4]] == [
+        "2026-10-23T08:00:00+02:00",
+        "2026-10-24T08:00:00+02:00",
+        "2026-10-25T08:00:00+01:00",
+        "2026-10-26T08:00:00+01:00",
+    ]
+    assert (preview.before, preview.runs_30d_before, preview.runs_30d_after) == ((), 0, 30)
+
+
+def test_the_clocks_going_back_between_the_shown_times_is_told() -> None:
+    assert notes(foresee(None, cron("0 8 * * *"), NOW)) == [
+        ("utc_offset_change", "clocks go back Sun 25 Oct")
+    ]
+
+
+def test_a_change_of_the_clocks_after_the_shown_times_is_not() -> None:
+    early = datetime(2026, 7, 1, tzinfo=UTC)
+
+    assert notes(foresee(None, cron("0 8 * * *"), early)) == []
+
+
+def test_a_time_that_happens_twice_and_one_that_does_not_exist_are_told_for_a_year() -> None:
+    rule = 'rrule: "FREQ=DAILY;BYHOUR=2;BYMINUTE=30", start: 2026-01-01T02:30'
+
+    assert notes(foresee(None, schedule(f"{rule}, {BERLIN}"), NOW)) == [
+        ("utc_offset_change", "clocks go back Sun 25 Oct"),
+        ("fold", "02:30 happens twice on Sun 25 Oct: fires once, 02:30 CEST"),
+        ("gap", "02:30 does not exist on Sun 28 Mar 2027: fires 03:30 CEST"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "fires"), [("second", "once, 02:30 CET"), ("both", "both times")]
+)
+def test_the_policy_for_a_repeated_time_is_told(policy: str, fires: str) -> None:
+    rule = 'rrule: "FREQ=DAILY;BYHOUR=2;BYMINUTE=30", start: 2026-01-01T02:30'
+
+    preview = foresee(None, schedule(f"{rule}, {BERLIN}, dst_fold: {policy}"), NOW)
+
+    folds = [note for kind, note in notes(preview) if kind == "fold"]
+    assert folds == [f"02:30 happens twice on Sun 25 Oct: fires {fires}"]
+
+
+def test_a_schedule_that_fires_all_day_is_not_told_about_odd_hours() -> None:
+    kinds = {kind for kind, _ in notes(foresee(None, cron("*/20 * * * *"), NOW))}
+
+    assert kinds == set()
+
+
+def test_a_schedule_that_is_over_is_told() -> None:
+    preview = foresee(None, schedule('at: "2020-01-01T00:00Z"'), NOW)
+
+    assert notes(preview) == [("never_fires", "never fires again")]
+    assert preview.first_effect_at is None
+
+
+def test_a_schedule_that_no_clock_drives_has_nothing_to_tell() -> None:
+    preview = foresee(None, schedule("manual: true"), NOW)
+
+    assert preview == Preview(timezone="UTC", schedule_after="when somebody asks")
+
+
+def test_counting_stops_at_a_cap_and_says_so() -> None:
+    preview = foresee(None, schedule("every: 1m"), NOW)
+
+    assert (preview.runs_30d_after, preview.runs_capped) == (CAP, True)
+
+
+def test_retiring_a_task_shows_what_will_not_happen() -> None:
+    preview = foresee(cron("0 8 * * *"), None, NOW)
+
+    assert len(preview.before) == 5
+    assert (preview.after, preview.runs_30d_after, preview.flags) == ((), 0, ())
+    assert preview.first_effect_at == datetime(2026, 10, 23, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first"),
+    [
+        pytest.param("0 8 * * *", "0 7 * * *", "2026-10-23T05:00:00+00:00", id="earlier"),
+        pytest.param("0 8 * * *", "0 9 * * *", "2026-10-23T06:00:00+00:00", id="later"),
+        pytest.param("0 8 * * *", "0 8 * * 1-5", "2026-10-24T06:00:00+00:00", id="one left out"),
+        pytest.param("0 8 * * *", "0 8 * 1-11 *", "2026-12-01T07:00:00+00:00", id="far away"),
+        pytest.param("0 * * * *", "0 */1 * * *", None, id="the same in other words"),
+        pytest.param("0 8 * * *", "0,1 8 * * *", "2026-10-23T06:01:00+00:00", id="one more"),
+    ],
+)
+def test_the_first_effect_is_the_first_time_in_only_one_of_the_schedules(
+    before: str, after: str, first: Any
+) -> None:
+    preview = foresee(cron(before), cron(after), NOW)
+
+    found = preview.first_effect_at
+    assert (found.isoformat() if found else None) == first
+
+
+def test_schedules_in_several_zones_are_shown_in_the_first() -> None:
+    both = schedule(f'cron: "0 8 * * *", {BERLIN}', 'cron: "0 8 * * *", timezone: Asia/Tokyo')
+
+    preview = foresee(None, both, NOW)
+
+    assert [at.isoformat() for at in preview.after[:2]] == [
+        "2026-10-23T01:00:00+02:00",
+        "2026-10-23T08:00:00+02:00",
+    ]

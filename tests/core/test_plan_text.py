@@ -1,0 +1,151 @@
+"""The plan as text, compared with texts that were read and found good."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler.core.look import Look
+from reconciler.core.render import render_plan
+from schemas.problem import Problem
+from tests.core.plan_story import AFTER, BASE, BEFORE, PAUSED, plan_of, story
+from tests.support.specs import Database, compiled, database_of
+
+GOLDEN = Path(__file__).parent / "plans"
+COLOURS = re.compile(r"\x1b\[\d+m")
+
+TEXTS = {
+    "story-80": (story, Look(width=80)),
+    "story-120": (story, Look(width=120)),
+    "story-verbose": (story, Look(width=120, verbose=True)),
+    "first": (lambda: plan_of(Database({}), compiled(AFTER), base=None), Look(width=80)),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_plan_reads_as_agreed(name: str) -> None:
+    make, look = TEXTS[name]
+
+    assert render_plan(make(), look) == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_no_line_of_a_plan_is_wider_than_asked_for() -> None:
+    text = render_plan(story(), Look(width=80))
+
+    body = text[: text.index("Digest:")]
+    assert [line for line in body.splitlines() if len(line) > 80] == []
+
+
+def test_colour_is_only_ever_added() -> None:
+    plan = story()
+
+    coloured = render_plan(plan, Look(width=80, colour=True))
+
+    assert "\x1b[33m~\x1b[0m" in coloured
+    assert COLOURS.sub("", coloured).split() == render_plan(plan, Look(width=80)).split()
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    text = render_plan(story(), Look(ascii_only=True, verbose=True))
+
+    assert text.isascii()
+    assert "! ops/oncall-ping" in text
+
+
+def test_no_change_is_one_line() -> None:
+    text = render_plan(plan_of(database_of(BEFORE), compiled(BEFORE)), Look())
+
+    assert text == "No changes: 8 documents match r41.\n"
+
+
+def test_a_pause_is_shown_even_if_nothing_changes() -> None:
+    plan = plan_of(database_of(BEFORE), compiled(BEFORE), overrides=[PAUSED])
+
+    assert render_plan(plan, Look()).splitlines()[1] == (
+        'i ops/weekly-report  paused by bob until Mon 26 Oct ("vendor outage")  not touched by apply'
+    )
+
+
+@pytest.mark.parametrize(("verbose", "shown"), [(False, 10), (True, 13)])
+def test_many_messages_fold(verbose: bool, shown: int) -> None:
+    problems = [
+        Problem(
+            code="ORD900",
+            severity="warning",
+            message="not supported yet",
+            file="specs/a.yaml",
+            line=line,
+            column=1,
+        )
+        for line in range(1, 14)
+    ]
+    plan = plan_of(database_of(BEFORE), compiled(BEFORE), diagnostics=problems)
+
+    text = render_plan(plan, Look(verbose=verbose))
+
+    assert text.count("! ORD900 specs/a.yaml:") == shown
+    assert ("and 3 more messages (-v)" in text) is not verbose
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    plan = plan_of(
+        database_of(BEFORE), compiled("kind: ToolServer\nname: fs\nstdio: {command: x}")
+    )
+
+    text = render_plan(plan, Look())
+
+    assert "Refused: retires 6 of 8 (75.0 %)\n  if that is meant: --allow-retire 6\n" in text
+
+
+def test_the_commit_of_edited_specs_is_not_passed_off_as_theirs() -> None:
+    plan = story().model_copy(
+        update={"source": story().source.model_copy(update={"dirty": True}), "base": BASE}
+    )
+
+    assert "platform@3f9c2e1 and uncommitted edits" in render_plan(plan, Look())
+
+
+def test_a_pipeline_of_its_own_steps_gives_way_to_a_shared_one() -> None:
+    shared = """
+kind: Pipeline
+name: sweep
+steps: [{id: list, uses: fs.list}]
+---
+"""
+    wanted = compiled(
+        shared
+        + BEFORE.replace(
+            "[{id: list, uses: default/fs.list}, {id: purge, uses: default/fs.move, with: {to: /tmp}}]",
+            "{use: default/sweep}",
+        )
+    )
+
+    lines = render_plan(plan_of(database_of(BEFORE), wanted), Look()).splitlines()
+
+    start = next(place for place, line in enumerate(lines) if "nightly-cleanup" in line)
+    assert lines[start + 1 : start + 3] == ["    tools     - fs.move", "    steps     - purge"]
+
+
+def test_fields_of_other_kinds_are_shown_and_fold() -> None:
+    server = "kind: ToolServer\nname: fs\nstdio: {command: %s}\n%s"
+    more = "idle_stop: 1m\nmax_concurrency: 9\ncall_timeout: 1s\nconnect_timeout: 2s\nsandbox: {user: nobody}"
+    plan = plan_of(database_of(server % ("a", "")), compiled(server % ("b", more)))
+
+    text = render_plan(plan, Look())
+
+    assert "~ ToolServer fs    specs/01.yaml:1" in text
+    assert "    fields    call_timeout: 30s -> 1s\n" in text
+    assert "and 2 more fields (-v)" in text
+    assert "what a tool server runs" in text
+
+
+def test_a_field_of_the_schedule_that_its_words_do_not_tell_gets_a_line() -> None:
+    before = BEFORE.replace("timezone: UTC}", "timezone: UTC, until: 2040-01-01}")
+    after = BEFORE.replace("timezone: UTC}", "timezone: UTC, until: 2040-01-02}")
+
+    text = render_plan(plan_of(database_of(before), compiled(after)), Look())
+
+    assert "2040-01-01" in text
+    assert "2040-01-02" in text
