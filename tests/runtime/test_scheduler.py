@@ -15,6 +15,7 @@ from runtime.store.pool import Pool, open_pool
 from runtime.wake import Bell
 from tests.support.clock import START, FakeClock
 from tests.support.installed import Installed, install, queue_run, schedule, task
+from tests.support.locks import somebody_is_blocked
 from tests.support.probes import within
 
 MINUTELY = {"every": "1m"}
@@ -123,7 +124,7 @@ async def test_a_run_that_is_due_while_another_is_active_is_skipped_unless_overl
 
 
 async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
-    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
 ) -> None:
     installed = await minutely(connection)
     await clock.advance(60)
@@ -134,7 +135,7 @@ async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
             [installed.uid],
         )
         racing = asyncio.create_task(scheduler.run_once())
-        await within(_blocked(connection), "the scheduler waits for the row")
+        await somebody_is_blocked(database)
 
     assert await racing == Look(due=1)
     assert await fates(connection) == []
@@ -198,13 +199,3 @@ async def test_the_service_sleeps_until_the_next_occurrence(
     assert await fates(connection) == [("08:01", "queued", None)]
     service.cancel()
     await asyncio.gather(service, return_exceptions=True)
-
-
-async def _blocked(connection: psycopg.AsyncConnection) -> None:
-    """Wait until some other session waits for a lock."""
-    while True:
-        cursor = await connection.execute(
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        )
-        if await cursor.fetchone() != (0,):
-            return

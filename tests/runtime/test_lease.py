@@ -1,0 +1,134 @@
+"""Leases are kept while work lasts, and work stops when its lease is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from runtime.lease import LeaseKeeper
+from runtime.store.due_work import Claim, claim_due
+from runtime.store.pool import Pool, open_pool
+from tests.support.clock import FakeClock
+from tests.support.installed import install, queue_run, task
+from tests.support.probes import within
+
+LEASE = timedelta(seconds=15)
+
+
+@pytest.fixture
+async def claimed(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> Claim:
+    await clock.attach(database)
+    await queue_run(connection, await install(connection, task()))
+    (claim,) = await claim_due(pool, runtime_id=1, limit=1, lease=LEASE)
+    return claim
+
+
+@pytest.fixture
+async def work() -> AsyncIterator[asyncio.Task[None]]:
+    """Work that lasts until it is cancelled."""
+
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(endless())
+    yield task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def stopped(work: asyncio.Task[None]) -> bool:
+    await within(asyncio.wait((work,)), "the work stops")
+    return work.cancelled()
+
+
+async def test_a_held_lease_is_renewed_for_as_long_as_the_work_lasts(
+    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+) -> None:
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+
+    for _ in range(6):
+        await clock.advance(5)
+        await keeper.renew()
+
+    assert await claim_due(pool, runtime_id=2, limit=1, lease=LEASE) == []
+    assert not work.done()
+
+
+async def test_work_stops_when_another_runtime_holds_its_run(
+    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+) -> None:
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+    await clock.advance(16)
+    assert len(await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)) == 1
+
+    await keeper.renew()
+
+    assert await stopped(work)
+
+
+async def test_a_runtime_that_cannot_renew_stops_by_its_own_clock_before_the_lease_ends(
+    database: str, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+) -> None:
+    cut_off = await open_pool(database)
+    await cut_off.close()
+    keeper = LeaseKeeper(cut_off, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+
+    await clock.advance(5)
+    await keeper.renew()
+    assert not work.done()
+    await clock.advance(5)
+    await keeper.renew()
+
+    assert await stopped(work)
+    assert clock.monotonic() < LEASE.total_seconds()
+
+
+async def test_what_is_over_needs_no_more_care(
+    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+) -> None:
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+    keeper.drop(claimed.run_id)
+
+    await clock.advance(16)
+    await keeper.renew()
+
+    assert len(await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)) == 1
+    assert not work.done()
+
+
+async def test_the_service_looks_three_times_a_lease(
+    pool: Pool,
+    claimed: Claim,
+    work: asyncio.Task[None],
+    clock: FakeClock,
+    connection: psycopg.AsyncConnection,
+) -> None:
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+    service = asyncio.create_task(keeper.run())
+
+    async def renewed() -> None:
+        while True:
+            cursor = await connection.execute(
+                "select lease_until - ordinaut.now() from ordinaut.due_work"
+            )
+            if await cursor.fetchone() == (LEASE,):
+                return
+
+    for _ in range(4):
+        await clock.advance(5)
+        await within(renewed(), "the lease is renewed")
+        while not clock.sleepers:
+            await asyncio.wait((service,), timeout=0.01)
+    service.cancel()
+    await asyncio.gather(service, return_exceptions=True)

@@ -1,0 +1,22 @@
+"""Waiting for sessions that wait for each other."""
+
+from __future__ import annotations
+
+import psycopg
+
+from tests.support.probes import eventually
+
+
+async def somebody_is_blocked(database: str) -> None:
+    """Wait until a session of this database waits for a lock."""
+    # A connection of its own in autocommit: inside a transaction the activity view does not change.
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as watcher:
+
+        async def blocked() -> bool:
+            cursor = await watcher.execute(
+                "select count(*) from pg_stat_activity"
+                " where wait_event_type = 'Lock' and datname = current_database()"
+            )
+            return await cursor.fetchone() != (0,)
+
+        await eventually(blocked, "a session waits for a lock")
