@@ -105,10 +105,8 @@ class _Rewriter:
     def fold(self, children: list[Node], anchor: Path | None) -> list[Node]:
         """The leading static children become one strict node; only the child behind them has a known anchor."""
         path, static = anchor, 0
-        for child in children:
-            further = static_path(child, path)
-            if further is None:
-                break
+        # Some child is not static, or the whole fold would be one path and never come here.
+        while (further := static_path(children[static], path)) is not None:
             path, static = further, static + 1
         rewritten = []
         if static and path is not None and anchor is not None:

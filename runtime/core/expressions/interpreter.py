@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Any, Final
 
 from jmespath.visitor import Options, TreeInterpreter
@@ -32,6 +33,7 @@ class Interpreter(TreeInterpreter):
         super().__init__(_OPTIONS)
         self.context = context
         self.work_left = WORK_FACTOR * limit
+        self.instants: dict[timedelta | None, str] = {}
 
     def visit_root_path(self, node: Node, _: Any) -> Any:
         return root_value(self.context, node["value"])
@@ -41,7 +43,11 @@ class Interpreter(TreeInterpreter):
         return walk(value, segments, prefix)
 
     def visit_instant(self, node: Node, _: Any) -> str:
-        return instant_of(self.context, node)
+        # A filter asks for the same instant at each element.
+        span = node["value"]
+        if span not in self.instants:
+            self.instants[span] = instant_of(self.context, node)
+        return self.instants[span]
 
     def visit_default(self, node: Node, value: Any) -> Any:
         wanted, otherwise = node["children"]
@@ -85,43 +91,38 @@ def weight(value: Any, limit: int) -> int:
         TooLarge: it does.
         ValueError: something in it is not JSON.
     """
-    if type(value) is str:
-        total, stack = len(value) + 2, []
-    else:
-        total, stack = 0, [value]
+    total, stack = 0, [value]
     while stack:
         inner = stack.pop()
         kind = type(inner)
-        if kind is str:
-            total += len(inner) + 2
-        elif kind is dict:
-            total += sum(map(len, inner)) + 4 * len(inner) + 2
-            stack.extend(inner.values())
+        if kind is dict:
+            total += 2
+            for key, part in inner.items():
+                # Text is most of any value, so it is weighed without a detour.
+                if type(part) is str:
+                    total += len(key) + len(part) + 6
+                else:
+                    total += len(key) + 4
+                    stack.append(part)
         elif kind is list:
             total += len(inner) + 2
-            # Checked before it is unfolded: one list may stand in many places, and stand in itself often.
+            # One list may stand in many places and hold itself many times over, so it is not unfolded beyond the limit.
             if total <= limit:
-                stack.extend(inner)
+                stack += inner
+        elif kind is str:
+            total += len(inner) + 2
         else:
             total += _scalar_weight(inner)
         if total > limit:
             raise TooLarge
-    if total > limit:
-        raise TooLarge
     return total
 
 
 def _scalar_weight(value: Any) -> int:
-    match value:
-        case None | True:
-            return 4
-        case False:
-            return 5
-        case int():
-            return len(repr(value))
-        case float() if math.isfinite(value):
-            return len(repr(value))
-        case float():
-            raise ValueError(f"{value} is not a JSON number")
-        case _:
-            raise ValueError(f"a {type(value).__name__} is not a JSON value")
+    if value is None or isinstance(value, bool):
+        return 4
+    if not isinstance(value, int | float):
+        raise ValueError(f"a {type(value).__name__} is not a JSON value")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a JSON number")
+    return len(repr(value))

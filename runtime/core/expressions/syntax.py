@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, ClassVar, Final
 
-from jmespath.exceptions import IncompleteExpressionError, JMESPathError, LexerError, ParseError
+from jmespath.exceptions import IncompleteExpressionError, LexerError, ParseError
 from jmespath.parser import Parser
 
 from runtime.core.expressions.functions import refuse_constant
@@ -78,8 +78,6 @@ def parse(expression: str) -> Node:
         raise _syntax_error(expression, quoted, wrong) from None
     except RecursionError:
         raise _too_deep() from None
-    except JMESPathError as wrong:
-        raise ExpressionError(f"{_shown(expression)} cannot be parsed: {wrong}") from None
     if _tree_depth(tree) > DEEPEST:
         raise _too_deep()
     return _with_not_outside(tree)

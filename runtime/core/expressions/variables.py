@@ -96,7 +96,7 @@ def _joined(pieces: list[str | Hole | Expression], variables: Mapping[str, JSON]
                 text = f"${{{piece.expression}}}{text}"
             case Expression() if _is_variable(piece):
                 text = _interpolated(_value(piece, variables), text)
-            case Expression():
+            case _:
                 text = f"${{{_with_literals(piece, variables)}}}{text}"
     return text
 

@@ -419,6 +419,15 @@ def test_a_secret_that_cannot_be_resolved_fails_with_its_own_reason() -> None:
         render("${secrets.broken}", replace(CONTEXT, secrets=LazySecrets()))
 
 
+def test_integers_of_any_size_are_json() -> None:
+    huge = 10**1000
+
+    assert (
+        render("${params.n} ${params.n}", replace(CONTEXT, params={"n": huge})) == f"{huge} {huge}"
+    )
+    assert render(["${params.n}", -huge], replace(CONTEXT, params={"n": huge})) == [huge, -huge]
+
+
 def test_an_error_never_quotes_a_value() -> None:
     for template in (
         "${abs(secrets.api_token)}",
