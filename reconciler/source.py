@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from reconciler.core.compile import SourceFile
 from reconciler.core.documents import MAX_FILE_BYTES
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
-SUFFIXES = (".yaml", ".yml")
+SUFFIXES: Final = (".yaml", ".yml")
+PROJECT_FILE: Final = "ordinaut.yaml"
+"""Where the Project stands by custom; it is found in any file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +29,23 @@ class Source:
 
     Attributes:
         root: the folder, resolved.
-        files: the readable files, by name; names are relative to the folder's parent.
+        name: what the folder is called in messages.
+        files: the readable files, by name.
         problems: what could not be read.
     """
 
     root: Path
+    name: str
     files: tuple[SourceFile, ...]
     problems: tuple[Problem, ...]
 
 
-def read_source(folder: Path) -> Source:
+def read_source(folder: Path, named_from: Path | None = None) -> Source:
     """Read every file of a specs folder.
+
+    Args:
+        folder: the specs.
+        named_from: where the names of files begin; the folder's parent, whatever the machine, when left out.
 
     Raises:
         NotFound: there is no such folder.
@@ -47,42 +56,56 @@ def read_source(folder: Path) -> Source:
             f"there is no folder {folder}",
             hint="name the folder of your specs; `ordinaut init` makes one",
         )
-    files: list[SourceFile] = []
-    problems: list[Problem] = []
-    for path in sorted(_spec_files(root, problems)):
-        read = _read(root, path)
-        if isinstance(read, Problem):
-            problems.append(read)
-        else:
-            files.append(read)
-    return Source(root, tuple(files), tuple(problems))
+    reading = _Reading(root, (named_from or root.parent).resolve())
+    files = [file for path in sorted(reading.paths()) if (file := reading.read(path)) is not None]
+    return Source(root, reading.name(root), tuple(files), tuple(reading.problems))
 
 
-def _spec_files(root: Path, problems: list[Problem]) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        problems.append(_problem(root, Path(error.filename), "ORD001", str(error.strerror)))
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One walk through a folder."""
 
-    for folder, folders, names in os.walk(root, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith(".") and name.endswith(SUFFIXES):
-                yield Path(folder, name)
+    root: Path
+    base: Path
+    problems: list[Problem] = field(default_factory=list)
 
+    def paths(self) -> Iterator[Path]:
+        """Every file of specs."""
+        for folder, folders, names in os.walk(self.root, onerror=self._unlisted):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for path in (Path(folder, name) for name in folders):
+                if path.is_symlink():
+                    self._refuse(path, "ORD010", "links to folders are not followed")
+            for name in names:
+                if not name.startswith(".") and name.endswith(SUFFIXES):
+                    yield Path(folder, name)
 
-def _read(root: Path, path: Path) -> SourceFile | Problem:
-    if path.is_symlink() and not path.resolve().is_relative_to(root):
-        return _problem(root, path, "ORD010", f"the link leads out of {root.name}/")
-    try:
-        with path.open("rb") as file:
-            return SourceFile(shown_name(root, path), file.read(MAX_FILE_BYTES + 1))
-    except OSError as error:
-        return _problem(root, path, "ORD001", f"cannot be read: {error.strerror}")
+    def read(self, path: Path) -> SourceFile | None:
+        """A file, or None after telling why it cannot be read."""
+        if path.is_symlink() and not path.resolve().is_relative_to(self.root):
+            self._refuse(path, "ORD010", "the link leads out of the specs folder")
+            return None
+        if path.exists() and not path.is_file():
+            # Opening a pipe would wait for somebody to write into it.
+            self._refuse(path, "ORD001", "is not a regular file")
+            return None
+        try:
+            with path.open("rb") as file:
+                return SourceFile(self.name(path), file.read(MAX_FILE_BYTES + 1))
+        except OSError as error:
+            self._refuse(path, "ORD001", f"cannot be read: {error.strerror}")
+            return None
 
+    def name(self, path: Path) -> str:
+        """What a file is called in messages."""
+        name = path.relative_to(self.base).as_posix()
+        # A name that is not UTF-8 can be opened, but not printed or stored.
+        return name.encode(errors="backslashreplace").decode()
 
-def shown_name(root: Path, path: Path) -> str:
-    """How a file is called in messages: relative to the parent of the specs folder."""
-    return path.relative_to(root.parent).as_posix()
+    def _unlisted(self, error: OSError) -> None:
+        self._refuse(Path(error.filename), "ORD001", f"cannot be listed: {error.strerror}")
 
-
-def _problem(root: Path, path: Path, code: str, message: str) -> Problem:
-    return Problem(code=code, message=message, file=shown_name(root, path), line=1, column=1)
+    def _refuse(self, path: Path, code: str, message: str) -> None:
+        self.problems.append(
+            Problem(code=code, message=message, file=self.name(path), line=1, column=1)
+        )

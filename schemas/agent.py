@@ -50,6 +50,7 @@ class Agent(Document):
     """An agent and its powers: nothing is allowed that no scope names."""
 
     kind: Literal["Agent"]
+    """Always `Agent`."""
     scopes: tuple[ToolPattern, ...] = ()
     """The tools it may call."""
     deny: tuple[ToolPattern, ...] = ()

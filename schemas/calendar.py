@@ -55,6 +55,7 @@ class Calendar(Document):
     """Days and windows, in one zone."""
 
     kind: Literal["Calendar"]
+    """Always `Calendar`."""
     timezone: TimeZone
     """The zone in which days and hours are read."""
     dates: tuple[Date, ...] = ()

@@ -202,6 +202,7 @@ class Pipeline(Document):
     """A reusable list of steps with typed parameters."""
 
     kind: Literal["Pipeline"]
+    """Always `Pipeline`."""
     params: dict[str, Any] = Field(
         default_factory=dict,
         examples=[

@@ -100,12 +100,13 @@ class Project(Document):
     """The head of a specs folder, in `ordinaut.yaml`; it owns every document beside it."""
 
     kind: Literal["Project"]
+    """Always `Project`."""
     variables: dict[Identifier, Any] = Field(default_factory=dict)
     """Values of `${vars.…}`, filled in when a plan is made."""
     secrets: dict[Identifier, Secret] = Field(default_factory=dict)
     """Where `${secrets.…}` are read when a step needs them."""
     defaults: Defaults = Defaults()
-    """Values that documents take where they say nothing."""
+    """Values for what documents leave out."""
     environments: dict[Identifier, Environment] = Field(default_factory=dict)
     """The places where these specs run."""
     guards: Guards = Guards()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from schemas.base import (
     Document,
@@ -15,6 +15,7 @@ from schemas.base import (
     PositiveDuration,
     QualifiedName,
     Text,
+    as_list,
 )
 from schemas.pipeline import PipelineForm, Retry
 from schemas.schedule import Schedule
@@ -47,9 +48,13 @@ class Task(Document):
     """A pipeline with a schedule and policies: the unit that is planned, applied and run."""
 
     kind: Literal["Task"]
+    """Always `Task`."""
     agent: QualifiedName | None = None
     """The agent on whose behalf the tools are called."""
-    schedule: tuple[Schedule, ...] = Field(min_length=1, max_length=100)
+    schedule: Annotated[
+        tuple[Schedule, ...],
+        BeforeValidator(as_list, json_schema_input_type=Schedule | tuple[Schedule, ...]),
+    ] = Field(min_length=1, max_length=100)
     """When to run: one schedule or a list of them."""
     catch_up: CatchUp = CatchUp()
     """What becomes of missed occurrences."""
@@ -69,8 +74,3 @@ class Task(Document):
     """Values for templates, as `${params.…}`."""
     pipeline: PipelineForm
     """The steps, or a Pipeline document to use."""
-
-    @field_validator("schedule", mode="before")
-    @classmethod
-    def _one_is_a_list_of_one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, dict) else value

@@ -68,6 +68,7 @@ class ToolServer(Document):
     """An MCP server that steps may call as `name.tool`."""
 
     kind: Literal["ToolServer"]
+    """Always `ToolServer`."""
     stdio: Stdio | None = None
     """Run the server as a child process."""
     http: Http | None = None

@@ -7,26 +7,33 @@ not fit still counts as existing, so that one mistake is reported once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from reconciler.core.checks import World, document_problems
 from reconciler.core.defaults import defaults_of, with_defaults
 from reconciler.core.desired import Desired, Key, Place, Specs
 from reconciler.core.digest import digest_of, facet_digests
-from reconciler.core.documents import Reading, SourceDocument, read_documents, shown_kind
+from reconciler.core.documents import SourceDocument, read_documents, shown_kind
+from reconciler.core.entry import Entry, problem_at, shown_place
 from reconciler.core.locate import place_of
 from reconciler.core.references import Names
+from reconciler.core.repair import fitted
 from reconciler.core.resolve import resolved_body
-from reconciler.core.shape import problem_at, shape_problems, shaped
+from reconciler.core.shape import shape_problems
 from reconciler.core.suggest import did_you_mean
-from schemas.base import API_VERSION, Document
+from reconciler.core.variables import variables_of, with_variables
+from schemas.base import API_VERSION
 from schemas.pipeline import Pipeline
 from schemas.problem import Problem
 from schemas.project import Project
 from schemas.spec import KINDS
 
 DEFAULT_ENVIRONMENT: Final = "default"
+
+_NAMES: Final = re.compile(r"\bname: *[\"']?([a-z0-9-]+)")
 
 PROJECT_TO_WRITE: Final = f"""\
 apiVersion: {API_VERSION}
@@ -45,24 +52,11 @@ class SourceFile:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A document that fits its kind, with the place it came from."""
-
-    source: SourceDocument
-    document: Document
-
-    @property
-    def key(self) -> Key:
-        return Key(self.document.kind, self.document.namespace, self.document.name)
-
-    @property
-    def place(self) -> Place:
-        return place_of(self.source, ())
-
-
 def compile_specs(
-    files: Sequence[SourceFile], folder: str = "specs", environment: str = DEFAULT_ENVIRONMENT
+    files: Sequence[SourceFile],
+    folder: str = "specs",
+    environment: str = DEFAULT_ENVIRONMENT,
+    unread: Sequence[Problem] = (),
 ) -> Specs:
     """Compile a folder of specs.
 
@@ -70,16 +64,22 @@ def compile_specs(
         files: every file, in any order; the result does not depend on it.
         folder: the folder's name, for messages about what is missing.
         environment: whose variables fill `${vars.…}`.
+        unread: problems of files that could not even be read; what they hold is not known.
     """
-    readings = [
-        read_documents(file.name, file.data) for file in sorted(files, key=lambda f: f.name)
-    ]
-    problems = [problem for reading in readings for problem in reading.problems]
-    headed = _headed(readings, problems)
-    project = _project(headed, folder, problems)
-    entries = _entries(headed, project, problems)
+    problems = list(unread)
+    headed, doubtful = _read(files, problems)
+    project = _project(headed, folder, environment, problems)
+    entries = _entries(headed, project, environment, problems)
     unique = _unique(entries, problems)
-    names = Names(frozenset(unique))
+    names = Names(frozenset(unique), doubtful, bool(unread))
+    world = World(
+        names,
+        {key: entry.document for key, entry in unique.items()},
+        frozenset(key for key, entry in unique.items() if entry.repaired),
+        frozenset(project.secrets) if project else None,
+    )
+    for entry in entries:
+        problems += document_problems(entry, world)
     return Specs(
         project=project.name if project else "",
         environment=environment,
@@ -92,16 +92,25 @@ def _reading_order(problem: Problem) -> tuple[str, int, int, str, str]:
     return problem.file, problem.line, problem.column, problem.code, problem.message
 
 
-def _headed(readings: Iterable[Reading], problems: list[Problem]) -> list[SourceDocument]:
-    """The documents whose head names a kind that exists."""
-    headed = []
-    for reading in readings:
+def _read(
+    files: Sequence[SourceFile], problems: list[Problem]
+) -> tuple[list[SourceDocument], frozenset[str]]:
+    """The documents whose head names a kind that exists, and the names in all that cannot be understood."""
+    headed: list[SourceDocument] = []
+    doubtful: set[str] = set()
+    for file in sorted(files, key=lambda file: file.name):
+        reading = read_documents(file.name, file.data)
+        problems += reading.problems
+        if reading.problems:
+            doubtful.update(_NAMES.findall(file.data.decode(errors="replace")))
         for document in reading.documents:
-            found = list(_head_problems(document))
+            found = list(_head_problems(document)) if document.sound else []
             problems += found
-            if document.value.get("kind") in KINDS and not found:
+            if found:
+                doubtful.add(str(document.value.get("name")))
+            elif document.value.get("kind") in KINDS:
                 headed.append(document)
-    return headed
+    return headed, frozenset(doubtful)
 
 
 def _head_problems(document: SourceDocument) -> Iterable[Problem]:
@@ -127,60 +136,87 @@ def _head_problems(document: SourceDocument) -> Iterable[Problem]:
 
 
 def _project(
-    headed: Iterable[SourceDocument], folder: str, problems: list[Problem]
+    headed: Sequence[SourceDocument], folder: str, environment: str, problems: list[Problem]
 ) -> Project | None:
+    """The Project, with stand-ins where it does not fit; its misfits are reported with those of all documents."""
     sources = [document for document in headed if document.value["kind"] == "Project"]
     if not sources:
-        text = "".join(f"\n    {line}" for line in PROJECT_TO_WRITE.splitlines())
-        problems.append(
-            problem_at(
-                Place(f"{folder}/ordinaut.yaml", 1, 1),
-                "ORD006",
-                f"{folder}/ has no Project, which says what these specs are called and owns them",
-                f"write {folder}/ordinaut.yaml:{text}",
-            )
-        )
+        problems.append(_no_project(folder))
         return None
-    for extra in sources[1:]:
-        first = place_of(sources[0], ())
+    first = shown_place(place_of(sources[0], ()))
+    problems += [
+        problem_at(
+            place_of(extra, ()),
+            "ORD008",
+            f"a second Project; the first is at {first}",
+            "one folder of specs is one project: keep one of them",
+        )
+        for extra in sources[1:]
+    ]
+    project = fitted(sources[0].value, Project).document
+    if not isinstance(project, Project):
+        return None
+    if environment != DEFAULT_ENVIRONMENT and environment not in project.environments:
         problems.append(
             problem_at(
-                place_of(extra, ()),
-                "ORD008",
-                f"a second Project; the first is at {first.file}:{first.line}:{first.column}",
-                "one folder of specs is one project: keep one of them",
+                place_of(sources[0], ("environments",), key=True),
+                "ORD009",
+                f"the Project has no environment `{environment}`",
+                did_you_mean(environment, project.environments, "declare it under `environments`"),
             )
         )
-    model, _ = shaped(sources[0].value, Project)
-    return model if isinstance(model, Project) else None
+    return project
+
+
+def _no_project(folder: str) -> Problem:
+    text = "".join(f"\n    {line}" for line in PROJECT_TO_WRITE.splitlines())
+    return problem_at(
+        Place(f"{folder}/ordinaut.yaml", 1, 1),
+        "ORD006",
+        f"{folder}/ has no Project, which says what these specs are called and owns them",
+        f"write {folder}/ordinaut.yaml:{text}",
+    )
 
 
 def _entries(
-    headed: Iterable[SourceDocument], project: Project | None, problems: list[Problem]
+    headed: Iterable[SourceDocument],
+    project: Project | None,
+    environment: str,
+    problems: list[Problem],
 ) -> list[Entry]:
+    """Every document fitted to its kind; one that no stand-in could save is left out."""
     defaults = defaults_of(project)
+    variables = variables_of(project, environment) if project else {}
     entries = []
     for source in headed:
         kind = KINDS[source.value["kind"]]
-        model, errors = shaped(with_defaults(source.value, kind.__name__, defaults), kind)
-        if model is not None:
-            entries.append(Entry(source, model))
-        elif source.sound:
-            problems += shape_problems(source, kind, errors)
+        value = with_defaults(source.value, kind.__name__, defaults)
+        if project is not None and kind is not Project:
+            value = with_variables(value, source, variables, problems)
+        fit = fitted(value, kind)
+        if source.sound:
+            problems += shape_problems(source, kind, fit.errors)
+        if fit.document is not None:
+            document = fit.document
+            key = Key(kind.__name__, document.namespace, document.name)
+            entries.append(Entry(source, document, key, fit.repaired))
     return entries
 
 
 def _unique(entries: Iterable[Entry], problems: list[Problem]) -> dict[Key, Entry]:
+    """The entries by identity; of two with one identity the first."""
     unique: dict[Key, Entry] = {}
     for entry in entries:
+        if entry.repaired_field("name", "namespace"):
+            continue
         first = unique.setdefault(entry.key, entry)
-        if first is not entry:
-            place = first.place
+        # A second Project has been reported as such.
+        if first is not entry and entry.key.kind != "Project":
             problems.append(
                 problem_at(
-                    entry.place,
+                    place_of(entry.source, ("name",)),
                     "ORD008",
-                    f"{entry.key} is defined twice; first at {place.file}:{place.line}:{place.column}",
+                    f"{entry.key} is defined twice; first at {shown_place(place_of(first.source, ('name',)))}",
                     "rename one of them: identity is kind, namespace and name, never the file",
                 )
             )
@@ -188,15 +224,12 @@ def _unique(entries: Iterable[Entry], problems: list[Problem]) -> dict[Key, Entr
 
 
 def _desired(entries: Iterable[Entry], names: Names) -> dict[Key, Desired]:
-    kept = list(entries)
-    pipelines = {e.key: e.document for e in kept if isinstance(e.document, Pipeline)}
-    return {
-        entry.key: _one_desired(entry, names, pipelines)
-        for entry in sorted(kept, key=lambda e: e.key)
-    }
+    whole = sorted((entry for entry in entries if not entry.repaired), key=lambda entry: entry.key)
+    pipelines = {e.key: e.document for e in whole if isinstance(e.document, Pipeline)}
+    return {entry.key: _one_desired(entry, names, pipelines) for entry in whole}
 
 
-def _one_desired(entry: Entry, names: Names, pipelines: dict[Key, Any]) -> Desired:
+def _one_desired(entry: Entry, names: Names, pipelines: Mapping[Key, Pipeline]) -> Desired:
     body = resolved_body(entry.document, names, pipelines)
     return Desired(
         key=entry.key,

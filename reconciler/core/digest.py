@@ -40,13 +40,16 @@ FACETS: Final[dict[str, frozenset[str]]] = {
 IDENTITY: Final = frozenset({"kind", "namespace", "name"})
 """The fields that say which document it is, and so belong to no facet."""
 
+NORMAL_FORM: Final[Any] = {"mode": "json", "by_alias": True, "exclude_none": True}
+"""How a model is written out: JSON types, the names of the language, absent fields left out."""
+
 _META: Final = FACETS["meta"]
 _LEFT_OUT: Final = {"api_version", "renamed_from"}
 
 
 def normalised(document: Document) -> dict[str, Any]:
     """A document as plain JSON values: defaults materialised, spans and dates in one form, absent fields left out."""
-    return document.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_LEFT_OUT)
+    return document.model_dump(**NORMAL_FORM, exclude=_LEFT_OUT)
 
 
 def canonical(value: Any) -> bytes:

@@ -7,6 +7,7 @@ follow what was written: a position into a value that stands alone, where a list
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
@@ -33,19 +34,22 @@ def place_of(document: SourceDocument, path: Path, *, key: bool = False) -> Plac
     return _place(document.file, key_mark if key and key_mark is not None else mark)
 
 
-def place_within(document: SourceDocument, path: Path, fragment: str) -> Place:
-    """Where `fragment` stands inside the text at `path`; where that text begins, if it is written with escapes."""
+def place_in_text(document: SourceDocument, path: Path, text: str, position: int) -> Place:
+    """Where character `position` of the text at `path` stands; where that text begins, if it was written with escapes."""
     start = place_of(document, path)
     lines = document.text.split("\n")
-    column = lines[start.line - 1].find(fragment, start.column - 1)
-    if column >= 0:
-        return Place(document.file, start.line, column + 1)
-    # A block text begins at its indicator and goes on while lines are indented or empty.
-    for number, line in enumerate(lines[start.line :], start.line + 1):
-        if line and not line.startswith(" "):
-            break
-        if (column := line.find(fragment)) >= 0:
-            return Place(document.file, number, column + 1)
+    line = lines[start.line - 1] if start.line <= len(lines) else ""
+    for quote in (0, 1):
+        begin = start.column - 1 + quote
+        if line.startswith(text, begin):
+            return Place(start.file, start.line, begin + position + 1)
+    # In a block every line of the text is a line of the file, behind the same indentation.
+    above, _, before = text[:position].rpartition("\n")
+    number = start.line + (above.count("\n") + 2 if "\n" in text[:position] else 1)
+    wanted = text.split("\n")[number - start.line - 1]
+    if line[start.column - 1 : start.column] == "|" and number <= len(lines):
+        column = lines[number - 1].find(wanted)
+        return Place(start.file, number, max(column, 0) + len(before) + 1)
     return start
 
 
@@ -80,9 +84,16 @@ def field_at(root: type[BaseModel], path: Path) -> FieldInfo | None:
     return None
 
 
+@cache
 def fields_by_name(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """A model's fields under the names that documents use."""
     return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+@cache
+def attribute(model: type[BaseModel], name: str) -> str:
+    """The attribute that holds the field which documents call `name`."""
+    return next(key for key, info in model.model_fields.items() if name in (key, info.alias))
 
 
 def is_tag(part: str | int) -> bool:

@@ -35,11 +35,13 @@ class Names:
 
     Attributes:
         known: the identities.
-        doubtful: text of what could not be read; a name that stands in it may well exist.
+        doubtful: names that stand in what could not be understood, and may well exist.
+        unread: whether there are files whose text is not known at all, so that any name may exist.
     """
 
     known: Set[Key]
-    doubtful: str = ""
+    doubtful: Set[str] = frozenset()
+    unread: bool = False
 
     def find(self, kind: str, text: str, namespace: str) -> Key | None:
         """The document that a reference means."""
@@ -51,7 +53,7 @@ class Names:
 
     def may_exist(self, text: str) -> bool:
         """Whether a name that was not found stands in what could not be read."""
-        return text.rpartition("/")[2] in self.doubtful
+        return self.unread or text.rpartition("/")[2] in self.doubtful
 
     def of_kind(self, kind: str, namespace: str) -> list[str]:
         """How the documents of a kind are called from within a namespace."""

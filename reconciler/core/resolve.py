@@ -1,7 +1,7 @@
 """A document to the body that is stored: absolute references, and a task's pipeline written out in place.
 
-The body of a task holds `pipeline: {steps}` for steps of its own and `pipeline: {use, with, steps}` for a Pipeline
-document, whose parameters take the defaults of its JSON Schema, so that a run needs no other document.
+A task's own steps stay a list under `pipeline`; the use of a Pipeline document becomes `pipeline: {use, with, steps}`,
+where `with` has the defaults of the pipeline's JSON Schema filled in, so that a run needs no other document.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ def _resolve_task(
         body["pipeline"] = _written_out(task.pipeline, names, namespace, pipelines)
     else:
         _resolve_steps(body["pipeline"], names, namespace)
-        body["pipeline"] = {"steps": body["pipeline"]}
 
 
 def _written_out(

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from reconciler.core.desired import Place
 from reconciler.core.documents import SourceDocument, shown, shown_kind
+from reconciler.core.entry import problem_at
 from reconciler.core.locate import (
     Path,
     field_at,
@@ -27,30 +27,7 @@ from reconciler.core.locate import (
 from reconciler.core.suggest import did_you_mean, nearest
 from schemas import patterns
 from schemas.base import Document
-from schemas.problem import Problem, Severity
-
-
-def problem_at(
-    place: Place, code: str, message: str, hint: str = "", severity: Severity = "error"
-) -> Problem:
-    """A problem at a place."""
-    return Problem(
-        code=code,
-        severity=severity,
-        message=message,
-        hint=hint,
-        file=place.file,
-        line=place.line,
-        column=place.column,
-    )
-
-
-def shaped(value: Any, kind: type[Document]) -> tuple[Document | None, tuple[ErrorDetails, ...]]:
-    """The model of `value`, or what does not fit."""
-    try:
-        return kind.model_validate(value, by_alias=True, by_name=False), ()
-    except ValidationError as error:
-        return None, tuple(error.errors(include_url=False))
+from schemas.problem import Problem
 
 
 def shape_problems(
@@ -94,6 +71,7 @@ def _unknown_field(document: SourceDocument, kind: type[Document], path: Path) -
     return problem_at(place, "ORD005", message, _hint_for_unknown(kind, name, known))
 
 
+_NEARLY_EQUAL: Final = 0.8
 _SYNONYMS: Final[dict[str, str]] = {
     "action": "uses", "arguments": "with", "args": "with", "concurrency_key": "concurrency",
     "depends_on": "needs", "depends": "needs", "input": "with", "inputs": "with", "for_each": "foreach",
@@ -104,12 +82,12 @@ _SYNONYMS: Final[dict[str, str]] = {
 
 
 def _hint_for_unknown(kind: type[Document], name: str, known: list[str]) -> str:
-    if meant := nearest(name, known):
+    if meant := nearest(name, known, _NEARLY_EQUAL):
         return f"did you mean `{meant}`?"
-    if (synonym := _SYNONYMS.get(name.lower().replace("-", "_"))) in known:
-        return f"did you mean `{synonym}`?"
     if homes := _homes(kind, name):
         return "it belongs under " + " or ".join(f"`{home}`" for home in homes)
+    if (synonym := _SYNONYMS.get(name.lower().replace("-", "_"))) in known:
+        return f"did you mean `{synonym}`?"
     return did_you_mean(name, known, f"fields here: {', '.join(known)}")
 
 
@@ -143,7 +121,7 @@ def _missing_field(document: SourceDocument, kind: type[Document], path: Path) -
     around = written_path(document, path[:-1])
     owner = f"`{path_text(around)}`" if around else f"this {kind.__name__}"
     info = field_at(kind, path)
-    hint = f"add `{name}:`" + (f" {_example(info.examples[0])}" if info and info.examples else "")
+    hint = f"add `{name}:`" + (_example(info.examples[0]) if info and info.examples else "")
     if info and info.description:
         hint += f" ({info.description[0].lower()}{info.description[1:].rstrip('.')})"
     return problem_at(place_of(document, around), "ORD006", f"{owner} lacks `{name}`", hint)

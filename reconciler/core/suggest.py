@@ -10,10 +10,10 @@ _SIMILAR: Final = 0.6
 _LISTED: Final = 12
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
+def nearest(word: str, known: Iterable[str], similar: float = _SIMILAR) -> str | None:
+    """The known word that was probably meant; `similar` says how near it must be, from 0 to 1."""
     by_folded = {candidate.casefold(): candidate for candidate in sorted(known)}
-    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=_SIMILAR)
+    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=similar)
     return by_folded[found[0]] if found else None
 
 

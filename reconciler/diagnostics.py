@@ -1,0 +1,172 @@
+"""Problems as people and machines read them: text with the line in question, JSON, GitHub annotations, SARIF.
+
+Text fits 80 columns; each problem begins with `file:line:column:`, which editors and terminals make a link of. Leaves
+colour off where no terminal is (click strips it).
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from unicodedata import east_asian_width
+from urllib.parse import quote
+
+import click
+import orjson
+
+from schemas.codes import CODES
+from schemas.problem import Problem, Severity
+from schemas.validation import Validation
+
+WIDTH: Final = 80
+_COLOURS: Final[dict[Severity, str]] = {"error": "red", "warning": "yellow", "note": "cyan"}
+_GITHUB: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "note": "notice"}
+_CUT: Final = "…"
+
+SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_text(problems: Sequence[Problem], texts: Mapping[str, str]) -> str:
+    """Problems one after another, each with its line.
+
+    Args:
+        problems: in the order in which they are shown.
+        texts: the files by name; a file that is missing is shown without its line.
+    """
+    return "\n".join("\n".join(_entry(problem, texts)) + "\n" for problem in problems)
+
+
+def as_json(validation: Validation) -> bytes:
+    """The whole answer as JSON."""
+    return orjson.dumps(
+        validation.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
+
+
+def as_github(problems: Iterable[Problem]) -> str:
+    """Workflow commands that GitHub shows beside the lines of a pull request."""
+    return "".join(
+        f"::{_GITHUB[p.severity]} file={_property(p.file)},line={p.line},col={p.column},"
+        f"title={p.code}::{_data(p.message + (chr(10) + p.hint if p.hint else ''))}\n"
+        for p in problems
+    )
+
+
+def as_sarif(problems: Sequence[Problem], version: str) -> bytes:
+    """A SARIF 2.1.0 log, for code scanning.
+
+    Args:
+        problems: what was found.
+        version: of Ordinaut.
+    """
+    codes = sorted({problem.code for problem in problems})
+    rules = [{"id": code, "shortDescription": {"text": CODES[code]}} for code in codes]
+    log = {
+        "$schema": SARIF_SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": {"name": "ordinaut", "version": version, "rules": rules}},
+                "columnKind": "unicodeCodePoints",
+                "results": [_sarif_result(problem, codes) for problem in problems],
+            }
+        ],
+    }
+    return orjson.dumps(log, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def summary(validation: Validation) -> str:
+    """One line: what was read and what came of it."""
+    read = f"{_count(validation.documents, 'document')} in {_count(validation.files, 'file')}"
+    found = [
+        _count(number, name)
+        for number, name in ((validation.errors, "error"), (validation.warnings, "warning"))
+        if number
+    ]
+    return f"{read}: " + (", ".join(found) if found else "no problems")
+
+
+def _entry(problem: Problem, texts: Mapping[str, str]) -> list[str]:
+    colour = _COLOURS[problem.severity]
+    head = f"{problem.place}: {problem.severity} {problem.code}:"
+    words = _wrapped(f"{head} {problem.message}", "    ")
+    lines = [
+        line.replace(
+            head,
+            f"{problem.place}: {click.style(f'{problem.severity} {problem.code}:', fg=colour)}",
+        )
+        for line in words
+    ]
+    if problem.file in texts:
+        lines += _excerpt(problem, texts[problem.file], colour)
+    for number, hint in enumerate(problem.hint.splitlines()):
+        # What is to be pasted keeps its own lines.
+        lines += _wrapped(f"  hint: {hint}", "        ") if number == 0 else [f"    {hint}"]
+    return lines
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _excerpt(problem: Problem, text: str, colour: str) -> list[str]:
+    """The line in question, cut around the column, and a caret under it."""
+    lines = text.split("\n")
+    if problem.line > len(lines):
+        return []
+    gutter = f"{problem.line:>5} | "
+    line = "".join(letter if letter.isprintable() else " " for letter in lines[problem.line - 1])
+    line, column = _window(line, min(problem.column - 1, len(line)), WIDTH - len(gutter))
+    if not line.strip():
+        return []
+    pad = " " * (_columns(line[:column]))
+    return [f"{gutter}{line}".rstrip(), f"{'':>5} | {pad}{click.style('^', fg=colour)}"]
+
+
+def _window(line: str, column: int, width: int) -> tuple[str, int]:
+    """The part of a line around a column that fits, and where the column is in it."""
+    if _columns(line) <= width:
+        return line, column
+    start = max(0, min(column - width // 2, len(line) - width + 1))
+    cut = (_CUT if start else "") + line[start + 1 if start else 0 :]
+    column -= start
+    while _columns(cut) > width:
+        cut = cut[:-2] + _CUT
+    return cut, column
+
+
+def _columns(text: str) -> int:
+    """Columns of a terminal that the text takes."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def _data(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _sarif_result(problem: Problem, codes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "ruleId": problem.code,
+        "ruleIndex": codes.index(problem.code),
+        "level": problem.severity,
+        "message": {"text": problem.message + (f"\n{problem.hint}" if problem.hint else "")},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": quote(problem.file)},
+                    "region": {"startLine": problem.line, "startColumn": problem.column},
+                }
+            }
+        ],
+    }
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" + ("" if number == 1 else "s")
