@@ -96,7 +96,7 @@ def test_the_nesting_of_a_templated_value_is_bounded() -> None:
         "params.list" + " | [@,@][]" * 30,
         "params.x" + " | join('', [@,@])" * 60,
         "params.x" + " | to_string([@,@])" * 60,
-        "params.x" + " | to_json([@,@])" * 60,
+        "params.x" + " | to_json(@)" * 60,
         "params.many | map(&`" + '"' + "x" * 3000 + '"`, @)' + " | map(&[@,@,@,@,@,@,@,@], @)",
         "params.many | join(to_string(@), @)",
         "params.long | replace(@, 'a', @)",
