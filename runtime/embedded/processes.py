@@ -17,12 +17,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from runtime.clock import Clock
 from runtime.embedded import launch
+from runtime.embedded.files import write_private
 
 StopSignals = Sequence[tuple[signal.Signals, float]]
 
@@ -56,16 +58,13 @@ class ProcessRecord:
     def load(cls, path: Path) -> Self | None:
         """What `save` wrote; None if there is nothing readable."""
         try:
-            recorded = json.loads(path.read_text())
-            return cls(int(recorded["pid"]), str(recorded["started"]))
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return cls(**json.loads(path.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def save(self, path: Path) -> None:
-        """Write the record, whole or not at all."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"pid": self.pid, "started": self.started}))
-        partial.rename(path)
+        """Write the record for the owner who comes after a crash."""
+        write_private(path, json.dumps(asdict(self)))
 
     def is_alive(self) -> bool:
         """Whether this very process still runs."""
@@ -143,8 +142,9 @@ class ServerProcess:
     def said(self, lines: int = 12) -> str:
         """The last lines that this process wrote to its log."""
         with self._program.log.open("rb") as log:
-            # The log is cut from time to time, and may then be shorter than it was at the start.
-            log.seek(min(self._log_start, os.fstat(log.fileno()).st_size))
+            # A log shorter than it was at the start has been cut since, and all of it is ours.
+            is_whole = os.fstat(log.fileno()).st_size >= self._log_start
+            log.seek(self._log_start if is_whole else 0)
             text = log.read().decode(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
@@ -167,12 +167,9 @@ class ServerProcess:
         identity = ProcessRecord.of(self._child.pid)
         if record is not None and identity is not None:
             identity.save(record)
-        try:
-            with self._child.stdin as word:
-                word.write(launch.GO)
-        except BrokenPipeError:
-            # It ended before it was asked to begin; its log says why, and `exit_status` that it did.
-            pass
+        # If it ended before it was asked to begin, its log says why, and `exit_status` that it did.
+        with suppress(BrokenPipeError), self._child.stdin as word:
+            word.write(launch.GO)
 
 
 async def stop_orphan(record: Path, stop_signals: StopSignals, clock: Clock) -> None:
@@ -198,7 +195,7 @@ def cut_log(log: Path) -> None:
     with log.open("rb") as file:
         file.seek(-_LOG_TAIL_BYTES, os.SEEK_END)
         tail = file.read()
-    log.with_suffix(".old").write_bytes(tail)
+    write_private(log.with_suffix(".old"), tail)
     os.truncate(log, 0)
 
 

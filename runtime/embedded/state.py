@@ -24,9 +24,11 @@ import secrets
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from runtime.embedded.files import write_private
 from runtime.embedded.processes import Account, ProcessRecord
 from runtime.errors import EmbeddedError
 
@@ -118,14 +120,11 @@ class StateFolder:
         return self.root / name
 
     def write(self, name: str, text: str, account: Account | None = None) -> Path:
-        """Write a private file, whole or not at all, and give it to `account`."""
-        path, partial = self.file(name), self.file(f"{name}.partial")
-        partial.unlink(missing_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
+        """Write a private file and give it to `account`."""
+        path = self.file(name)
+        write_private(path, text)
         if account:
-            os.chown(partial, account.uid, account.gid)
-        partial.rename(path)
+            os.chown(path, account.uid, account.gid)
         return path
 
     def make_folder(self, path: Path) -> None:
@@ -158,12 +157,10 @@ class StateFolder:
         if not recorded.exists():
             return
         folder = Path(recorded.read_text())
-        try:
-            # What lies under a shared temporary folder may have become somebody else's since.
+        # What lies under a shared temporary folder may be gone, or somebody else's, since.
+        with suppress(FileNotFoundError):
             if folder.lstat().st_uid in {os.geteuid(), self.account and self.account.uid}:
                 shutil.rmtree(folder, ignore_errors=True)
-        except FileNotFoundError:
-            pass
         recorded.unlink()
 
     def save_urls(self, urls: Urls) -> None:
@@ -221,13 +218,13 @@ class StateFolder:
             )
 
     def _temporary_folder(self) -> Path:
-        for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a private folder in it
-            if _fits_sockets(Path(parent) / f"{_TEMPORARY_PREFIX}12345678"):
-                folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=parent))
-                if account := self.account:
-                    os.chown(folder, account.uid, account.gid)
-                return folder
-        raise AssertionError("one of the two always fits")
+        name = f"{_TEMPORARY_PREFIX}12345678"
+        parents = (tempfile.gettempdir(), "/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
+        parent = next(parent for parent in parents if _fits_sockets(Path(parent) / name))
+        folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=parent))
+        if account := self.account:
+            os.chown(folder, account.uid, account.gid)
+        return folder
 
 
 def _fits_sockets(folder: Path) -> bool:
