@@ -14,19 +14,21 @@ from reconciler.core.desired import Key
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.params import argument_problems, schema_problems
-from reconciler.core.references import Names, references, refusal, tool_uses
+from reconciler.core.references import Names, references, refusal, steps_of, tool_uses
 from reconciler.core.suggest import did_you_mean
 from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
-from reconciler.core.timing import schedule_problems
+from reconciler.core.timing import time_problems
+from runtime.core.outcomes import UNKNOWN_OUTCOMES
 from schemas.agent import Agent
 from schemas.base import Document
-from schemas.pipeline import Pipeline, PipelineUse
+from schemas.pipeline import Goto, Pipeline, PipelineUse
 from schemas.problem import Problem
 from schemas.spec import BUILTIN_SERVERS
 from schemas.task import Task
 from schemas.tool_server import ToolServer
 
+_REPEATS_DO_HARM: Final = ("once", "transactional")
 _TO_ADD: Final = {
     "Agent": "add an Agent document of this name",
     "Calendar": "add a Calendar document of this name",
@@ -58,7 +60,8 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from reference_problems(entry, world.names)
     yield from tool_problems(entry, world)
     yield from template_problems(entry, world.secrets)
-    yield from schedule_problems(entry)
+    yield from step_problems(entry)
+    yield from time_problems(entry)
     yield from schema_problems(entry)
     yield from use_problems(entry, world)
     yield from unsupported_problems(entry)
@@ -73,6 +76,31 @@ def reserved_name_problems(entry: Entry) -> Iterator[Problem]:
             f"`{entry.document.name}` is the name of a built-in tool server",
             "choose another name",
         )
+
+
+def step_problems(entry: Entry) -> Iterator[Problem]:
+    """Steps that go on at a step that does not exist, or try again what must not be repeated."""
+    ids = [step.id for _, step in steps_of(entry.document)]
+    for path, step in steps_of(entry.document):
+        if isinstance(step.on_error, Goto) and step.on_error.goto not in ids:
+            wanted = step.on_error.goto
+            if not entry.repaired_field("id"):
+                yield from entry.problem(
+                    (*path, "on_error", "goto"),
+                    "ORD013",
+                    f"step {step.id} goes on at {wanted}, and there is no such step",
+                    did_you_mean(wanted, ids),
+                )
+        if step.retry is not None and step.effect in _REPEATS_DO_HARM:
+            for number, outcome in enumerate(step.retry.retry_on):
+                if outcome in UNKNOWN_OUTCOMES:
+                    yield from entry.problem(
+                        (*path, "retry", "retry_on", number),
+                        "ORD013",
+                        f"step {step.id} has the effect `{step.effect}`, so a call that may have happened"
+                        f" (`{outcome}`) is not tried again",
+                        "take it out of `retry_on`, or say what to do with `on_unknown`",
+                    )
 
 
 def reference_problems(entry: Entry, names: Names) -> Iterator[Problem]:

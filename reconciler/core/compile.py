@@ -7,8 +7,9 @@ not fit still counts as existing, so that one mistake is reported once.
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,11 +68,12 @@ def compile_specs(
         unread: problems of files that could not even be read; what they hold is not known.
     """
     problems = list(unread)
-    headed, doubtful = _read(files, problems)
-    project = _project(headed, folder, environment, problems)
+    documents, doubtful = _read(files, problems)
+    project = _project(documents, folder, environment, problems)
+    headed, unheaded = _headed(documents, problems)
     entries = _entries(headed, project, environment, problems)
     unique = _unique(entries, problems)
-    names = Names(frozenset(unique), doubtful, bool(unread))
+    names = Names(frozenset(unique), doubtful | unheaded, bool(unread))
     world = World(
         names,
         {key: entry.document for key, entry in unique.items()},
@@ -95,25 +97,46 @@ def _reading_order(problem: Problem) -> tuple[str, int, int, str, str]:
 def _read(
     files: Sequence[SourceFile], problems: list[Problem]
 ) -> tuple[list[SourceDocument], frozenset[str]]:
-    """The documents whose head names a kind that exists, and the names in all that cannot be understood."""
-    headed: list[SourceDocument] = []
+    """Every document, overlays aside, and the names that stand in files with parts that cannot be read."""
+    documents: list[SourceDocument] = []
     doubtful: set[str] = set()
     for file in sorted(files, key=lambda file: file.name):
         reading = read_documents(file.name, file.data)
         problems += reading.problems
+        documents += reading.documents
         if reading.problems:
             doubtful.update(_NAMES.findall(file.data.decode(errors="replace")))
-        for document in reading.documents:
-            found = list(_head_problems(document)) if document.sound else []
-            problems += found
-            if found:
-                doubtful.add(str(document.value.get("name")))
-            elif document.value.get("kind") in KINDS:
-                headed.append(document)
-    return headed, frozenset(doubtful)
+    overlays = tuple(folder for document in documents for folder in _overlays(document))
+    return [one for one in documents if not one.file.startswith(overlays)], frozenset(doubtful)
 
 
-def _head_problems(document: SourceDocument) -> Iterable[Problem]:
+def _overlays(document: SourceDocument) -> Iterator[str]:
+    """The folders that a Project lays over the specs: what they hold is no document of its own."""
+    environments = document.value.get("environments")
+    if document.value.get("kind") == "Project" and isinstance(environments, dict):
+        for environment in environments.values():
+            if isinstance(environment, dict) and isinstance(environment.get("overlay"), str):
+                folder = posixpath.join(posixpath.dirname(document.file), environment["overlay"])
+                yield posixpath.normpath(folder) + "/"
+
+
+def _headed(
+    documents: Iterable[SourceDocument], problems: list[Problem]
+) -> tuple[list[SourceDocument], frozenset[str]]:
+    """The documents whose head names a kind that exists, and the names of the others."""
+    headed: list[SourceDocument] = []
+    unheaded: set[str] = set()
+    for document in documents:
+        found = list(_head_problems(document)) if document.sound else []
+        problems += found
+        if found:
+            unheaded.add(str(document.value.get("name")))
+        elif document.value.get("kind") in KINDS:
+            headed.append(document)
+    return headed, frozenset(unheaded)
+
+
+def _head_problems(document: SourceDocument) -> Iterator[Problem]:
     version, kind = document.value.get("apiVersion"), document.value.get("kind")
     if version != API_VERSION:
         yield problem_at(
@@ -136,10 +159,10 @@ def _head_problems(document: SourceDocument) -> Iterable[Problem]:
 
 
 def _project(
-    headed: Sequence[SourceDocument], folder: str, environment: str, problems: list[Problem]
+    documents: Iterable[SourceDocument], folder: str, environment: str, problems: list[Problem]
 ) -> Project | None:
     """The Project, with stand-ins where it does not fit; its misfits are reported with those of all documents."""
-    sources = [document for document in headed if document.value["kind"] == "Project"]
+    sources = [document for document in documents if document.value.get("kind") == "Project"]
     if not sources:
         problems.append(_no_project(folder))
         return None

@@ -8,9 +8,10 @@ from typing import Any, Final, Literal
 
 from reconciler.core.locate import Path
 from reconciler.core.references import steps_of
+from reconciler.core.resolve import default_params
 from runtime.core.expressions import ANSWER_ROOTS, TEMPLATE_ROOTS
 from schemas.base import Document
-from schemas.pipeline import PipelineUse, Step, Verify
+from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
 from schemas.schedule import ConditionSchedule, EventSchedule
 from schemas.task import Task
 from schemas.tool_server import ToolServer
@@ -51,6 +52,10 @@ def sites_of(document: Document) -> Iterator[Site]:
             yield from _task_sites(document)
         case ToolServer():
             yield from _server_sites(document)
+        case Pipeline():
+            for name, value in default_params(document).items():
+                at = ("params", "properties", name, "default")
+                yield Site(at, value, "template", _BEFORE_STEPS - {"params"})
         case _:
             pass
 

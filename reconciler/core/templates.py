@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from reconciler.core.entry import Entry, Finding
-from reconciler.core.locate import Path
+from reconciler.core.locate import Path, written_path
 from reconciler.core.references import steps_of
 from reconciler.core.sites import Site, sites_of
 from reconciler.core.suggest import did_you_mean
@@ -29,6 +29,7 @@ from runtime.core.graph import StepGraph, StepProblem, check_references, find_pr
 from runtime.errors import ExpressionError
 from schemas.pipeline import Pipeline, Step
 from schemas.problem import Problem
+from schemas.project import Project
 from schemas.task import Task
 
 _HERE: Final[dict[str, str]] = {
@@ -41,6 +42,9 @@ _HERE: Final[dict[str, str]] = {
 }
 
 _ONLY_VARIABLES: Final = "this is a plain value: only `${vars.…}` is filled in, from the Project"
+_NOTHING: Final = "the Project is read before anything can be filled in: write the value out"
+# Words for people, and JSON Schemas, which hold words and patterns.
+_FREE_TEXT: Final = frozenset({"description", "params"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
     yield from _order_problems(entry, steps, wrong_order)
     graph = _graph(steps, in_doubt=bool(wrong_order))
     params = _declared_params(entry.document)
-    for site in sites_of(entry.document):
+    sites = tuple(sites_of(entry.document))
+    yield from _plain_text_problems(entry, sites)
+    for site in sites:
         for path, text in _texts(site.value, site.path, site.form):
             read = _read(text, site.form)
             if read.error is not None:
@@ -77,6 +83,25 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
             if site.step is not None and not entry.repaired_field("id", "save_as"):
                 for absent in check_references(steps, graph, steps[site.step].id, read.reads):
                     yield from _at_step_reference(entry, path, text, absent)
+
+
+def _plain_text_problems(entry: Entry, sites: tuple[Site, ...]) -> Iterator[Problem]:
+    """Expressions where nothing is filled in; without a word they would be taken for text."""
+    if "${" not in entry.source.text:
+        return
+    before_variables = isinstance(entry.document, Project)
+    filled = [written_path(entry.source, site.path) for site in sites]
+    for path, text in _texts(entry.source.value, (), "template"):
+        if path[0] in _FREE_TEXT or any(path[: len(one)] == one for one in filled):
+            continue
+        for reference in _read(text, "template").reads:
+            if reference.root != "vars" or before_variables:
+                message = f"`{reference}` has no value here"
+                hint = _NOTHING if before_variables else _ONLY_VARIABLES
+                position = max(text.find(str(reference)), 0)
+                yield from entry.problem_in_text(
+                    path, text, position, Finding("ORD502", message, hint)
+                )
 
 
 def _texts(value: Any, path: Path, form: str) -> Iterator[tuple[Path, str]]:
