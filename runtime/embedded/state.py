@@ -113,7 +113,7 @@ class StateFolder:
         except OSError as error:
             raise EmbeddedError(
                 f"the state directory {self.root} cannot be used: {error.strerror}",
-                hint="set ORDINAUT_STATE_DIR to a folder on a local disk that you may write",
+                hint="set ORDINAUT_STATE_DIR to a folder on a local disk that has space and that you may write",
             ) from error
 
     def file(self, name: str) -> Path:
