@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reconciler.core.compile import DEFAULT_ENVIRONMENT, compile_specs
+from reconciler.core.compile import compile_specs
 from reconciler.core.desired import Specs
+from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.source import Source, read_source
 
 

@@ -36,7 +36,7 @@ def _as_local(value: object) -> dt.datetime:
     else:
         raise ValueError("write a local date and time such as 2026-01-05T08:30")
     if local.tzinfo is not None:
-        raise ValueError("is wall time in `timezone`: leave out the offset")
+        raise ValueError("this is wall time in `timezone`: leave out the offset")
     return local
 
 

@@ -30,5 +30,11 @@ KINDS: Final[dict[str, type[Document]]] = {
 }
 """Every kind by its name, in the order in which people read them."""
 
-BUILTIN_SERVERS: Final = frozenset({"llm", "ordinaut"})
+BUILTIN_TOOLS: Final[dict[str, frozenset[str]]] = {
+    "llm": frozenset({"plan", "summarize"}),
+    "ordinaut": frozenset({"approve", "assert", "emit", "run", "sleep", "transform", "wait_for"}),
+}
+"""The tools that run in process, by server."""
+
+BUILTIN_SERVERS: Final = frozenset(BUILTIN_TOOLS)
 """Server names whose tools run in process; no ToolServer may take them."""

@@ -24,17 +24,11 @@ from schemas.agent import Agent
 from schemas.base import Document
 from schemas.pipeline import Goto, Pipeline, PipelineUse
 from schemas.problem import Problem
-from schemas.spec import BUILTIN_SERVERS
+from schemas.spec import BUILTIN_SERVERS, BUILTIN_TOOLS
 from schemas.task import Task
 from schemas.tool_server import ToolServer
 
 _REPEATS_DO_HARM: Final = ("once", "transactional")
-_TO_ADD: Final = {
-    "Agent": "add an Agent document of this name",
-    "Calendar": "add a Calendar document of this name",
-    "Pipeline": "add a Pipeline document of this name",
-    "ToolServer": "add a ToolServer document of this name",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +111,11 @@ def reference_problems(entry: Entry, names: Names) -> Iterator[Problem]:
             known = names.of_kind(kind, namespace)
             if kind == "ToolServer":
                 known += sorted(BUILTIN_SERVERS)
-            yield from entry.problem(
-                path,
-                "ORD009",
-                f"there is no {kind} `{text}`",
-                did_you_mean(text, known, _TO_ADD[kind]),
-            )
+            message = f"there is no {kind} `{text}`"
+            if not entry.is_written(path):
+                message += ", which the Project's defaults name"
+            hint = did_you_mean(text, known, f"add the {kind} to the specs")
+            yield from entry.problem(path, "ORD009", message, hint)
 
 
 def tool_problems(entry: Entry, world: World) -> Iterator[Problem]:
@@ -161,6 +154,13 @@ def _filter_problems(
     entry: Entry, path: Path, address: str, resolved: str, world: World
 ) -> Iterator[Problem]:
     label, _, tool = resolved.partition(".")
+    if label in BUILTIN_TOOLS and tool not in BUILTIN_TOOLS[label]:
+        yield from entry.problem(
+            path,
+            "ORD402",
+            f"the built-in tool server {label} has no tool `{tool}`",
+            did_you_mean(tool, BUILTIN_TOOLS[label]),
+        )
     server = world.documents.get(Key.of("ToolServer", label, "default"))
     if not isinstance(server, ToolServer) or path == ("pipeline", "use"):
         return

@@ -14,35 +14,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.core.checks import World, document_problems
-from reconciler.core.defaults import defaults_of, with_defaults
-from reconciler.core.desired import Desired, Key, Place, Specs
+from reconciler.core.defaults import with_defaults
+from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.digest import digest_of, facet_digests
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
 from reconciler.core.locate import place_of
+from reconciler.core.project import DEFAULT_ENVIRONMENT, ProjectHead, project_head
 from reconciler.core.references import Names
 from reconciler.core.repair import fitted
 from reconciler.core.resolve import resolved_body
 from reconciler.core.shape import shape_problems
 from reconciler.core.suggest import did_you_mean
-from reconciler.core.variables import variables_of, with_variables
+from reconciler.core.variables import with_variables
 from schemas.base import API_VERSION
 from schemas.pipeline import Pipeline
 from schemas.problem import Problem
 from schemas.project import Project
 from schemas.spec import KINDS
 
-DEFAULT_ENVIRONMENT: Final = "default"
-
 _NAMES: Final = re.compile(r"\bname: *[\"']?([a-z0-9-]+)")
-
-PROJECT_TO_WRITE: Final = f"""\
-apiVersion: {API_VERSION}
-kind: Project
-name: my-project
-owner: my-team
-"""
-"""What a folder without a Project is told to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +60,21 @@ def compile_specs(
     """
     problems = list(unread)
     documents, doubtful = _read(files, problems)
-    project = _project(documents, folder, environment, problems)
+    head = project_head(documents, folder, environment, problems)
     headed, unheaded = _headed(documents, problems)
-    entries = _entries(headed, project, environment, problems)
+    entries = _entries(headed, head, problems)
     unique = _unique(entries, problems)
     names = Names(frozenset(unique), doubtful | unheaded, bool(unread))
     world = World(
         names,
         {key: entry.document for key, entry in unique.items()},
         frozenset(key for key, entry in unique.items() if entry.repaired),
-        frozenset(project.secrets) if project else None,
+        head.secrets,
     )
     for entry in entries:
         problems += document_problems(entry, world)
     return Specs(
-        project=project.name if project else "",
+        project=head.name,
         environment=environment,
         documents=_desired(unique.values(), names),
         problems=tuple(sorted(problems, key=_reading_order)),
@@ -158,64 +149,16 @@ def _head_problems(document: SourceDocument) -> Iterator[Problem]:
         )
 
 
-def _project(
-    documents: Iterable[SourceDocument], folder: str, environment: str, problems: list[Problem]
-) -> Project | None:
-    """The Project, with stand-ins where it does not fit; its misfits are reported with those of all documents."""
-    sources = [document for document in documents if document.value.get("kind") == "Project"]
-    if not sources:
-        problems.append(_no_project(folder))
-        return None
-    first = shown_place(place_of(sources[0], ()))
-    problems += [
-        problem_at(
-            place_of(extra, ()),
-            "ORD008",
-            f"a second Project; the first is at {first}",
-            "one folder of specs is one project: keep one of them",
-        )
-        for extra in sources[1:]
-    ]
-    project = fitted(sources[0].value, Project).document
-    if not isinstance(project, Project):
-        return None
-    if environment != DEFAULT_ENVIRONMENT and environment not in project.environments:
-        problems.append(
-            problem_at(
-                place_of(sources[0], ("environments",), key=True),
-                "ORD009",
-                f"the Project has no environment `{environment}`",
-                did_you_mean(environment, project.environments, "declare it under `environments`"),
-            )
-        )
-    return project
-
-
-def _no_project(folder: str) -> Problem:
-    text = "".join(f"\n    {line}" for line in PROJECT_TO_WRITE.splitlines())
-    return problem_at(
-        Place(f"{folder}/ordinaut.yaml", 1, 1),
-        "ORD006",
-        f"{folder}/ has no Project, which says what these specs are called and owns them",
-        f"write {folder}/ordinaut.yaml:{text}",
-    )
-
-
 def _entries(
-    headed: Iterable[SourceDocument],
-    project: Project | None,
-    environment: str,
-    problems: list[Problem],
+    headed: Iterable[SourceDocument], head: ProjectHead, problems: list[Problem]
 ) -> list[Entry]:
     """Every document fitted to its kind; one that no stand-in could save is left out."""
-    defaults = defaults_of(project)
-    variables = variables_of(project, environment) if project else {}
     entries = []
     for source in headed:
         kind = KINDS[source.value["kind"]]
-        value = with_defaults(source.value, kind.__name__, defaults)
-        if project is not None and kind is not Project:
-            value = with_variables(value, source, variables, problems)
+        value = with_defaults(source.value, kind.__name__, head.defaults)
+        if head.variables is not None and kind is not Project:
+            value = with_variables(value, source, head.variables, problems)
         fit = fitted(value, kind)
         if source.sound:
             problems += shape_problems(source, kind, fit.errors)

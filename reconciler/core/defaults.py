@@ -15,17 +15,15 @@ _MOMENTS: Final = ("at", "start", "until")
 _OFFSET: Final = re.compile(r"T.*(?:[zZ]|[-+][0-9]{2}:?[0-9]{2})$")
 
 
-def defaults_of(project: Project | None) -> dict[str, Any]:
+def defaults_of(project: Project) -> dict[str, Any]:
     """The defaults as plain values."""
-    if project is None:
-        return {}
     return project.defaults.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude_unset=True
     )
 
 
 def with_defaults(
-    value: Mapping[str, Any], kind: str, defaults: Mapping[str, Any]
+    value: Mapping[str, Any], kind: str, defaults: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """A document with the defaults for what it leaves out; a field that is there, even as `null`, stays."""
     if not defaults or kind == "Project":

@@ -83,6 +83,10 @@ class Entry:
         paths = path, written_path(self.source, path)
         return any(one[: len(stand_in)] == stand_in for stand_in in self.repaired for one in paths)
 
+    def is_written(self, path: Path) -> bool:
+        """Whether the field at the end of `path` stands in the document itself."""
+        return written_path(self.source, path)[-1:] == path[-1:]
+
     def repaired_field(self, *names: str) -> bool:
         """Whether a stand-in took the place of any field of these names."""
         return any(path and path[-1] in names for path in self.repaired)

@@ -42,7 +42,7 @@ def schema_problems(entry: Entry) -> Iterator[Problem]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         path = ("params", *error.absolute_path)
-        yield from entry.problem(path, "ORD014", f"not a JSON Schema: {shown(error.message, 200)}")
+        yield from entry.problem(path, "ORD014", *_not_a_schema(error))
         return
     if schema and schema.get("type", "object") != "object":
         yield from entry.problem(
@@ -51,6 +51,13 @@ def schema_problems(entry: Entry) -> Iterator[Problem]:
             "the schema of parameters describes an object",
             "write `type: object`",
         )
+
+
+def _not_a_schema(error: SchemaError) -> tuple[str, str]:
+    value = error.instance
+    if error.absolute_path and error.absolute_path[-1] == "type" and isinstance(value, str):
+        return f"JSON Schema knows no type `{shown(value)}`", did_you_mean(value, _TYPES)
+    return f"not a JSON Schema: {shown(error.message, 200)}", ""
 
 
 def _references(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -35,16 +35,15 @@ def shape_problems(
 ) -> list[Problem]:
     """One problem for each misfit; what only follows from another is left out."""
     found = list(errors)
-    return [
-        _problem(document, kind, error)
-        for error in found
-        if not (error["type"] == "too_short" and _has_items(error))
-    ]
+    return [_problem(document, kind, error) for error in found if not _is_told_elsewhere(error)]
 
 
-def _has_items(error: ErrorDetails) -> bool:
-    """Whether a list is only too short because its items are wrong, which is said at the items."""
-    return bool(len(error["input"]) >= error["ctx"]["min_length"])
+def _is_told_elsewhere(error: ErrorDetails) -> bool:
+    """Whether a list is too short only because its items are wrong, or a text holds a variable that is not defined."""
+    given = error["input"]
+    if error["type"] == "too_short":
+        return bool(len(given) >= error["ctx"]["min_length"])
+    return isinstance(given, str) and _UNFILLED.search(given) is not None
 
 
 def _problem(document: SourceDocument, kind: type[Document], error: ErrorDetails) -> Problem:
@@ -71,6 +70,7 @@ def _unknown_field(document: SourceDocument, kind: type[Document], path: Path) -
     return problem_at(place, "ORD005", message, _hint_for_unknown(kind, name, known))
 
 
+_UNFILLED: Final = re.compile(r"\$\{[^}]*\bvars\b")
 _NEARLY_EQUAL: Final = 0.8
 _SYNONYMS: Final[dict[str, str]] = {
     "action": "uses", "arguments": "with", "args": "with", "concurrency_key": "concurrency",
@@ -158,10 +158,7 @@ def _wanted(error: ErrorDetails) -> tuple[str, str]:
         )
         return f"is text; this is {shown_kind(value)}", hint
     if kind == "literal_error":
-        words = re.findall(r"'([^']+)'", context["expected"])
-        return f"is one of {context['expected']}; this is {shown_kind(value)}", (
-            did_you_mean(value, words) if isinstance(value, str) and nearest(value, words) else ""
-        )
+        return _unknown_word(value, context["expected"], error["loc"])
     if kind == "string_pattern_mismatch":
         return _unfit_text(value, context["pattern"])
     for types, thing in _TYPES:
@@ -191,6 +188,16 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any], Any], str]]] = {
     "too_long": lambda context, _: f"is a list of more than {context['max_length']:,} items",
     "decimal_max_digits": lambda context, _: f"has more than {context['max_digits']} digits",
 }
+
+
+def _unknown_word(value: Any, expected: str, path: Path) -> tuple[str, str]:
+    """A word that is not among those expected, which are quoted and divided by commas."""
+    words = re.findall(r"'([^']+)'", expected) or [expected.lower()]
+    meant = nearest(value, words) if isinstance(value, str) else None
+    listed = ", ".join(f"`{word}`" for word in words[:-1])
+    listed += (" or " if listed else "") + f"`{words[-1]}`"
+    listed += ", or a mapping" if path[-1] == "<word>" else ""
+    return f"is {listed}; this is {shown_kind(value)}", f"did you mean `{meant}`?" if meant else ""
 
 
 def _unfit_text(value: str, pattern: str) -> tuple[str, str]:

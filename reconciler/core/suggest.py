@@ -19,7 +19,7 @@ def nearest(word: str, known: Iterable[str], similar: float = _SIMILAR) -> str |
 
 def did_you_mean(word: str, known: Iterable[str], nothing: str = "") -> str:
     """A hint that names the nearest known word, else the few that exist, else `nothing`."""
-    candidates = sorted(known)
+    candidates = sorted(set(known))
     if meant := nearest(word, candidates):
         return f"did you mean `{meant}`?"
     if 0 < len(candidates) <= _LISTED:

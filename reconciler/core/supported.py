@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path, attribute, fields_by_name, path_text
+from reconciler.core.references import tool_uses
 from schemas.pipeline import Pipeline
 from schemas.problem import Problem
 from schemas.spec import KINDS
@@ -82,6 +83,9 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
 """Everything that waits for its engine."""
 
 
+UNSUPPORTED_TOOLS: Final = frozenset({"ordinaut"})
+"""Built-in tool servers whose tools wait for their engine."""
+
 Tree: TypeAlias = "dict[str, Tree | frozenset[Any]]"
 """The table by names from the document down; at the end the values meant."""
 
@@ -107,16 +111,16 @@ def unsupported_problems(entry: Entry) -> Iterator[Problem]:
         name = path_text(path) + (f": {value}" if meant else "")
         yield from _not_yet(entry, path, f"`{name}`")
     yield from _branches(entry)
+    for path, address in tool_uses(entry.document):
+        if address.partition(".")[0] in UNSUPPORTED_TOOLS:
+            yield from _not_yet(entry, path, f"`{address}`", "a run that calls it fails")
 
 
-def _not_yet(entry: Entry, path: Path, what: str) -> Iterator[Problem]:
-    return entry.problem(
-        path,
-        "ORD900",
-        f"{what} is understood but not supported yet",
-        "this version goes on without it",
-        "warning",
-    )
+def _not_yet(
+    entry: Entry, path: Path, what: str, until_then: str = "this version goes on without it"
+) -> Iterator[Problem]:
+    message = f"{what} is understood but not supported yet"
+    return entry.problem(path, "ORD900", message, until_then, "warning")
 
 
 def _found(value: Any, tree: Tree, at: Path) -> Iterator[tuple[Path, Any, frozenset[Any]]]:

@@ -14,7 +14,7 @@ import orjson
 
 from reconciler.core.digest import NORMAL_FORM, canonical
 from reconciler.core.entry import Entry
-from reconciler.core.locate import Path, written_path
+from reconciler.core.locate import Path
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import compile_schedules
 from runtime.errors import ScheduleError
@@ -64,17 +64,15 @@ def _schedule_problems(entry: Entry) -> Iterator[Problem]:
     for number, schedule in enumerate(
         entry.document.model_dump(**NORMAL_FORM, include={"schedule"})["schedule"]
     ):
+        path: Path = ("schedule", number)
         error = _judged(canonical(schedule))
         # A zone that the Project gave has been reported there.
-        if error is not None and not (error.code == _ZONE_UNKNOWN and _is_default(entry, number)):
+        if error is not None and (
+            error.code != _ZONE_UNKNOWN or entry.is_written((*path, "timezone"))
+        ):
             kind = next(name for name in schedule if name in ("rrule", "cron", "every", "at"))
-            path: Path = ("schedule", number, "timezone" if error.code == _ZONE_UNKNOWN else kind)
-            yield from entry.problem(path, error.code, error.message, error.hint)
-
-
-def _is_default(entry: Entry, number: int) -> bool:
-    """Whether a schedule's zone was not written in it."""
-    return written_path(entry.source, ("schedule", number, "timezone"))[-1:] != ("timezone",)
+            field = "timezone" if error.code == _ZONE_UNKNOWN else kind
+            yield from entry.problem((*path, field), error.code, error.message, error.hint)
 
 
 @lru_cache(maxsize=16_384)

@@ -11,15 +11,8 @@ from reconciler.core.locate import Path, place_in_text
 from runtime.core.expressions import render_condition_vars, render_vars
 from runtime.errors import ExpressionError
 from schemas.problem import Problem
-from schemas.project import Project
 
 _CONDITION_FIELDS: Final = frozenset({"if", "fail_when", "expect", "usage", "when"})
-
-
-def variables_of(project: Project, environment: str) -> dict[str, Any]:
-    """The variables in force in an environment: the Project's own, with those of the environment laid over them."""
-    there = project.environments.get(environment)
-    return {**project.variables, **(there.variables if there else {})}
 
 
 def with_variables(

@@ -13,10 +13,14 @@ _HINTS: Final[tuple[tuple[str, str], ...]] = (
     ("did not find expected key", "check that this line is indented like its neighbours"),
     ("could not find expected ':'", "a key is followed by `: `"),
     ("did not find expected '-' indicator", "check that this line is indented like the items before it"),
-    ("did not find expected ',' or ']'", "a list in [brackets] is not closed, or a comma is missing"),
-    ("did not find expected ',' or '}'", "a mapping in {braces} is not closed, or a comma is missing"),
-    ("found unexpected end of stream", "a quote is not closed"),
     ("found unknown escape character", "inside \"double quotes\" a backslash is `\\\\`; 'single quotes' keep it"),
+)  # fmt: skip
+
+
+_UNCLOSED: Final[tuple[tuple[str, str, str], ...]] = (
+    ("did not find expected ',' or ']'", "the list that begins here is not closed", "end it with `]`; items are divided by commas"),
+    ("did not find expected ',' or '}'", "the mapping that begins here is not closed", "end it with `}`; fields are divided by commas"),
+    ("found unexpected end of stream", "the quote that begins here is not closed", "end the text with the same quote"),
 )  # fmt: skip
 
 
@@ -27,6 +31,9 @@ def explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> Explanation:
     problem = error.problem or "this is not YAML"
     if "cannot start any token" in problem:
         return *_wrong_start(_character(text, line, column)), line, column
+    for words, message, hint in _UNCLOSED:
+        if words in problem and error.context_mark:
+            return message, hint, error.context_mark.line, error.context_mark.column
     context = f" {error.context}" if error.context else ""
     hint = next((hint for words, hint in _HINTS if words in problem), "")
     return f"not valid YAML{context}: {problem}", hint, line, column
