@@ -17,7 +17,13 @@ ToolPattern = Annotated[
 ]
 """A tool's address in which `*` and `?` stand for anything."""
 
-Money = Annotated[Decimal, Field(gt=0, max_digits=18), PlainSerializer(str, return_type=str)]
+
+def _plain(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+Money = Annotated[Decimal, Field(gt=0, max_digits=18), PlainSerializer(_plain, return_type=str)]
+"""An amount; `1.50` and `1.5` are the same."""
 
 
 class RateLimit(Model):

@@ -9,6 +9,7 @@ they say. Leaves the meaning of documents to `compile`.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Iterator
@@ -118,12 +119,13 @@ def _decoded(data: bytes) -> str:
             f"the file has {len(data):,} bytes; {MAX_FILE_BYTES:,} are the most",
             "split it: identity is kind and name, so documents may move between files freely",
         )
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise _StopError("ORD002", "the file is UTF-16", "save it as UTF-8")
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig")
+        before = data[: error.start].decode()
         line = before.count("\n")
         column = len(before) - (before.rfind("\n") + 1)
         raise _StopError(
