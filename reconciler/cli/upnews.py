@@ -1,0 +1,176 @@
+"""What `ordinaut up` says: a screen of what stands, then a line for each thing that happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from reconciler.cli.showing import look_of_terminal
+from reconciler.core.render import render_plan
+from reconciler.diagnostics import as_text
+from reconciler.reconcile import Reconciled
+from reconciler.up import Ready
+from runtime.cli.output import (
+    bold,
+    brief_time,
+    colour_state,
+    dim,
+    echo,
+    echo_json_line,
+    exact_span,
+    relative_time,
+    short_id,
+    table,
+    zone_of,
+)
+from runtime.clock import SYSTEM_CLOCK
+from runtime.core.schedules import compile_schedules
+from runtime.errors import OrdinautError
+from schemas.apply import ApplyReport
+from schemas.event import Event
+from schemas.plan import Plan
+
+_TASKS_SHOWN: Final = 20
+
+
+class Lines:
+    """News for people, on stdout."""
+
+    def ready(self, ready: Ready) -> None:
+        """The screen that opens it all."""
+        before, after = ready.migrated
+        if before != after:
+            echo(dim(f"database in {ready.database}: schema {before} -> {after}"))
+        self._outcome(ready.reconciled, first=True)
+        if isinstance(ready.reconciled, Reconciled) and not ready.reconciled.specs.errors:
+            for line in _upcoming(ready.reconciled):
+                echo(line)
+        echo(dim("watching the specs; Ctrl-C stops, `ordinaut status` tells more"))
+        echo()
+
+    def reconciled(self, outcome: Reconciled | OrdinautError) -> None:
+        """The specs changed."""
+        self._outcome(outcome, first=False)
+
+    def event(self, event: Event) -> None:
+        """Something happened to a run."""
+        line = _event_line(event)
+        if line is not None:
+            echo(line)
+
+    def _outcome(self, outcome: Reconciled | OrdinautError, *, first: bool) -> None:
+        match outcome:
+            case OrdinautError():
+                echo(f"{click.style(outcome.code, fg='red')} {outcome.message}")
+                if outcome.hint:
+                    echo(f"  {outcome.hint}")
+            case Reconciled(plan=None, specs=specs, source=source):
+                texts = {file.name: file.data.decode(errors="replace") for file in source.files}
+                echo(as_text(specs.errors, texts).rstrip())
+                echo(
+                    f"{len(specs.errors)} errors: nothing was applied, the last good revision stays in force"
+                )
+            case Reconciled(report=None):
+                if first:
+                    echo(f"{bold('specs')}: nothing changed since the last apply")
+            case Reconciled(plan=Plan() as plan, report=ApplyReport() as report):
+                if not first:
+                    echo(render_plan(plan, look_of_terminal(verbose=False)).rstrip())
+                echo(f"{bold('applied')} revision r{report.revision}: {_counts(report.summary)}")
+
+
+class JsonLines:
+    """News for programs: one JSON object a line."""
+
+    def ready(self, ready: Ready) -> None:
+        """Everything stands."""
+        echo_json_line(
+            {"kind": "ready", "schema": ready.migrated[1], **_outcome_json(ready.reconciled)}
+        )
+
+    def reconciled(self, outcome: Reconciled | OrdinautError) -> None:
+        """The specs changed."""
+        echo_json_line({"kind": "reconciled", **_outcome_json(outcome)})
+
+    def event(self, event: Event) -> None:
+        """Something happened."""
+        echo_json_line({"kind": "event", **event.model_dump(mode="json")})
+
+
+def _outcome_json(outcome: Reconciled | OrdinautError) -> dict[str, Any]:
+    if isinstance(outcome, OrdinautError):
+        return {"error": {"code": outcome.code, "message": outcome.message, "hint": outcome.hint}}
+    return {
+        "problems": [problem.model_dump(mode="json") for problem in outcome.specs.problems],
+        "report": None if outcome.report is None else outcome.report.model_dump(mode="json"),
+    }
+
+
+def _counts(summary: Any) -> str:
+    named = (
+        (name, getattr(summary, name, 0))
+        for name in ("create", "update", "rename", "adopt", "retire", "unchanged")
+    )
+    return ", ".join(f"{count} {name}" for name, count in named if count) or "nothing"
+
+
+def _upcoming(reconciled: Reconciled) -> Iterator[str]:
+    """Every task with its schedule in words and its next fire, the soonest first."""
+    now = SYSTEM_CLOCK.now()
+    rows = []
+    for key, desired in reconciled.specs.documents.items():
+        if key.kind != "Task":
+            continue
+        schedule = compile_schedules(desired.body)
+        upcoming = schedule.next_after(now)
+        soonest = upcoming.due_at if upcoming else datetime.max.replace(tzinfo=UTC)
+        fires = (
+            f"{brief_time(upcoming.at, zone_of(schedule.timezone), now)}  {dim(relative_time(upcoming.at, now))}"
+            if upcoming
+            else dim("when asked" if schedule.others else "never again")
+        )
+        rows.append((soonest, (key.label, fires, schedule.describe())))
+    if rows:
+        rows.sort()
+        yield table(("TASK", "NEXT", "SCHEDULE"), [row for _, row in rows[:_TASKS_SHOWN]])
+        if len(rows) > _TASKS_SHOWN:
+            yield dim(f"and {len(rows) - _TASKS_SHOWN} more: `ordinaut next`")
+
+
+def _event_line(event: Event) -> str | None:
+    """A line for what people follow; the rest is in `ordinaut events`."""
+    group, _, what = event.short_type.partition(".")
+    data = event.data
+    at = dim(event.time.astimezone().strftime("%H:%M:%S"))
+    if group == "run":
+        facts = _run_facts(what, event)
+        return f"{at} {bold(event.subject)}  {colour_state(what)}  {facts}"
+    if group == "step":
+        took = exact_span(data["seconds"]) if "seconds" in data else ""
+        error = (
+            f"  {data['error']['code']} {data['error']['message']}" if data.get("error") else ""
+        )
+        return f"{at}   {data['step']}  {dim(data['uses'])}  {colour_state(what)}  {took}{error}".rstrip()
+    return None
+
+
+def _run_facts(what: str, event: Event) -> str:
+    data = event.data
+    match what:
+        case "started":
+            return f"{exact_span(max(0.0, data['late_seconds']))} after it was due"
+        case "succeeded":
+            return f"{exact_span(data['seconds'])}  {_more(event)}"
+        case "failed":
+            return f"{data['error']['code']} {data['error']['message']}  {_more(event)}"
+        case "waiting":
+            return f"again in {exact_span(data['ready_in_seconds'])}"
+        case _:
+            return str(data.get("reason", ""))
+
+
+def _more(event: Event) -> str:
+    return dim(f"ordinaut show {short_id(event.runid)}") if event.runid else ""

@@ -1,0 +1,92 @@
+"""Everything on one machine, in one process: servers, schema, specs, runtime, and a watch on the specs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.reconcile import Reconciled, reconcile_once
+from reconciler.watch import SpecsWatch
+from runtime.app import Place
+from runtime.config import Config
+from runtime.embedded import EmbeddedServers
+from runtime.errors import OrdinautError
+from runtime.news import News
+from runtime.service import Service
+from runtime.serving import serve
+from runtime.store.migrate import migrate
+from schemas.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything stands, and the runtime is about to start.
+
+    Attributes:
+        database: where the data are, in words.
+        migrated: the schema version before and after.
+        reconciled: what the first look at the specs found and did, or why it was refused.
+    """
+
+    database: str
+    migrated: tuple[int, int]
+    reconciled: Reconciled | OrdinautError
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who is told what happens; each is called on the event loop and must not wait."""
+
+    ready: Callable[[Ready], None]
+    reconciled: Callable[[Reconciled | OrdinautError], None]
+    event: Callable[[Event], None]
+
+
+class _ServersWatch:
+    """Service: ends, with the reason, when an embedded server does."""
+
+    name = "embedded servers"
+
+    def __init__(self, servers: EmbeddedServers) -> None:
+        self._servers = servers
+
+    async def run(self) -> None:
+        raise await self._servers.watch()
+
+
+async def up(config: Config, voice: Voice) -> bool:
+    """Bring everything up, and run until told to stop; whether it stopped with nothing left running.
+
+    Servers that the settings name are used; what they do not name is started, under the state folder.
+
+    Raises:
+        OrdinautError: something could not start, or ended by itself.
+    """
+    folder = config.specs.absolute()
+    async with AsyncExitStack() as stack:
+        beside: list[Service] = []
+        database, redis, where = config.database_url, config.redis_url, "settings"
+        if database is None or redis is None:
+            servers = EmbeddedServers(config.state_dir)
+            urls = await stack.enter_async_context(servers)
+            beside.append(_ServersWatch(servers))
+            where = "settings" if database else str(config.state_dir)
+            database, redis = database or urls.database, redis or str(urls.redis)
+        migrated = await asyncio.to_thread(migrate, database)
+        first = await _first_look(database, folder, config.environment)
+        voice.ready(Ready(where, migrated, first))
+        beside += [
+            News(redis, config.stream, voice.event),
+            SpecsWatch(database, folder, config.environment, voice.reconciled),
+        ]
+        return await serve(config, Place(database, redis, folder.parent), beside)
+
+
+async def _first_look(database: str, folder: Path, environment: str) -> Reconciled | OrdinautError:
+    try:
+        return await asyncio.to_thread(reconcile_once, database, folder, environment)
+    except OrdinautError as error:
+        return error

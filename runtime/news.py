@@ -1,0 +1,54 @@
+"""Service: follows the event stream from now on, and passes each event on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from runtime.bus import open_bus
+from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.stream import BEGINNING, read_entries
+from schemas.event import Event
+
+_BLOCK_MILLISECONDS: Final = 5000
+_RETRY_SECONDS: Final = 0.5
+
+
+class News:
+    """Service: reads the stream and calls `tell` with each event, in order; survives a Redis that goes away."""
+
+    name = "news"
+
+    def __init__(
+        self,
+        redis_url: str,
+        stream: str,
+        tell: Callable[[Event], None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._redis_url = redis_url
+        self._stream = stream
+        self._tell = tell
+        self._clock = clock
+
+    async def run(self) -> None:
+        last: str | None = None
+        async with open_bus(self._redis_url) as bus:
+            while True:
+                try:
+                    last = last or await self._newest(bus)
+                    answer: Any = await bus.xread({self._stream: last}, block=_BLOCK_MILLISECONDS)
+                except RedisError:
+                    await self._clock.sleep(_RETRY_SECONDS)
+                    continue
+                for _, entries in answer or ():
+                    for entry in read_entries(entries):
+                        last = entry.position
+                        if entry.event is not None:
+                            self._tell(entry.event)
+
+    async def _newest(self, bus: Any) -> str:
+        entries = await bus.xrevrange(self._stream, count=1)
+        return str(entries[0][0]) if entries else BEGINNING

@@ -1,0 +1,93 @@
+"""A runtime for as long as nobody stops it: SIGTERM or Ctrl-C drains it, a second one ends it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from runtime.app import Place, Runtime, running
+from runtime.config import Config
+from runtime.logs import get_logger
+from runtime.service import Service, ServiceGroup
+
+_log = get_logger("serving")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+async def serve(config: Config, place: Place, beside: Sequence[Service] = ()) -> bool:
+    """Run a runtime until a signal or a failure.
+
+    Args:
+        config: the settings.
+        place: where it works.
+        beside: services that live as long as the runtime.
+
+    Returns:
+        Whether it stopped with nothing left running.
+
+    Raises:
+        OrdinautError: it could not start, or one of its services failed.
+    """
+    with _signals() as asked:
+        async with running(config, place) as runtime:
+            group = ServiceGroup(beside)
+            group.start()
+            try:
+                await _until_asked(runtime, group, asked[0], has_group=bool(beside))
+                return await _drain(runtime, config, asked[1])
+            finally:
+                await group.stop()
+
+
+async def _until_asked(
+    runtime: Runtime, group: ServiceGroup, asked: asyncio.Event, *, has_group: bool
+) -> None:
+    endings = [asyncio.ensure_future(asked.wait()), asyncio.ensure_future(runtime.wait())]
+    if has_group:
+        endings.append(asyncio.ensure_future(group.wait()))
+    try:
+        done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+        for ending in done:
+            ending.result()
+    finally:
+        for ending in endings:
+            ending.cancel()
+        await asyncio.gather(*endings, return_exceptions=True)
+
+
+async def _drain(runtime: Runtime, config: Config, asked_again: asyncio.Event) -> bool:
+    if runtime.active:
+        _log.warning(
+            "stopping: %d active runs have %s to finish; ask again to hand them back now",
+            runtime.active,
+            config.grace,
+        )
+    draining = asyncio.ensure_future(runtime.drain())
+    hurry = asyncio.ensure_future(asked_again.wait())
+    await asyncio.wait((draining, hurry), return_when=asyncio.FIRST_COMPLETED)
+    for ending in (draining, hurry):
+        ending.cancel()
+    await asyncio.gather(draining, hurry, return_exceptions=True)
+    return runtime.active == 0
+
+
+@contextmanager
+def _signals() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """Two events: the first request to stop, and any later one."""
+    loop = asyncio.get_running_loop()
+    first, again = asyncio.Event(), asyncio.Event()
+
+    def ask() -> None:
+        (again if first.is_set() else first).set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, ask)
+    try:
+        yield first, again
+    finally:
+        for number in _SIGNALS:
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
