@@ -61,6 +61,14 @@ def read_source(folder: Path, named_from: Path | None = None) -> Source:
     return Source(root, reading.name(root), tuple(files), tuple(reading.problems))
 
 
+def folder_around(path: Path) -> Path:
+    """The specs folder that a path means: itself, or the one around a file that holds the Project."""
+    if not path.is_file():
+        return path
+    above = path.absolute().parents
+    return next((folder for folder in above if (folder / PROJECT_FILE).is_file()), path.parent)
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """One walk through a folder."""

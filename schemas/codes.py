@@ -35,6 +35,7 @@ CODES: Final[dict[str, str]] = {
     "ORD205": "Another apply holds the lock.",
     "ORD206": "Two documents claim the same former name.",
     "ORD207": "The plan file is not one, or was altered.",
+    "ORD208": "Somebody changed outside git what the plan changes too.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",
@@ -46,6 +47,7 @@ CODES: Final[dict[str, str]] = {
     "ORD308": "Another Ordinaut process uses this state directory.",
     "ORD309": "The lease was lost: another runtime holds this run now.",
     "ORD310": "Nothing with this name or id was found.",
+    "ORD311": "The run cannot be started: another run of its task is active, or no runtime is there to run it.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

@@ -11,7 +11,7 @@ import click
 from reconciler.core.desired import Specs
 from reconciler.diagnostics import as_github, as_json, as_sarif, as_text, summary
 from reconciler.load import compile_source
-from reconciler.source import PROJECT_FILE, Source, read_source
+from reconciler.source import Source, folder_around, read_source
 from runtime.cli.output import echo
 from runtime.config import Config
 from runtime.errors import EXIT_ERROR
@@ -41,21 +41,13 @@ def validate(path: Path | None, form: str, as_json_too: bool, environment: str |
     way. Exits with 1 if there are errors. Needs no database, no network and no secret.
     """
     config = Config.load({"specs": path, "environment": environment})
-    folder = _folder_of(config.specs)
+    folder = folder_around(config.specs)
     source = _readable_here(folder)
     specs = compile_source(source, config.environment)
     validation = _validation(specs, source, None if folder == config.specs else config.specs)
     _print("json" if as_json_too else form, validation, source)
     if not validation.valid:
         raise click.exceptions.Exit(EXIT_ERROR)
-
-
-def _folder_of(path: Path) -> Path:
-    """The specs folder that a path means: itself, or the one around a file that holds the Project."""
-    if not path.is_file():
-        return path
-    above = path.absolute().parents
-    return next((folder for folder in above if (folder / PROJECT_FILE).is_file()), path.parent)
 
 
 def _readable_here(folder: Path) -> Source:

@@ -1,13 +1,14 @@
-"""Options that many commands share: the settings a flag may override, and `--json`."""
+"""Options that many commands share: settings that a flag may override, `--json`, and `name=value` pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
 import click
+import orjson
 
 from runtime.config import Config
 
@@ -21,6 +22,9 @@ _SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
     "environment": ("NAME", str, "The environment of the Project document."),
     "log_level": ("LEVEL", str, "debug, info, warning or error."),
 }  # fmt: skip
+
+# Flags that are not called as their setting.
+_FLAGS: Final = {"environment": "--env"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 """The flag `--json`, which the command receives as `as_json`."""
@@ -38,8 +42,26 @@ def configured(*settings: str) -> Callable[[Command], Command]:
         command: Command = call
         for name in reversed(settings):
             metavar, kind, text = _SETTINGS[name]
-            flag = "--" + name.replace("_", "-")
-            command = click.option(flag, metavar=metavar, type=kind, help=text)(command)
+            flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
+            command = click.option(flag, name, metavar=metavar, type=kind, help=text)(command)
         return command
 
     return decorate
+
+
+def named_values(pairs: Iterable[str]) -> dict[str, Any]:
+    """`name=value` pairs, each value as JSON or else as text.
+
+    Raises:
+        click.BadParameter: a pair has no name or no `=`.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{pair!r} is not of the form NAME=VALUE")
+        try:
+            values[name] = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            values[name] = text
+    return values

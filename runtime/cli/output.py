@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 from unicodedata import east_asian_width
 from uuid import UUID
@@ -18,6 +18,8 @@ import click
 import orjson
 
 from runtime.config import environment_variable
+from runtime.core.recurrence.zone import load_zone
+from runtime.errors import ScheduleError
 
 NARROWEST: Final = 80
 _GAP: Final = "  "
@@ -41,7 +43,7 @@ def echo(text: str = "") -> None:
 
 def echo_json(value: Any) -> None:
     """Print a value as the one JSON document of the command."""
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
 
 
 def echo_json_line(value: Any) -> None:
@@ -63,21 +65,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int
         widths[flexible] -= max(0, sum(widths) + len(_GAP) * (len(widths) - 1) - _terminal_width())
         widths[flexible] = max(widths[flexible], _width(header[flexible]))
     lines = [_line(row, widths) for row in cells]
-    lines[0] = click.style(lines[0], bold=True)
+    lines[0] = bold(lines[0])
     return "\n".join(lines)
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and values under each other, the values aligned."""
     widest = max(len(name) for name, _ in pairs)
-    return "\n".join(
-        f"{click.style(name.ljust(widest), bold=True)}{_GAP}{value}" for name, value in pairs
-    )
+    return "\n".join(f"{bold(name.ljust(widest))}{_GAP}{value}" for name, value in pairs)
 
 
 def colour_state(state: str) -> str:
     """A state or outcome in its colour."""
     return click.style(state, fg=_COLOURS.get(state))
+
+
+def bold(text: str) -> str:
+    """Text to be found at a glance."""
+    return click.style(text, bold=True)
 
 
 def dim(text: str) -> str:
@@ -90,24 +95,39 @@ def short_id(run_id: UUID) -> str:
     return str(run_id)[-8:]
 
 
+def zone_of(name: str | None) -> tzinfo:
+    """The zone of this name; UTC where there is no name, or this program does not know it."""
+    try:
+        return load_zone(name).tz if name else UTC
+    except ScheduleError:
+        return UTC
+
+
 def local_time(instant: datetime, zone: tzinfo) -> str:
-    """An instant as wall time in a zone, with its offset, to the second where that is not zero."""
+    """An instant as wall time in a zone, with its offset; seconds only where they are not zero."""
     local = instant.astimezone(zone)
     clock = "%H:%M:%S" if local.second else "%H:%M"
     return local.strftime(f"%a %Y-%m-%d {clock} ") + _offset(local)
 
 
-def relative_time(instant: datetime, now: datetime) -> str:
-    """How far an instant is from now: `in 3 min`, `2 h ago`, `now`."""
+def brief_time(instant: datetime, zone: tzinfo, now: datetime) -> str:
+    """The same for a table, to the minute, without what a reader knows: the year, unless it is another one."""
+    local = instant.astimezone(zone)
+    day = "%a %d %b" if local.year == now.astimezone(zone).year else "%d %b %Y"
+    return local.strftime(f"{day} %H:%M ") + _offset(local)
+
+
+def relative_time(instant: datetime, now: datetime, *, units: int = 2) -> str:
+    """How far an instant is from now: `in 3 min 5 s`, `2 h ago`, `now`."""
     distance = instant - now
     if abs(distance) < timedelta(seconds=1):
         return "now"
-    text = rough_span(abs(distance))
+    text = rough_span(abs(distance), units=units)
     return f"in {text}" if distance > timedelta(0) else f"{text} ago"
 
 
-def rough_span(span: timedelta) -> str:
-    """A span in its largest unit and the next one: `3 d 4 h`, `12 min 5 s`."""
+def rough_span(span: timedelta, *, units: int = 2) -> str:
+    """A span in its largest unit and at most the next one: `3 d 4 h`, `12 min 5 s`."""
     left = int(span.total_seconds())
     parts: list[str] = []
     for unit, size in _UNITS:
@@ -116,7 +136,7 @@ def rough_span(span: timedelta) -> str:
             parts.append(f"{count} {unit}")
         elif parts:
             break
-    return " ".join(parts[:2]) or "0 s"
+    return " ".join(parts[:units]) or "0 s"
 
 
 def exact_span(seconds: float) -> str:
@@ -127,19 +147,24 @@ def exact_span(seconds: float) -> str:
     return f"{seconds:.2f} s" if span < timedelta(minutes=1) else rough_span(span)
 
 
+def shorten(text: str, width: int) -> str:
+    """Plain text in at most so many columns, with an ellipsis where it was cut."""
+    if _width(text) <= width:
+        return text
+    kept = text[:width]
+    while _width(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + "…"
+
+
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [_fit(cell, width) for cell, width in zip(row, widths, strict=True)]
     return _GAP.join(cells).rstrip()
 
 
 def _fit(cell: str, width: int) -> str:
-    missing = width - _width(cell)
-    if missing >= 0:
-        return cell + " " * missing
-    kept = click.unstyle(cell)
-    while _width(kept) > width - 1:
-        kept = kept[:-1]
-    return kept + "…" + " " * (width - 1 - _width(kept))
+    cut = cell if _width(cell) <= width else shorten(click.unstyle(cell), width)
+    return cut + " " * (width - _width(cut))
 
 
 def _width(text: str) -> int:

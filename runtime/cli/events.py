@@ -1,0 +1,150 @@
+"""`ordinaut events`: events from the stream, as they happened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any, Final
+
+import click
+import orjson
+from redis import Redis
+
+from runtime.bus import bus_errors, connect_bus
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import bold, dim, echo, echo_json_line, exact_span, short_id
+from runtime.config import Config
+from runtime.database import redis_url
+from runtime.errors import BusError
+from runtime.stream import (
+    Entry,
+    Selection,
+    entries_after,
+    follow_entries,
+    last_entries,
+    newest_position,
+)
+from schemas.event import Event
+
+_POSITION = re.compile(r"\d+(-\d+)?")
+_SHOWN_ELSEWHERE: Final = frozenset({"task", "run_id", "trigger"})
+
+
+def _position(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _POSITION.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not a position such as 1767600000000-0, or 0")
+    return value
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut events -n 50
+  ordinaut events --follow --type 'run.*' --type revision.applied
+  ordinaut events --json --from 0 | jq -r .position
+"""
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
+@click.option(
+    "--from",
+    "after",
+    metavar="POSITION",
+    callback=_position,
+    help="Begin after this entry of the stream; 0 is its beginning.",
+)
+@click.option(
+    "--type", "patterns", multiple=True, metavar="GLOB", help="Only such types; repeatable."
+)
+@click.option(
+    "-n",
+    "count",
+    metavar="N",
+    type=click.IntRange(0),
+    help="How many; the last 20, or all with --from, when left out.",
+)
+@json_option
+@configured("redis_url", "state_dir")
+def events(
+    *,
+    config: Config,
+    follow: bool,
+    after: str | None,
+    patterns: tuple[str, ...],
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Show events from the stream, or follow them.
+
+    Prints the last events, oldest first. With --json each is a line: the attributes of CloudEvents, and its position on
+    the stream, which --from takes.
+    """
+    url = redis_url(config)
+    if url is None:
+        raise BusError(
+            "there is no Redis: redis_url is not set, and no embedded one is running",
+            hint="`ordinaut up` starts one; `ordinaut show RUN` has a run's events from the database",
+        )
+    selection = Selection(patterns)
+    with bus_errors(url), connect_bus(url) as bus:
+        for entry in _entries(
+            bus, config.stream, selection, after=after, count=count, follow=follow
+        ):
+            _print(entry, as_json=as_json)
+
+
+def _entries(
+    bus: Redis,
+    stream: str,
+    selection: Selection,
+    *,
+    after: str | None,
+    count: int | None,
+    follow: bool,
+) -> Iterator[Entry]:
+    if after is not None:
+        read = follow_entries if follow else entries_after
+        wanted = (entry for entry in read(bus, stream, after) if selection.wants(entry))
+        return wanted if count is None else islice(wanted, count)
+    newest = newest_position(bus, stream)
+    last = last_entries(bus, stream, selection, 20 if count is None else count, newest)
+    if not follow:
+        return iter(last)
+    coming = follow_entries(bus, stream, newest)
+    return chain(last, (entry for entry in coming if selection.wants(entry)))
+
+
+def _print(entry: Entry, *, as_json: bool) -> None:
+    if entry.event is None:
+        click.echo(f"entry {entry.position} of the stream is no event of Ordinaut", err=True)
+    elif as_json:
+        echo_json_line({"position": entry.position, **entry.event.model_dump(mode="json")})
+    else:
+        echo(_line(entry.event))
+
+
+def _line(event: Event) -> str:
+    at = event.time.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+    run = short_id(event.runid) if event.runid else " " * 8
+    return f"{dim(at)}  {run}  {bold(event.short_type.ljust(16))}  {event.subject}  {_facts(event.data)}".rstrip()
+
+
+def _facts(data: dict[str, Any]) -> str:
+    """What is left to say: values in their short form, with their names."""
+    return "  ".join(
+        _fact(name, value) for name, value in data.items() if name not in _SHOWN_ELSEWHERE
+    )
+
+
+def _fact(name: str, value: Any) -> str:
+    match name, value:
+        case "error", {"code": code, "message": message}:
+            return f"{code} {message}"
+        case "occurrence_for" | "due_at", str():
+            return f"{name.rpartition('_')[0]} {value[:16].replace('T', ' ')}Z"
+        case _, float() | int() if name.endswith("seconds"):
+            return f"{name.removesuffix('seconds').replace('_', ' ')}{exact_span(value)}"
+        case "step" | "reason", str():
+            return value
+        case _:
+            return f"{name}={value if isinstance(value, str) else orjson.dumps(value).decode()}"

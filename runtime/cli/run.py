@@ -1,0 +1,92 @@
+"""`ordinaut run`: run a task now."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from runtime.cli.options import configured, json_option, named_values
+from runtime.cli.output import colour_state, echo, echo_json, exact_span, short_id
+from runtime.cli.story import step_lines
+from runtime.clock import SYSTEM_CLOCK
+from runtime.config import Config
+from runtime.database import open_database
+from runtime.errors import EXIT_ERROR
+from runtime.manual import Connection, follow_run, request_run
+from runtime.store.runs import load_run
+from schemas.run import RunReport, StepReport
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut run weekday-morning-briefing --wait
+  ordinaut run weekday-morning-briefing --param city=Brașov --param 'days=[1,2]'
+"""
+)
+@click.argument("task")
+@click.option(
+    "-p",
+    "--param",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter for this run alone, as JSON or text; repeatable.",
+)
+@click.option("--overlap", is_flag=True, help="Run it beside an active run of the same task.")
+@click.option("--wait", is_flag=True, help="Follow the run until it is over.")
+@json_option
+@configured("database_url", "state_dir")
+def run(
+    *,
+    config: Config,
+    task: str,
+    pairs: tuple[str, ...],
+    overlap: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Run a task now, whatever its schedule says.
+
+    With --wait the command prints each step as it ends, and exits with 1 unless the run succeeds. Interrupting it leaves
+    the run alone.
+    """
+    params = named_values(pairs)
+    with open_database(config, name="ordinaut run") as connection:
+        run_id = request_run(connection, task, params, may_overlap=overlap, needs_runtime=wait)
+        click.echo(f"queued run {short_id(run_id)} of {task}", err=True)
+        if wait:
+            _follow(connection, run_id, as_json=as_json)
+        elif as_json:
+            _print_json(load_run(connection, run_id))
+        else:
+            echo(str(run_id))
+
+
+def _follow(connection: Connection, run_id: UUID, *, as_json: bool) -> None:
+    def tell(step: StepReport) -> None:
+        if not as_json:
+            echo("\n".join(step_lines(step, unfold=False)) + "\n")
+
+    finished = follow_run(connection, run_id, SYSTEM_CLOCK, tell)
+    if as_json:
+        _print_json(finished)
+    else:
+        _print_end(finished)
+    if finished.state != "succeeded":
+        raise click.exceptions.Exit(EXIT_ERROR)
+
+
+def _print_end(finished: RunReport) -> None:
+    parts = [colour_state(finished.state)]
+    if finished.started_at and finished.finished_at:
+        parts.append(exact_span((finished.finished_at - finished.started_at).total_seconds()))
+    if finished.error is not None:
+        parts.append(f"{finished.error.code} {finished.error.message}")
+    echo("  ".join(parts))
+
+
+def _print_json(report: RunReport | None) -> None:
+    if report is not None:
+        echo_json(report.model_dump(mode="json"))

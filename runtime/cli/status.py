@@ -1,0 +1,149 @@
+"""`ordinaut status`: one screen of what is applied, who works, what is due and what is still to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import (
+    brief_time,
+    colour_state,
+    dim,
+    echo,
+    echo_json,
+    fields,
+    relative_time,
+    short_id,
+    table,
+    zone_of,
+)
+from runtime.config import Config
+from runtime.database import open_database
+from runtime.errors import EXIT_ERROR
+from runtime.health import bus_status
+from runtime.store.status import load_status
+from schemas.status import AppliedRevision, BusStatus, RuntimeStatus, Status, TaskStatus
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut status
+  ordinaut status -n 100
+  ordinaut status --json | jq .queue.overdue
+"""
+)
+@click.option(
+    "-n",
+    "limit",
+    metavar="N",
+    type=click.IntRange(0, 100_000),
+    default=15,
+    show_default=True,
+    help="How many tasks.",
+)
+@json_option
+@configured("database_url", "redis_url", "state_dir")
+def status(*, config: Config, limit: int, as_json: bool) -> None:
+    """Show what is applied, what runs and what is due.
+
+    Exits with 0 whatever it finds, 1 if Redis has an address and does not answer, and 5 if the database does not.
+    """
+    bus = bus_status(config)
+    with open_database(config, read_only=True, name="ordinaut status") as connection:
+        found = load_status(connection, bus, limit=limit)
+    if as_json:
+        echo_json(found.model_dump(mode="json"))
+    else:
+        embedded = f", embedded in {config.state_dir}" if config.database_url is None else ""
+        echo(_screen(found, embedded))
+    if bus.problem is not None:
+        raise click.exceptions.Exit(EXIT_ERROR)
+
+
+def _screen(found: Status, embedded: str) -> str:
+    parts = [fields(list(_facts(found, embedded)))]
+    if found.tasks:
+        rows = [_task(task, found) for task in found.tasks]
+        parts.append(table(("TASK", "NEXT", "", "LAST RUN", ""), rows, flexible=0))
+    hidden = found.tasks_total - len(found.tasks)
+    if hidden:
+        parts.append(dim(f"and {hidden:,} more tasks, -n shows them"))
+    return "\n\n".join(parts)
+
+
+def _facts(found: Status, embedded: str) -> Iterator[tuple[str, str]]:
+    database = found.database
+    yield "database", f"PostgreSQL {database.version}{embedded or f', {database.address}'}"
+    yield "schema", f"version {database.schema_version}"
+    yield "redis", _bus(found.bus)
+    for number, revision in enumerate(found.revisions):
+        yield "" if number else "applied", _revision(revision, found)
+    if not found.revisions:
+        yield "applied", "nothing yet; `ordinaut apply` does it"
+    for number, runtime in enumerate(found.runtimes):
+        yield "" if number else "runtimes", _runtime(runtime, found)
+    if not found.runtimes:
+        yield "runtimes", "none; `ordinaut up` or `ordinaut runtime` starts one"
+    yield "queue", _queue(found)
+    yield "outbox", _outbox(found)
+
+
+def _bus(bus: BusStatus) -> str:
+    if bus.address is None:
+        return "none is running; events wait in the outbox"
+    if bus.problem is not None:
+        return click.style(bus.problem, fg="red")
+    return f"{bus.events:,} events in {bus.stream}"
+
+
+def _revision(revision: AppliedRevision, found: Status) -> str:
+    commit = f"commit {revision.commit[:12]}" if revision.commit else "no commit"
+    return (
+        f"revision {revision.revision} of {revision.project}/{revision.environment}, {commit}"
+        f"{' with local changes' if revision.dirty else ''}, by {revision.actor}, "
+        f"{relative_time(revision.applied_at, found.now)}"
+    )
+
+
+def _runtime(runtime: RuntimeStatus, found: Status) -> str:
+    heard = relative_time(runtime.heartbeat_at, found.now)
+    if not runtime.alive:
+        state = click.style(f"silent, last heard {heard}", fg="red")
+    else:
+        state = "draining" if runtime.draining else "alive"
+    since = relative_time(runtime.started_at, found.now)
+    return f"{state}  {dim(f'number {runtime.runtime_id}, process {runtime.pid} on {runtime.host}, started {since}')}"
+
+
+def _queue(found: Status) -> str:
+    queue = found.queue
+    text = f"{queue.queued:,} queued, {queue.running:,} running, {queue.waiting:,} waiting"
+    if not queue.overdue or queue.oldest_ready_at is None:
+        return text
+    since = relative_time(queue.oldest_ready_at, found.now)
+    return f"{text}; {click.style(f'{queue.overdue:,} ready and not taken, the oldest since {since}', fg='yellow')}"
+
+
+def _outbox(found: Status) -> str:
+    outbox = found.outbox
+    if not outbox.events or outbox.oldest_at is None:
+        return "empty: every event is published"
+    return f"{outbox.events:,} events not yet published, the oldest written {relative_time(outbox.oldest_at, found.now)}"
+
+
+def _task(task: TaskStatus, found: Status) -> tuple[str, ...]:
+    zone = zone_of(task.timezone)
+    if task.paused_at is not None:
+        upcoming, distance = "paused", relative_time(task.paused_at, found.now, units=1)
+    elif task.next_due_at is None or task.next_for is None:
+        upcoming, distance = dim("not by time"), ""
+    else:
+        upcoming = brief_time(task.next_for, zone, found.now)
+        distance = relative_time(task.next_due_at, found.now, units=1)
+    if task.last_run_id is None or task.last_state is None or task.last_for is None:
+        return task.task, upcoming, distance, dim("never"), ""
+    last = f"{short_id(task.last_run_id)} {colour_state(task.last_state)}"
+    return task.task, upcoming, distance, last, relative_time(task.last_for, found.now, units=1)

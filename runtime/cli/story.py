@@ -1,0 +1,156 @@
+"""The story of one run as text: what it was, each step with its values and tries, and what was told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from textwrap import indent
+from typing import Any, Final
+
+import orjson
+
+from runtime.cli.output import (
+    bold,
+    colour_state,
+    dim,
+    exact_span,
+    fields,
+    local_time,
+    relative_time,
+    short_id,
+    shorten,
+    table,
+    zone_of,
+)
+from schemas.event import Failure
+from schemas.run import RunReport, StepReport, TryReport
+
+_VALUE_COLUMNS: Final = 66
+
+
+def run_story(run: RunReport, *, unfold: bool) -> str:
+    """The whole story.
+
+    Args:
+        run: the run.
+        unfold: show values and messages in full instead of their first line.
+    """
+    parts = [
+        fields(list(_head(run))),
+        *("\n".join(step_lines(step, unfold=unfold)) for step in run.steps),
+    ]
+    if run.events:
+        parts.append(_events(run))
+    return "\n\n".join(parts)
+
+
+def step_lines(step: StepReport, *, unfold: bool) -> Iterator[str]:
+    """One step: a line of facts, then its values, tries and error."""
+    facts = [bold(step.step), step.uses, colour_state(step.state)]
+    if step.outcome not in {None, "ok", "skipped"}:
+        facts.append(str(step.outcome))
+    if step.started_at and step.finished_at and step.state != "skipped":
+        facts.append(exact_span((step.finished_at - step.started_at).total_seconds()))
+    yield "  ".join(facts)
+    for attempt in step.tries:
+        yield f"  try {attempt.attempt}   {_try(attempt)}"
+    if step.input is not None:
+        yield _value("input", step.input, unfold=unfold)
+    if step.output is not None:
+        yield _value("output", step.output, unfold=unfold)
+    if step.error is not None:
+        yield f"  error   {_failure(step.error)}"
+        if step.error.detail:
+            yield _text(step.error.detail, unfold=unfold)
+
+
+def _head(run: RunReport) -> Iterator[tuple[str, str]]:
+    zone = zone_of(run.timezone)
+    commit = f", commit {run.commit[:12]}" if run.commit else ""
+    yield "run", f"{run.run_id}  {dim('or')} {short_id(run.run_id)}"
+    yield "task", f"{run.task}  {dim(f'revision {run.revision}{commit}')}"
+    yield "state", "  ".join([colour_state(run.state), *([run.reason] if run.reason else [])])
+    if run.error is not None:
+        step = f"{run.error.step}: " if run.error.step else ""
+        yield "error", step + _failure(run.error)
+    occurrence = f"{local_time(run.occurrence_for, zone)}  {dim(relative_time(run.occurrence_for, run.now))}"
+    yield run.trigger, f"{occurrence}{f'  by {run.requested_by}' if run.requested_by else ''}"
+    if run.params:
+        yield "params", orjson.dumps(run.params).decode()
+    yield from _timing(run)
+
+
+def _timing(run: RunReport) -> Iterator[tuple[str, str]]:
+    zone = zone_of(run.timezone)
+    if run.started_at is not None:
+        late = exact_span(max(0.0, (run.started_at - run.due_at).total_seconds()))
+        yield "started", f"{local_time(run.started_at, zone)}  {dim(f'{late} after it was due')}"
+    if run.started_at is not None and run.finished_at is not None:
+        yield "took", exact_span((run.finished_at - run.started_at).total_seconds())
+    if run.lease is None:
+        return
+    if run.lease.ready_at > run.now:
+        yield "goes on", relative_time(run.lease.ready_at, run.now)
+    elif run.lease.lease_until is not None:
+        lease = relative_time(run.lease.lease_until, run.now)
+        yield (
+            "lease",
+            f"runtime {run.lease.runtime_id}, {'ends' if run.lease.lease_until > run.now else 'ended'} {lease}",
+        )
+
+
+def _try(attempt: TryReport) -> str:
+    took = exact_span((attempt.finished_at - attempt.started_at).total_seconds())
+    again = (
+        f"  {dim(f'again after {_wait(attempt.finished_at, attempt.retry_at)}')}"
+        if attempt.retry_at
+        else ""
+    )
+    why = f"  {_failure(attempt.error)}" if attempt.error else ""
+    return f"{attempt.outcome}  {took}{why}{again}"
+
+
+def _wait(since: datetime, until: datetime) -> str:
+    return exact_span((until - since).total_seconds())
+
+
+def _events(run: RunReport) -> str:
+    zone = zone_of(run.timezone)
+    rows = [
+        (
+            event.time.astimezone(zone).strftime("%H:%M:%S.%f")[:-3],
+            event.type,
+            str(event.data.get("step", "")),
+            "" if event.published else "not yet published",
+        )
+        for event in run.events
+    ]
+    return table(("TIME", "EVENT", "STEP", ""), rows)
+
+
+def _failure(error: Failure) -> str:
+    return f"{error.code} {error.message}"
+
+
+def _value(name: str, value: Any, *, unfold: bool) -> str:
+    if unfold:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+        return f"  {name}\n{indent(text, '    ')}"
+    text = orjson.dumps(value).decode()
+    return f"  {name.ljust(6)}  {_folded(text)}"
+
+
+def _text(text: str, *, unfold: bool) -> str:
+    first, *rest = text.strip().splitlines() or [""]
+    if unfold or not rest:
+        return indent(text.strip(), " " * 10)
+    return f"{' ' * 10}{first}  {dim(f'and {len(rest)} more lines, -v shows them')}"
+
+
+def _folded(text: str) -> str:
+    kept = shorten(text, _VALUE_COLUMNS)
+    return (
+        kept
+        if kept == text
+        else f"{kept}\n{' ' * 10}{dim(f'{len(text):,} characters, -v shows all')}"
+    )

@@ -1,0 +1,124 @@
+"""Runs that somebody asks for: refused while that would break a promise of the task, queued and followed otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from runtime.clock import Clock
+from runtime.errors import NotFound, OrdinautError
+from runtime.lookup import resolve_task
+from runtime.store.runs import (
+    count_live_runtimes,
+    create_manual_run,
+    load_run,
+    run_progress,
+)
+from schemas.run import RunReport, StepReport
+
+Connection = psycopg.Connection[TupleRow]
+
+_LOOK_AGAIN_SECONDS: Final = 0.05
+
+
+class RunRefused(OrdinautError):
+    """The run that was asked for cannot be started."""
+
+    default_code = "ORD311"
+
+
+def request_run(
+    connection: Connection,
+    label: str,
+    params: Mapping[str, Any],
+    *,
+    may_overlap: bool,
+    needs_runtime: bool,
+) -> UUID:
+    """Queue a run of a task.
+
+    Args:
+        connection: the database, in autocommit mode.
+        label: the task.
+        params: values that take the place of the task's own for this run.
+        may_overlap: whether it may run beside another run of the task, whatever the task's policy says.
+        needs_runtime: refuse where no runtime is alive.
+
+    Raises:
+        NotFound: ORD310, there is no such task in force, or it has no such parameter.
+        RunRefused: ORD311.
+    """
+    task = resolve_task(connection, label)
+    if task.retired_at is not None:
+        raise NotFound(
+            f"task {label} was retired at {task.retired_at:%Y-%m-%d %H:%M} UTC",
+            hint="its runs are kept; to run it again, apply specs that have it",
+        )
+    known = task.body["params"]
+    if unknown := sorted(set(params) - set(known)):
+        raise NotFound(
+            f"task {label} has no parameter {unknown[0]}",
+            hint=f"it has {', '.join(sorted(known))}" if known else "it has none",
+        )
+    if needs_runtime and not count_live_runtimes(connection):
+        raise RunRefused(
+            "no runtime is alive, so nobody would run it",
+            hint="start one with `ordinaut up` or `ordinaut runtime`; without --wait the run is queued until then",
+        )
+    run_id = create_manual_run(
+        connection,
+        task,
+        params=params,
+        requested_by=current_actor(),
+        may_overlap=may_overlap or task.body["overlap"] == "allow",
+    )
+    if run_id is None:
+        raise RunRefused(
+            f"another run of {label} is active, and its overlap policy is {task.body['overlap']}",
+            hint="wait for it, or run beside it with --overlap",
+        )
+    return run_id
+
+
+def follow_run(
+    connection: Connection, run_id: UUID, clock: Clock, on_step: Callable[[StepReport], None]
+) -> RunReport:
+    """Wait until a run is over; tells of each step once, as soon as it has ended.
+
+    Not inside a running event loop.
+    """
+    told: set[str] = set()
+    seen: object = None
+    with asyncio.Runner() as runner:
+        while True:
+            progress = run_progress(connection, run_id)
+            if progress != seen:
+                seen = progress
+                run = load_run(connection, run_id)
+                if run is None:
+                    raise NotFound(f"run {run_id} was deleted while it was followed")
+                for step in run.steps:
+                    if step.outcome is not None and step.step not in told:
+                        told.add(step.step)
+                        on_step(step)
+                if run.is_over:
+                    return run
+            runner.run(clock.sleep(_LOOK_AGAIN_SECONDS))
+
+
+def current_actor() -> str:
+    """Who runs this program: the user's name and the machine's."""
+    uid = os.geteuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    return f"{name}@{socket.gethostname()}"

@@ -1,0 +1,191 @@
+"""Runs as commands see them: asked for by hand, listed, found by what people type, and told in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+from psycopg.types.json import Jsonb
+
+from runtime.core.identity import derive_run_id
+from runtime.core.program import task_label
+from runtime.store.statements import statement
+from schemas.run import (
+    Lease,
+    RunEvent,
+    RunList,
+    RunReport,
+    RunSummary,
+    StepReport,
+    StepState,
+    TryReport,
+)
+
+Connection = psycopg.Connection[TupleRow]
+
+_LEASE: Final = ("ready_at", "runtime_id", "lease_epoch", "lease_until")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTask:
+    """A task, and the instant at which it was looked up, to the millisecond."""
+
+    uid: int
+    revision_id: int
+    body: Mapping[str, Any]
+    retired_at: datetime | None
+    now: datetime
+
+
+def find_task(connection: Connection, label: str) -> FoundTask | None:
+    """The task with this name, retired or not."""
+    namespace, slash, name = label.rpartition("/")
+    identity = {"namespace": namespace if slash else "default", "name": name}
+    rows = _fetch(connection, "find_task", identity)
+    return FoundTask(**rows[0]) if rows else None
+
+
+def list_task_labels(connection: Connection) -> list[str]:
+    """The names of all tasks in force."""
+    return sorted(task_label(**row) for row in _fetch(connection, "list_task_names", {}))
+
+
+def create_manual_run(
+    connection: Connection,
+    task: FoundTask,
+    *,
+    params: Mapping[str, Any],
+    requested_by: str,
+    may_overlap: bool,
+) -> UUID | None:
+    """Queue a run of a task and wake the runtimes; None if another run of it is active and it may not overlap."""
+    trigger_key = uuid4().hex
+    rows = _fetch(
+        connection,
+        "create_manual_run",
+        {
+            "run_id": derive_run_id(task.uid, "manual", trigger_key, task.now),
+            "task_uid": task.uid,
+            "revision_id": task.revision_id,
+            "trigger_key": trigger_key,
+            "occurrence_for": task.now,
+            "params": Jsonb(params) if params else None,
+            "requested_by": requested_by,
+            "may_overlap": may_overlap,
+            "lane": task.body["priority"],
+        },
+    )
+    if not rows:
+        return None
+    connection.execute(statement("wake"))
+    run_id: UUID = rows[0]["run_id"]
+    return run_id
+
+
+def count_live_runtimes(connection: Connection) -> int:
+    """How many runtimes are alive and take work."""
+    return int(_fetch(connection, "count_live_runtimes", {})[0]["count"])
+
+
+def list_runs(
+    connection: Connection, *, task_uid: int | None, states: Sequence[str], limit: int
+) -> RunList:
+    """The newest runs, of one task or all, in some states or any."""
+    rows = _fetch(
+        connection,
+        "list_runs",
+        {"task_uid": task_uid, "states": list(states) or None, "limit": limit},
+    )
+    now = _fetch(connection, "read_clock", {})[0]["now"]
+    return RunList(now=now, runs=tuple(RunSummary(**_labelled(row)) for row in rows))
+
+
+def find_latest_run(connection: Connection, task_uid: int | None) -> UUID | None:
+    """The newest run, of one task or of all."""
+    return next(iter(_ids(connection, "find_latest_run", {"task_uid": task_uid})), None)
+
+
+def find_runs(connection: Connection, digits: str, *, limit: int) -> list[UUID]:
+    """The runs whose id begins with these hexadecimal digits, and the recent ones whose id ends with them."""
+    span = {"first": UUID(digits.ljust(32, "0")), "last": UUID(digits.ljust(32, "f"))}
+    begin = _ids(connection, "find_runs_between", {**span, "limit": limit})
+    end = _ids(connection, "find_runs_by_end", {"ending": digits, "limit": limit})
+    return list(dict.fromkeys([*begin, *end]))
+
+
+def load_run(connection: Connection, run_id: UUID) -> RunReport | None:
+    """Everything that is known of a run."""
+    which = {"run_id": run_id}
+    rows = _fetch(connection, "load_run", which)
+    if not rows:
+        return None
+    row = _labelled(rows[0])
+    body = row.pop("body")
+    queued = {name: row.pop(name) for name in _LEASE}
+    results = _fetch(connection, "list_step_results", which)
+    attempts = _fetch(connection, "list_step_attempts", which)
+    return RunReport(
+        **row,
+        lease=Lease(**queued) if queued["ready_at"] is not None else None,
+        steps=_steps(body, results, attempts),
+        events=tuple(RunEvent(**e) for e in _fetch(connection, "list_run_events", which)),
+    )
+
+
+def run_progress(connection: Connection, run_id: UUID) -> tuple[str, int] | None:
+    """The run's state and how many steps have ended: together they change whenever it gets further."""
+    rows = _fetch(connection, "load_run_progress", {"run_id": run_id})
+    return (rows[0]["state"], rows[0]["results"]) if rows else None
+
+
+def _steps(
+    body: Mapping[str, Any], results: Sequence[dict[str, Any]], attempts: Sequence[dict[str, Any]]
+) -> tuple[StepReport, ...]:
+    """The steps of a body in their order, each with what is recorded of it."""
+    pipeline = body["pipeline"]
+    steps = pipeline["steps"] if isinstance(pipeline, Mapping) else pipeline
+    recorded = {result["step"]: result for result in results}
+    tries: dict[str, list[TryReport]] = {}
+    for attempt in attempts:
+        tries.setdefault(attempt.pop("step"), []).append(TryReport(**attempt))
+    return tuple(
+        _step(step, recorded.get(step["id"]), tuple(tries.get(step["id"], ()))) for step in steps
+    )
+
+
+def _step(
+    step: Mapping[str, Any], result: Mapping[str, Any] | None, tries: tuple[TryReport, ...]
+) -> StepReport:
+    if result is None:
+        state: StepState = "retrying" if tries else "pending"
+        return StepReport(step=step["id"], uses=step["uses"], state=state, tries=tries)
+    return StepReport(**result, state=_step_state(result["outcome"]), tries=tries)
+
+
+def _step_state(outcome: str) -> StepState:
+    match outcome:
+        case "ok":
+            return "succeeded"
+        case "skipped":
+            return "skipped"
+        case _:
+            return "failed"
+
+
+def _labelled(row: dict[str, Any]) -> dict[str, Any]:
+    row["task"] = task_label(row.pop("namespace"), row.pop("name"))
+    return row
+
+
+def _ids(connection: Connection, name: str, params: Mapping[str, Any]) -> list[UUID]:
+    return [row["run_id"] for row in _fetch(connection, name, params)]
+
+
+def _fetch(connection: Connection, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement(name), params).fetchall()

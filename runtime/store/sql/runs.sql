@@ -1,0 +1,101 @@
+-- name: find_task
+-- A task by its name, retired or not, and the instant a run asked for now would stand for.
+select p.uid, p.revision_id, p.body, p.retired_at, date_trunc('milliseconds', ordinaut.now()) as now
+from ordinaut.spec p
+where p.kind = 'Task' and p.namespace = %(namespace)s and p.name = %(name)s;
+
+-- name: list_task_names
+select p.namespace, p.name from ordinaut.spec p where p.kind = 'Task' and p.retired_at is null;
+
+-- name: create_manual_run
+-- Queues a run that somebody asked for; nothing if the task may not overlap and another run of it is active.
+with new_run as (
+    insert into ordinaut.run
+        (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, params, requested_by)
+    select %(run_id)s, %(task_uid)s, %(revision_id)s, 'manual', %(trigger_key)s, %(occurrence_for)s,
+        %(occurrence_for)s, 'queued', %(params)s::jsonb, %(requested_by)s
+    where %(may_overlap)s or not exists (
+        select from ordinaut.run r
+        where r.task_uid = %(task_uid)s and r.state in ('queued', 'running', 'waiting'))
+    returning run_id, task_uid, revision_id
+), new_work as (
+    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, lane)
+    select run_id, task_uid, revision_id, ordinaut.now(), %(lane)s from new_run
+)
+select run_id from new_run;
+
+-- name: count_live_runtimes
+-- Runtimes that said they are alive within three heartbeats, and take work.
+select count(*) from ordinaut.runtime
+where stopped_at is null and not draining and heartbeat_at > ordinaut.now() - interval '15 seconds';
+
+-- name: list_runs
+-- Newest first. Run ids begin with their time, so the order of the primary key is the order of time.
+select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
+    r.finished_at, r.error, r.revision_id as revision,
+    jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone
+from ordinaut.run r
+join ordinaut.spec p on p.uid = r.task_uid
+where (%(task_uid)s::bigint is null or r.task_uid = %(task_uid)s)
+    and (%(states)s::text[] is null or r.state = any(%(states)s))
+order by r.run_id desc
+limit %(limit)s;
+
+-- name: read_clock
+select ordinaut.now();
+
+-- name: find_latest_run
+select run_id from ordinaut.run
+where %(task_uid)s::bigint is null or task_uid = %(task_uid)s
+order by run_id desc
+limit 1;
+
+-- name: find_runs_between
+select run_id from ordinaut.run where run_id between %(first)s and %(last)s order by run_id desc limit %(limit)s;
+
+-- name: find_runs_by_end
+-- Among recent runs only: an end that is unique today would not stay so, and no index knows it.
+select run_id
+from (select run_id from ordinaut.run order by run_id desc limit 10000) recent
+where right(replace(run_id::text, '-', ''), length(%(ending)s)) = %(ending)s
+limit %(limit)s;
+
+-- name: load_run
+-- A run, the body it is pinned to, and its row in the queue while it has one.
+select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
+    r.finished_at, r.error, r.revision_id as revision, r.params, r.event, r.requested_by, v.git_commit as commit,
+    b.body, w.ready_at, w.runtime_id, w.lease_epoch, nullif(w.lease_until, '-infinity') as lease_until,
+    jsonb_path_query_first(b.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
+from ordinaut.run r
+join ordinaut.spec p on p.uid = r.task_uid
+join ordinaut.spec_revision b on b.uid = r.task_uid and b.revision_id = r.revision_id
+join ordinaut.revision v on v.revision_id = r.revision_id
+left join ordinaut.due_work w on w.run_id = r.run_id
+where r.run_id = %(run_id)s;
+
+-- name: load_run_progress
+-- Something that changes whenever the run gets further: cheap to ask for again and again.
+select state, (select count(*) from ordinaut.step_result s where s.run_id = r.run_id) as results
+from ordinaut.run r
+where r.run_id = %(run_id)s;
+
+-- name: list_step_results
+select step, uses, outcome, attempt, input, output, error, started_at, finished_at
+from ordinaut.step_result
+where run_id = %(run_id)s
+order by finished_at, iteration;
+
+-- name: list_step_attempts
+select step, attempt, outcome, error, started_at, finished_at, retry_at
+from ordinaut.step_attempt
+where run_id = %(run_id)s
+order by step, iteration, attempt;
+
+-- name: list_run_events
+-- What was published, and what is still on its way.
+select sequence, event_id as id, type, occurred_at as time, data, true as published
+from ordinaut.event_log where run_id = %(run_id)s
+union all
+select outbox_id, event_id, type, occurred_at, data, false
+from ordinaut.outbox where run_id = %(run_id)s
+order by sequence;

@@ -1,0 +1,50 @@
+-- name: load_installation
+select installation_id, ordinaut.now() as now, current_setting('server_version') as version
+from ordinaut.installation;
+
+-- name: list_newest_revisions
+select distinct on (project, environment)
+    revision_id as revision, project, environment, git_commit as commit, git_branch as branch, git_dirty as dirty,
+    author, actor, applied_at
+from ordinaut.revision
+order by project, environment, revision_id desc;
+
+-- name: list_runtimes
+-- Those that did not stop on purpose; one that has been silent for a day is forgotten.
+select runtime_id, host, pid, version, started_at, heartbeat_at, draining,
+    heartbeat_at > ordinaut.now() - interval '15 seconds' as alive
+from ordinaut.runtime
+where stopped_at is null and heartbeat_at > ordinaut.now() - interval '1 day'
+order by runtime_id;
+
+-- name: load_queue_status
+select
+    count(*) filter (where r.state = 'queued') as queued,
+    count(*) filter (where r.state = 'running') as running,
+    count(*) filter (where r.state = 'waiting') as waiting,
+    late.overdue, late.oldest_ready_at
+from (
+    select count(*) as overdue, min(ready_at) as oldest_ready_at
+    from ordinaut.due_work
+    where ready_at <= ordinaut.now() and lease_until < ordinaut.now()) late
+left join ordinaut.run r on r.state in ('queued', 'running', 'waiting')
+group by late.overdue, late.oldest_ready_at;
+
+-- name: load_outbox_status
+-- Counting stops: after a long absence of Redis there may be millions.
+select count(*) as events, min(occurred_at) as oldest_at
+from (select occurred_at from ordinaut.outbox order by outbox_id limit 100000) waiting;
+
+-- name: list_task_statuses
+select p.namespace, p.name, p.project, s.next_for, s.next_due_at, s.paused_at,
+    jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone,
+    l.run_id as last_run_id, l.state as last_state, l.occurrence_for as last_for,
+    count(*) over () as total
+from ordinaut.spec p
+left join ordinaut.schedule s on s.task_uid = p.uid
+left join lateral (
+    select r.run_id, r.state, r.occurrence_for
+    from ordinaut.run r where r.task_uid = p.uid order by r.run_id desc limit 1) l on true
+where p.kind = 'Task' and p.retired_at is null
+order by s.paused_at is not null, s.next_due_at nulls last, p.namespace, p.name
+limit %(limit)s;

@@ -1,0 +1,56 @@
+"""What `ordinaut status` reads of the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+
+from migrations import migrations
+from runtime.core.program import task_label
+from runtime.store.statements import statement
+from schemas.status import (
+    AppliedRevision,
+    BusStatus,
+    DatabaseStatus,
+    OutboxStatus,
+    QueueStatus,
+    RuntimeStatus,
+    Status,
+    TaskStatus,
+)
+
+Connection = psycopg.Connection[TupleRow]
+
+
+def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
+    """Everything on one screen, with at most so many tasks."""
+    info = connection.info
+    [installation] = _fetch(connection, "load_installation")
+    tasks = _fetch(connection, "list_task_statuses", limit=limit)
+    totals = [task.pop("total") for task in tasks]
+    return Status(
+        now=installation["now"],
+        installation_id=installation["installation_id"],
+        database=DatabaseStatus(
+            address=f"{info.dbname} at {info.host}:{info.port}",
+            version=installation["version"],
+            # A connection of a command has a current schema, or the command has refused.
+            schema_version=migrations()[-1].number,
+        ),
+        bus=bus,
+        revisions=tuple(AppliedRevision(**r) for r in _fetch(connection, "list_newest_revisions")),
+        runtimes=tuple(RuntimeStatus(**r) for r in _fetch(connection, "list_runtimes")),
+        queue=QueueStatus(**_fetch(connection, "load_queue_status")[0]),
+        outbox=OutboxStatus(**_fetch(connection, "load_outbox_status")[0]),
+        tasks_total=totals[0] if totals else 0,
+        tasks=tuple(
+            TaskStatus(task=task_label(t.pop("namespace"), t.pop("name")), **t) for t in tasks
+        ),
+    )
+
+
+def _fetch(connection: Connection, name: str, **params: Any) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement(name), params).fetchall()

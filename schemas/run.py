@@ -1,0 +1,152 @@
+"""What is told of runs (`ordinaut runs|show|run --json`): the list's summary, and the whole story of one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from schemas.base import Model
+from schemas.event import Failure, Trigger
+
+RunState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled", "skipped"]
+StepState = Literal["succeeded", "failed", "skipped", "retrying", "pending"]
+
+
+class RunSummary(Model):
+    """One run in a list."""
+
+    run_id: UUID
+    """Its id; any end of it that no other recent run shares will do on the command line."""
+    task: str
+    """The task, as `namespace/name` outside the default namespace."""
+    state: RunState
+    """Where it stands."""
+    reason: str | None = None
+    """Why it was skipped."""
+    trigger: Trigger
+    """What called for it."""
+    occurrence_for: AwareDatetime
+    """The nominal instant it stands for."""
+    due_at: AwareDatetime
+    """When it was to begin."""
+    started_at: AwareDatetime | None = None
+    """When it began."""
+    finished_at: AwareDatetime | None = None
+    """When it was over."""
+    error: Failure | None = None
+    """Why it failed."""
+    revision: int
+    """The revision it is pinned to."""
+    timezone: str | None = None
+    """The zone in which people read the task's times."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.state in {"succeeded", "failed", "cancelled", "skipped"}
+
+
+class RunList(Model):
+    """Runs, newest first."""
+
+    now: AwareDatetime
+    """The database's clock when the list was made."""
+    runs: tuple[RunSummary, ...]
+    """The runs."""
+
+
+class TryReport(Model):
+    """A try of a step that failed and was followed by another."""
+
+    attempt: int
+    """Which try it was, from 1."""
+    outcome: str
+    """The outcome class."""
+    error: Failure | None = None
+    """What went wrong."""
+    started_at: AwareDatetime
+    """When it began."""
+    finished_at: AwareDatetime
+    """When it was over."""
+    retry_at: AwareDatetime | None = None
+    """When the next try was due."""
+
+
+class StepReport(Model):
+    """One step of a run; a step that has not ended has no outcome."""
+
+    step: str
+    """The step's id."""
+    uses: str
+    """The tool it calls."""
+    state: StepState
+    """Where it stands."""
+    outcome: str | None = None
+    """The outcome class of its last try."""
+    attempt: int | None = None
+    """Which try that was, from 1; 0 where the step was skipped."""
+    input: Any = None
+    """The arguments, with secrets masked."""
+    output: Any = None
+    """The normalised result."""
+    error: Failure | None = None
+    """Why it failed."""
+    started_at: AwareDatetime | None = None
+    """When its last try began."""
+    finished_at: AwareDatetime | None = None
+    """When it was over."""
+    tries: tuple[TryReport, ...] = ()
+    """The tries before."""
+
+
+class RunEvent(Model):
+    """An event of a run."""
+
+    sequence: int
+    """Its place in the order of the installation."""
+    id: UUID
+    """The same for every repetition."""
+    type: str
+    """What happened, without the prefix of the stream."""
+    time: AwareDatetime
+    """When."""
+    data: dict[str, Any]
+    """The facts."""
+    published: bool
+    """Whether it is on the stream, or still in the outbox."""
+
+
+class Lease(Model):
+    """Who works on a run, and what it waits for."""
+
+    runtime_id: int | None = None
+    """The runtime that holds it; none where nobody does."""
+    lease_until: AwareDatetime | None = None
+    """When the lease ends unless it is renewed."""
+    lease_epoch: int
+    """The fencing token: how often the run was claimed."""
+    ready_at: AwareDatetime
+    """From when on it may be claimed."""
+
+
+class RunReport(RunSummary):
+    """The whole story of one run."""
+
+    now: AwareDatetime
+    """The database's clock when the report was made."""
+    commit: str | None = None
+    """The git commit of its revision."""
+    requested_by: str | None = None
+    """Who asked for it, where somebody did."""
+    params: dict[str, Any] | None = None
+    """Parameters given for this run alone."""
+    event: dict[str, Any] | None = None
+    """The event that called for it."""
+    lease: Lease | None = None
+    """Who works on it; none when it is over."""
+    steps: tuple[StepReport, ...] = ()
+    """Its steps, in order."""
+    events: tuple[RunEvent, ...] = ()
+    """What was told of it, in order."""

@@ -1,0 +1,152 @@
+"""What `ordinaut status --json` prints: what is applied, who works, what is due, and what still waits to be told."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from schemas.base import Model
+from schemas.run import RunState
+
+
+class DatabaseStatus(Model):
+    """PostgreSQL."""
+
+    address: str
+    """Where it is, without credentials."""
+    version: str
+    """The server's version."""
+    schema_version: int
+    """The number of the newest migration."""
+
+
+class BusStatus(Model):
+    """Redis or Valkey."""
+
+    address: str | None = None
+    """Where it is, without credentials; none where there is none now."""
+    reachable: bool = False
+    """Whether it answers."""
+    problem: str | None = None
+    """Why it does not."""
+    stream: str
+    """The stream that events go to."""
+    events: int | None = None
+    """How many events it holds."""
+
+
+class AppliedRevision(Model):
+    """The newest revision of a project and environment."""
+
+    revision: int
+    """Its number."""
+    project: str
+    """The project."""
+    environment: str
+    """The environment."""
+    commit: str | None = None
+    """The git commit it was applied from."""
+    branch: str | None = None
+    """The branch."""
+    dirty: bool
+    """Whether the specs differed from the commit."""
+    author: str | None = None
+    """Who wrote the commit."""
+    actor: str
+    """Who applied it."""
+    applied_at: AwareDatetime
+    """When."""
+
+
+class RuntimeStatus(Model):
+    """A runtime process that has not said goodbye."""
+
+    runtime_id: int
+    """Its number."""
+    host: str
+    """The machine it runs on."""
+    pid: int
+    """Its process there."""
+    version: str
+    """Its version."""
+    started_at: AwareDatetime
+    """When it began."""
+    heartbeat_at: AwareDatetime
+    """When it last said that it is alive."""
+    draining: bool
+    """Whether it takes no more work."""
+    alive: bool
+    """Whether it said so within three heartbeats."""
+
+
+class TaskStatus(Model):
+    """A task in force."""
+
+    task: str
+    """Its name, as `namespace/name` outside the default namespace."""
+    project: str
+    """Its project."""
+    timezone: str | None = None
+    """The zone in which people read its times."""
+    next_for: AwareDatetime | None = None
+    """The next occurrence; none where time does not drive it, or no more."""
+    next_due_at: AwareDatetime | None = None
+    """When that is due, jitter included."""
+    paused_at: AwareDatetime | None = None
+    """Since when it is paused."""
+    last_run_id: UUID | None = None
+    """Its newest run."""
+    last_state: RunState | None = None
+    """Where that stands."""
+    last_for: AwareDatetime | None = None
+    """The occurrence it stands for."""
+
+
+class QueueStatus(Model):
+    """Runs that are not over."""
+
+    queued: int
+    """Waiting for a slot."""
+    running: int
+    """Under way."""
+    waiting: int
+    """Asleep until their next try."""
+    overdue: int
+    """Ready, and taken by nobody."""
+    oldest_ready_at: AwareDatetime | None = None
+    """Since when the oldest of these is ready."""
+
+
+class OutboxStatus(Model):
+    """Events that are not yet on the stream."""
+
+    events: int
+    """How many; counting stops at 100,000."""
+    oldest_at: AwareDatetime | None = None
+    """When the oldest was written."""
+
+
+class Status(Model):
+    """Everything on one screen."""
+
+    now: AwareDatetime
+    """The database's clock."""
+    installation_id: UUID
+    """The id of this installation."""
+    database: DatabaseStatus
+    """PostgreSQL."""
+    bus: BusStatus
+    """Redis or Valkey."""
+    revisions: tuple[AppliedRevision, ...]
+    """What is applied, a project and environment each."""
+    runtimes: tuple[RuntimeStatus, ...]
+    """Who works."""
+    queue: QueueStatus
+    """What is to be done."""
+    outbox: OutboxStatus
+    """What is to be told."""
+    tasks_total: int
+    """How many tasks are in force."""
+    tasks: tuple[TaskStatus, ...]
+    """Tasks, the one that fires next first."""
