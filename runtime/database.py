@@ -20,6 +20,11 @@ from runtime.store.connect import connect
 from runtime.store.migrate import require_current
 
 
+def has_database(config: Config) -> bool:
+    """Whether there is a database, or the settings name one; it need not run."""
+    return config.database_url is not None or StateFolder(config.state_dir).postgres.is_dir()
+
+
 @contextmanager
 def database(config: Config, *, create: bool) -> Iterator[str]:
     """The connection string of the database, which answers for as long as the block lasts.
@@ -37,7 +42,7 @@ def database(config: Config, *, create: bool) -> Iterator[str]:
     if config.database_url is not None:
         yield config.database_url
         return
-    if not create and not StateFolder(config.state_dir).postgres.is_dir():
+    if not create and not has_database(config):
         raise DatabaseUnavailable(
             f"there is no database yet: database_url is not set, and {config.state_dir} holds none",
             hint="`ordinaut up` makes one; or set ORDINAUT_DATABASE_URL to a PostgreSQL of your own",

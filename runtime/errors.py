@@ -8,6 +8,7 @@ OrdinautError
 ├── PlanError              plan or apply refused
 │   ├── StalePlan          the database moved on
 │   ├── Blocked            a guard, policy or protection refused
+│   ├── Conflicted         somebody else changed what the plan changes
 │   └── ApplyLocked        another apply holds the lock
 ├── StoreError             PostgreSQL
 │   ├── DatabaseUnavailable
@@ -23,7 +24,12 @@ A failed tool call is not an exception but a value: `runtime.core.outcomes.CallO
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    # pydantic comes with it, and `ordinaut --help` should not wait for that.
+    from schemas.problem import Problem
 
 EXIT_OK = 0
 EXIT_ERROR = 1
@@ -92,6 +98,16 @@ class ExpressionError(OrdinautError):
         self.position = position
 
 
+class SpecError(OrdinautError):
+    """The specs hold errors; `problems` are all of them, each with its place."""
+
+    default_code = "ORD201"
+
+    def __init__(self, message: str, *, problems: Sequence[Problem], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+
 class PlanError(OrdinautError):
     """Plan or apply refused; nothing was changed."""
 
@@ -110,6 +126,13 @@ class Blocked(PlanError):
 
     default_code = "ORD203"
     exit_code = EXIT_BLOCKED
+
+
+class Conflicted(PlanError):
+    """Somebody else changed what the plan changes."""
+
+    default_code = "ORD208"
+    exit_code = EXIT_STALE
 
 
 class ApplyLocked(PlanError):

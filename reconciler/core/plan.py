@@ -21,6 +21,7 @@ from reconciler.core.changes import (
     Converge,
     Create,
     Drift,
+    Owner,
     Rename,
     Retire,
     Unchanged,
@@ -32,11 +33,13 @@ from reconciler.core.changes import (
 from reconciler.core.desired import Desired
 from reconciler.core.digest import NORMALISER_VERSION, digest_of
 from reconciler.core.fields import field_ops
-from reconciler.core.guards import Footprint, evaluate, refused
+from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
 from reconciler.core.preview import foresee
+from reconciler.core.standing import footprint_of
 from reconciler.core.steps import steps_effect, tools_effect
-from runtime.core.schedules import compile_schedules
+from runtime.core.schedules import TaskSchedule, compile_schedules
+from runtime.errors import ScheduleError
 from schemas.plan import (
     PLAN_FORMAT,
     Action,
@@ -83,6 +86,7 @@ class Ground:
         queue: the work of each changed task that has any, by uid.
         overrides: pauses and snoozes in force.
         rules: the guards that were last applied.
+        allowed: what they would refuse, and was asked for in so many words.
         diagnostics: warnings and notes about the specs.
     """
 
@@ -97,6 +101,7 @@ class Ground:
     queue: Mapping[int, QueueState] = field(default_factory=dict)
     overrides: Sequence[Override] = ()
     rules: Guards = field(default_factory=Guards)
+    allowed: Allowed = NOTHING_ALLOWED
     diagnostics: Sequence[Problem] = ()
 
 
@@ -109,7 +114,9 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
     previews = _Previews(ground.now)
     entries = tuple(_planned(change, ground, previews) for change in changes.writing)
     environment = PlanEnvironment(name=ground.environment, installation_id=ground.installation_id)
-    guards = evaluate(footprint_of(changes), ground.rules)
+    rows = [change.from_ for change in changes if change.from_ is not None]
+    owner = Owner(ground.source.project, ground.environment)
+    guards = evaluate(footprint_of(entries, rows, owner), ground.rules, ground.allowed)
     return Plan(
         tool=ground.tool,
         normaliser_version=NORMALISER_VERSION,
@@ -155,18 +162,6 @@ _DIGESTED: Final = {
     "live_digest",
     "after_digest",
 }
-
-
-def footprint_of(changes: ChangeSet) -> Footprint:
-    """What guards look at."""
-    rows = [c.from_ for c in changes if c.from_ is not None and c.from_.retired_at is None]
-    return Footprint(
-        live={row.key: row.protected for row in rows if row.last is not None},
-        retiring=[key_of(c) for c in changes if isinstance(c, Retire)],
-        arriving=[key_of(c) for c in changes if isinstance(c, Create | Rename)],
-        conflicts=[key_of(c) for c in changes if isinstance(c, Conflict)],
-        adopted=[key_of(c) for c in changes if isinstance(c, Adopt)],
-    )
 
 
 def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedChange:
@@ -280,12 +275,21 @@ class _Previews:
         self._known: dict[str, Preview] = {}
 
     def of(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Preview:
-        schedules = [body["schedule"] if body else None for body in (before, after)]
+        schedules = [body.get("schedule") if body else None for body in (before, after)]
         name = digest_of(schedules)
         if name not in self._known:
-            compiled = [compile_schedules(body) if body else None for body in (before, after)]
-            self._known[name] = foresee(compiled[0], compiled[1], self._now)
+            old = _compiled_if_sound(before) if before else None
+            new = compile_schedules(after) if after else None
+            self._known[name] = foresee(old, new, self._now)
         return self._known[name]
+
+
+def _compiled_if_sound(body: Mapping[str, Any]) -> TaskSchedule | None:
+    """The schedule of a live row; None if somebody broke it by hand, which is what the plan is to mend."""
+    try:
+        return compile_schedules(body)
+    except (ScheduleError, KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummary:

@@ -14,6 +14,7 @@ from reconciler.core.guards import refused
 from reconciler.core.look import Look, counted, day, day_and_time, flow, rough_span
 from reconciler.core.render_change import change_lines, grid_of
 from runtime.core.recurrence.zone import load_zone
+from schemas.apply import ApplyReport
 from schemas.plan import Override, Plan
 from schemas.problem import Problem
 
@@ -34,6 +35,24 @@ def render_plan(plan: Plan, look: Look) -> str:
     for change in ordered:
         lines += change_lines(change, look, plan.as_of, grid)
     return look.finish([*lines, *notes, "", *_footer(plan, look)])
+
+
+def render_report(report: ApplyReport) -> str:
+    """What an apply did, on one line."""
+    if report.revision is None:
+        return "Nothing to apply."
+    summary = report.summary
+    numbers = {
+        "created": summary.create,
+        "updated": summary.update,
+        "renamed": summary.rename,
+        "retired": summary.retire,
+        "adopted": summary.adopt,
+        "restored to what git says": summary.drift,
+        "overwritten": summary.conflict,
+    }
+    counts = ", ".join(f"{count} {name}" for name, count in numbers.items() if count)
+    return f"Applied as r{report.revision}: {counts}."
 
 
 def _nothing(plan: Plan) -> str:

@@ -12,23 +12,27 @@ Body = Mapping[str, Any]
 
 
 def steps_of(body: Body) -> dict[str, Mapping[str, Any]]:
-    """The steps of a task or pipeline by id, in order; other kinds have none."""
+    """The steps of a task or pipeline by id, in order; other kinds have none, nor has a body that somebody broke."""
     match body:
-        case {"kind": "Task", "pipeline": {"steps": steps}}:
+        case {"kind": "Task", "pipeline": {"steps": list(steps)}}:
             pass
-        case {"kind": "Task", "pipeline": steps} | {"kind": "Pipeline", "steps": steps}:
+        case {"kind": "Task", "pipeline": list(steps)} | {
+            "kind": "Pipeline",
+            "steps": list(steps),
+        }:
             pass
         case _:
-            steps = ()
-    return {step["id"]: step for step in steps}
+            steps = []
+    return {step["id"]: step for step in steps if isinstance(step, Mapping) and "id" in step}
 
 
 def tools_of(body: Body) -> set[str]:
     """The tools a task calls, those that its conditions poll included; other kinds call none themselves."""
-    if body["kind"] != "Task":
+    if body.get("kind") != "Task":
         return set()
-    polled = {s["condition"]["uses"] for s in body["schedule"] if "condition" in s}
-    return polled | {step["uses"] for step in steps_of(body).values()}
+    polled = (s["condition"] for s in body.get("schedule", ()) if "condition" in s)
+    called = (*polled, *steps_of(body).values())
+    return {call["uses"] for call in called if "uses" in call}
 
 
 def tools_effect(before: Body | None, after: Body | None) -> ToolsEffect:

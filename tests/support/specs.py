@@ -13,7 +13,7 @@ from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.diff import diff
 
 PROJECT = "kind: Project\nname: platform\nowner: team-ops"
-OURS = Owner("platform", "default")
+OURS = Owner("platform", "prod")
 
 
 def compiled(text: str, project: str = PROJECT) -> Specs:

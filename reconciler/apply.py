@@ -1,0 +1,292 @@
+"""A plan to one transaction: interrupted anywhere, nothing has happened.
+
+Theory of operation
+    Under the project's advisory lock, which ends with the transaction and so can never be left behind:
+    1. the plan's documents are locked and read again; one that is not what the plan stands on refuses it (StalePlan);
+    2. the guards are asked again, over what is in force now;
+    3. schedules that are replaced or retired are locked, and what they still owe is decided by them;
+    4. one revision row, then everything it writes, set by set, through a staging table;
+    5. what fires next, from the transaction's own clock; queued runs of retired tasks are cancelled;
+    6. the events, in the outbox.
+    After the commit, and only then, a notification wakes the runtimes; should it be lost, they look by themselves.
+
+    Every lock is taken in one order (project, documents, schedules, queue), as the runtimes take theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+
+from reconciler.core.changes import Applied
+from reconciler.core.desired import Key
+from reconciler.core.digest import facet_digests
+from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
+from reconciler.core.standing import (
+    footprint_of,
+    keys_of,
+    owner_of,
+    stale_keys,
+    written_key,
+)
+from reconciler.observe import observe, rules_in_force
+from reconciler.rescheduling import armed, settle_overdue
+from runtime.core.recurrence import tzdata_version
+from runtime.errors import ApplyLocked, Blocked, Conflicted, StalePlan
+from runtime.store import revisions
+from runtime.store.revisions import NewRevision, StagedChange
+from runtime.store.specs import (
+    Connection,
+    LastWrite,
+    explain_staleness,
+    find_apply,
+    read_ground,
+)
+from schemas.apply import ApplyReport
+from schemas.event import RevisionApplied
+from schemas.plan import Guard, Plan, PlannedChange
+
+LOCK_TIMEOUT = timedelta(seconds=10)
+"""How long an apply waits for another one before it gives up."""
+
+# Documents that a message about a stale plan names.
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """How a plan is to be applied.
+
+    Attributes:
+        actor: who asks.
+        allowed: what guards would refuse, and was asked for in so many words.
+        lock_timeout: how long to wait for another apply.
+    """
+
+    actor: str
+    allowed: Allowed = NOTHING_ALLOWED
+    lock_timeout: timedelta = LOCK_TIMEOUT
+
+
+def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
+    """Make the database what the plan says, and wake the runtimes.
+
+    Args:
+        connection: in autocommit mode, to a database of the current schema.
+
+    Raises:
+        StalePlan: a document of the plan is not any more what the plan stands on, or this is another database.
+        Conflicted, Blocked: a guard refuses.
+        ApplyLocked: another apply, or whoever changes these rows, did not end in time.
+        StoreError: the database refused or went away; nothing was written.
+    """
+    if not plan.changes:
+        return ApplyReport(plan_digest=plan.digest, summary=plan.summary)
+    try:
+        with connection.transaction():
+            report = _apply(connection, plan, request)
+    except psycopg.errors.LockNotAvailable as error:
+        raise _locked(connection, plan, request) from error
+    revisions.wake(connection)
+    return report
+
+
+def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
+    owner = owner_of(plan)
+    revisions.lock_project(
+        connection, owner.project, owner.environment, timeout=request.lock_timeout
+    )
+    revisions.lock_specs(connection, [one.uid for one in plan.changes if one.uid is not None])
+    applied = observe(connection, owner, keys_of(plan))
+    _require_fresh(connection, plan, applied)
+    _require_guards(connection, plan, applied, request.allowed)
+    now = _settle_schedules(connection, plan)
+    revision_id, applied_at = revisions.insert_revision(connection, _revision(plan, request))
+    uids = revisions.write_specs(
+        connection, revision_id, [_staged(change, plan) for change in plan.changes]
+    )
+    _arm_schedules(connection, plan, uids, now)
+    revisions.cancel_queued_runs(connection, _retiring(plan))
+    revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
+    return ApplyReport(
+        revision=revision_id,
+        applied_at=applied_at,
+        plan_digest=plan.digest,
+        summary=plan.summary,
+    )
+
+
+def _require_fresh(connection: Connection, plan: Plan, applied: Mapping[Key, Applied]) -> None:
+    installation_id, _ = read_ground(connection)
+    if plan.environment.installation_id not in {None, installation_id}:
+        raise StalePlan(
+            "the plan was made for another database", hint="run `ordinaut plan` against this one"
+        )
+    stale = stale_keys(plan, applied)
+    if not stale:
+        return
+    owner = owner_of(plan)
+    before = find_apply(connection, owner.project, owner.environment, plan.digest)
+    if before is not None:
+        raise StalePlan(
+            f"the plan was already applied, as r{before}", hint="there is nothing left to do"
+        )
+    raise StalePlan(
+        "the database changed since the plan was made: " + "; ".join(_reasons(connection, stale)),
+        hint="run `ordinaut plan` again and look at what it says now",
+    )
+
+
+def _reasons(connection: Connection, stale: list[Key]) -> list[str]:
+    """What happened to documents that are not what a plan stands on."""
+    named = stale[:_NAMED]
+    writes = explain_staleness(connection, [(k.kind, k.namespace, k.name) for k in named])
+    found = {Key(w.kind, w.namespace, w.name): w for w in writes}
+    reasons = [
+        _reason(key, found[key]) if key in found else f"{key} is gone or was made by hand"
+        for key in named
+    ]
+    return reasons + ([f"and {len(stale) - _NAMED} more"] if len(stale) > _NAMED else [])
+
+
+def _reason(key: Key, write: LastWrite) -> str:
+    commit = f"{write.git_commit[:7]}, " if write.git_commit else ""
+    what = " and ".join(write.facets) or "nothing but its row"
+    did = {"create": "created", "retire": "retired", "adopt": "took over"}.get(
+        write.action, f"changed {what} of"
+    )
+    return f"r{write.revision_id} ({commit}{write.actor}, {write.applied_at:%d %b %H:%M} UTC) {did} {key}"
+
+
+def _require_guards(
+    connection: Connection, plan: Plan, applied: Mapping[Key, Applied], allowed: Allowed
+) -> None:
+    owner = owner_of(plan)
+    footprint = footprint_of(plan.changes, applied.values(), owner)
+    stopping = refused(evaluate(footprint, rules_in_force(connection, applied, owner), allowed))
+    if stopping:
+        raise refusal(stopping)
+
+
+def refusal(guards: tuple[Guard, ...]) -> Blocked | Conflicted:
+    """The error for guards that refuse."""
+    kind = Conflicted if all(guard.name == "conflict" for guard in guards) else Blocked
+    return kind(
+        "the plan " + "; it ".join(guard.message for guard in guards),
+        hint="\n".join(guard.hint for guard in guards),
+    )
+
+
+def _settle_schedules(connection: Connection, plan: Plan) -> datetime:
+    """Decide what the old schedules owe; returns the moment from which the new ones count."""
+    retiring = set(_retiring(plan))
+    touched = [one.uid for one in plan.changes if one.uid is not None and _reschedules(one)]
+    standing = revisions.lock_schedules(connection, touched)
+    _, now = read_ground(connection)
+    overdue = settle_overdue(standing, retiring, now)
+    if overdue.advances:
+        revisions.fire_overdue(connection, overdue.advances, overdue.decided)
+    if overdue.skips:
+        revisions.skip_occurrences(connection, overdue.skips)
+    return now
+
+
+def _arm_schedules(
+    connection: Connection, plan: Plan, uids: Mapping[tuple[str, str, str], int], now: datetime
+) -> None:
+    arming, disarming = [], _retiring(plan)
+    for change in plan.changes:
+        if change.body is None or not _reschedules(change):
+            continue
+        uid = uids[change.kind, change.namespace, change.name]
+        upcoming = armed(uid, change.body, now)
+        if upcoming is not None:
+            arming.append(upcoming)
+        else:
+            disarming.append(uid)
+    revisions.arm_schedules(connection, arming, now=now, tzdata=tzdata_version())
+    revisions.disarm_schedules(connection, disarming, now=now)
+
+
+def _reschedules(change: PlannedChange) -> bool:
+    """Whether a change touches what fires: nothing but a schedule facet or a retirement does."""
+    return change.kind == "Task" and (change.action == "retire" or "schedule" in change.facets)
+
+
+def _retiring(plan: Plan) -> list[int]:
+    return [
+        change.uid
+        for change in plan.changes
+        if change.action == "retire" and change.kind == "Task" and change.uid is not None
+    ]
+
+
+def _revision(plan: Plan, request: Request) -> NewRevision:
+    source = plan.source
+    return NewRevision(
+        parent_id=plan.base.revision if plan.base else None,
+        project=source.project,
+        environment=plan.environment.name,
+        git_commit=source.commit,
+        git_tree=source.tree,
+        git_branch=source.branch,
+        git_dirty=source.dirty,
+        pull_request=source.pull_request,
+        author=source.author,
+        actor=request.actor,
+        plan_digest=plan.digest,
+        normaliser_version=plan.normaliser_version,
+        summary=plan.summary.model_dump(mode="json"),
+    )
+
+
+def _staged(change: PlannedChange, plan: Plan) -> StagedChange:
+    owner, key, body = owner_of(plan), written_key(change), change.body
+    return StagedChange(
+        uid=change.uid,
+        action=change.action,
+        project=owner.project,
+        environment=owner.environment,
+        kind=key.kind,
+        namespace=key.namespace,
+        name=key.name,
+        body=body,
+        digest=change.after_digest,
+        facets=None if body is None else facet_digests(body),
+        protected=bool(body and body.get("protect")),
+        file=change.file,
+        line=change.line,
+    )
+
+
+def _news(plan: Plan, revision_id: int) -> str:
+    actions = [change.action for change in plan.changes]
+    return RevisionApplied(
+        project=plan.source.project,
+        environment=plan.environment.name,
+        revision=revision_id,
+        commit=plan.source.commit,
+        created=actions.count("create"),
+        updated=sum(action in {"update", "rename", "adopt"} for action in actions),
+        retired=actions.count("retire"),
+    ).model_dump_json()
+
+
+def _locked(connection: Connection, plan: Plan, request: Request) -> ApplyLocked:
+    owner = owner_of(plan)
+    holder = revisions.find_lock_holder(connection, owner.project, owner.environment)
+    waited = f"within {request.lock_timeout.total_seconds():g} s"
+    if holder is None:
+        return ApplyLocked(
+            f"somebody else keeps rows of this project locked, and did not let go {waited}",
+            hint="`select * from pg_stat_activity` shows who; then run it again",
+        )
+    name, since = holder
+    return ApplyLocked(
+        f"another apply of {owner.project} is under way ({name}, since {since:%H:%M:%S} UTC), "
+        f"and did not end {waited}",
+        hint="wait for it, or give --lock-timeout more time",
+    )

@@ -1,0 +1,113 @@
+"""`ordinaut apply`: make the database match the specs."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan, refusal
+from reconciler.cli.showing import look_of_terminal, problems_shown
+from reconciler.core.guards import Allowed, refused
+from reconciler.core.render import render_plan, render_report
+from reconciler.database import database_to_write
+from reconciler.load import compile_source
+from reconciler.origin import actor
+from reconciler.planfile import read_plan
+from reconciler.planning import plan_specs, require_sound
+from reconciler.source import read_source
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import echo, echo_json_line
+from runtime.config import Config
+from runtime.errors import EXIT_ERROR
+from runtime.store.specs import Connection
+from schemas.durations import format_duration, parse_duration
+from schemas.plan import Plan
+
+
+def _span(_context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from error
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut apply
+  ordinaut apply --yes
+  ordinaut apply --plan plan.json
+  ordinaut apply --allow-retire 37
+"""
+)
+@configured("specs", "environment", "database_url", "state_dir")
+@json_option
+@click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE", help="Apply this plan, as it was reviewed.")  # fmt: skip
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
+@click.option("--allow-adopt", type=int, metavar="N", help="Take over exactly this many rows.")
+@click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
+@click.option("--lock-timeout", callback=_span, default=format_duration(LOCK_TIMEOUT), metavar="SPAN", show_default=True, help="How long to wait for another apply.")  # fmt: skip
+def apply(
+    *,
+    config: Config,
+    as_json: bool,
+    verbose: bool,
+    plan_file: Path | None,
+    yes: bool,
+    allow_retire: int | None,
+    allow_adopt: int | None,
+    force_conflicts: bool,
+    lock_timeout: timedelta,
+) -> None:
+    """Make the database match the specs, in one transaction: all of it, or nothing.
+
+    Shows the plan and asks first; a plan FILE is applied as it was reviewed, without asking. Exits with 0, or 1 for an
+    error, 3 if a guard refuses, 4 if the plan is stale or in conflict, 5 if a lock or the database cannot be had.
+    """
+    allowed = Allowed(retire=allow_retire, adopt=allow_adopt, conflicts=force_conflicts)
+    request = Request(actor=actor(), allowed=allowed, lock_timeout=lock_timeout)
+    if plan_file is not None:
+        made = read_plan(plan_file)
+        with database_to_write(config, request.actor) as connection:
+            _show(made, as_json=as_json, verbose=verbose)
+            _carry_out(connection, made, request, as_json=as_json)
+        return
+    if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("apply asks before it writes, and this is no terminal: give --yes")
+    source = read_source(config.specs)
+    specs = compile_source(source, config.environment)
+    with problems_shown(source):
+        require_sound(specs)
+        with database_to_write(config, request.actor) as connection:
+            made = plan_specs(connection, specs, source.root, allowed)
+            _show(made, as_json=as_json, verbose=verbose)
+            _require_consent(made, asks=not yes)
+            _carry_out(connection, made, request, as_json=as_json)
+
+
+def _require_consent(made: Plan, *, asks: bool) -> None:
+    if stopping := refused(made.guards):
+        raise refusal(stopping)
+    if asks and made.changes and not click.confirm("Apply these changes?", err=True):
+        click.echo("Nothing was applied.", err=True)
+        raise click.exceptions.Exit(EXIT_ERROR)
+
+
+def _show(made: Plan, *, as_json: bool, verbose: bool) -> None:
+    if as_json:
+        echo_json_line({"type": "plan", **made.model_dump(mode="json")})
+    else:
+        echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))
+
+
+def _carry_out(connection: Connection, made: Plan, request: Request, *, as_json: bool) -> None:
+    report = apply_plan(connection, made, request)
+    if as_json:
+        echo_json_line({"type": "result", **report.model_dump(mode="json")})
+    elif made.changes:
+        echo(render_report(report))

@@ -1,0 +1,58 @@
+"""What the database holds, as the values that diffing and guards compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.core.changes import Applied, Owner, Version
+from reconciler.core.desired import Key
+from reconciler.core.digest import digest_of, facet_digests
+from runtime.store.specs import Connection, StoredSpec, read_bodies, read_specs
+from schemas.project import Guards
+
+
+def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[Key, Applied]:
+    """Every document of an owner, and those of anybody under these keys."""
+    identities = [(key.kind, key.namespace, key.name) for key in keys]
+    rows = read_specs(connection, owner.project, owner.environment, identities)
+    return {found.key: found for found in map(_applied, rows)}
+
+
+def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner: Owner) -> Guards:
+    """The guards that were last applied; the defaults before the first apply."""
+    projects = [
+        row.uid
+        for row in applied.values()
+        if row.key.kind == "Project" and row.owner == owner and row.retired_at is None
+    ]
+    bodies = read_bodies(connection, projects).values()
+    return next((Guards.model_validate(body["guards"]) for body in bodies), Guards())
+
+
+def _applied(row: StoredSpec) -> Applied:
+    last = (
+        None
+        if row.last_digest is None or row.last_facets is None
+        else Version(row.last_digest, row.last_facets)
+    )
+    if row.other_body is not None:
+        live = _version_of(row.kind, row.other_body)
+    else:
+        assert last is not None  # noqa: S101 - a row without revision holds something else than nothing
+        live = last
+    return Applied(
+        key=Key(row.kind, row.namespace, row.name),
+        uid=row.uid,
+        owner=Owner(row.project, row.environment),
+        revision_id=row.revision_id,
+        last=last,
+        live=live,
+        protected=row.protected,
+        retired_at=row.retired_at,
+    )
+
+
+def _version_of(kind: str, body: Mapping[str, Any]) -> Version:
+    # Whoever edits a row by hand may drop any field of it.
+    return Version(digest_of(body), facet_digests({**body, "kind": kind}))

@@ -1,0 +1,70 @@
+"""A plan in a file: written to be reviewed, read back to be applied exactly as it was reviewed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from reconciler.core.digest import NORMALISER_VERSION, digest_of
+from reconciler.core.plan import plan_digest
+from runtime.errors import NotFound, PlanError, StalePlan
+from schemas.plan import Plan
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan; nobody but its reviewers needs to read what is in it, but it holds no secret.
+
+    Raises:
+        PlanError: ORD207, the file cannot be written.
+    """
+    try:
+        path.write_text(plan.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PlanError(f"{path} cannot be written: {error.strerror}", code="ORD207") from error
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan back.
+
+    Raises:
+        NotFound: there is no such file.
+        PlanError: ORD207, it is no plan, or not what it was when it was written.
+        StalePlan: it was made by a version that compares documents in another form.
+    """
+    try:
+        plan = Plan.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"there is no plan file {path}", hint="`ordinaut plan --out FILE` writes one"
+        ) from error
+    except OSError as error:
+        raise PlanError(f"{path} cannot be read: {error.strerror}", code="ORD207") from error
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the file"
+        raise PlanError(
+            f"{path} is no plan of this version: {where}: {error.errors()[0]['msg']}",
+            hint="make it with `ordinaut plan --out FILE`",
+            code="ORD207",
+        ) from error
+    _require_unaltered(plan, path)
+    return plan
+
+
+def _require_unaltered(plan: Plan, path: Path) -> None:
+    if plan.normaliser_version != NORMALISER_VERSION:
+        raise StalePlan(
+            f"{path} was made by Ordinaut {plan.tool}, which compares documents in another form",
+            hint="make the plan again with this version",
+        )
+    expected = plan_digest(plan.source.project, plan.environment, plan.changes)
+    bodies = all(
+        change.body is None or digest_of(change.body) == change.after_digest
+        for change in plan.changes
+    )
+    if expected != plan.digest or not bodies:
+        raise PlanError(
+            f"{path} is not what `ordinaut plan` wrote: its digest does not fit its content",
+            hint="make the plan again; a plan is reviewed, not edited",
+            code="ORD207",
+        )

@@ -1,0 +1,172 @@
+"""Specs and a database to a plan: reads, compares, and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+
+from reconciler.core.changes import Applied, ChangeSet, Owner
+from reconciler.core.desired import Key, Specs
+from reconciler.core.diff import diff, former_key
+from reconciler.core.guards import NOTHING_ALLOWED, Allowed
+from reconciler.core.plan import Ground, QueueState, make_plan
+from reconciler.observe import observe, rules_in_force
+from reconciler.origin import plan_source
+from runtime.clock import SYSTEM_CLOCK
+from runtime.core.recurrence import tzdata_version
+from runtime.errors import SpecError
+from runtime.store.specs import (
+    Connection,
+    read_base,
+    read_bodies,
+    read_ground,
+    read_overrides,
+    read_queue,
+)
+from schemas.plan import Override, Plan, PlanBase, PlanSource
+
+
+def plan_specs(
+    connection: Connection | None, specs: Specs, folder: Path, allowed: Allowed = NOTHING_ALLOWED
+) -> Plan:
+    """The plan for the specs of a folder, over a database or, where none exists yet, over nothing.
+
+    Raises:
+        SpecError: the specs hold errors, or as `plan_against`.
+        StoreError: the database cannot be read.
+    """
+    require_sound(specs)
+    source = plan_source(specs.project, folder)
+    if connection is None:
+        return plan_first(specs, source, SYSTEM_CLOCK.now())
+    return plan_against(connection, specs, source, allowed)
+
+
+def plan_first(specs: Specs, source: PlanSource, now: datetime) -> Plan:
+    """The plan where no database exists yet: everything is new."""
+    changes = diff(specs.documents, {}, _owner(specs))
+    return make_plan(changes, _ground(specs, source, now))
+
+
+def plan_against(
+    connection: Connection,
+    specs: Specs,
+    source: PlanSource,
+    allowed: Allowed = NOTHING_ALLOWED,
+) -> Plan:
+    """The plan that makes a database match the specs, from one consistent view of it.
+
+    Args:
+        allowed: what guards would refuse, and was asked for in so many words.
+
+    Raises:
+        SpecError: the specs name what belongs to another project, or share a past.
+        StoreError: the database cannot be read.
+    """
+    owner = _owner(specs)
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    try:
+        with connection.transaction():
+            applied = observe(connection, owner, _named(specs))
+            changes = diff(specs.documents, applied, owner)
+            if changes.problems:
+                raise SpecError(
+                    "the specs cannot be applied to this database", problems=changes.problems
+                )
+            ground = _observed_ground(connection, specs, source, applied, changes)
+    finally:
+        connection.isolation_level = None
+        connection.read_only = None
+    return make_plan(changes, replace(ground, allowed=allowed))
+
+
+def require_sound(specs: Specs) -> None:
+    """Refuse specs with errors.
+
+    Raises:
+        SpecError: with every problem, warnings included.
+    """
+    if specs.errors:
+        count = len(specs.errors)
+        raise SpecError(
+            f"the specs hold {count} error{'s' if count > 1 else ''}, so nothing was planned",
+            problems=specs.problems,
+        )
+
+
+def _owner(specs: Specs) -> Owner:
+    return Owner(specs.project, specs.environment)
+
+
+def _named(specs: Specs) -> list[Key]:
+    """Every key and former key that the specs name."""
+    former = (former_key(document) for document in specs.documents.values())
+    return [*specs.documents, *(key for key in former if key is not None)]
+
+
+def _ground(specs: Specs, source: PlanSource, now: datetime) -> Ground:
+    return Ground(
+        source=source,
+        environment=specs.environment,
+        now=now,
+        tool=version("ordinaut"),
+        tzdata=tzdata_version(),
+        diagnostics=specs.problems,
+    )
+
+
+def _observed_ground(
+    connection: Connection,
+    specs: Specs,
+    source: PlanSource,
+    applied: Mapping[Key, Applied],
+    changes: ChangeSet,
+) -> Ground:
+    owner = _owner(specs)
+    installation_id, now = read_ground(connection)
+    touched = [change.from_.uid for change in changes.writing if change.from_ is not None]
+    return replace(
+        _ground(specs, source, now),
+        installation_id=installation_id,
+        base=_base(connection, owner),
+        bodies=read_bodies(connection, touched),
+        queue={
+            work.task_uid: QueueState(work.queued, work.in_flight, work.overdue)
+            for work in read_queue(connection, touched)
+        },
+        overrides=_overrides(connection, owner),
+        rules=rules_in_force(connection, applied, owner),
+    )
+
+
+def _base(connection: Connection, owner: Owner) -> PlanBase | None:
+    base = read_base(connection, owner.project, owner.environment)
+    if base is None:
+        return None
+    return PlanBase(
+        revision=base.revision_id,
+        commit=base.git_commit,
+        actor=base.actor,
+        applied_at=base.applied_at,
+    )
+
+
+def _overrides(connection: Connection, owner: Owner) -> list[Override]:
+    return [
+        Override.model_validate(
+            {
+                "key": Key("Task", found.namespace, found.name).label,
+                "kind": found.kind,
+                "actor": found.actor,
+                "reason": found.reason,
+                "until": found.until,
+            }
+        )
+        for found in read_overrides(connection, owner.project, owner.environment)
+    ]

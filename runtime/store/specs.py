@@ -1,0 +1,159 @@
+"""What is applied: documents, the revision that wrote them last, and the work that hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import TupleRow, class_row
+
+from runtime.store.statements import statement
+
+Connection = psycopg.Connection[TupleRow]
+Identity = tuple[str, str, str]
+"""Kind, namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpec:
+    """One document's row.
+
+    Attributes:
+        last_digest: the digest of what the last revision wrote; None if no revision did.
+        last_facets: the digests of its facets.
+        other_body: what the row holds, if that is not what the last revision wrote.
+    """
+
+    uid: int
+    project: str
+    environment: str
+    kind: str
+    namespace: str
+    name: str
+    revision_id: int
+    protected: bool
+    retired_at: datetime | None
+    last_digest: str | None
+    last_facets: Mapping[str, str] | None
+    other_body: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRevision:
+    """The last revision of a project in an environment."""
+
+    revision_id: int
+    git_commit: str | None
+    actor: str
+    applied_at: datetime
+    plan_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOverride:
+    """A pause or snooze in force."""
+
+    namespace: str
+    name: str
+    kind: str
+    actor: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWork:
+    """What a task has queued and under way, and whether an occurrence is due that nobody decided yet."""
+
+    task_uid: int
+    queued: int
+    in_flight: int
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LastWrite:
+    """The revision that wrote a document last, and what it changed."""
+
+    kind: str
+    namespace: str
+    name: str
+    revision_id: int
+    git_commit: str | None
+    actor: str
+    applied_at: datetime
+    action: str
+    facets: Sequence[str]
+
+
+def read_ground(connection: Connection) -> tuple[UUID, datetime]:
+    """Which database this is, and what time it is there."""
+    row = connection.execute(statement("read_ground")).fetchone()
+    assert row is not None  # noqa: S101 - the migration puts it there
+    return row[0], row[1]
+
+
+def read_base(connection: Connection, project: str, environment: str) -> StoredRevision | None:
+    """The last revision of a project in an environment."""
+    with connection.cursor(row_factory=class_row(StoredRevision)) as cursor:
+        return cursor.execute(
+            statement("read_base"), {"project": project, "environment": environment}
+        ).fetchone()
+
+
+def read_specs(
+    connection: Connection, project: str, environment: str, identities: Iterable[Identity] = ()
+) -> list[StoredSpec]:
+    """Every document of a project in an environment, and those of anybody under these identities."""
+    with connection.cursor(row_factory=class_row(StoredSpec)) as cursor:
+        return cursor.execute(
+            statement("read_specs"),
+            {"project": project, "environment": environment, **_columns(identities)},
+        ).fetchall()
+
+
+def read_bodies(connection: Connection, uids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+    """What the rows of these documents hold."""
+    return dict(connection.execute(statement("read_bodies"), {"uids": uids}).fetchall())
+
+
+def read_overrides(connection: Connection, project: str, environment: str) -> list[StoredOverride]:
+    """The pauses and snoozes in force for a project's tasks."""
+    with connection.cursor(row_factory=class_row(StoredOverride)) as cursor:
+        return cursor.execute(
+            statement("read_overrides"), {"project": project, "environment": environment}
+        ).fetchall()
+
+
+def read_queue(connection: Connection, uids: Sequence[int]) -> list[TaskWork]:
+    """The work of those of these tasks that have any."""
+    with connection.cursor(row_factory=class_row(TaskWork)) as cursor:
+        return cursor.execute(statement("read_queue"), {"uids": uids}).fetchall()
+
+
+def explain_staleness(connection: Connection, identities: Iterable[Identity]) -> list[LastWrite]:
+    """Who wrote these documents last, and what that changed."""
+    with connection.cursor(row_factory=class_row(LastWrite)) as cursor:
+        return cursor.execute(statement("explain_staleness"), _columns(identities)).fetchall()
+
+
+def find_apply(connection: Connection, project: str, environment: str, digest: str) -> int | None:
+    """The revision that a plan of this digest was applied as, if it was."""
+    row = connection.execute(
+        statement("find_apply"),
+        {"project": project, "environment": environment, "digest": digest},
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _columns(identities: Iterable[Identity]) -> dict[str, list[str]]:
+    rows = list(identities)
+    return {
+        "kinds": [kind for kind, _, _ in rows],
+        "namespaces": [namespace for _, namespace, _ in rows],
+        "names": [name for _, _, name in rows],
+    }

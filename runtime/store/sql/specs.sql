@@ -1,0 +1,78 @@
+-- name: read_ground
+-- Which database this is, and what time it is there.
+select installation_id, ordinaut.now() as now from ordinaut.installation;
+
+-- name: read_base
+-- The last revision of a project in an environment.
+select revision_id, git_commit, actor, applied_at, plan_digest
+from ordinaut.revision
+where project = %(project)s and environment = %(environment)s
+order by revision_id desc
+limit 1;
+
+-- name: read_specs
+-- Every document of a project in an environment, and those of anybody under the given keys: what the last revision wrote,
+-- and what the row holds now if that is something else. Bodies are compared, not digests: whoever edits a row by hand
+-- does not compute one.
+select s.uid, s.project, s.environment, s.kind, s.namespace, s.name, s.revision_id, s.protected, s.retired_at,
+    r.digest as last_digest, r.facets as last_facets,
+    case when s.body is distinct from r.body then s.body end as other_body
+from ordinaut.spec s
+left join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
+where (s.project = %(project)s and s.environment = %(environment)s)
+    or (s.kind, s.namespace, s.name) in (
+        select * from unnest(%(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[]));
+
+-- name: read_bodies
+-- What the rows of these documents hold.
+select uid, body from ordinaut.spec where uid = any(%(uids)s::bigint[]);
+
+-- name: read_overrides
+-- The pauses and snoozes in force for a project's tasks.
+select s.namespace, s.name, o.kind, o.actor, o.reason, o.until
+from ordinaut.task_override o
+join ordinaut.spec s on s.uid = o.task_uid
+where s.project = %(project)s and s.environment = %(environment)s and s.retired_at is null
+    and o.ended_at is null and (o.until is null or o.until > ordinaut.now())
+order by s.namespace, s.name, o.kind;
+
+-- name: read_queue
+-- The work of these tasks: runs not begun, runs under way, and whether an occurrence is due that nobody decided yet.
+select t.uid as task_uid, coalesce(r.queued, 0) as queued, coalesce(r.in_flight, 0) as in_flight,
+    coalesce(c.next_due_at <= ordinaut.now(), false) as overdue
+from unnest(%(uids)s::bigint[]) as t(uid)
+left join ordinaut.schedule c on c.task_uid = t.uid
+left join (
+    select task_uid, count(*) filter (where state = 'queued') as queued,
+        count(*) filter (where state <> 'queued') as in_flight
+    from ordinaut.run
+    where task_uid = any(%(uids)s::bigint[]) and state in ('queued', 'running', 'waiting')
+    group by task_uid
+) r on r.task_uid = t.uid
+where r.task_uid is not null or c.next_due_at <= ordinaut.now();
+
+-- name: explain_staleness
+-- The revision that last wrote each of these documents, who made it, and the facets in which it differs from the one
+-- before it.
+select s.kind, s.namespace, s.name, v.revision_id, v.git_commit, v.actor, v.applied_at, r.action,
+    array(
+        select f.key from jsonb_each(r.facets) f
+        where before.facets is null or f.value is distinct from before.facets -> f.key
+        order by f.key) as facets
+from ordinaut.spec s
+join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
+join ordinaut.revision v on v.revision_id = r.revision_id
+left join lateral (
+    select b.facets from ordinaut.spec_revision b
+    where b.uid = r.uid and b.revision_id < r.revision_id
+    order by b.revision_id desc
+    limit 1
+) before on true
+where (s.kind, s.namespace, s.name) in (
+    select * from unnest(%(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[]))
+order by s.kind, s.namespace, s.name;
+
+-- name: find_apply
+-- Whether a plan of this digest was applied, and as which revision.
+select max(revision_id) from ordinaut.revision
+where project = %(project)s and environment = %(environment)s and plan_digest = %(digest)s;
