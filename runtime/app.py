@@ -143,44 +143,50 @@ async def running(
             pool, host=socket.gethostname(), pid=os.getpid(), version=version("ordinaut")
         )
         stack.push_async_callback(stop_runtime, pool, runtime_id)
-        runtime, group = _assemble(config, place, clock, pool, bus, toolbox, registry, runtime_id)
+        ground = _Ground(config, place, clock, pool, bus, toolbox, registry, runtime_id)
+        runtime, group = _assemble(ground)
         group.start()
         stack.push_async_callback(group.stop)
         yield runtime
 
 
-def _assemble(
-    config: Config,
-    place: Place,
-    clock: Clock,
-    pool: Pool,
-    bus: AsyncRedis,
-    toolbox: Toolbox,
-    registry: Registry,
-    runtime_id: int,
-) -> tuple[Runtime, ServiceGroup]:
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the services of one process stand on."""
+
+    config: Config
+    place: Place
+    clock: Clock
+    pool: Pool
+    bus: AsyncRedis
+    toolbox: Toolbox
+    registry: Registry
+    runtime_id: int
+
+
+def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
+    config, clock, pool = ground.config, ground.clock, ground.pool
     schedules, work, outgoing = Bell(clock), Bell(clock), Bell(clock)
-    poll_seconds = config.poll.total_seconds()
     recorder = Recorder(pool, clock, outgoing)
     leases = LeaseKeeper(pool, clock, config.lease)
-    around = Surroundings(toolbox, recorder, clock, random.Random())  # noqa: S311 - spreads retries, guards nothing
+    draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
     worker = Worker(
-        runtime_id=runtime_id,
+        runtime_id=ground.runtime_id,
         pool=pool,
-        registry=registry,
-        around=around,
+        registry=ground.registry,
+        around=Surroundings(ground.toolbox, recorder, clock, draw),
         leases=leases,
         bell=work,
         config=config,
     )
-    heart = Heart(pool, registry, runtime_id, clock)
+    heart = Heart(pool, ground.registry, ground.runtime_id, clock)
     services: tuple[Service, ...] = (
-        Listener(place.database_url, (schedules, work, outgoing), clock),
-        Relay(pool, bus, config, clock, outgoing),
+        Listener(ground.place.database_url, (schedules, work, outgoing), clock),
+        Relay(pool, ground.bus, config, clock, outgoing),
         recorder,
         leases,
         heart,
-        Scheduler(pool, clock, schedules, work, poll_seconds),
+        Scheduler(pool, clock, schedules, work, config.poll.total_seconds()),
         worker,
     )
     group = ServiceGroup(services)

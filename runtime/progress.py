@@ -128,9 +128,7 @@ class Progress:
     def _tell(self, kind: str, **data: Any) -> None:
         self._told += 1
         event_id = derive_event_id(self._claim.run_id, self._claim.lease_epoch, self._told)
-        self._report.events.append(
-            {"id": str(event_id), "type": kind, "data": self._run() | data}
-        )
+        self._report.events.append({"id": str(event_id), "type": kind, "data": self._run() | data})
 
     def _send(
         self,

@@ -84,7 +84,9 @@ async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta
     return [Claim(**row) for row in rows]
 
 
-async def renew_leases(pool: Pool, held: Sequence[tuple[UUID, int]], lease: timedelta) -> frozenset[UUID]:
+async def renew_leases(
+    pool: Pool, held: Sequence[tuple[UUID, int]], lease: timedelta
+) -> frozenset[UUID]:
     """Prolong leases; returns the runs that are still ours."""
     rows = await fetch_all(pool, statement("renew_leases"), {**_pairs(held), "lease": lease})
     return frozenset(row["run_id"] for row in rows)
@@ -121,4 +123,7 @@ def _json(reports: Sequence[Report]) -> str:
 
 
 def _pairs(held: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
-    return {"run_ids": [run_id for run_id, _ in held], "lease_epochs": [epoch for _, epoch in held]}
+    return {
+        "run_ids": [run_id for run_id, _ in held],
+        "lease_epochs": [epoch for _, epoch in held],
+    }

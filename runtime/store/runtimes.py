@@ -33,13 +33,17 @@ class TaskRevision:
 
 async def register_runtime(pool: Pool, *, host: str, pid: int, version: str) -> int:
     """Announce a runtime process; returns its id."""
-    rows = await fetch_all(pool, statement("register_runtime"), {"host": host, "pid": pid, "version": version})
+    rows = await fetch_all(
+        pool, statement("register_runtime"), {"host": host, "pid": pid, "version": version}
+    )
     return int(rows[0]["runtime_id"])
 
 
 async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> None:
     """Say that a runtime is alive."""
-    await fetch_all(pool, statement("beat_runtime"), {"runtime_id": runtime_id, "draining": draining})
+    await fetch_all(
+        pool, statement("beat_runtime"), {"runtime_id": runtime_id, "draining": draining}
+    )
 
 
 async def stop_runtime(pool: Pool, runtime_id: int) -> None:

@@ -68,7 +68,9 @@ async def list_due_schedules(pool: Pool, *, limit: int) -> list[DueSchedule]:
     return [DueSchedule(**row) for row in rows]
 
 
-async def fire_schedules(pool: Pool, advances: Sequence[Advance], decisions: Sequence[Decided]) -> Fired:
+async def fire_schedules(
+    pool: Pool, advances: Sequence[Advance], decisions: Sequence[Decided]
+) -> Fired:
     """Advance schedules and write their decisions in one statement; a schedule that changed meanwhile writes nothing."""
     rows = await fetch_all(
         pool,

@@ -39,7 +39,7 @@ class ScriptedTools:
         self,
         name: str,
         arguments: Mapping[str, Any],
-        timeout: timedelta | None = None,
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - the product's own signature
         meta: Mapping[str, Any] | None = None,
         *,
         run: str = "",
