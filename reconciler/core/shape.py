@@ -65,7 +65,7 @@ def _unknown_field(document: SourceDocument, kind: type[Document], path: Path) -
     )
     place = place_of(document, path, key=True)
     message = f"unknown field `{shown(name)}` in " + (
-        f"`{owner}`" if owner else f"a {kind.__name__}"
+        f"`{owner}`" if owner else f"this {kind.__name__}"
     )
     return problem_at(place, "ORD005", message, _hint_for_unknown(kind, name, known))
 

@@ -1,0 +1,149 @@
+"""Problems as people and machines read them."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+
+from reconciler.diagnostics import WIDTH, as_github, as_sarif, as_text, summary
+from schemas.problem import Problem
+from schemas.validation import Validation
+
+
+def _problem(**fields: object) -> Problem:
+    given = {
+        "code": "ORD005",
+        "message": "unknown field `x`",
+        "file": "specs/a.yaml",
+        "line": 2,
+        "column": 3,
+    }
+    return Problem.model_validate({**given, **fields})
+
+
+def _text(problem: Problem, text: str | None = None) -> list[str]:
+    shown = as_text([problem], {} if text is None else {problem.file: text})
+    return click.unstyle(shown).splitlines()
+
+
+def test_a_problem_is_shown_with_its_line_and_a_caret() -> None:
+    assert _text(_problem(hint="did you mean `y`?"), "a: 1\nb x: 2\nc: 3\n") == [
+        "specs/a.yaml:2:3: error ORD005: unknown field `x`",
+        "    2 | b x: 2",
+        "      |   ^",
+        "  hint: did you mean `y`?",
+    ]
+
+
+def test_problems_are_divided_by_an_empty_line() -> None:
+    shown = click.unstyle(as_text([_problem(), _problem(line=3)], {}))
+
+    assert shown == (
+        "specs/a.yaml:2:3: error ORD005: unknown field `x`\n\n"
+        "specs/a.yaml:3:3: error ORD005: unknown field `x`\n"
+    )
+
+
+@pytest.mark.parametrize("column", [1, 40, 150, 199, 300])
+def test_a_long_line_is_cut_around_the_column(column: int) -> None:
+    line = "".join(chr(ord("a") + number % 26) for number in range(200))
+
+    [_, excerpt, caret] = _text(_problem(line=1, column=column), line)
+
+    assert len(excerpt) <= WIDTH
+    marked = (excerpt + " ")[caret.index("^")]
+    assert marked == (line[column - 1] if column <= len(line) else " ")
+
+
+def test_the_caret_stands_under_wide_letters_too() -> None:
+    [_, excerpt, caret] = _text(_problem(line=1, column=4), "名前: x")
+
+    assert (excerpt, caret) == ("    1 | 名前: x", "      |      ^")
+
+
+def test_a_tab_takes_one_column() -> None:
+    assert _text(_problem(line=1, column=2), "\tx: 1")[1:] == ["    1 |  x: 1", "      |  ^"]
+
+
+def test_long_words_are_wrapped_and_nothing_is_wider_than_the_terminal() -> None:
+    lines = _text(_problem(message="word " * 60, hint="hint " * 60))
+
+    assert len(lines) > 8
+    assert max(map(len, lines)) <= WIDTH
+
+
+@pytest.mark.parametrize("text", ["", "one line", "one\n\n"])
+def test_a_line_that_is_empty_or_not_there_is_left_out(text: str) -> None:
+    assert len(_text(_problem(), text)) == 1
+
+
+def test_text_to_be_pasted_keeps_its_lines() -> None:
+    assert _text(_problem(hint="write it:\n    kind: Project\n    name: x"))[1:] == [
+        "  hint: write it:",
+        "        kind: Project",
+        "        name: x",
+    ]
+
+
+def test_only_words_are_coloured() -> None:
+    shown = as_text([_problem(severity="warning")], {"specs/a.yaml": "a\nbcd"})
+
+    assert (
+        shown.replace("\x1b[33mwarning ORD005:\x1b[0m", "")
+        .replace("\x1b[33m^\x1b[0m", "")
+        .count("\x1b")
+        == 0
+    )
+    assert shown.count("\x1b[33m") == 2
+
+
+def test_annotations_escape_what_workflow_commands_read() -> None:
+    problem = _problem(
+        file="specs/a,b:c%.yaml", message="100 %\n::error::no", hint="a, b: c", severity="note"
+    )
+
+    assert as_github([problem]) == (
+        "::notice file=specs/a%2Cb%3Ac%25.yaml,line=2,col=3,title=ORD005::100 %25%0A::error::no%0Aa, b: c\n"
+    )
+
+
+def test_a_sarif_log_has_a_rule_for_each_code_and_a_place_for_each_problem() -> None:
+    problems = [
+        _problem(),
+        _problem(code="ORD900", severity="warning", file="specs/ä b.yaml"),
+        _problem(line=9),
+    ]
+
+    log = json.loads(as_sarif(problems, "1.2.3"))
+
+    [run] = log["runs"]
+    assert log["version"] == "2.1.0"
+    assert run["tool"]["driver"]["version"] == "1.2.3"
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["ORD005", "ORD900"]
+    assert [(r["ruleId"], r["ruleIndex"], r["level"]) for r in run["results"]] == [
+        ("ORD005", 0, "error"), ("ORD900", 1, "warning"), ("ORD005", 0, "error"),
+    ]  # fmt: skip
+    place = run["results"][1]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "specs/%C3%A4%20b.yaml"
+    assert place["region"] == {"startLine": 2, "startColumn": 3}
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((1, 1, 0, 0), "1 document in 1 file: no problems"),
+        ((7, 3, 0, 1), "7 documents in 3 files: 1 warning"),
+        ((0, 2, 2, 3), "0 documents in 2 files: 2 errors, 3 warnings"),
+    ],
+)
+def test_the_summary_is_one_line(counts: tuple[int, int, int, int], words: str) -> None:
+    documents, files, errors, warnings = counts
+
+    validation = Validation(
+        valid=not errors, project="home", environment="default",
+        documents=documents, files=files, errors=errors, warnings=warnings,
+    )  # fmt: skip
+
+    assert summary(validation) == words
