@@ -135,6 +135,10 @@ def test_neither_hooks_nor_a_file_system_monitor_are_run(repository: Path, tmp_p
 def test_a_bare_repository_hidden_in_the_folder_is_not_believed(repository: Path) -> None:
     hidden = repository / "specs" / "hidden"
     _git(repository, "clone", "--quiet", "--bare", ".", str(hidden))
+    _git(hidden, "config", "core.bare", "false")
+    _git(hidden, "config", "core.worktree", str(repository))
 
     assert read_git_facts(hidden) is None
-    assert _git(hidden, "rev-parse", "HEAD"), "it works where git is asked without care"
+    assert _git(hidden, "rev-parse", "--show-toplevel"), (
+        "git itself, asked without care, believes it"
+    )
