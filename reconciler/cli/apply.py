@@ -77,7 +77,7 @@ def apply(
             _show(made, as_json=as_json, verbose=verbose)
             _carry_out(connection, made, request, as_json=as_json)
         return
-    if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not yes and not _is_terminal():
         raise click.UsageError("apply asks before it writes, and this is no terminal: give --yes")
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)
@@ -88,6 +88,10 @@ def apply(
             _show(made, as_json=as_json, verbose=verbose)
             _require_consent(made, asks=not yes)
             _carry_out(connection, made, request, as_json=as_json)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _require_consent(made: Plan, *, asks: bool) -> None:

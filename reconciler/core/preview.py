@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
-from runtime.core.recurrence import Occurrence
+from runtime.core.recurrence import Occurrence, occurrences
 from runtime.core.recurrence.zone import Zone, epoch_seconds, from_epoch, load_zone
 from runtime.core.schedules import TaskSchedule
 from schemas.plan import Preview, TimeFlag
@@ -30,7 +30,9 @@ def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: dateti
     """Compare two schedules of a task; None where it has none, being created or retired."""
     shown = after or before
     zone = load_zone((shown.timezone if shown else None) or "UTC")
-    old, new = _upcoming(before, now, _COMPARED), _upcoming(after, now, _COMPARED)
+    # With one side only, there is nothing to compare.
+    limit = _COMPARED if before and after else SHOWN
+    old, new = _upcoming(before, now, limit), _upcoming(after, now, limit)
     counts = [_count(before, now), _count(after, now)]
     return Preview(
         timezone=zone.name,
@@ -94,11 +96,11 @@ def _odd_hours(
     schedule: TaskSchedule, change_at: datetime, zone: Zone, now: datetime
 ) -> Iterator[TimeFlag]:
     """What happens to times that do not exist, or happen twice, around one transition."""
-    near = [
-        found
-        for found in schedule.upcoming(change_at - _DAY, 2 * _OFTEN + 1)
-        if found.at <= change_at + _DAY
-    ]
+    near = list(
+        occurrences(
+            schedule.compiled, change_at - _DAY, until=change_at + _DAY, limit=2 * _OFTEN + 1
+        )
+    )
     if len(near) > 2 * _OFTEN:
         return
     for found in near:

@@ -38,9 +38,7 @@ def render_plan(plan: Plan, look: Look) -> str:
 
 
 def render_report(report: ApplyReport) -> str:
-    """What an apply did, on one line."""
-    if report.revision is None:
-        return "Nothing to apply."
+    """What an apply that had something to do did, on one line."""
     summary = report.summary
     numbers = {
         "created": summary.create,

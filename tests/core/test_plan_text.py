@@ -149,3 +149,12 @@ def test_a_field_of_the_schedule_that_its_words_do_not_tell_gets_a_line() -> Non
 
     assert "2040-01-01" in text
     assert "2040-01-02" in text
+
+
+def test_fields_that_come_and_go_are_marked() -> None:
+    before = BEFORE.replace("namespace: support", "namespace: support\nparams: {a: 1, b: [2]}")
+    after = BEFORE.replace("namespace: support", "namespace: support\nparams: {b: [2], c: x}")
+
+    text = render_plan(plan_of(database_of(before), compiled(after)), Look())
+
+    assert "    params    - params.a: 1\n              + params.c: x\n" in text

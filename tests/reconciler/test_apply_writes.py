@@ -200,9 +200,10 @@ def test_drift_is_restored_by_a_revision_of_its_own(bench: Bench) -> None:
     assert bench.plan(BOTH).changes == ()
 
 
-def test_a_row_that_somebody_broke_is_planned_and_mended(bench: Bench) -> None:
+@pytest.mark.parametrize("body", ["{}", '{"kind": "Task", "schedule": [{"every": 7}]}'])
+def test_a_row_that_somebody_broke_is_planned_and_mended(bench: Bench, body: str) -> None:
     bench.apply(BOTH)
-    bench.run("update ordinaut.spec set body = '{}' where name = 'one'")
+    bench.run("update ordinaut.spec set body = %s::jsonb where name = 'one'", body)
 
     bench.apply(BOTH)
 
