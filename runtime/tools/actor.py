@@ -218,6 +218,9 @@ class ServerActor:
         Raises:
             Unready: the server could not list its tools.
         """
+        known = session.catalogue.find(name) if name is not None else None
+        if known is not None and not session.stale:
+            return known
         try:
             async with time_limit(self._clock, deadline.remaining()):
                 return await session.find(name)
@@ -233,7 +236,10 @@ class ServerActor:
             Unready: none came free in time.
         """
         try:
-            async with time_limit(self._clock, deadline.remaining()):
+            if self._slots.locked():
+                async with time_limit(self._clock, deadline.remaining()):
+                    await self._slots.acquire()
+            else:
                 await self._slots.acquire()
         except TimeoutError:
             slots = self.definition.max_concurrency

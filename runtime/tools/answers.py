@@ -187,9 +187,12 @@ def reason_of(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
-        return "it was not ready in time"
+        return _LATE
+    if isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT:
+        return _LATE
     if isinstance(error, MCPError):
-        return error.message
+        closed = error.code == CONNECTION_CLOSED and error.message == "Connection closed"
+        return "it ended before it was ready" if closed else error.message
     text: Any = getattr(error, "message", None) or str(error)
     return str(text) or type(error).__name__
 

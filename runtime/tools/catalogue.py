@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,20 +38,27 @@ class ToolInfo:
     output_schema: Mapping[str, Any] | None = None
     annotations: Mapping[str, Any] = field(default_factory=dict)
     digest: str = field(init=False)
+    _input: str = field(init=False, repr=False)
+    _output: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        both = canonical({"input": self.input_schema, "output": self.output_schema})
-        object.__setattr__(
-            self, "digest", hashlib.sha256(both.encode(errors="replace")).hexdigest()
-        )
+        # Assigned the long way because the class is frozen; as texts, so that a call looks them up without rendering.
+        object.__setattr__(self, "_input", canonical(self.input_schema))
+        object.__setattr__(self, "_output", canonical(self.output_schema))
+        both = f'{{"input":{self._input},"output":{self._output}}}'.encode(errors="replace")
+        object.__setattr__(self, "digest", hashlib.sha256(both).hexdigest())
 
     def argument_error(self, arguments: Mapping[str, Any]) -> CallError | None:
         """Why these arguments must not be sent (ORD403), or None."""
         try:
-            schema = contract(self.input_schema)
+            # What JSON cannot carry would reach the tool as something else: NaN as null.
+            json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+            schema = contract(self._input)
             problems = schema.unknown_names(arguments) + schema.problems(dict(arguments))
         except UnusableSchema as error:
             problems = [f"the tool's input schema cannot be used: {error}"]
+        except (TypeError, ValueError, RecursionError) as error:
+            problems = [f"not JSON: {error}"]
         return self._error("ORD403", "does not take these arguments", problems)
 
     def result_error(self, structured: object, *, given: bool) -> CallError | None:
@@ -65,7 +73,7 @@ class ToolInfo:
         problems = ["it promises a structured result and sent none"]
         if given:
             try:
-                problems = contract(self.output_schema).problems(structured)
+                problems = contract(self._output).problems(structured)
             except UnusableSchema as error:
                 problems = [f"its output schema cannot be used: {error}"]
         return self._error("ORD407", "broke its output schema", problems)

@@ -142,6 +142,13 @@ class Child:
         """Keep something with its stderr that it wrote elsewhere."""
         self._stderr.data_received(text)
 
+    async def ending(self, clock: Clock) -> None:
+        """Wait, not for long, until it has ended and all that it wrote to stderr has been read."""
+        with contextlib.suppress(TimeoutError):
+            async with time_limit(clock, _LAST_WORDS_SECONDS):
+                await self.exited.wait()
+                await self._stderr.ended.wait()
+
     async def stop(self, clock: Clock) -> None:
         """End it: close its input, then SIGTERM to the group, then SIGKILL, `GRACE_SECONDS` apart."""
         try:
@@ -153,9 +160,7 @@ class Child:
                     break
                 except TimeoutError:
                     self._signal_group(step)
-            with contextlib.suppress(TimeoutError):
-                async with time_limit(clock, _LAST_WORDS_SECONDS):
-                    await self._stderr.ended.wait()
+            await self.ending(clock)
         finally:
             self.kill()
 

@@ -82,17 +82,13 @@ class Contract:
         return [_unknown(name, self._names) for name in arguments if name not in self._names]
 
 
-def contract(schema: Mapping[str, Any]) -> Contract:
-    """The compiled schema; equal schemas share one.
+@lru_cache(maxsize=2048)
+def contract(text: str) -> Contract:
+    """The compiled schema that a `canonical` text holds; equal texts share one.
 
     Raises:
         UnusableSchema: it is not valid JSON Schema, or exceeds a bound.
     """
-    return _contract(canonical(schema))
-
-
-@lru_cache(maxsize=2048)
-def _contract(text: str) -> Contract:
     if len(text) > MAX_SCHEMA_CHARACTERS:
         raise UnusableSchema(f"the schema has more than {MAX_SCHEMA_CHARACTERS:,} characters")
     return Contract(json.loads(text))

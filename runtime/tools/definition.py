@@ -100,14 +100,14 @@ def resolve_command(command: str, *, project: Path, search_path: str) -> str:
     if "/" in command:
         path = (project / command).absolute()
         found = shutil.which(str(path))
-        places = str(path)
+        places = f"at {path}"
         hint = "The path is relative to the project folder, and the file must be executable."
     else:
         # Not resolved: in a virtual environment the interpreter is a link, and its programs lie beside the link.
         beside = str(Path(sys.executable).absolute().parent)
         found = shutil.which(command, path=beside) or shutil.which(command, path=search_path)
-        places = f"{beside} or on PATH ({search_path})"
-        hint = f"Install {command}, or give the path of the program."
+        places = f"beside the interpreter ({beside}) or on PATH"
+        hint = f"Install {command}, or give the path of the program. PATH is {search_path}"
     if found is None:
-        raise ToolServerError(f"the program {command!r} was not found in {places}", hint=hint)
+        raise ToolServerError(f"the program {command!r} was not found {places}", hint=hint)
     return found

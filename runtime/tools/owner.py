@@ -20,10 +20,11 @@ from typing import Final, Literal
 from mcp import MCPError
 
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.errors import ToolServerError
 from runtime.tools.answers import reason_of
 from runtime.tools.definition import Protocol, ServerDefinition
 from runtime.tools.session import Session, is_handshake_era, open_session
-from runtime.tools.transports import Connection, Surroundings, connection_to
+from runtime.tools.transports import Surroundings, connection_to
 from runtime.tools.waiting import Deadline, time_limit
 
 State = Literal["stopped", "starting", "ready", "failed"]
@@ -34,6 +35,8 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 PATIENCE_SECONDS: Final = 1.0
 PROBE_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 10.0
+# Timers may wake a hair before the clock says so; sleeping that hair would be a busy loop.
+_HAIR_SECONDS: Final = 0.001
 
 _log = logging.getLogger("ordinaut.tools")
 
@@ -82,6 +85,7 @@ class ServerOwner:
         self._ready_at = 0.0
         self._used_at = 0.0
         self._handshake_era = False
+        self._retiring = False
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -99,7 +103,7 @@ class ServerOwner:
         finally:
             self.users -= 1
             self._used_at = self._clock.monotonic()
-            if not self.users:
+            if self._retiring and not self.users:
                 self.poke()
 
     async def ready(self, deadline: Deadline) -> Session:
@@ -132,7 +136,8 @@ class ServerOwner:
         self._changed = asyncio.Event()
 
     async def unused(self) -> None:
-        """Wait until nobody needs the server."""
+        """Wait until nobody needs the server; to be called once nobody new can come."""
+        self._retiring = True
         while self.users:
             await self._changed.wait()
 
@@ -165,7 +170,7 @@ class ServerOwner:
         while not self._stopping.is_set():
             wanted = bool(self.users) or self._definition.lifecycle == "always"
             pause = self._not_before - self._clock.monotonic()
-            if wanted and pause <= 0:
+            if wanted and pause <= _HAIR_SECONDS:
                 return True
             await self._pause(pause if wanted else None)
         return False
@@ -175,7 +180,7 @@ class ServerOwner:
         self.state = "starting"
         connection = connection_to(self._definition, self._surroundings, self.poke)
         session: Session | None = None
-        trouble = ""
+        trouble = hint = ""
         try:
             async with open_session(
                 self._definition,
@@ -190,9 +195,10 @@ class ServerOwner:
                 self.session = None
         except Exception as error:  # noqa: BLE001 - one server's trouble, of any kind, must not end its owner
             trouble = trouble or reason_of(error)
+            hint = error.hint if isinstance(error, ToolServerError) else ""
         self.session = None
         if trouble and not self._stopping.is_set():
-            self._fail(session, connection, trouble)
+            self._fail(session, trouble, connection.last_words() or hint)
         else:
             self.state = "stopped"
         self.poke()
@@ -212,7 +218,7 @@ class ServerOwner:
         _log.info("tool server %s is ready, generation %d", self._definition.key, self.generation)
         self.poke()
 
-    def _fail(self, session: Session | None, connection: Connection, trouble: str) -> None:
+    def _fail(self, session: Session | None, trouble: str, detail: str) -> None:
         now = self._clock.monotonic()
         if session is None:
             self._failed_starts += 1
@@ -223,7 +229,7 @@ class ServerOwner:
             self._failures = 0 if proven else self._failures
             self.error = f"{self._definition.key} {trouble}"
         self.state = "failed"
-        self._detail = connection.last_words()
+        self._detail = detail
         self._failures += 1
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
         self._not_before = now + pause
@@ -234,10 +240,12 @@ class ServerOwner:
         while not self._stopping.is_set() and not session.over:
             if not session.alive():
                 return "went away by itself"
-            if session.suspect and not await self._answers(session):
+            if session.suspect:
+                if await self._answers(session):
+                    continue  # a change during the question must not be slept through
                 return "does not answer any more"
             idle = self._idle_seconds()
-            if idle is not None and idle <= 0:
+            if idle is not None and idle <= _HAIR_SECONDS:
                 break
             await self._pause(idle)
         return ""
@@ -253,7 +261,8 @@ class ServerOwner:
     async def _answers(self, session: Session) -> bool:
         """Whether a suspect server still answers something, found out without harm to calls under way."""
         try:
-            async with time_limit(self._clock, PROBE_SECONDS):
+            seconds = min(PROBE_SECONDS, self._definition.connect_timeout.total_seconds())
+            async with time_limit(self._clock, seconds):
                 await session.refresh()
             session.suspect = False
         except MCPError:

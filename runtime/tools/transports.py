@@ -49,6 +49,7 @@ _CHUNK_BYTES: Final = 65_536
 # How long answers that a server wrote before it ended may take to come out of the pipe.
 _LAST_ANSWERS_SECONDS: Final = 0.5
 _NOTED_BYTES: Final = 200
+_MAX_NOTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class StdioConnection:
         self._on_gone = on_gone
         self._child: Child | None = None
         self._open = False
+        self._noted = 0
         self._tasks: list[asyncio.Task[None]] = []
         incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         outgoing = anyio.create_memory_object_stream[SessionMessage](0)
@@ -204,6 +206,8 @@ class StdioConnection:
                     message = self._parse(child, line)
                     if message is not None:
                         await self._to_session.send(message)
+            # The end of stdout comes first; whoever is told of it will ask how the server ended.
+            await child.ending(self._surroundings.clock)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             pass  # the session is being left; whoever leaves it ends the server
         finally:
@@ -231,7 +235,7 @@ class StdioConnection:
         """The message that a line is; None for the noise that servers print beside it."""
         if not line.text.lstrip().startswith(b"{"):
             if line.text.strip():
-                child.note(b"[stdout] " + line.text[:_NOTED_BYTES] + b"\n")
+                self._note_noise(child, line)
             return None
         if not line.oversize:
             try:
@@ -239,8 +243,14 @@ class StdioConnection:
                     jsonrpc_message_adapter.validate_json(line.text, by_name=False)
                 )
             except ValueError:
-                child.note(b"[stdout] " + line.text[:_NOTED_BYTES] + b"\n")
+                self._note_noise(child, line)
         return self._fault(line)
+
+    def _note_noise(self, child: Child, line: Line) -> None:
+        """Show what should not be on stdout, but let no flood of it wash away what is on stderr."""
+        self._noted += 1
+        if self._noted <= _MAX_NOTED:
+            child.note(b"[stdout] " + line.text[:_NOTED_BYTES] + b"\n")
 
     def _fault(self, line: Line) -> SessionMessage | None:
         answered = line.answered_id()
