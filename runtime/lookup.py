@@ -65,7 +65,7 @@ def resolve_run(connection: psycopg.Connection[TupleRow], reference: str) -> UUI
     found = find_runs(connection, digits, limit=_SHOWN + 1)
     if len(found) != 1:
         raise NotFound(
-            f"{len(found) or 'no'} runs have an id with {reference} at its beginning or end",
+            f"{'several' if found else 'no'} runs have an id with {reference} at its beginning or end",
             hint="\n".join(map(str, found[:_SHOWN])) or "`ordinaut runs` lists them",
         )
     return found[0]

@@ -94,17 +94,18 @@ def follow_run(
     """Wait until a run is over; tells of each step once, as soon as it has ended.
 
     Not inside a running event loop.
+
+    Raises:
+        NotFound: ORD310, there is no such run, or no more.
     """
     told: set[str] = set()
-    seen: object = None
+    seen: object = ()
     with asyncio.Runner() as runner:
         while True:
             progress = run_progress(connection, run_id)
             if progress != seen:
                 seen = progress
                 run = load_run(connection, run_id)
-                if run is None:
-                    raise NotFound(f"run {run_id} was deleted while it was followed")
                 for step in run.steps:
                     if step.outcome is not None and step.step not in told:
                         told.add(step.step)

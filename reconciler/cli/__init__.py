@@ -57,6 +57,11 @@ class UsageRefused(click.UsageError):
 class Ordinaut(click.Group):
     """A group that knows its commands by name and summary, and imports one when it is called."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        # Whatever it was started through, help and completion call it by its name.
+        kwargs.setdefault("prog_name", "ordinaut")
+        return super().main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_MODULES)
 

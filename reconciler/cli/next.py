@@ -72,7 +72,7 @@ def next(  # noqa: A001 - commands are found by their name
     if as_json:
         echo_json(found.model_dump(mode="json"))
     else:
-        _print(found)
+        _print(found, is_now=start is None)
 
 
 def _name_of(path: Path, source: Source) -> str:
@@ -117,12 +117,12 @@ def _instant(text: str | None, zone: Zone | None) -> datetime:
     return start if start.tzinfo else start.replace(tzinfo=zone.tz if zone else UTC)
 
 
-def _print(found: UpcomingList) -> None:
+def _print(found: UpcomingList, *, is_now: bool) -> None:
     if found.occurrences:
         rows = [
             (
                 local_time(occurrence.at, occurrence.at.tzinfo or UTC),
-                relative_time(occurrence.due_at, found.after),
+                relative_time(occurrence.due_at, found.after) if is_now else "",
                 occurrence.task,
                 dim(occurrence.note),
             )

@@ -62,4 +62,4 @@ def _notes(found: Occurrence) -> Iterator[str]:
     if found.repeated:
         yield f"{found.local_at:%H:%M} happens twice: the {'second' if found.fold else 'first'}"
     if found.due_at != found.at:
-        yield f"begins {(found.due_at - found.at).total_seconds():g} s later"
+        yield f"begins {(found.due_at - found.at).total_seconds():.1f} s later"

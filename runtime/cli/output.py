@@ -87,7 +87,7 @@ def bold(text: str) -> str:
 
 def dim(text: str) -> str:
     """Text that matters less."""
-    return click.style(text, dim=True)
+    return click.style(text, dim=True) if text else ""
 
 
 def short_id(run_id: UUID) -> str:

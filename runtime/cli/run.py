@@ -59,7 +59,7 @@ def run(
         if wait:
             _follow(connection, run_id, as_json=as_json)
         elif as_json:
-            _print_json(load_run(connection, run_id))
+            echo_json(load_run(connection, run_id).model_dump(mode="json"))
         else:
             echo(str(run_id))
 
@@ -71,7 +71,7 @@ def _follow(connection: Connection, run_id: UUID, *, as_json: bool) -> None:
 
     finished = follow_run(connection, run_id, SYSTEM_CLOCK, tell)
     if as_json:
-        _print_json(finished)
+        echo_json(finished.model_dump(mode="json"))
     else:
         _print_end(finished)
     if finished.state != "succeeded":
@@ -80,13 +80,8 @@ def _follow(connection: Connection, run_id: UUID, *, as_json: bool) -> None:
 
 def _print_end(finished: RunReport) -> None:
     parts = [colour_state(finished.state)]
-    if finished.started_at and finished.finished_at:
+    if finished.started_at is not None and finished.finished_at is not None:
         parts.append(exact_span((finished.finished_at - finished.started_at).total_seconds()))
     if finished.error is not None:
         parts.append(f"{finished.error.code} {finished.error.message}")
     echo("  ".join(parts))
-
-
-def _print_json(report: RunReport | None) -> None:
-    if report is not None:
-        echo_json(report.model_dump(mode="json"))

@@ -9,7 +9,6 @@ from runtime.cli.output import echo, echo_json
 from runtime.cli.story import run_story
 from runtime.config import Config
 from runtime.database import open_database
-from runtime.errors import NotFound
 from runtime.lookup import resolve_run
 from runtime.store.runs import load_run
 
@@ -33,10 +32,7 @@ def show(config: Config, run: str, unfold: bool, as_json: bool) -> None:
     masked before anything was stored.
     """
     with open_database(config, read_only=True, name="ordinaut show") as connection:
-        run_id = resolve_run(connection, run)
-        report = load_run(connection, run_id)
-    if report is None:
-        raise NotFound(f"there is no run {run_id}", hint="`ordinaut runs` lists them")
+        report = load_run(connection, resolve_run(connection, run))
     if as_json:
         echo_json(report.model_dump(mode="json"))
     else:

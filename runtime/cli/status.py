@@ -131,7 +131,10 @@ def _outbox(found: Status) -> str:
     outbox = found.outbox
     if not outbox.events or outbox.oldest_at is None:
         return "empty: every event is published"
-    return f"{outbox.events:,} events not yet published, the oldest written {relative_time(outbox.oldest_at, found.now)}"
+    since = relative_time(outbox.oldest_at, found.now)
+    if outbox.events == 1:
+        return f"1 event not yet published, written {since}"
+    return f"{outbox.events:,} events not yet published, the oldest written {since}"
 
 
 def _task(task: TaskStatus, found: Status) -> tuple[str, ...]:

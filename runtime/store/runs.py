@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from runtime.core.identity import derive_run_id
 from runtime.core.program import task_label
+from runtime.errors import NotFound
 from runtime.store.statements import statement
 from schemas.run import (
     Lease,
@@ -118,12 +119,16 @@ def find_runs(connection: Connection, digits: str, *, limit: int) -> list[UUID]:
     return list(dict.fromkeys([*begin, *end]))
 
 
-def load_run(connection: Connection, run_id: UUID) -> RunReport | None:
-    """Everything that is known of a run."""
+def load_run(connection: Connection, run_id: UUID) -> RunReport:
+    """Everything that is known of a run.
+
+    Raises:
+        NotFound: ORD310, there is no such run, or no more.
+    """
     which = {"run_id": run_id}
     rows = _fetch(connection, "load_run", which)
     if not rows:
-        return None
+        raise NotFound(f"there is no run {run_id}", hint="`ordinaut runs` lists them")
     row = _labelled(rows[0])
     body = row.pop("body")
     queued = {name: row.pop(name) for name in _LEASE}

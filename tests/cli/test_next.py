@@ -1,0 +1,176 @@
+"""`ordinaut next` shows when tasks will fire, from the specs alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from schemas.upcoming import UpcomingList
+from tests.support.cli import Cli
+
+PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: demo\n"
+
+
+def task(name: str, schedule: str) -> str:
+    return dedent(
+        f"""\
+        apiVersion: ordinaut/v1
+        kind: Task
+        name: {name}
+        schedule: {schedule}
+        pipeline: [{{id: look, uses: llm.plan, with: {{a: b}}}}]
+        """
+    )
+
+
+@pytest.fixture
+def specs(folder: Path) -> Path:
+    """Two tasks in one file each, and one that nobody's clock drives."""
+    specs = folder / "specs"
+    specs.mkdir()
+    (specs / "ordinaut.yaml").write_text(PROJECT)
+    (specs / "night.yaml").write_text(task("night", "{cron: '30 2 * * *', timezone: Europe/Rome}"))
+    (specs / "noon.yaml").write_text(task("noon", "{cron: '0 12 * * *', timezone: Asia/Kolkata}"))
+    (specs / "manual.yaml").write_text(task("manual", "{manual: true}"))
+    return specs
+
+
+def found(cli: Cli, *arguments: str) -> list[tuple[str, str]]:
+    answer = cli("next", *arguments, "--json")
+    assert answer.status == 0, answer.stderr
+    upcoming = UpcomingList.model_validate(answer.json)
+    return [(item.task, item.at.isoformat()) for item in upcoming.occurrences]
+
+
+def test_all_tasks_come_in_the_order_of_time_each_in_its_zone(alone: Cli, specs: Path) -> None:
+    assert found(alone, "--from", "2026-01-05", "-n", "4") == [
+        ("night", "2026-01-05T02:30:00+01:00"),
+        ("noon", "2026-01-05T12:00:00+05:30"),
+        ("night", "2026-01-06T02:30:00+01:00"),
+        ("noon", "2026-01-06T12:00:00+05:30"),
+    ]
+
+
+def test_a_task_a_file_or_a_folder_can_be_named(alone: Cli, specs: Path) -> None:
+    start = ("--from", "2026-01-05", "-n", "1")
+    night = [("night", "2026-01-05T02:30:00+01:00")]
+
+    assert found(alone, "night", *start) == night
+    assert found(alone, "specs/night.yaml", *start) == night
+    assert found(alone, "specs/noon.yaml", *start) == [("noon", "2026-01-05T12:00:00+05:30")]
+    assert found(alone, "specs", *start) == night
+    assert found(alone, "--specs", str(specs), *start) == night
+
+
+def test_times_can_be_shown_in_one_zone(alone: Cli, specs: Path) -> None:
+    shown = found(alone, "--from", "2026-01-05", "-n", "2", "--tz", "America/New_York")
+
+    assert shown == [
+        ("noon", "2026-01-05T01:30:00-05:00"),
+        ("night", "2026-01-05T20:30:00-05:00"),
+    ]
+
+
+def test_a_start_without_an_offset_is_in_the_zone_asked_for_or_utc(
+    alone: Cli, specs: Path
+) -> None:
+    in_utc = found(alone, "noon", "--from", "2026-01-05T06:30", "-n", "1")
+    in_zone = found(alone, "noon", "--from", "2026-01-05T11:59", "--tz", "Asia/Kolkata", "-n", "1")
+    with_offset = found(alone, "noon", "--from", "2026-01-05T06:29:59Z", "-n", "1")
+
+    # 12:00 in Kolkata is 06:30 UTC, and the start itself does not count.
+    assert in_utc == [("noon", "2026-01-06T12:00:00+05:30")]
+    assert in_zone == with_offset == [("noon", "2026-01-05T12:00:00+05:30")]
+
+
+def test_what_the_clocks_do_is_marked(alone: Cli, specs: Path) -> None:
+    spring = alone("next", "night", "--from", "2026-03-28T12:00", "-n", "1").stdout
+    autumn = alone("next", "night", "--from", "2026-10-24T12:00", "-n", "1").stdout
+    usual = alone("next", "night", "--from", "2026-06-01", "-n", "1").stdout
+
+    assert "02:30 does not exist that day" in spring
+    assert "Sun 2026-03-29" in spring
+    assert "02:30 happens twice: the first" in autumn
+    assert "Sun 2026-10-25 02:30 +02:00" in autumn
+    assert usual.splitlines()[1].endswith("night")
+
+
+def test_both_of_a_repeated_time_are_marked(alone: Cli, specs: Path) -> None:
+    schedule = "{rrule: 'FREQ=DAILY;BYHOUR=2;BYMINUTE=30', timezone: Europe/Rome, dst_fold: both}"
+    (specs / "night.yaml").write_text(task("night", schedule))
+
+    lines = alone("next", "night", "--from", "2026-10-24T12:00", "-n", "2").lines
+
+    assert lines[1].endswith("02:30 happens twice: the first")
+    assert lines[2].endswith("02:30 happens twice: the second")
+
+
+def test_jitter_is_shown_and_is_always_the_same(alone: Cli, specs: Path) -> None:
+    (specs / "noon.yaml").write_text(task("noon", "{every: 1h, jitter: 10m}"))
+
+    one, other = (alone("next", "noon", "--from", "2026-01-05", "-n", "3").stdout for _ in "ab")
+
+    assert one == other
+    assert one.count("begins ") == 3
+
+
+def test_tasks_that_time_does_not_drive_are_named_aside(alone: Cli, specs: Path) -> None:
+    (specs / "noon.yaml").write_text(task("noon", "{at: '2020-01-01T00:00Z'}"))
+
+    answer = alone("next", "-n", "1")
+
+    assert answer.stderr == "not driven by time, or never again: manual, noon\n"
+    assert "night" in answer.stdout
+    assert alone("next", "manual").stdout == ""
+
+
+def test_without_a_start_it_is_now_and_distances_are_told(alone: Cli, specs: Path) -> None:
+    (specs / "noon.yaml").write_text(task("noon", "{every: 1m}"))
+
+    assert " in " in alone("next", "noon", "-n", "1").lines[1] or "now" in alone("next").stdout
+    assert " in " not in alone("next", "noon", "--from", "2026-01-05").stdout
+
+
+def test_an_unknown_task_is_answered_with_the_nearest(alone: Cli, specs: Path) -> None:
+    answer = alone("next", "nigt")
+
+    assert (answer.status, answer.stdout) == (1, "")
+    assert "error ORD310: there is no task nigt in these specs, and no such file" in answer.stderr
+    assert "did you mean `night`?" in answer.stderr
+
+
+def test_broken_specs_are_shown_with_their_place(alone: Cli, specs: Path) -> None:
+    (specs / "noon.yaml").write_text(task("noon", "{cron: nonsense, timezone: UTC}"))
+
+    answer = alone("next")
+
+    assert (answer.status, answer.stdout) == (1, "")
+    assert "specs/noon.yaml:4:" in answer.stderr
+    assert "error ORD201: the specs hold 1 error" in answer.stderr
+
+
+def test_a_broken_neighbour_does_not_matter_to_one_file(alone: Cli, specs: Path) -> None:
+    (specs / "noon.yaml").write_text("a: [")
+
+    assert found(alone, "specs/night.yaml", "--from", "2026-01-05", "-n", "1")
+    assert alone("next", "specs/noon.yaml").status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--from", "soon"), "'soon' is not ISO 8601"),
+        (("--tz", "Europe/Chisinow"), "error ORD604: unknown time zone 'Europe/Chisinow'"),
+        (("--specs", "nowhere"), "error ORD310: there is no folder nowhere"),
+        (("-n", "0"), "0 is not in the range"),
+    ],
+)
+def test_bad_arguments_are_refused(
+    alone: Cli, specs: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    answer = alone("next", *arguments)
+
+    assert (answer.status, answer.stdout) == (1, "")
+    assert message in answer.stderr

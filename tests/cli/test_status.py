@@ -1,0 +1,220 @@
+"""`ordinaut status` shows on one screen what is applied, who works, what is due and what is still to be told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from redis import Redis
+
+from migrations import migrations
+from runtime.errors import EXIT_LOCKED
+from schemas.status import Status
+from tests.support.cli import Cli
+from tests.support.factories import (
+    NOON,
+    insert_due_work,
+    insert_event,
+    insert_revision,
+    insert_run,
+    insert_schedule,
+    insert_task,
+)
+
+
+def test_an_empty_installation_says_what_to_do(cli: Cli) -> None:
+    found = cli("status")
+
+    assert found.status == 0
+    assert "applied   nothing yet; `ordinaut apply` does it" in found.stdout
+    assert "runtimes  none; `ordinaut up` or `ordinaut runtime` starts one" in found.stdout
+    assert "queue     0 queued, 0 running, 0 waiting\n" in found.stdout
+    assert "outbox    empty: every event is published" in found.stdout
+    assert "TASK" not in found.stdout
+
+
+def test_the_json_holds_everything(cli: Cli, rows: psycopg.Connection, redis_url: str) -> None:
+    revision = insert_revision(rows, git_commit="1a2b3c4d", git_dirty=True, author="Ada")
+    briefing = insert_task(
+        rows, revision_id=revision, schedule={"cron": "0 8 * * *", "timezone": "Europe/Chisinau"}
+    )
+    insert_schedule(rows, briefing, next_for=NOON)
+    insert_task(rows, "manual", namespace="ops", revision_id=revision)
+    last = insert_run(rows, briefing, state="failed")
+    waiting = insert_run(rows, briefing, occurrence_for=NOON - timedelta(hours=1), state="queued")
+    insert_due_work(rows, briefing, waiting, ready_at=NOON)
+    rows.execute("insert into ordinaut.runtime (host, pid, version) values ('lab', 42, '1.0')")
+    insert_event(rows, occurred_at=NOON)
+    with Redis.from_url(redis_url) as client:
+        client.xadd("ordinaut:events", {"any": "thing"})
+
+    status = Status.model_validate(cli("status", "--json").json)
+
+    assert status.database.schema_version == migrations()[-1].number
+    assert status.database.version.split(".")[0].isdigit()
+    assert (status.bus.reachable, status.bus.events) == (True, 1)
+    [applied] = status.revisions
+    assert (applied.revision, applied.commit, applied.dirty, applied.actor) == (
+        revision,
+        "1a2b3c4d",
+        True,
+        "ada",
+    )
+    [runtime] = status.runtimes
+    assert (runtime.host, runtime.pid, runtime.alive, runtime.draining) == ("lab", 42, True, False)
+    queue = status.queue
+    assert (queue.queued, queue.running, queue.waiting, queue.overdue) == (1, 0, 0, 1)
+    assert queue.oldest_ready_at == NOON
+    assert (status.outbox.events, status.outbox.oldest_at) == (1, NOON)
+    assert [
+        (task.task, task.next_for, task.last_run_id, task.last_state) for task in status.tasks
+    ] == [
+        ("briefing", NOON, last, "failed"),
+        ("ops/manual", None, None, None),
+    ]
+
+
+def test_the_screen_shows_tasks_by_their_next_fire(cli: Cli, rows: psycopg.Connection) -> None:
+    zone = {"cron": "0 8 * * *", "timezone": "Asia/Kolkata"}
+    late, early, paused = (
+        insert_task(rows, name, schedule=zone) for name in ("late", "early", "paused")
+    )
+    insert_task(rows, "manual")
+    insert_schedule(rows, late, next_for=NOON + timedelta(days=700))
+    insert_schedule(rows, early, next_for=NOON + timedelta(days=600))
+    insert_schedule(rows, paused, next_for=NOON, paused_at=NOON)
+    insert_run(rows, early)
+
+    lines = cli("status").lines
+    tasks = [line.split()[0] for line in lines[lines.index("") + 2 :]]
+
+    assert tasks == ["early", "late", "manual", "paused"]
+    screen = "\n".join(lines)
+    assert "28 Aug 2027 17:30 +05:30" in screen
+    assert "succeeded" in screen
+    assert "not by time" in screen
+    assert "never" in screen
+
+
+def test_tasks_beyond_the_limit_are_counted(cli: Cli, rows: psycopg.Connection) -> None:
+    for name in ("a", "b", "c"):
+        insert_task(rows, name)
+    insert_task(rows, "retired", retired_at=NOON)
+
+    assert "and 2 more tasks, -n shows them" in cli("status", "-n", "1").stdout
+    assert cli("status", "-n", "1", "--json").json["tasks_total"] == 3
+
+
+def test_work_that_nobody_takes_is_pointed_out(cli: Cli, rows: psycopg.Connection) -> None:
+    task = insert_task(rows)
+    insert_due_work(rows, task, insert_run(rows, task, state="queued"), ready_at=NOON)
+
+    assert (
+        "1 queued, 0 running, 0 waiting; 1 ready and not taken, the oldest since"
+        in cli("status").stdout
+    )
+
+
+def test_work_under_lease_or_not_yet_ready_is_not_overdue(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    task = insert_task(rows)
+    leased = insert_run(rows, task, state="running")
+    asleep = insert_run(rows, task, occurrence_for=NOON + timedelta(hours=1), state="waiting")
+    insert_due_work(rows, task, leased, lease_until="infinity")
+    insert_due_work(rows, task, asleep, ready_at="infinity")
+
+    assert "queue     0 queued, 1 running, 1 waiting\n" in cli("status").stdout
+
+
+def test_each_runtime_says_how_it_is(cli: Cli, rows: psycopg.Connection) -> None:
+    rows.execute(
+        "insert into ordinaut.runtime (host, pid, version, heartbeat_at, draining, stopped_at) values"
+        " ('lab', 1, 'v', ordinaut.now(), false, null),"
+        " ('lab', 2, 'v', ordinaut.now(), true, null),"
+        " ('lab', 3, 'v', ordinaut.now() - interval '1 min', false, null),"
+        " ('lab', 4, 'v', ordinaut.now(), false, ordinaut.now()),"
+        " ('lab', 5, 'v', ordinaut.now() - interval '2 days', false, null)"
+    )
+
+    screen = cli("status").stdout
+
+    assert "runtimes  alive  number 1, process 1 on lab" in screen
+    assert "\n          draining  number 2" in screen
+    assert "\n          silent, last heard 1 min ago  number 3" in screen
+    assert "number 4" not in screen
+    assert "number 5" not in screen
+
+
+def test_every_project_and_environment_shows_its_newest_revision(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    insert_revision(rows, git_commit="0" * 40)
+    insert_revision(rows, git_commit="1a2b3c4d5e6f7081")
+    insert_revision(rows, environment="staging", actor="bob")
+
+    screen = cli("status").stdout
+
+    assert "applied   revision 2 of demo/default, commit 1a2b3c4d5e6f, by ada, now" in screen
+    assert "revision 3 of demo/staging, no commit, by bob, now" in screen
+    assert "revision 1" not in screen
+
+
+def test_local_changes_are_named(cli: Cli, rows: psycopg.Connection) -> None:
+    insert_revision(rows, git_commit="1a2b3c4d", git_dirty=True)
+
+    assert "commit 1a2b3c4d with local changes, by ada" in cli("status").stdout
+
+
+def test_an_outbox_that_grows_shows_since_when(cli: Cli, rows: psycopg.Connection) -> None:
+    insert_event(rows, occurred_at=NOON)
+    assert "1 event not yet published, written " in cli("status").stdout
+
+    insert_event(rows)
+    assert "2 events not yet published, the oldest written " in cli("status").stdout
+
+
+def test_a_redis_that_does_not_answer_is_named_and_exits_with_1(cli: Cli) -> None:
+    found = cli("status", "--redis-url", "redis://:hidden@127.0.0.1:1/0")
+
+    assert found.status == 1
+    assert "redis     Redis at 127.0.0.1:1 cannot be used: " in found.stdout
+    assert "hidden" not in found.stdout + found.stderr
+
+
+def test_no_redis_at_all_is_no_error(cli: Cli) -> None:
+    found = cli("status", ORDINAUT_REDIS_URL="")
+
+    assert found.status == 0
+    assert "redis     none is running; events wait in the outbox" in found.stdout
+
+
+def test_a_database_that_does_not_answer_exits_with_5(cli: Cli) -> None:
+    found = cli("status", "--database-url", "postgresql://127.0.0.1:1/none")
+
+    assert (found.status, found.stdout) == (EXIT_LOCKED, "")
+
+
+def test_an_older_schema_names_the_command_that_mends_it(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    rows.execute("delete from public.ordinaut_migration")
+
+    found = cli("status")
+
+    assert (found.status, found.stdout) == (1, "")
+    assert "error ORD303" in found.stderr
+    assert "run `ordinaut migrate`" in found.stderr
+
+
+@pytest.mark.slow
+def test_an_embedded_database_that_does_not_run_is_started_for_the_command(folder: Path) -> None:
+    cli = Cli()
+    cli("migrate")
+
+    found = cli("status")
+
+    assert found.status == 0
+    assert f"embedded in {Path('.ordinaut')}" in found.stdout
