@@ -31,7 +31,7 @@ from runtime.recorder import Recorder
 from runtime.registry import Registry
 from runtime.relay import Relay
 from runtime.scheduler import Scheduler
-from runtime.service import Service, ServiceGroup
+from runtime.service import Service, ServiceGroup, stop_if_cancelled
 from runtime.store.pool import Pool, open_pool
 from runtime.store.runtimes import beat_runtime, ensure_partitions, register_runtime, stop_runtime
 from runtime.tools.toolbox import Toolbox
@@ -73,6 +73,7 @@ class Heart:
     async def run(self) -> None:
         beats = 0
         while True:
+            stop_if_cancelled()
             try:
                 await beat_runtime(self._pool, self._runtime_id, draining=self.draining)
                 await self._catalogue.refresh()

@@ -14,6 +14,7 @@ import psycopg
 from runtime.clock import Clock
 from runtime.errors import LeaseLost, StoreError
 from runtime.logs import get_logger
+from runtime.service import stop_if_cancelled
 from runtime.store.due_work import Report, record_progress
 from runtime.store.pool import Pool
 from runtime.wake import Bell
@@ -53,6 +54,7 @@ class Recorder:
 
     async def run(self) -> None:
         while True:
+            stop_if_cancelled()
             await self._arrived.wait()
             batch = self._take()
             try:
@@ -81,6 +83,7 @@ class Recorder:
 
     async def _write(self, batch: list[tuple[Report, asyncio.Future[bool]]]) -> None:
         while batch:
+            stop_if_cancelled()
             try:
                 held = await record_progress(self._pool, [report for report, _ in batch])
             except (psycopg.OperationalError, psycopg.errors.SerializationFailure) as error:

@@ -20,8 +20,9 @@ from redis.exceptions import RedisError
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.logs import get_logger
+from runtime.service import stop_if_cancelled
 from runtime.store.outbox import lock_relay, take_events
-from runtime.store.pool import Pool
+from runtime.store.pool import Pool, borrow
 from runtime.tools.waiting import time_limit
 from runtime.wake import Bell, until_next
 
@@ -82,6 +83,7 @@ class Relay:
     async def _publish_forever(self) -> None:
         failures = 0
         while True:
+            stop_if_cancelled()
             try:
                 published = await self._publish_batch()
             except _AWAY as error:
@@ -109,7 +111,7 @@ class Relay:
 
     async def _publish_batch(self) -> int | None:
         """Publish one batch: how many events, or None if another relay is at work."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with borrow(self._pool) as connection, connection.transaction():
             if not await lock_relay(connection):
                 return None
             batch = await take_events(connection, limit=_BATCH)

@@ -16,6 +16,7 @@ from runtime.core.program import task_label
 from runtime.core.schedules import TaskSchedule, compile_schedules
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
+from runtime.service import stop_if_cancelled
 from runtime.store.pool import Pool
 from runtime.store.schedules import (
     Advance,
@@ -60,6 +61,7 @@ class Scheduler:
 
     async def run(self) -> None:
         while True:
+            stop_if_cancelled()
             try:
                 look = await self.run_once()
                 due_in = 0.0 if look.due == _BATCH else await seconds_until_fire(self._pool)

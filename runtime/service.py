@@ -7,7 +7,7 @@ runtime whose relay died must stop and be restarted rather than limp on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from runtime.errors import OrdinautError
@@ -24,6 +24,30 @@ class Service(Protocol):
     async def run(self) -> None:
         """Work until cancelled; clean up on the way out."""
         ...
+
+
+def stop_if_cancelled() -> None:
+    """Raise the cancellation that a library has swallowed.
+
+    A cancellation that arrives together with an answer can get lost on its way through a client library, and the loop of a
+    service would then go on for ever. So every turn of such a loop begins here.
+
+    Raises:
+        CancelledError: this task was asked to stop.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until all of them have ended; what they raise on the way out is not raised here."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        # Said again after a while, for the same reason as above.
+        _, pending = await asyncio.wait(pending, timeout=1.0)
 
 
 class ServiceEnded(OrdinautError):

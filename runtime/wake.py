@@ -14,6 +14,7 @@ import psycopg
 
 from runtime.clock import Clock
 from runtime.logs import get_logger
+from runtime.service import stop_if_cancelled
 from runtime.store.connect import CONNECT_TIMEOUT_SECONDS
 from runtime.store.statements import statement
 
@@ -66,6 +67,7 @@ class Listener:
 
     async def run(self) -> None:
         while True:
+            stop_if_cancelled()
             with contextlib.suppress(psycopg.OperationalError):
                 await self._listen()
             _log.warning("connection for wake-ups lost; reconnecting")

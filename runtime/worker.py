@@ -18,6 +18,7 @@ from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
 from runtime.progress import Progress
 from runtime.registry import Registry
+from runtime.service import end_tasks, stop_if_cancelled
 from runtime.store.due_work import (
     Claim,
     Recorded,
@@ -63,6 +64,7 @@ class Worker:
     async def run(self) -> None:
         try:
             while True:
+                stop_if_cancelled()
                 due_in = await self._look()
                 await self._bell.sleep(until_next(due_in, self._config.poll.total_seconds()))
         finally:
@@ -143,10 +145,7 @@ class Worker:
     async def _hand_back(self) -> None:
         """Stop what still runs and release the leases, so that others need not wait for them to expire."""
         held: list[tuple[UUID, int]] = [(c.run_id, c.lease_epoch) for c in self._active.values()]
-        tasks = list(self._active)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(list(self._active))
         if held:
             with contextlib.suppress(psycopg.Error, PoolTimeout):
                 await release_leases(self._pool, held)

@@ -29,9 +29,7 @@ from runtime.cli.output import (
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.schedules import compile_schedules
 from runtime.errors import OrdinautError
-from schemas.apply import ApplyReport
 from schemas.event import Event
-from schemas.plan import Plan
 
 _TASKS_SHOWN: Final = 20
 
@@ -62,24 +60,26 @@ class Lines:
             echo(line)
 
     def _outcome(self, outcome: Reconciled | OrdinautError, *, first: bool) -> None:
-        match outcome:
-            case OrdinautError():
-                echo(f"{click.style(outcome.code, fg='red')} {outcome.message}")
-                if outcome.hint:
-                    echo(f"  {outcome.hint}")
-            case Reconciled(plan=None, specs=specs, source=source):
-                texts = {file.name: file.data.decode(errors="replace") for file in source.files}
-                echo(as_text(specs.errors, texts).rstrip())
-                echo(
-                    f"{len(specs.errors)} errors: nothing was applied, the last good revision stays in force"
-                )
-            case Reconciled(report=None):
-                if first:
-                    echo(f"{bold('specs')}: nothing changed since the last apply")
-            case Reconciled(plan=Plan() as plan, report=ApplyReport() as report):
-                if not first:
-                    echo(render_plan(plan, look_of_terminal(verbose=False)).rstrip())
-                echo(f"{bold('applied')} revision r{report.revision}: {_counts(report.summary)}")
+        if isinstance(outcome, OrdinautError):
+            echo(f"{click.style(outcome.code, fg='red')} {outcome.message}")
+            if outcome.hint:
+                echo(f"  {outcome.hint}")
+        elif outcome.specs.errors:
+            texts = {
+                file.name: file.data.decode(errors="replace") for file in outcome.source.files
+            }
+            echo(as_text(outcome.specs.errors, texts).rstrip())
+            count = len(outcome.specs.errors)
+            what = "1 error" if count == 1 else f"{count} errors"
+            echo(f"{what}: nothing was applied, the last good revision stays in force")
+        elif outcome.plan is not None and outcome.report is not None:
+            if not first:
+                echo(render_plan(outcome.plan, look_of_terminal(verbose=False)).rstrip())
+            echo(
+                f"{bold('applied')} revision r{outcome.report.revision}: {_counts(outcome.report.summary)}"
+            )
+        elif first:
+            echo(f"{bold('specs')}: nothing changed since the last apply")
 
 
 class JsonLines:
