@@ -9,13 +9,12 @@ from typing import Final, assert_never
 from runtime.core.recurrence.compiled import Compiled
 from runtime.core.recurrence.cron import parse_cron
 from runtime.core.recurrence.days import LAST_YEAR
-from runtime.core.recurrence.effort import Exhausted
+from runtime.core.recurrence.effort import TooCostly
 from runtime.core.recurrence.elapsed import ElapsedRule
 from runtime.core.recurrence.expansion import day_set, full_rule, wall_grid
 from runtime.core.recurrence.period import Periods
 from runtime.core.recurrence.rule import Rule, parse_rule
 from runtime.core.recurrence.sources import (
-    MAX_COUNTED,
     ElapsedSource,
     EverySource,
     ListSource,
@@ -53,6 +52,17 @@ def compile_trigger(trigger: Trigger, *, seed: str = "") -> Compiled:
         raise ScheduleError(
             "jitter is negative", hint="write how long a start may be late at most", code="ORD602"
         )
+    try:
+        return _compile(trigger, seed)
+    except TooCostly:
+        raise ScheduleError(
+            "count is so large that its last occurrence cannot be found",
+            hint="use until, or a smaller count",
+            code="ORD606",
+        ) from None
+
+
+def _compile(trigger: Trigger, seed: str) -> Compiled:
     match trigger:
         case RRuleTrigger():
             return _compile_rrule(trigger, seed)
@@ -110,9 +120,7 @@ def _rule_source(rule: Rule, start: datetime, zone: Zone, trigger: RRuleTrigger)
     match freq:
         case "HOURLY" | "MINUTELY" | "SECONDLY":
             elapsed = ElapsedRule(rule, start, zone, day_set(rule))
-            return _countable(
-                ElapsedSource(elapsed, zone, until=until, count=rule.count), rule.count
-            )
+            return ElapsedSource(elapsed, zone, until=until, count=rule.count)
         case _:
             periods = Periods(
                 unit=freq,
@@ -124,22 +132,7 @@ def _rule_source(rule: Rule, start: datetime, zone: Zone, trigger: RRuleTrigger)
                 week_start=rule.week_start,
             )
             gap, fold = trigger.dst_gap, trigger.dst_fold
-            source = WallSource(periods, zone, gap=gap, fold=fold, until=until, count=rule.count)
-            return _countable(source, rule.count)
-
-
-def _countable(source: Source, count: int | None) -> Source:
-    """The source, if the last of so many occurrences can be found."""
-    if count is not None and count > MAX_COUNTED:
-        try:
-            source.last_at()
-        except Exhausted:
-            raise ScheduleError(
-                f"count {count} is too large to find the last occurrence",
-                hint=f"use until, or a count of at most {MAX_COUNTED}",
-                code="ORD606",
-            ) from None
-    return source
+            return WallSource(periods, zone, gap=gap, fold=fold, until=until, count=rule.count)
 
 
 def _cron_source(trigger: CronTrigger) -> Source:
@@ -151,7 +144,7 @@ def _cron_source(trigger: CronTrigger) -> Source:
         raise ScheduleError(
             "count has no start to count from", hint="write start beside it", code="ORD602"
         )
-    source = WallSource(
+    return WallSource(
         Periods(unit="DAILY", days=cron.day_set(), grid=cron.grid, anchor=start),
         zone,
         gap=trigger.dst_gap or ("skip" if cron.frequency else "end"),
@@ -159,7 +152,6 @@ def _cron_source(trigger: CronTrigger) -> Source:
         until=_until_instant(trigger.until, zone),
         count=trigger.count,
     )
-    return _countable(source, trigger.count)
 
 
 def _every_source(trigger: EveryTrigger) -> Source:

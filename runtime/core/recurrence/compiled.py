@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
 from runtime.core.recurrence.effort import Effort, Exhausted
-from runtime.core.recurrence.sources import BEGINNING, Source, order
+from runtime.core.recurrence.sources import Source, order
 from runtime.core.recurrence.triggers import Occurrence, Trigger
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -114,15 +114,13 @@ def never_fires(compiled: Compiled, now: datetime) -> str | None:
     effort = Effort()
     if next(compiled.following(now, effort), None) is not None:
         return None
-    if effort.spent > effort.limit:
-        return "no occurrence was found within the search's reach; the parts seem to exclude each other"
-    if compiled.next_after(BEGINNING) is None:
-        return "its parts exclude each other, or everything is removed again"
-    bounds = [source.last_at() for source in compiled._sources]  # noqa: SLF001 - same module
+    bounds = [source.last_at for source in compiled._sources]  # noqa: SLF001 - same module
     last = max((bound for bound in bounds if bound is not None), default=None)
-    return "all its occurrences are over" + (
-        f": the last possible instant was {last:%Y-%m-%d %H:%M} UTC" if last else ""
-    )
+    if last is not None and last <= now and None not in bounds:
+        return f"it is over: {last:%Y-%m-%d %H:%M} UTC was the last possible instant"
+    if effort.spent > effort.limit:
+        return "nothing was found within the search's reach; its parts seem to exclude each other"
+    return "its parts exclude each other, or all it gives is taken away again"
 
 
 def _utc(instant: datetime) -> datetime:

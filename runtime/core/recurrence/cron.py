@@ -81,7 +81,7 @@ _MISTAKES: Final = (
         "only LW (the last weekday of the month) is known; for the nearest weekday use `rrule:`",
     ),
     (
-        r".*L.*",
+        r"\d*L|LW|L-\d+",
         _EVERY_FIELD,
         "L is the last day of the month (day-of-month), 5L its last Friday (day-of-week)",
     ),
@@ -183,6 +183,8 @@ def _split(text: str) -> list[str]:
     upper = text.strip().upper()
     if upper.startswith("@"):
         upper = _expand_word(text, upper)
+    if not upper.isascii():
+        _refuse(f"cron {text!r} holds characters that are not ASCII", "type it anew")
     parts = upper.split()
     if len(parts) == len(_FIELDS) - 1:
         parts.insert(0, "0")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from itertools import groupby
 from typing import Final
 
 from runtime.core.recurrence.days import LAST_YEAR, DaySet
@@ -25,6 +24,8 @@ from runtime.core.recurrence.values import Frequency
 from runtime.core.recurrence.zone import Zone, epoch_seconds
 
 _DAY: Final = 86_400
+# Finding a year's offset changes for the first time costs as much as so many steps.
+_SPAN_STEPS: Final = 50
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 LAST_SECOND: Final = epoch_seconds(datetime(LAST_YEAR, 12, 1, tzinfo=UTC))
 _UNITS: Final[dict[Frequency, int]] = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
@@ -47,6 +48,7 @@ class ElapsedRule:
         "_origin",
         "_positions",
         "_step",
+        "_unit",
         "_width",
         "_zone",
         "anchor",
@@ -54,25 +56,25 @@ class ElapsedRule:
     )
 
     def __init__(self, rule: Rule, start: datetime, zone: Zone, days: DaySet) -> None:
-        unit = _UNITS[rule.freq]
+        self._unit = _UNITS[rule.freq]
         occurrence = zone.resolve(start, "shift", "first")[0]
         self.anchor = epoch_seconds(occurrence.at)
         self._zone = zone
         self._days = days
         self._positions = rule.bysetpos
-        self._step = rule.interval * unit
-        self._block = self.anchor - (self.anchor + zone.offset_seconds(self.anchor)) % unit
+        self._step = rule.interval * self._unit
+        self._block = self.anchor - (self.anchor + zone.offset_seconds(self.anchor)) % self._unit
         self._grid = elapsed_grid(rule, start)
-        self._origin, self._width = self._window(rule, unit)
+        self._origin, self._width = self._window(rule)
         self.step = None if _limited(rule) else self._step
 
-    def _window(self, rule: Rule, unit: int) -> tuple[int, int]:
+    def _window(self, rule: Rule) -> tuple[int, int]:
         """First instant, and length, of the part of a block in which instances may lie.
 
         Parts below FREQ that the rule leaves out are DTSTART's, counted from the block's start.
         """
         if rule.freq == "HOURLY" and rule.byminute:
-            return self._block, unit
+            return self._block, self._unit
         if rule.freq != "SECONDLY" and rule.bysecond:
             return self.anchor - (self.anchor - self._block) % 60, 60
         return self.anchor, 1
@@ -84,23 +86,29 @@ class ElapsedRule:
             Exhausted: by the effort.
         """
         low = max(low, self.anchor)
-        if not self._positions:
-            yield from self._hits(low, effort)
-            return
-        first = low - (low - self._block) % self._step
-        for _, members in groupby(
-            self._hits(first, effort), lambda at: (at - self._block) // self._step
-        ):
-            hits = list(members)
+        if self._positions:
+            return self._chosen(low, effort)
+        return self._hits(low, LAST_SECOND, effort)
+
+    def _chosen(self, low: int, effort: Effort) -> Iterator[int]:
+        """What BYSETPOS leaves, block by whole block."""
+        at = low - (low - self._block) % self._step
+        while (first := next(self._hits(at, LAST_SECOND, effort), None)) is not None:
+            effort.spend()
+            block = first - (first - self._block) % self._step
+            hits = [first, *self._hits(first + 1, block + self._unit, effort)]
             size = len(hits)
             wanted = {n - 1 if n > 0 else size + n for n in self._positions if abs(n) <= size}
             yield from (hits[index] for index in sorted(wanted) if hits[index] >= low)
+            at = block + self._step
 
-    def _hits(self, at: int, effort: Effort) -> Iterator[int]:
+    def _hits(self, at: int, stop: int, effort: Effort) -> Iterator[int]:
+        """Instants from `at` on and before `stop` that fit, whatever BYSETPOS says."""
         offset, end = self._zone.span(at)
-        while at < LAST_SECOND:
+        while at < stop:
             effort.spend()
             if at >= end:
+                effort.spend(_SPAN_STEPS)
                 offset, end = self._zone.span(at)
             ahead = (at - self._origin) % self._step
             if ahead >= self._width:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Final, Literal
 
 from runtime.core.recurrence.days import LAST_YEAR, DaySet, bits, kind_of
-from runtime.core.recurrence.effort import Effort
+from runtime.core.recurrence.effort import COUNT_STEPS, Effort, Exhausted
 
 Unit = Literal["YEARLY", "MONTHLY", "WEEKLY", "DAILY"]
 _LAST_ORDINAL: Final = date(LAST_YEAR, 12, 31).toordinal()
@@ -135,21 +136,24 @@ class Periods:
                 return None
             period = self._aligned(self._period_of(day))
 
-    def nth(self, number: int, effort: Effort) -> datetime | None:
+    def nth(self, number: int) -> datetime | None:
         """The wall time of this number, counted from 1 at the anchor; None if the rule gives fewer.
 
         Raises:
-            Exhausted: by the effort.
+            TooCostly: it lies too many periods away.
         """
         low = self._anchor if self._anchor is not None else datetime.min  # noqa: DTZ901 - wall time
         period = self._aligned(self._period_of(low.toordinal()))
-        while (found := self._next_filled(period, effort)) is not None:
-            period, first, mask = found
-            wanted = self._wanted(first, mask, low)
-            if number <= len(wanted):
-                return self._wall(first, list(bits(mask)), wanted[number - 1])
-            number -= len(wanted)
-            period += self._interval
+        effort = Effort(most=COUNT_STEPS)
+        with suppress(Exhausted):
+            while (found := self._next_filled(period, effort)) is not None:
+                effort.found()
+                period, first, mask = found
+                wanted = self._wanted(first, mask, low)
+                if number <= len(wanted):
+                    return self._wall(first, list(bits(mask)), wanted[number - 1])
+                number -= len(wanted)
+                period += self._interval
         return None
 
     def _instances(self, first: int, mask: int, low: datetime) -> Iterator[datetime]:

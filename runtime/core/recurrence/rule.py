@@ -112,22 +112,14 @@ def _contest(message: str, hint: str) -> NoReturn:
 
 def _split(text: str) -> dict[str, str]:
     body = text.strip().upper().removeprefix("RRULE:").removesuffix(";")
-    if not body:
-        refuse("the rule is empty", "write for example FREQ=DAILY;BYHOUR=8;BYMINUTE=30")
-    if not body.isascii():
-        refuse(
-            f"rule {text!r} holds characters that are not ASCII",
-            "retype it; it may have been copied from formatted text",
-        )
+    _check_body(text, body)
     parts: dict[str, str] = {}
     for piece in body.split(";"):
         name, equals, value = piece.partition("=")
-        _check_part(text, piece, name)
+        if name not in _PARTS:
+            _refuse_part(piece, name)
         if not equals or not value:
-            refuse(
-                f"{piece!r} in rule {text!r} has no value",
-                f"write {name or 'NAME'}=VALUE, parts divided by one ;",
-            )
+            refuse(f"{piece!r} in rule {text!r} has no value", f"write {name}=VALUE")
         if name in parts:
             _forbid(
                 f"{name} stands twice in rule {text!r}",
@@ -137,22 +129,26 @@ def _split(text: str) -> dict[str, str]:
     return parts
 
 
-def _check_part(text: str, piece: str, name: str) -> None:
-    if name in _PARTS:
-        return
-    if re.search(r"\s", piece):
-        refuse(
-            f"rule {text!r} holds blanks",
-            "RFC 5545 rules have none: write " + "".join(text.split()),
-        )
+def _check_body(text: str, body: str) -> None:
+    if not body:
+        refuse("the rule is empty", "write for example FREQ=DAILY;BYHOUR=8;BYMINUTE=30")
+    if not body.isascii():
+        refuse(f"rule {text!r} holds characters that are not ASCII", "type it anew")
     for field, advice in _FIELDS.items():
-        if re.match(rf"{field}\b", name):
+        if re.search(rf"(^|[;\s]){field}\b", body):
             refuse(f"{field} is not part of a rule", advice)
+    if "=" not in body:
+        hint = "write for example FREQ=DAILY;BYHOUR=8;BYMINUTE=30; a cron expression is written as `cron:`"
+        refuse(f"{text!r} is not an RFC 5545 rule", hint)
+    if re.search(r"\s", body):
+        joined = re.sub(r"\s+", ";", re.sub(r"\s*([;,=])\s*", r"\1", body))
+        refuse(f"rule {text!r} holds blanks", f"write {joined}")
+
+
+def _refuse_part(piece: str, name: str) -> NoReturn:
     close = difflib.get_close_matches(name, _PARTS, 1, 0.6)
-    refuse(
-        f"{name or piece!r} is not a part of an RFC 5545 rule",
-        f"did you mean {close[0]}?" if close else f"the parts are {', '.join(_PARTS)}",
-    )
+    hint = f"did you mean {close[0]}?" if close else f"the parts are {', '.join(_PARTS)}"
+    refuse(f"{name or repr(piece)} is not a part of an RFC 5545 rule", hint)
 
 
 def _check_combinations(rule: Rule) -> None:

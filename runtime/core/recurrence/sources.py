@@ -16,19 +16,20 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from runtime.core.recurrence.effort import Effort, Exhausted
+from runtime.core.recurrence.days import LAST_YEAR
+from runtime.core.recurrence.effort import COUNT_STEPS, Effort, Exhausted
 from runtime.core.recurrence.elapsed import LAST_SECOND, ElapsedRule
 from runtime.core.recurrence.period import Periods
 from runtime.core.recurrence.triggers import DstFold, Occurrence
 from runtime.core.recurrence.zone import ZERO, GapPolicy, Zone, epoch_seconds, from_epoch
 
-# Occurrences that are counted one by one to find the last; larger counts must be found by arithmetic.
-MAX_COUNTED: Final = 10_000
-# No schedule begins before this.
+_T = TypeVar("_T")
+# No schedule begins before, or goes on after.
+END: Final = datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
 BEGINNING: Final = datetime(2, 1, 1, tzinfo=UTC)
 
 
@@ -48,13 +49,24 @@ class Source(Protocol):
         """
         ...
 
+    @property
     def last_at(self) -> datetime | None:
-        """The instant after which UNTIL or COUNT allows none; None if there is none or COUNT is never reached.
-
-        Raises:
-            Exhausted: COUNT is too large to find it.
-        """
+        """An instant after which UNTIL or COUNT allows none; None if there is none or COUNT is never reached."""
         ...
+
+
+def _counted(found: Iterator[_T], count: int, effort: Effort) -> _T | None:
+    """The last of so many finds; None if there are fewer.
+
+    Raises:
+        TooCostly: by the effort.
+    """
+    with suppress(Exhausted):
+        for number, item in enumerate(found, start=1):
+            effort.found()
+            if number == count:
+                return item
+    return None
 
 
 class WallSource:
@@ -63,9 +75,12 @@ class WallSource:
     Args:
         until: last instant that counts.
         count: how many from the first on; not together with `until`.
+
+    Raises:
+        TooCostly: the last of `count` lies too far away.
     """
 
-    __slots__ = ("_count", "_fold", "_gap", "_last_at", "_last_wall", "_periods", "_zone")
+    __slots__ = ("_fold", "_gap", "_last_wall", "_periods", "_zone", "last_at")
 
     def __init__(
         self,
@@ -81,44 +96,36 @@ class WallSource:
         self._zone = zone
         self._gap: GapPolicy = gap
         self._fold: DstFold = fold
-        self._count = count
-        self._last_at = until
-        self._last_wall = None if until is None else zone.latest_wall(until)
+        self.last_at: datetime | None = until
+        self._last_wall: datetime | None = None
+        if count is not None:
+            self.last_at = self._last_counted(count)
+        if self.last_at is not None and self._last_wall is None:
+            self._last_wall = zone.latest_wall(self.last_at)
 
     def stream(self, after: datetime, effort: Effort) -> Iterator[Occurrence]:
-        last_at = self.last_at()
-        if last_at is not None and after >= last_at:
+        last = self.last_at
+        if last is not None and after >= last:
             return
-        for occurrence in self._unbounded(after, self._last_wall, effort):
-            if last_at is not None and occurrence.at > last_at:
+        for occurrence in self._unbounded(after, effort):
+            if last is not None and occurrence.at > last:
                 return
             yield occurrence
 
-    def last_at(self) -> datetime | None:
-        if self._count is not None:
-            self._find_last(self._count)
-            self._count = None
-        return self._last_at
-
-    def _find_last(self, count: int) -> None:
+    def _last_counted(self, count: int) -> datetime | None:
         if self._gap == "shift" and self._fold != "both":
-            self._last_wall = self._periods.nth(count, Effort())
-            if self._last_wall is not None:
-                self._last_at = self._zone.latest_instant(self._last_wall)
-            return
-        if count > MAX_COUNTED:
-            raise Exhausted
-        counted = list(islice(self._unbounded(BEGINNING, None, Effort(2 * MAX_COUNTED)), count))
-        if len(counted) == count:
-            self._last_at = counted[-1].at
-            self._last_wall = self._zone.latest_wall(counted[-1].at)
+            self._last_wall = self._periods.nth(count)
+            wall = self._last_wall
+            return None if wall is None else self._zone.latest_instant(wall)
+        effort = Effort(most=COUNT_STEPS)
+        last = _counted(self._unbounded(BEGINNING, effort), count, effort)
+        return None if last is None else last.at
 
-    def _unbounded(
-        self, after: datetime, last_wall: datetime | None, effort: Effort
-    ) -> Iterator[Occurrence]:
+    def _unbounded(self, after: datetime, effort: Effort) -> Iterator[Occurrence]:
+        """Occurrences up to the last wall time."""
         waiting: list[tuple[tuple[datetime, bool, datetime], Occurrence]] = []
         for wall in self._periods.walls(self._zone.earliest_wall(after), effort):
-            if last_wall is not None and wall > last_wall:
+            if self._last_wall is not None and wall > self._last_wall:
                 break
             for occurrence in self._zone.resolve(wall, self._gap, self._fold):
                 if occurrence.at > after:
@@ -134,86 +141,70 @@ class WallSource:
 
 
 class ElapsedSource:
-    """A sub-daily rule, by real time."""
+    """A sub-daily rule, by real time; arguments as for `WallSource`."""
 
-    __slots__ = ("_count", "_last", "_rule", "_zone")
+    __slots__ = ("_last", "_rule", "_zone", "last_at")
 
     def __init__(
         self, rule: ElapsedRule, zone: Zone, *, until: datetime | None, count: int | None
     ) -> None:
         self._rule = rule
         self._zone = zone
-        self._count = count
         self._last = None if until is None else epoch_seconds(until)
+        if count is not None:
+            self._last = self._last_counted(count)
+        self.last_at = None if self._last is None else from_epoch(self._last)
 
     def stream(self, after: datetime, effort: Effort) -> Iterator[Occurrence]:
-        last = self._last_second()
         for second in self._rule.instants(epoch_seconds(after) + 1, effort):
-            if last is not None and second > last:
+            if self._last is not None and second > self._last:
                 return
             yield self._zone.read(from_epoch(second))
 
-    def last_at(self) -> datetime | None:
-        last = self._last_second()
-        return None if last is None else from_epoch(last)
-
-    def _last_second(self) -> int | None:
-        if self._count is not None:
-            self._last = self._find_last(self._count)
-            self._count = None
-        return self._last
-
-    def _find_last(self, count: int) -> int | None:
+    def _last_counted(self, count: int) -> int | None:
         if self._rule.step is not None:
             return min(self._rule.anchor + (count - 1) * self._rule.step, LAST_SECOND)
-        if count > MAX_COUNTED:
-            raise Exhausted
-        counted = list(
-            islice(self._rule.instants(self._rule.anchor, Effort(4 * MAX_COUNTED)), count)
-        )
-        return counted[-1] if len(counted) == count else None
+        effort = Effort(most=COUNT_STEPS)
+        return _counted(self._rule.instants(self._rule.anchor, effort), count, effort)
 
 
 class EverySource:
     """A span of real time from an anchor, over and over."""
 
-    __slots__ = ("_every", "_last", "_start")
+    __slots__ = ("_every", "_last", "_start", "last_at")
 
     def __init__(
         self, every: timedelta, start: datetime, *, until: datetime | None, count: int | None
     ) -> None:
         self._every = every
         self._start = start
-        self._last = None if until is None else (until - start) // every
+        furthest = (END - start) // every
+        until = until and min(until, END)
+        self._last = furthest if until is None else (until - start) // every
         if count is not None:
-            self._last = count - 1
+            self._last = min(count - 1, furthest)
+        bounded = until is not None or count is not None
+        self.last_at = start + self._last * every if bounded else None
 
     def stream(self, after: datetime, effort: Effort) -> Iterator[Occurrence]:
-        number = max(0, (after - self._start) // self._every + 1)
-        while self._last is None or number <= self._last:
+        first = max(0, (after - self._start) // self._every + 1)
+        for number in range(first, self._last + 1):
             effort.spend()
-            try:
-                at = self._start + number * self._every
-            except OverflowError:
-                return
+            at = self._start + number * self._every
             yield Occurrence(at, at.replace(tzinfo=None), ZERO, at)
-            number += 1
-
-    def last_at(self) -> datetime | None:
-        return None if self._last is None else self._start + self._last * self._every
 
 
 class ListSource:
     """Occurrences known one by one."""
 
-    __slots__ = ("_listed",)
+    __slots__ = ("_listed", "last_at")
 
     def __init__(self, listed: Iterable[Occurrence]) -> None:
         self._listed = sorted(listed, key=order)
+        self.last_at = self._listed[-1].at if self._listed else None
 
-    def stream(self, after: datetime, effort: Effort) -> Iterator[Occurrence]:  # noqa: ARG002 - a list needs no search
+    def stream(self, after: datetime, effort: Effort) -> Iterator[Occurrence]:
         begin = bisect_right(self._listed, after, key=lambda occurrence: occurrence.at)
-        yield from self._listed[begin:]
-
-    def last_at(self) -> datetime | None:
-        return self._listed[-1].at if self._listed else None
+        for occurrence in self._listed[begin:]:
+            effort.spend()
+            yield occurrence

@@ -58,6 +58,7 @@ _WEEKEND: Final = (5, 6)
 _ALL_DAYS: Final = tuple(range(7))
 _ALL_HOURS: Final = tuple(range(24))
 _MANY_TIMES: Final = 6
+_MINUTES: Final = 60
 _GAP_WORDS: Final[dict[DstGap, str]] = {
     "shift": "a time that does not exist is shifted",
     "skip": "a time that does not exist is skipped",
@@ -265,7 +266,7 @@ def _cron_times(grid: TimeGrid, *, frequency: bool) -> str:
     if hours is None:
         return ""
     step = grid.minutes[1] - grid.minutes[0] if len(grid.minutes) > 1 else 0
-    if step and grid.minutes == tuple(range(0, 60, step)):
+    if step and _MINUTES % step == 0 and grid.minutes == tuple(range(0, _MINUTES, step)):
         return f"every {_counted(step, 'minute')}{hours}"
     if len(grid.minutes) == 1:
         return f"every hour at minute {grid.minutes[0]}{hours}"

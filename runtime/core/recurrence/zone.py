@@ -31,7 +31,7 @@ _AROUND = timedelta(hours=26)
 # Debian cron takes a jump of three hours or more for a correction of the clock, not for daylight saving.
 _DEBIAN_LIMIT = timedelta(hours=3)
 # Offsets are sampled this far apart to find transitions; the closest pair in the tz database lies 6.9 days apart.
-_SAMPLE_SECONDS = 4 * 86400
+_SAMPLE_SECONDS = 6 * 86400
 
 
 def tzdata_version() -> str:
