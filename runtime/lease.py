@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
 from runtime.logs import get_logger
+from runtime.service import stop_if_cancelled
 from runtime.store.due_work import renew_leases
 from runtime.store.pool import Pool
 
@@ -31,7 +32,7 @@ class _Held:
 
 
 class LeaseKeeper:
-    """Service: renews every held lease three times per lease span."""
+    """Service: renews every held lease three times per lease span, and watches that it did."""
 
     name = "lease keeper"
 
@@ -39,47 +40,63 @@ class LeaseKeeper:
         self._pool = pool
         self._clock = clock
         self._lease = lease
+        self._span = lease.total_seconds()
         self._held: dict[UUID, _Held] = {}
 
     def hold(
         self, run_id: UUID, lease_epoch: int, work: asyncio.Task[None], asked_at: float
     ) -> None:
         """Keep a lease that was asked for at monotonic time `asked_at`; `work` is cancelled if it is lost."""
-        self._held[run_id] = _Held(lease_epoch, work, asked_at + self._lease.total_seconds())
+        self._held[run_id] = _Held(lease_epoch, work, asked_at + self._span)
 
     def drop(self, run_id: UUID) -> None:
         """The work is over; the lease needs no more care."""
         self._held.pop(run_id, None)
 
     async def run(self) -> None:
-        while True:
-            await self._clock.sleep(self._lease.total_seconds() / 3)
-            await self.renew()
+        # Side by side: a renewal that hangs must not keep us from seeing that it came too late.
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew_forever())
+            tasks.create_task(self._watch_forever())
 
-    async def renew(self) -> None:
-        """Renew once; cancel what is lost."""
+    async def _renew_forever(self) -> None:
+        wait = self._span / 3
+        while True:
+            stop_if_cancelled()
+            await self._clock.sleep(wait)
+            # After a failure sooner: there is no time to lose.
+            wait = self._span / (3 if await self.renew() else 12)
+
+    async def _watch_forever(self) -> None:
+        while True:
+            stop_if_cancelled()
+            await self._clock.sleep(self._span / 6)
+            self.stop_untrusted()
+
+    async def renew(self) -> bool:
+        """Renew once, and cancel what others hold; false if the database could not be asked."""
         if not self._held:
-            return
+            return True
         asked_at = self._clock.monotonic()
         asked = {run_id: held.lease_epoch for run_id, held in self._held.items()}
         try:
             kept = await renew_leases(self._pool, list(asked.items()), self._lease)
         except (psycopg.OperationalError, PoolTimeout) as error:
             _log.warning("leases not renewed: %s", " ".join(str(error).split()))
-            self._stop_untrusted()
-            return
+            return False
         for run_id, lease_epoch in asked.items():
             held = self._held.get(run_id)
             if held is None or held.lease_epoch != lease_epoch:
                 continue
             if run_id in kept:
-                held.trusted_until = asked_at + self._lease.total_seconds()
+                held.trusted_until = asked_at + self._span
             else:
                 self._lose(run_id, "another runtime holds it")
+        return True
 
-    def _stop_untrusted(self) -> None:
-        # A third of the lease in hand: the next look would come too late.
-        limit = self._clock.monotonic() + self._lease.total_seconds() / 3
+    def stop_untrusted(self) -> None:
+        """Cancel what must be taken as lost before the next look, if no renewal gets through until then."""
+        limit = self._clock.monotonic() + self._span / 4
         for run_id in [
             run_id for run_id, held in self._held.items() if held.trusted_until <= limit
         ]:

@@ -8,11 +8,14 @@ from typing import Any, Final
 from redis.exceptions import RedisError
 
 from runtime.bus import open_bus
+from runtime.cancellation import heeding_cancellation
 from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.service import stop_if_cancelled
 from runtime.stream import BEGINNING, read_entries
 from schemas.event import Event
 
-_BLOCK_MILLISECONDS: Final = 5000
+# Shorter than the client's own timeout, so that silence is never taken for a lost connection.
+_BLOCK_MILLISECONDS: Final = 1000
 _RETRY_SECONDS: Final = 0.5
 
 
@@ -37,9 +40,13 @@ class News:
         last: str | None = None
         async with open_bus(self._redis_url) as bus:
             while True:
+                stop_if_cancelled()
                 try:
-                    last = last or await self._newest(bus)
-                    answer: Any = await bus.xread({self._stream: last}, block=_BLOCK_MILLISECONDS)
+                    with heeding_cancellation():
+                        last = last or await self._newest(bus)
+                        answer: Any = await bus.xread(
+                            {self._stream: last}, block=_BLOCK_MILLISECONDS
+                        )
                 except RedisError:
                     await self._clock.sleep(_RETRY_SECONDS)
                     continue

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
-from psycopg.rows import DictRow
-
+from runtime.store.pool import Connection
 from runtime.store.statements import statement
 
 # Any fixed number serves: it names the one lock under which events are published.
 RELAY_LOCK_ID: Final = 0x6F726472
-
-Connection = psycopg.AsyncConnection[DictRow]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,33 @@
 """The runtime's connections: a small pool for work, and one connection that listens for wake-ups.
 
-Every session has timeouts, and no transaction is ever held across a tool call. Nothing here depends on session state, so
-the pool works through PgBouncer in transaction mode; the listening connection must reach PostgreSQL directly.
+Every session has timeouts, and no transaction is ever held across a tool call. A server that does not answer, because
+it hangs or because the network drops what it says, costs a connection and an `OperationalError`, and nobody waits for
+ever. Nothing here depends on session state, so the pool works through PgBouncer in transaction mode; the listening
+connection must reach PostgreSQL directly.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from runtime.cancellation import heeding_cancellation
 from runtime.errors import DatabaseUnavailable
 from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS, address, unavailable
 
-Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
+Connection = psycopg.AsyncConnection[DictRow]
+Pool = AsyncConnectionPool[Connection]
+
+# Longer than a session waits for a lock, so that the server is the one to say what is wrong, if it can.
+_ANSWER_SECONDS: Final = 15.0
 
 
 async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
@@ -55,8 +67,39 @@ async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
     return pool
 
 
-async def fetch_all(pool: Pool, statement: bytes, params: dict[str, Any]) -> list[DictRow]:
-    """Run one statement on a pooled connection and return its rows."""
-    async with pool.connection() as connection:
+@asynccontextmanager
+async def borrow(pool: Pool, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterator[Connection]:
+    """A connection for a block that takes at most `seconds`; after that it is broken, and its user is told so.
+
+    Raises:
+        psycopg.OperationalError: the database is away, or silent; whether it did what it was asked is unknown.
+        PoolTimeout: no connection became free.
+    """
+    with heeding_cancellation():
+        async with pool.connection() as connection:
+            with _answered_within(seconds, connection):
+                yield connection
+
+
+async def fetch_all(
+    pool: Pool, statement: bytes, params: dict[str, Any], *, seconds: float = _ANSWER_SECONDS
+) -> list[DictRow]:
+    """Run one statement on a pooled connection and return its rows; errors are those of `borrow`."""
+    async with borrow(pool, seconds=seconds) as connection:
         cursor = await connection.execute(statement, params)
         return await cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def _answered_within(seconds: float, connection: Connection) -> Iterator[None]:
+    # Not by cancelling: psycopg would ask the silent server to cancel, and wait for its answer.
+    timer = asyncio.get_running_loop().call_later(seconds, _sever, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _sever(connection: Connection) -> None:
+    with socket.socket(fileno=os.dup(connection.fileno())) as our_end:
+        our_end.shutdown(socket.SHUT_RDWR)

@@ -14,7 +14,8 @@ from runtime.store.due_work import Claim, claim_due
 from runtime.store.pool import Pool, open_pool
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
-from tests.support.probes import within
+from tests.support.probes import eventually, within
+from tests.support.proxy import Proxy
 
 LEASE = timedelta(seconds=15)
 
@@ -82,14 +83,70 @@ async def test_a_runtime_that_cannot_renew_stops_by_its_own_clock_before_the_lea
     keeper = LeaseKeeper(cut_off, clock, LEASE)
     keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
 
-    await clock.advance(5)
-    await keeper.renew()
+    await clock.advance(11)
+    assert not await keeper.renew()
+    keeper.stop_untrusted()
     assert not work.done()
-    await clock.advance(5)
-    await keeper.renew()
+    await clock.advance(1)
+    assert not await keeper.renew()
+    keeper.stop_untrusted()
 
     assert await stopped(work)
     assert clock.monotonic() < LEASE.total_seconds()
+
+
+async def test_a_renewal_that_hangs_keeps_nobody_from_stopping_in_time(
+    database: str,
+    claimed: Claim,
+    work: asyncio.Task[None],
+    clock: FakeClock,
+    connection: psycopg.AsyncConnection,
+) -> None:
+    async with Proxy(database) as proxy:
+        silent = await open_pool(proxy.url)
+        proxy.blackhole()
+        keeper = LeaseKeeper(silent, clock, LEASE)
+        keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+        service = asyncio.create_task(keeper.run())
+
+        await clock.advance(14)
+
+        assert await stopped(work)
+        service.cancel()
+        await proxy.resume()
+        await asyncio.gather(service, return_exceptions=True)
+        await silent.close()
+
+
+async def test_a_renewal_that_failed_is_tried_again_soon(
+    database: str,
+    claimed: Claim,
+    work: asyncio.Task[None],
+    clock: FakeClock,
+    connection: psycopg.AsyncConnection,
+) -> None:
+    async with Proxy(database) as proxy:
+        shaky = await open_pool(proxy.url)
+        keeper = LeaseKeeper(shaky, clock, LEASE)
+        keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+        service = asyncio.create_task(keeper.run())
+
+        proxy.cut()
+        await clock.advance(5)
+        while clock.sleepers < 2:
+            await asyncio.wait((service,), timeout=0.01)
+        await clock.advance(1.25)
+
+        query = "select lease_until - ordinaut.now() from ordinaut.due_work"
+
+        async def is_renewed() -> bool:
+            return await (await connection.execute(query)).fetchone() == (LEASE,)
+
+        await eventually(is_renewed, "the lease is renewed")
+        assert not work.done()
+        service.cancel()
+        await asyncio.gather(service, return_exceptions=True)
+        await shaky.close()
 
 
 async def test_what_is_over_needs_no_more_care(
@@ -128,7 +185,7 @@ async def test_the_service_looks_three_times_a_lease(
     for _ in range(4):
         await clock.advance(5)
         await within(renewed(), "the lease is renewed")
-        while not clock.sleepers:
+        while clock.sleepers < 2:
             await asyncio.wait((service,), timeout=0.01)
     service.cancel()
     await asyncio.gather(service, return_exceptions=True)
