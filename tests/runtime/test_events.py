@@ -96,11 +96,11 @@ async def test_what_a_claim_tells_fits_the_catalogue(database: str) -> None:
 @pytest.mark.parametrize("kind", EVENTS)
 def test_the_documentation_names_every_type_and_its_fields(kind: str) -> None:
     shared = {"run": RunFacts, "step": StepFacts}.get(kind.partition(".")[0])
-    common = set(shared.model_fields) if shared else set()
+    told_above = set(shared.model_fields) if shared else set()
 
     text = section(f"### {kind}")
 
-    for name in set(EVENTS[kind].model_fields) - common:
+    for name in set(EVENTS[kind].model_fields) - told_above:
         assert f"`{name}`" in text, name
 
 

@@ -181,4 +181,4 @@ def _hint(expression: str, at: int) -> str:
 
 def _shown(expression: str) -> str:
     """The expression as a message quotes it: bounded."""
-    return expression if len(expression) <= 80 else expression[:77] + "..."  # noqa: PLR2004
+    return expression if len(expression) <= 80 else expression[:77] + "..."  # noqa: PLR2004 - a line of a message
