@@ -207,7 +207,10 @@ class Child:
     def _has_ended(self) -> bool:
         """Whether it has ended, without reaping it: until then its number and its group's cannot be used again."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.pid, options) is not None
+        try:
+            return os.waitid(os.P_PID, self.pid, options) is not None
+        except ChildProcessError:  # somebody else reaped it
+            return True
 
     def _bury(self) -> None:
         """Reap it, after everything it left running in its group."""

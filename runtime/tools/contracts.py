@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
@@ -26,10 +26,13 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 MAX_SCHEMA_CHARACTERS: Final = 1_000_000
-MAX_STEPS: Final = 200_000
+MAX_STEPS: Final = 100_000
+# Following a reference takes about as long as this many other keywords.
+_REF_STEPS: Final = 10
 MAX_PATTERN_COST: Final = 10_000_000
 MAX_PROBLEMS: Final = 5
 _MESSAGE_CHARACTERS: Final = 200
+_NO_FORMATS: Final = FormatChecker(())
 _REF_DEPTH: Final = 16
 
 _IN_PLACE_LISTS: Final = ("allOf", "anyOf", "oneOf")
@@ -100,7 +103,8 @@ def _compile(schema: dict[str, Any]) -> Validator:
     if isinstance(dialect, str):
         base = validator_for({"$schema": dialect}, default=Draft202012Validator)
     try:
-        base.check_schema(schema)
+        # A pattern in another dialect than Python's is no fault of the schema.
+        base.check_schema(schema, format_checker=_NO_FORMATS)  # type: ignore[call-arg]  # stub lags
     except (SchemaError, RecursionError) as error:
         reason = error.message if isinstance(error, SchemaError) else "nested too deeply"
         raise UnusableSchema(f"not a valid JSON Schema: {_short(reason)}") from error
@@ -113,18 +117,21 @@ def _compile(schema: dict[str, Any]) -> Validator:
 def _bounded(base: type[Validator]) -> type[Validator]:
     """The dialect `base`, where every keyword spends a step and `pattern` knows its cost."""
     keywords: dict[str, Any] = {
-        name: _counted(check) for name, check in base.VALIDATORS.items() if name != "pattern"
+        name: _counted(check, _REF_STEPS if "Ref" in name or name == "$ref" else 1)
+        for name, check in base.VALIDATORS.items()
     }
     extended: type[Validator] = extend(  # type: ignore[no-untyped-call]  # its stub has no types
-        base, {**keywords, "pattern": _counted(_pattern)}
+        base, {**keywords, "pattern": _counted(_pattern, 1)}
     )
     return extended
 
 
-def _counted(check: Callable[..., Iterator[ValidationError] | None]) -> Callable[..., Any]:
+def _counted(
+    check: Callable[..., Iterator[ValidationError] | None], steps: int
+) -> Callable[..., Any]:
     def counted(validator: Validator, value: Any, instance: Any, schema: Any) -> Any:
         left = _steps_left.get()
-        left[0] -= 1
+        left[0] -= steps
         if left[0] < 0:
             raise UnusableSchema(f"checking it takes more than {MAX_STEPS:,} steps")
         return check(validator, value, instance, schema)

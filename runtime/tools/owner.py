@@ -1,8 +1,8 @@
 """The one task that starts, watches, restarts and leaves a tool server.
 
-States: stopped → starting → ready → stopped; failed after a start that did not work or a server that went away. From
-failed it starts again after a pause that doubles from 0.2 s to 30 s. A `lazy` server starts when somebody uses it and
-stops when nobody did for a while; an `always` server runs whenever it can.
+States: stopped → starting → ready → stopping → stopped; failed after a start that did not work or a server that went
+away. From failed it starts again after a pause that doubles from 0.2 s to 30 s. A `lazy` server starts when somebody
+uses it and stops when nobody did for a while; an `always` server runs whenever it can.
 
 A server that let a call go unanswered is suspect: it takes no new call until it has answered something, if need be the
 question for its tools. One that answers nothing any more is replaced once no call is under way.
@@ -27,7 +27,7 @@ from runtime.tools.session import Session, is_handshake_era, open_session
 from runtime.tools.transports import Surroundings, connection_to
 from runtime.tools.waiting import Deadline, time_limit
 
-State = Literal["stopped", "starting", "ready", "failed"]
+State = Literal["stopped", "starting", "ready", "stopping", "failed"]
 
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -192,7 +192,7 @@ class ServerOwner:
             ) as session:
                 self._publish(session)
                 trouble = await self._watch(session)
-                self.session = None
+                self.session, self.state = None, "stopping"
         except Exception as error:  # noqa: BLE001 - one server's trouble, of any kind, must not end its owner
             trouble = trouble or reason_of(error)
             hint = error.hint if isinstance(error, ToolServerError) else ""

@@ -1,0 +1,136 @@
+"""A tool server over HTTP by hand, answering each request as a test wants it, on a port that stays its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+Reply = tuple[bytes, bool]
+"""What is written, and whether the connection is cut off right after it."""
+
+
+def reply(body: object, status: str = "200 OK", *, headers: str = "", cut: bool = False) -> Reply:
+    """A JSON answer; with `cut`, it breaks off in the middle."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}"
+    whole = f"{head}content-length: {len(text)}\r\n\r\n{text}".encode()
+    return (whole[: -len(text) // 2], True) if cut else (whole, False)
+
+
+def stream(*events: str, whole: bool = True) -> Reply:
+    """An event stream; not `whole`, it breaks off."""
+    text = "".join(f"event: message\r\ndata: {event}\r\n\r\n" for event in events)
+    length = len(text) + (0 if whole else 1)
+    head = (
+        f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {length}\r\n\r\n"
+    )
+    return (head + text).encode(), not whole
+
+
+def ok(message: dict[str, Any], result: object) -> Reply:
+    """A JSON-RPC answer."""
+    return reply({"jsonrpc": "2.0", "id": message["id"], "result": result})
+
+
+class RawHttp:
+    """The server. Speaks the 2025-11-25 revision; `tools/call` is answered by `answer`.
+
+    Attributes:
+        answer: what a call gets; None leaves it without an answer.
+        requests: method and headers of all requests so far.
+        session: the session id that it hands out, if any; a request with another one is told that there is no such.
+        port: where it listens.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[dict[str, Any]], Reply | None] = lambda message: ok(
+            message, {"content": []}
+        )
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.session = ""
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def calls(self) -> int:
+        """How many calls arrived."""
+        return sum(method == "tools/call" for method, _ in self.requests)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def start(self) -> None:
+        """Listen, on the same port as before."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        """Cut off everybody and listen no more."""
+        assert self._server is not None
+        self._server.close()
+        for connection in self._connections:
+            connection.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(writer)
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                request, *lines = head.decode().strip().split("\r\n")
+                headers = {
+                    name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
+                }
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                answer = self._reply(request.split()[0], headers, json.loads(body or "null"))
+                if answer is None:
+                    continue
+                writer.write(answer[0])
+                await writer.drain()
+                if answer[1]:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._connections.discard(writer)
+            writer.close()
+
+    def _reply(self, verb: str, headers: dict[str, str], message: Any) -> Reply | None:
+        method = message["method"] if message else verb
+        self.requests.append((method, headers))
+        if "mcp-session-id" in headers and headers["mcp-session-id"] != self.session:
+            return reply("gone", "404 Not Found")
+        if message is None or "id" not in message:
+            return reply("", "405 Method Not Allowed" if message is None else "202 Accepted")
+        return self.answer(message) if method == "tools/call" else self._set_up(message)
+
+    def _set_up(self, message: dict[str, Any]) -> Reply:
+        match message["method"]:
+            case "initialize":
+                handshake = {
+                    "protocolVersion": "2025-11-25",
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "http", "version": "1"},
+                }
+                body = {"jsonrpc": "2.0", "id": message["id"], "result": handshake}
+                return reply(
+                    body, headers=f"mcp-session-id: {self.session}\r\n" if self.session else ""
+                )
+            case "tools/list":
+                tool = {"name": "act", "inputSchema": {"type": "object"}}
+                return ok(message, {"tools": [tool]})
+        return reply("never heard of it", "400 Bad Request")

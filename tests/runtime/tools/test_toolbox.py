@@ -1,0 +1,188 @@
+"""The one door to all tools."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runtime.clock import SYSTEM_CLOCK
+from runtime.tools.builtin import BuiltinTool, call_builtin
+from runtime.tools.catalogue import ToolInfo
+from tests.runtime.tools.conftest import OpenToolbox
+from tests.runtime.tools.servers import is_alive, raw
+from tests.support.probes import eventually, within
+
+
+async def test_a_changed_definition_counts_at_once_and_the_old_server_finishes_its_calls(
+    open_toolbox: OpenToolbox,
+) -> None:
+    changed, same = raw(key="changed"), raw(key="same")
+    box = await open_toolbox(changed, same)
+    await box.tools("same")
+    await box.tools("changed")
+    old, untouched = (status.pid for status in box.status())
+    running = asyncio.create_task(box.call("changed.slow", {"seconds": 0.5}))
+    await eventually(lambda: box.status()[0].running, "a call is under way")
+
+    box.replace([replace(changed, deny=("echo",)), same])
+    refused = await box.call("changed.echo", {})
+    assert old is not None
+    assert is_alive(old)
+
+    assert refused.kind == "rejected"
+    assert (await running).value == "late"
+    await eventually(lambda: not is_alive(old), "the old server is gone")
+    assert box.status()[1].pid == untouched
+    assert (await box.call("same.echo", {})).generation == 1
+
+
+async def test_an_equal_definition_changes_nothing_and_a_missing_one_ends_the_server(
+    open_toolbox: OpenToolbox,
+) -> None:
+    box = await open_toolbox(raw(env={"A": "b"}))
+    await box.call("raw.echo", {})
+    pid = box.status()[0].pid
+
+    box.replace([raw(env={"A": "b"})])
+    assert (await box.call("raw.echo", {})).generation == 1
+    box.replace([])
+
+    assert pid is not None
+    await eventually(lambda: not is_alive(pid), "the server is gone")
+    outcome = await box.call("raw.echo", {})
+    assert outcome.kind == "rejected"
+    assert outcome.error is not None
+    assert outcome.error.message == "there is no tool server 'raw': there are llm"
+
+
+async def test_leaving_does_not_wait_for_calls_of_a_server_that_was_replaced(
+    open_toolbox: OpenToolbox,
+) -> None:
+    box = await open_toolbox(raw())
+    await box.tools("raw")
+    running = asyncio.create_task(box.call("raw.silent", {}))
+    await eventually(lambda: box.status()[0].running, "a call is under way")
+    box.replace([])
+
+    await within(box.stop(), "the end", seconds=5)
+
+    assert (await running).kind == "lost"
+
+
+async def test_a_server_in_a_namespace_is_named_with_it(open_toolbox: OpenToolbox) -> None:
+    box = await open_toolbox(raw(key="team/raw"))
+
+    assert (await box.call("team/raw.echo", {"a": 1})).value == {"a": 1}
+    assert (await box.call("team/raw.a.b", {})).kind == "rejected"
+    assert box.servers() == ["llm", "team/raw"]
+
+
+async def test_a_server_may_take_the_place_of_a_built_in_one(open_toolbox: OpenToolbox) -> None:
+    box = await open_toolbox(raw(key="llm"))
+
+    assert (await box.call("llm.echo", {"a": 1})).value == {"a": 1}
+
+
+async def test_the_toolbox_can_be_left_by_another_task_and_when_its_own_is_cancelled(
+    open_toolbox: OpenToolbox,
+) -> None:
+    box = await open_toolbox(raw("deaf"))
+    await box.tools("raw")
+    pid = box.status()[0].pid
+    assert pid is not None
+
+    stop = asyncio.create_task(box.stop())
+    await eventually(lambda: box.status()[0].state == "stopping", "stopping has begun")
+    assert is_alive(pid)
+    stop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stop
+
+    assert not is_alive(pid)
+
+
+async def test_a_plan_reads_well_whatever_it_is_given(open_toolbox: OpenToolbox) -> None:
+    box = await open_toolbox()
+    given = {
+        "prompt": "Good morning",
+        "events": {
+            "events": [{"start": "09:00", "title": "Stand-up", "room": 4, "notes": None}, "lunch"]
+        },
+        "weather": {"city": "Chisinau", "high_of_day": 21.5, "sky": ["sun", "wind"]},
+        "mail": [],
+        "score": 3,
+        "many": list(range(25)),
+        "long": "x" * 500,
+    }
+
+    outcome = await box.call("llm.plan", given)
+
+    assert outcome.kind == "ok"
+    assert outcome.value["provider"] == "offline"
+    briefing, many, long = outcome.value["text"].rsplit("\n\n", 2)
+    assert briefing == (
+        "Good morning\n\n"
+        "Events\n- 09:00 · Stand-up · room 4\n- lunch\n\n"
+        "Weather\n- City: Chisinau\n- High of day: 21.5\n- Sky: sun, wind\n\n"
+        "Mail\n- nothing\n\n"
+        "Score\n- 3"
+    )
+    assert many.splitlines()[-2:] == ["- 19", "- and 5 more"]
+    assert long == "Long\n- " + "x" * 199 + "…"
+    assert (await box.call("llm.plan", given)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("words", "short"),
+    [
+        (100, "One two three. Four five! Six?"),
+        (5, "One two three. Four five!"),
+        (4, "One two three."),
+        (2, "One two …"),
+    ],
+)
+async def test_a_summary_keeps_whole_sentences(
+    open_toolbox: OpenToolbox, words: int, short: str
+) -> None:
+    box = await open_toolbox()
+
+    outcome = await box.call(
+        "llm.summarize", {"text": "One two three.  Four five! Six?", "max_words": words}
+    )
+
+    assert outcome.value == {"text": short, "provider": "offline"}
+
+
+async def test_built_in_tools_keep_the_same_contract(open_toolbox: OpenToolbox) -> None:
+    box = await open_toolbox()
+
+    unknown = await box.call("llm.summarise", {})
+    wrong = await box.call("llm.summarize", {"txt": "a"})
+
+    assert unknown.error is not None
+    assert unknown.error.message == "llm has no tool summarise: did you mean summarize?"
+    assert (wrong.kind, wrong.sent) == ("contract_error", False)
+    assert [tool.name for tool in await box.tools("llm")] == ["plan", "summarize"]
+
+
+async def test_a_built_in_tool_is_bound_by_time_and_size_as_well() -> None:
+    info = ToolInfo(server="x", name="y", description="", input_schema={})
+
+    async def endless(arguments: Mapping[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    async def unspeakable(arguments: Mapping[str, Any]) -> float:
+        return float("nan")
+
+    async def outcome(run: Any) -> tuple[str, bool]:
+        limit = timedelta(seconds=0.1)
+        got = await call_builtin(BuiltinTool(info, run), {}, clock=SYSTEM_CLOCK, limit=limit)
+        return got.kind, got.sent
+
+    assert await outcome(endless) == ("timeout", True)
+    assert await outcome(unspeakable) == ("contract_error", True)
