@@ -23,7 +23,7 @@ class Problem(Model):
     hint: str = ""
     """What to do, or what was probably meant."""
     file: str
-    """The file, relative to the folder of the specs' parent."""
+    """The file, from the parent of the specs folder on; as it can be opened, in what `validate` prints."""
     line: int = Field(ge=1)
     """The line, from 1."""
     column: int = Field(ge=1)

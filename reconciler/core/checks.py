@@ -109,8 +109,6 @@ def reference_problems(entry: Entry, names: Names) -> Iterator[Problem]:
     for kind, text, path in wanted:
         if names.find(kind, text, namespace) is None and not names.may_exist(text):
             known = names.of_kind(kind, namespace)
-            if kind == "ToolServer":
-                known += sorted(BUILTIN_SERVERS)
             message = f"there is no {kind} `{text}`"
             if not entry.is_written(path):
                 message += ", which the Project's defaults name"

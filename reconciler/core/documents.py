@@ -34,7 +34,8 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NUMBER_STARTS: Final = frozenset("-+.0123456789")
-_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,30})")
+_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_LONGEST_INTEGER: Final = len("-9223372036854775808")
 _FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,4})?"
 )
@@ -66,6 +67,7 @@ class SourceDocument:
         node: the places of `value` and of all its parts.
         text: the whole file, so that a message can point into a long text.
         sound: false when parts were refused and left out, so that what is missing proves nothing.
+        dynamic: whether anything in the file may be an expression; most files of servers and agents need no look.
     """
 
     file: str
@@ -73,6 +75,7 @@ class SourceDocument:
     node: Node
     text: str
     sound: bool
+    dynamic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def read_documents(file: str, data: bytes) -> Reading:
         text = _decoded(data)
     except _StopError as stop:
         return Reading((), (stop.problem(file),))
-    reader = _Reader(file, text)
+    reader = _Reader(file, text, dynamic="${" in text or "vars" in text)
     return Reading(tuple(reader.documents()), tuple(reader.problems))
 
 
@@ -164,6 +167,7 @@ class _Reader:
     stack: list[_Frame] = field(default_factory=list)
     nodes: int = 0
     sound: bool = True
+    dynamic: bool = False
     root: tuple[Any, Node] | None = None
 
     def documents(self) -> Iterator[SourceDocument]:
@@ -197,7 +201,7 @@ class _Reader:
             return
         value, node = root
         if isinstance(value, dict):
-            yield SourceDocument(self.file, value, node, self.text, sound)
+            yield SourceDocument(self.file, value, node, self.text, sound, self.dynamic)
         elif value is not None and sound:
             self._problem(
                 "ORD004",
@@ -300,21 +304,23 @@ class _Reader:
         if value[0] not in _NUMBER_STARTS:
             return self._clean(event, value)
         if _INTEGER.fullmatch(value):
-            whole = int(value)
-            return (
-                whole if whole in _INT64 else self._no_number(event, "does not fit into 64 bits")
-            )
+            return self._whole(event, value)
         if _FLOAT.fullmatch(value) and math.isfinite(real := float(value)):
             return real
         if _FLOAT.fullmatch(value) or _NOT_FINITE.fullmatch(value):
             return self._no_number(event, "is not a number that JSON can hold")
         return value
 
+    def _whole(self, event: Any, digits: str) -> int:
+        if len(digits) <= _LONGEST_INTEGER and (whole := int(digits)) in _INT64:
+            return whole
+        return self._no_number(event, "does not fit into 64 bits")
+
     def _no_number(self, event: Any, why: str) -> int:
         self._problem(
             "ORD007",
             event.start_mark,
-            f"{event.value} {why}",
+            f"{shown(event.value)} {why}",
             "put it in quotes if it is meant as text",
         )
         return 0

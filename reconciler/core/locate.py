@@ -7,7 +7,7 @@ follow what was written: a position into a value that stands alone, where a list
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
@@ -37,7 +37,7 @@ def place_of(document: SourceDocument, path: Path, *, key: bool = False) -> Plac
 def place_in_text(document: SourceDocument, path: Path, text: str, position: int) -> Place:
     """Where character `position` of the text at `path` stands; where that text begins, if it was written with escapes."""
     start = place_of(document, path)
-    lines = document.text.split("\n")
+    lines = _lines(document.text)
     line = lines[start.line - 1] if start.line <= len(lines) else ""
     for quote in (0, 1):
         begin = start.column - 1 + quote
@@ -53,6 +53,12 @@ def place_in_text(document: SourceDocument, path: Path, text: str, position: int
     return start
 
 
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """The lines of a file, in which many problems may be."""
+    return text.split("\n")
+
+
 def path_text(path: Path) -> str:
     """A path as people write it: `pipeline[2].with`."""
     text = ""
@@ -64,6 +70,7 @@ def path_text(path: Path) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
 def models_at(root: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]:
     """The models that may stand at `path`: one, unless a union leaves it open."""
     return tuple(

@@ -7,11 +7,16 @@ nothing here reaches a file or the network.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
-from jsonschema import Draft202012Validator
+import orjson
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import SchemaError, ValidationError
+from pydantic_core import SchemaError as CoreSchemaError
+from pydantic_core import SchemaValidator, core_schema
 
+from reconciler.core.digest import canonical
 from reconciler.core.documents import shown, shown_kind
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
@@ -28,29 +33,29 @@ _ABOUT_PRESENCE: Final = frozenset(
 
 def schema_problems(entry: Entry) -> Iterator[Problem]:
     """What is wrong with a pipeline's JSON Schema."""
-    if not isinstance(entry.document, Pipeline):
-        return
-    schema = entry.document.params
-    for path, target in _references(schema, ("params",)):
-        yield from entry.problem(
-            path,
-            "ORD014",
-            f"`$ref` leads to `{shown(target)}`, outside of this schema",
-            "put the part under `$defs` and refer to it as `#/$defs/name`",
-        )
+    if isinstance(entry.document, Pipeline):
+        for path, message, hint in _flaws(canonical(entry.document.params)):
+            yield from entry.problem(("params", *path), "ORD014", message, hint)
+
+
+Flaw: TypeAlias = tuple[Path, str, str]
+"""Where in a schema something is wrong, what, and what to do."""
+
+
+@lru_cache(maxsize=1024)
+def _flaws(canonical_schema: bytes) -> tuple[Flaw, ...]:
+    """Everything wrong with a schema; asked for it and for every task that uses it."""
+    schema = orjson.loads(canonical_schema)
+    flaws = list(_refused_keywords(schema, schema, ()))
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        path = ("params", *error.absolute_path)
-        yield from entry.problem(path, "ORD014", *_not_a_schema(error))
-        return
-    if schema and schema.get("type", "object") != "object":
-        yield from entry.problem(
-            ("params", "type"),
-            "ORD014",
-            "the schema of parameters describes an object",
-            "write `type: object`",
+        flaws.append((tuple(error.absolute_path), *_not_a_schema(error)))
+    if not flaws and schema.get("type", "object") != "object":
+        flaws.append(
+            (("type",), "the schema of parameters describes an object", "write `type: object`")
         )
+    return tuple(flaws)
 
 
 def _not_a_schema(error: SchemaError) -> tuple[str, str]:
@@ -60,29 +65,93 @@ def _not_a_schema(error: SchemaError) -> tuple[str, str]:
     return f"not a JSON Schema: {shown(error.message, 200)}", ""
 
 
-def _references(schema: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def _refused_keywords(schema: Any, root: Any, path: Path) -> Iterator[Flaw]:
+    """Keywords that would reach outside, lead nowhere, or could take forever."""
     match schema:
         case dict():
             for key, inner in schema.items():
-                if key in ("$ref", "$dynamicRef") and isinstance(inner, str):
-                    if not inner.startswith("#"):
-                        yield (*path, key), inner
-                else:
-                    yield from _references(inner, (*path, key))
+                at = (*path, key)
+                if (refused := _refused(key, inner, root)) is not None:
+                    yield at, *refused
+                elif key not in _DATA:
+                    yield from _refused_keywords(inner, root, at)
         case list():
             for number, inner in enumerate(schema):
-                yield from _references(inner, (*path, number))
+                yield from _refused_keywords(inner, root, (*path, number))
         case _:
             pass
+
+
+def _refused(key: str, value: Any, root: Any) -> tuple[str, str] | None:
+    match key, value:
+        case "$ref", str() if not value.startswith("#"):
+            hint = "put the part under `$defs` and refer to it as `#/$defs/name`"
+            return f"`$ref` leads to `{shown(value)}`, outside of this schema", hint
+        case "$ref", str() if not _leads_somewhere(value, root):
+            return f"`$ref` leads to `{shown(value)}`, which is not there", "write `#/$defs/name`"
+        case "pattern", str() if _matcher(value) is None:
+            hint = "looking ahead or behind and references back to groups are not supported"
+            return f"the pattern `{shown(value)}` cannot be used", hint
+        case "patternProperties", dict():
+            return "`patternProperties` is not supported", "name the properties under `properties`"
+        case "$dynamicRef", str():
+            return "`$dynamicRef` is not supported", "use `$ref`"
+        case _:
+            return None
+
+
+def _leads_somewhere(reference: str, root: Any) -> bool:
+    """Whether a JSON pointer (RFC 6901) after `#` names a part of the schema."""
+    for part in reference.removeprefix("#").split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(root, dict) and name in root:
+            root = root[name]
+        elif isinstance(root, list) and name.isdecimal() and int(name) < len(root):
+            root = root[int(name)]
+        else:
+            return False
+    return reference.startswith("#/") or reference == "#"
+
+
+@lru_cache(maxsize=256)
+def _matcher(pattern: str) -> SchemaValidator | None:
+    """A search for a pattern, or None if it cannot be used.
+
+    Its time grows with the text and no faster, so that no pattern in a pull request can keep a plan busy; Python's own
+    engine makes no such promise.
+    """
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern), _LINEAR)
+    except CoreSchemaError:
+        return None
+
+
+def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    matcher = _matcher(pattern)
+    if isinstance(instance, str) and matcher and not matcher.isinstance_python(instance):
+        yield ValidationError(f"it does not match `{shown(pattern)}`")
+
+
+_LINEAR: Final = core_schema.CoreConfig(regex_engine="rust-regex")
+_DATA: Final = frozenset({"const", "default", "enum", "examples"})
+_Validator: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]  # its stubs say nothing
+    Draft202012Validator, {"pattern": _pattern}
+)
 
 
 def argument_problems(entry: Entry, use: PipelineUse, pipeline: Pipeline) -> Iterator[Problem]:
     """What is wrong with the parameters that a task gives to a pipeline whose schema is valid."""
     given = {**default_params(pipeline), **use.with_}
     schema = pipeline.params or {"type": "object", "additionalProperties": False}
-    for error in Draft202012Validator(schema).iter_errors(given):
-        if error.validator in _ABOUT_PRESENCE or not _has_template(error.instance):
-            yield from _misfit(entry, pipeline, error, given)
+    if _flaws(canonical(pipeline.params)):
+        return
+    try:
+        for error in _Validator(schema).iter_errors(given):
+            if error.validator in _ABOUT_PRESENCE or not _has_template(error.instance):
+                yield from _misfit(entry, pipeline, error, given)
+    except RecursionError:
+        message = f"the JSON Schema of the pipeline {pipeline.name} refers to itself without end"
+        yield from entry.problem(("pipeline", "use"), "ORD014", message)
 
 
 def _misfit(
@@ -126,6 +195,8 @@ def _said(error: ValidationError, pipeline: str) -> str:
         case "enum", list() as wanted:
             words = ", ".join(f"`{shown(str(word))}`" for word in wanted)
             return f"{what} is one of {words}; this is {shown_kind(error.instance)}"
+        case None, _:
+            return f"{what} may not be given"
         case _:
             return f"{what} does not fit its JSON Schema: {shown(error.message, 200)}"
 

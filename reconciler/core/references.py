@@ -6,9 +6,10 @@ exactly. What compiling hands on is absolute: `name` for the default namespace, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from reconciler.core.desired import Key
 from reconciler.core.locate import Path
@@ -39,8 +40,8 @@ class Names:
         unread: whether there are files whose text is not known at all, so that any name may exist.
     """
 
-    known: Set[Key]
-    doubtful: Set[str] = frozenset()
+    known: frozenset[Key]
+    doubtful: frozenset[str] = frozenset()
     unread: bool = False
 
     def find(self, kind: str, text: str, namespace: str) -> Key | None:
@@ -55,12 +56,9 @@ class Names:
         """Whether a name that was not found stands in what could not be read."""
         return self.unread or text.rpartition("/")[2] in self.doubtful
 
-    def of_kind(self, kind: str, namespace: str) -> list[str]:
-        """How the documents of a kind are called from within a namespace."""
-        labels = {key.label for key in self.known if key.kind == kind}
-        return sorted(
-            labels | {k.name for k in self.known if (k.kind, k.namespace) == (kind, namespace)}
-        )
+    def of_kind(self, kind: str, namespace: str) -> tuple[str, ...]:
+        """How the documents of a kind are called from within a namespace, sorted."""
+        return _called(self.known, kind, namespace)
 
     def server(self, address: str, namespace: str) -> str | None:
         """The absolute address of a tool, or None if its server is not known."""
@@ -69,6 +67,14 @@ class Names:
             return address
         found = self.find("ToolServer", server, namespace)
         return f"{found.label}.{tool}" if found else None
+
+
+@lru_cache(maxsize=64)
+def _called(known: frozenset[Key], kind: str, namespace: str) -> tuple[str, ...]:
+    """The names for suggestions; a mistake made in many documents asks for the same ones again and again."""
+    keys = [key for key in known if key.kind == kind]
+    names = {key.label for key in keys} | {key.name for key in keys if key.namespace == namespace}
+    return tuple(sorted(names | BUILTIN_SERVERS if kind == "ToolServer" else names))
 
 
 def steps_of(document: Document) -> Iterator[tuple[Path, Step]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -60,14 +61,17 @@ def _problem(document: SourceDocument, kind: type[Document], error: ErrorDetails
 def _unknown_field(document: SourceDocument, kind: type[Document], path: Path) -> Problem:
     name = str(path[-1])
     owner = path_text(written_path(document, path[:-1]))
-    known = sorted(
-        {name for model in models_at(kind, path[:-1]) for name in fields_by_name(model)}
-    )
+    known = _fields_of(models_at(kind, path[:-1]))
     place = place_of(document, path, key=True)
     message = f"unknown field `{shown(name)}` in " + (
         f"`{owner}`" if owner else f"this {kind.__name__}"
     )
     return problem_at(place, "ORD005", message, _hint_for_unknown(kind, name, known))
+
+
+@cache
+def _fields_of(models: tuple[type[BaseModel], ...]) -> tuple[str, ...]:
+    return tuple(sorted({name for model in models for name in fields_by_name(model)}))
 
 
 _UNFILLED: Final = re.compile(r"\$\{[^}]*\bvars\b")
@@ -81,7 +85,8 @@ _SYNONYMS: Final[dict[str, str]] = {
 }  # fmt: skip
 
 
-def _hint_for_unknown(kind: type[Document], name: str, known: list[str]) -> str:
+@lru_cache(maxsize=1024)
+def _hint_for_unknown(kind: type[Document], name: str, known: tuple[str, ...]) -> str:
     if meant := nearest(name, known, _NEARLY_EQUAL):
         return f"did you mean `{meant}`?"
     if homes := _homes(kind, name):
@@ -110,6 +115,7 @@ def _homes(kind: type[Document], name: str) -> list[str]:
     ]
 
 
+@cache
 def models_below(kind: type[BaseModel], name: str) -> tuple[type[BaseModel], ...]:
     """The models that a field holds, as itself or as its items."""
     tags: tuple[Path, ...] = ((name,), (name, 0), (name, "<use>"), (name, "<steps>", 0))

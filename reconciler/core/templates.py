@@ -80,14 +80,15 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
                 if (wrong := _unusable(reference, site, params, secrets)) is not None:
                     position = max(text.find(str(reference)), 0)
                     yield from entry.problem_in_text(path, text, position, wrong)
-            if site.step is not None and not entry.repaired_field("id", "save_as"):
-                for absent in check_references(steps, graph, steps[site.step].id, read.reads):
+            results = [reference for reference in read.reads if reference.root == "steps"]
+            if results and site.step is not None and not entry.repaired_field("id", "save_as"):
+                for absent in check_references(steps, graph, steps[site.step].id, results):
                     yield from _at_step_reference(entry, path, text, absent)
 
 
 def _plain_text_problems(entry: Entry, sites: tuple[Site, ...]) -> Iterator[Problem]:
     """Expressions where nothing is filled in; without a word they would be taken for text."""
-    if "${" not in entry.source.text:
+    if not entry.source.dynamic:
         return
     before_variables = isinstance(entry.document, Project)
     filled = [written_path(entry.source, site.path) for site in sites]

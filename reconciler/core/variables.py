@@ -22,7 +22,7 @@ def with_variables(
     problems: list[Problem],
 ) -> dict[str, Any]:
     """A document with its variables filled in; an unknown one is reported where it stands, and stays."""
-    if "vars" not in source.text:
+    if not source.dynamic:
         return dict(value)
     return _Filling(source, variables, problems).mapping(value, ())
 
