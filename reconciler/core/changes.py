@@ -161,7 +161,9 @@ class ChangeSet:
         """The set of these, in its one order."""
         return cls(
             changes=tuple(sorted(changes, key=key_of)),
-            problems=tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column, p.code))),
+            problems=tuple(
+                sorted(problems, key=lambda p: (p.file, p.line, p.column, p.code, p.message))
+            ),
         )
 
     def __iter__(self) -> Iterator[Change]:

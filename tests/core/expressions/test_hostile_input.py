@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -106,13 +105,11 @@ def test_the_nesting_of_a_templated_value_is_bounded() -> None:
 )
 def test_a_short_expression_cannot_build_a_huge_value(expression: str) -> None:
     template = compile_template(f"${{{expression}}}")
-    before = time.perf_counter()
 
     with pytest.raises(ExpressionError) as caught:
         template.render(CONTEXT)
 
     assert caught.value.code in {"ORD503", "ORD506"}
-    assert time.perf_counter() - before < 10
     # With a smaller limit, because counting every allocation is slow.
     peak = peak_memory(lambda: failure(lambda: template.render(CONTEXT, limit=100_000)))
     assert peak < 16 * 1024 * 1024
