@@ -24,7 +24,7 @@ import psycopg
 from reconciler.core.changes import Applied
 from reconciler.core.desired import Key
 from reconciler.core.digest import facet_digests
-from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
+from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refusal, refused
 from reconciler.core.standing import (
     footprint_of,
     keys_of,
@@ -35,7 +35,7 @@ from reconciler.core.standing import (
 from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import armed, settle_overdue
 from runtime.core.recurrence import tzdata_version
-from runtime.errors import ApplyLocked, Blocked, Conflicted, StalePlan
+from runtime.errors import ApplyLocked, StalePlan
 from runtime.store import revisions
 from runtime.store.revisions import NewRevision, StagedChange
 from runtime.store.specs import (
@@ -47,7 +47,7 @@ from runtime.store.specs import (
 )
 from schemas.apply import ApplyReport
 from schemas.event import RevisionApplied
-from schemas.plan import Guard, Plan, PlannedChange
+from schemas.plan import Plan, PlannedChange
 
 LOCK_TIMEOUT = timedelta(seconds=10)
 """How long an apply waits for another one before it gives up."""
@@ -169,15 +169,6 @@ def _require_guards(
     stopping = refused(evaluate(footprint, rules_in_force(connection, applied, owner), allowed))
     if stopping:
         raise refusal(stopping)
-
-
-def refusal(guards: tuple[Guard, ...]) -> Blocked | Conflicted:
-    """The error for guards that refuse."""
-    kind = Conflicted if all(guard.name == "conflict" for guard in guards) else Blocked
-    return kind(
-        "the plan " + "; it ".join(guard.message for guard in guards),
-        hint="\n".join(guard.hint for guard in guards),
-    )
 
 
 def _settle_schedules(connection: Connection, plan: Plan) -> datetime:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan, refusal
+from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
 from reconciler.cli.showing import look_of_terminal, problems_shown
-from reconciler.core.guards import Allowed, refused
+from reconciler.core.guards import Allowed, refusal, refused
 from reconciler.core.render import render_plan, render_report
 from reconciler.database import database_to_write
 from reconciler.load import compile_source

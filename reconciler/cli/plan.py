@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from reconciler.apply import refusal
 from reconciler.cli.showing import look_of_terminal, problems_shown
-from reconciler.core.guards import refused
+from reconciler.core.guards import refusal, refused
 from reconciler.core.render import render_plan
 from reconciler.database import database_to_read
 from reconciler.load import compile_source

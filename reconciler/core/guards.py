@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.core.desired import Key
+from runtime.errors import Blocked, Conflicted
 from schemas.plan import Guard
 from schemas.project import Guards
 
@@ -69,6 +70,15 @@ def evaluate(
 def refused(guards: Collection[Guard]) -> tuple[Guard, ...]:
     """The guards that do not let the plan pass."""
     return tuple(guard for guard in guards if not guard.ok)
+
+
+def refusal(guards: Collection[Guard]) -> Blocked | Conflicted:
+    """The error for guards that refuse."""
+    kind = Conflicted if all(guard.name == "conflict" for guard in guards) else Blocked
+    return kind(
+        "the plan " + "; it ".join(guard.message for guard in guards),
+        hint="\n".join(guard.hint for guard in guards),
+    )
 
 
 def _retire(footprint: Footprint, rules: Guards, allowed: Allowed) -> Guard:

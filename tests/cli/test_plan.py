@@ -97,6 +97,14 @@ def test_broken_specs_are_shown_with_their_lines_and_end_with_1(specs: Path, cli
     assert "error ORD201: the specs hold 1 error, so nothing was planned" in plan.stderr
 
 
+def test_broken_specs_are_told_before_any_database_is_asked(specs: Path, alone: Cli) -> None:
+    (specs / "two.yaml").write_text("[")
+
+    plan = alone("plan", "--database-url", "postgresql://127.0.0.1:1/none")
+
+    assert (plan.status, "error ORD201:" in plan.stderr) == (1, True)
+
+
 def test_a_missing_folder_is_named(folder: Path, cli: Cli) -> None:
     plan = cli("plan", "--specs", "nowhere")
 
