@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ import pytest
 from runtime.core.outcomes import OutcomeClass
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.http_server import RawHttp, Reply, ok, reply, stream
-from tests.runtime.tools.servers import SECOND, SUPPORT, http
+from tests.runtime.tools.servers import SECOND, SUPPORT, free_port, http
 from tests.support.probes import eventually
 from tests.support.processes import RunningProcess, started
 
@@ -167,12 +166,6 @@ async def good_http(port: int, folder: Path) -> AsyncIterator[RunningProcess]:
     async with started(cwd=folder, program=program) as process:
         await process.line("Uvicorn running")
         yield process
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])
