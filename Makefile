@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all check format servers node-servers lock clean
+.PHONY: help up test test-all check format generated servers node-servers lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,11 @@ check: $(VENV)/.dev ## Run the linters and type checkers alone
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
+
+generated: $(VENV)/.dev ## Renew what is made from the code: JSON Schemas, references, the database's shape
+	$(BIN)/python -m schemas.export
+	$(BIN)/python -m tests.house.references
+	$(BIN)/python -m tests.house.schema_dump
 
 servers: .servers/.installed node-servers ## Install the third-party tool servers that tests and examples call
 

@@ -25,12 +25,12 @@ _SQL = re.compile(
 )
 _EXECUTING = {"execute", "executemany", "copy", "stream"}
 
+# Deadlines are not among them: how long a network may be silent is the business of the event loop.
 _CLOCKS = {
     "datetime.now", "datetime.utcnow", "datetime.today", "date.today",
     "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today",
     "asyncio.sleep", "anyio.sleep", "anyio.sleep_until", "anyio.current_time",
 }  # fmt: skip
-_LOOP_CLOCKS = {"call_later", "call_at"}
 _ENVIRONMENTS = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
 
 # What a core may not import: anything that reads, writes, waits or knows the machine. `pathlib` names paths, and the pure
@@ -85,7 +85,7 @@ def _clocks(source: Module) -> Iterator[str]:
             yield f"{source.place(node)} imports {name}"
     for node in ast.walk(source.tree):
         name = dotted(node)
-        if name in _CLOCKS or (name.count(".") and name.rpartition(".")[2] in _LOOP_CLOCKS):
+        if name in _CLOCKS:
             yield f"{source.place(node)} {name}"
 
 

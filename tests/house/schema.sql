@@ -1,0 +1,523 @@
+-- Name: ordinaut; Type: SCHEMA; Schema: -; Owner: -
+CREATE SCHEMA ordinaut;
+-- Name: ensure_partitions(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.ensure_partitions(instant timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+    month_start timestamptz;
+    month_end timestamptz;
+    parent text;
+begin
+    for month_start in
+        select date_trunc('month', instant, 'UTC') + make_interval(months => n) from generate_series(-1, 2) n
+    loop
+        month_end := date_trunc('month', month_start + interval '40 days', 'UTC');
+        foreach parent in array array['run', 'step_result', 'step_attempt', 'step_intent', 'event_log'] loop
+            begin
+                execute format(
+                    'create table if not exists ordinaut.%I partition of ordinaut.%I for values from (%L) to (%L)',
+                    parent || to_char(month_start at time zone 'UTC', '_YYYYMM'), parent,
+                    case parent when 'event_log' then month_start::text
+                                else ordinaut.run_id_floor(month_start)::text end,
+                    case parent when 'event_log' then month_end::text
+                                else ordinaut.run_id_floor(month_end)::text end);
+            exception when check_violation then
+                null;
+            end;
+        end loop;
+    end loop;
+end
+$$;
+-- Name: now(); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.now() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN statement_timestamp();
+-- Name: run_id_floor(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.run_id_floor(instant timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (rpad(lpad(to_hex((floor((EXTRACT(epoch FROM instant) * (1000)::numeric)))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
+-- Name: concurrency_slot; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.concurrency_slot (
+    key_digest bigint NOT NULL,
+    slot smallint NOT NULL,
+    run_id uuid NOT NULL,
+    lease_epoch integer NOT NULL,
+    lease_until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+-- Name: due_work; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.due_work (
+    run_id uuid NOT NULL,
+    task_uid bigint NOT NULL,
+    revision_id bigint NOT NULL,
+    ready_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    lease_epoch integer DEFAULT 0 NOT NULL,
+    runtime_id integer,
+    lane smallint NOT NULL,
+    attempt smallint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000');
+-- Name: COLUMN due_work.lease_epoch; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.due_work.lease_epoch IS 'the fencing token: only grows, and every write of a lease holder carries it';
+-- Name: COLUMN due_work.attempt; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.due_work.attempt IS 'counted when a lease is taken, so that work which kills its process is counted too';
+-- Name: event_log; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.event_log (
+    event_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    run_id uuid,
+    data jsonb NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    published_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+)
+PARTITION BY RANGE (published_at);
+-- Name: event_log_default; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.event_log_default (
+    event_id uuid CONSTRAINT event_log_event_id_not_null NOT NULL,
+    sequence bigint CONSTRAINT event_log_sequence_not_null NOT NULL,
+    type text CONSTRAINT event_log_type_not_null NOT NULL,
+    subject text CONSTRAINT event_log_subject_not_null NOT NULL,
+    run_id uuid,
+    data jsonb CONSTRAINT event_log_data_not_null NOT NULL,
+    occurred_at timestamp with time zone CONSTRAINT event_log_occurred_at_not_null NOT NULL,
+    published_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT event_log_published_at_not_null NOT NULL
+);
+-- Name: installation; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.installation (
+    only_one boolean DEFAULT true NOT NULL,
+    installation_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    created_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    CONSTRAINT installation_is_one_row CHECK (only_one)
+);
+-- Name: outbox; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.outbox (
+    outbox_id bigint NOT NULL,
+    event_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    type text NOT NULL,
+    subject text NOT NULL,
+    run_id uuid,
+    data jsonb NOT NULL,
+    occurred_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+-- Name: outbox_outbox_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
+ALTER TABLE ordinaut.outbox ALTER COLUMN outbox_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ordinaut.outbox_outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+-- Name: revision; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.revision (
+    revision_id bigint NOT NULL,
+    parent_id bigint,
+    project text NOT NULL,
+    environment text NOT NULL,
+    kind text NOT NULL,
+    git_commit text,
+    git_tree text,
+    git_branch text,
+    git_dirty boolean DEFAULT false NOT NULL,
+    pull_request text,
+    author text,
+    actor text NOT NULL,
+    plan_digest text NOT NULL,
+    normaliser_version smallint NOT NULL,
+    summary jsonb NOT NULL,
+    applied_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    CONSTRAINT revision_kind CHECK ((kind = ANY (ARRAY['apply'::text, 'rollback'::text, 'heal'::text, 'override'::text, 'adopt'::text])))
+);
+-- Name: revision_revision_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
+ALTER TABLE ordinaut.revision ALTER COLUMN revision_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ordinaut.revision_revision_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+-- Name: run; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.run (
+    run_id uuid NOT NULL,
+    task_uid bigint NOT NULL,
+    revision_id bigint NOT NULL,
+    trigger text NOT NULL,
+    trigger_key text DEFAULT ''::text NOT NULL,
+    occurrence_for timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    reason text,
+    params jsonb,
+    event jsonb,
+    requested_by text,
+    created_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    error jsonb,
+    CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
+    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'backfill'::text, 'run'::text])))
+)
+PARTITION BY RANGE (run_id);
+-- Name: run_default; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.run_default (
+    run_id uuid CONSTRAINT run_run_id_not_null NOT NULL,
+    task_uid bigint CONSTRAINT run_task_uid_not_null NOT NULL,
+    revision_id bigint CONSTRAINT run_revision_id_not_null NOT NULL,
+    trigger text CONSTRAINT run_trigger_not_null NOT NULL,
+    trigger_key text DEFAULT ''::text CONSTRAINT run_trigger_key_not_null NOT NULL,
+    occurrence_for timestamp with time zone CONSTRAINT run_occurrence_for_not_null NOT NULL,
+    due_at timestamp with time zone CONSTRAINT run_due_at_not_null NOT NULL,
+    state text CONSTRAINT run_state_not_null NOT NULL,
+    reason text,
+    params jsonb,
+    event jsonb,
+    requested_by text,
+    created_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT run_created_at_not_null NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    error jsonb,
+    CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
+    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'backfill'::text, 'run'::text])))
+);
+-- Name: runtime; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.runtime (
+    runtime_id integer NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    heartbeat_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    draining boolean DEFAULT false NOT NULL,
+    stopped_at timestamp with time zone
+);
+-- Name: runtime_runtime_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
+ALTER TABLE ordinaut.runtime ALTER COLUMN runtime_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ordinaut.runtime_runtime_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+-- Name: schedule; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.schedule (
+    task_uid bigint NOT NULL,
+    generation integer DEFAULT 1 NOT NULL,
+    cursor_for timestamp with time zone NOT NULL,
+    next_for timestamp with time zone,
+    next_due_at timestamp with time zone,
+    paused_at timestamp with time zone,
+    tzdata text NOT NULL,
+    CONSTRAINT schedule_next_is_whole CHECK (((next_for IS NULL) = (next_due_at IS NULL)))
+)
+WITH (fillfactor='70');
+-- Name: COLUMN schedule.generation; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.schedule.generation IS 'raised when the schedule facet changes; a firing that saw an older one is refused';
+-- Name: COLUMN schedule.cursor_for; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.schedule.cursor_for IS 'every occurrence up to and including this instant is decided';
+-- Name: source_status; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.source_status (
+    project text NOT NULL,
+    environment text NOT NULL,
+    condition text NOT NULL,
+    message text DEFAULT ''::text NOT NULL,
+    seen_commit text,
+    applied_commit text,
+    held_commit text,
+    changed_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+);
+-- Name: spec; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.spec (
+    uid bigint NOT NULL,
+    project text NOT NULL,
+    environment text NOT NULL,
+    kind text NOT NULL,
+    namespace text NOT NULL,
+    name text NOT NULL,
+    revision_id bigint NOT NULL,
+    body jsonb NOT NULL,
+    digest text NOT NULL,
+    protected boolean DEFAULT false NOT NULL,
+    retired_at timestamp with time zone
+);
+-- Name: spec_revision; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.spec_revision (
+    uid bigint NOT NULL,
+    revision_id bigint NOT NULL,
+    action text NOT NULL,
+    body jsonb NOT NULL,
+    digest text NOT NULL,
+    facets jsonb NOT NULL,
+    file text NOT NULL,
+    line integer NOT NULL,
+    CONSTRAINT spec_revision_action CHECK ((action = ANY (ARRAY['create'::text, 'update'::text, 'rename'::text, 'retire'::text, 'adopt'::text])))
+);
+-- Name: spec_uid_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
+ALTER TABLE ordinaut.spec ALTER COLUMN uid ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ordinaut.spec_uid_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+-- Name: step_attempt; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.step_attempt (
+    run_id uuid NOT NULL,
+    step text NOT NULL,
+    iteration integer DEFAULT 0 NOT NULL,
+    attempt smallint NOT NULL,
+    lease_epoch integer NOT NULL,
+    outcome text NOT NULL,
+    error jsonb,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    retry_at timestamp with time zone
+)
+PARTITION BY RANGE (run_id);
+-- Name: step_attempt_default; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.step_attempt_default (
+    run_id uuid CONSTRAINT step_attempt_run_id_not_null NOT NULL,
+    step text CONSTRAINT step_attempt_step_not_null NOT NULL,
+    iteration integer DEFAULT 0 CONSTRAINT step_attempt_iteration_not_null NOT NULL,
+    attempt smallint CONSTRAINT step_attempt_attempt_not_null NOT NULL,
+    lease_epoch integer CONSTRAINT step_attempt_lease_epoch_not_null NOT NULL,
+    outcome text CONSTRAINT step_attempt_outcome_not_null NOT NULL,
+    error jsonb,
+    started_at timestamp with time zone CONSTRAINT step_attempt_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone CONSTRAINT step_attempt_finished_at_not_null NOT NULL,
+    retry_at timestamp with time zone
+);
+-- Name: step_intent; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.step_intent (
+    run_id uuid NOT NULL,
+    step text NOT NULL,
+    iteration integer DEFAULT 0 NOT NULL,
+    attempt smallint NOT NULL,
+    lease_epoch integer NOT NULL,
+    idempotency_key text NOT NULL,
+    intended_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+)
+PARTITION BY RANGE (run_id);
+-- Name: step_intent_default; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.step_intent_default (
+    run_id uuid CONSTRAINT step_intent_run_id_not_null NOT NULL,
+    step text CONSTRAINT step_intent_step_not_null NOT NULL,
+    iteration integer DEFAULT 0 CONSTRAINT step_intent_iteration_not_null NOT NULL,
+    attempt smallint CONSTRAINT step_intent_attempt_not_null NOT NULL,
+    lease_epoch integer CONSTRAINT step_intent_lease_epoch_not_null NOT NULL,
+    idempotency_key text CONSTRAINT step_intent_idempotency_key_not_null NOT NULL,
+    intended_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT step_intent_intended_at_not_null NOT NULL
+);
+-- Name: step_result; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.step_result (
+    run_id uuid NOT NULL,
+    step text NOT NULL,
+    iteration integer DEFAULT 0 NOT NULL,
+    lease_epoch integer NOT NULL,
+    attempt smallint NOT NULL,
+    outcome text NOT NULL,
+    uses text NOT NULL,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    idempotency_key text,
+    server_generation integer DEFAULT 0 NOT NULL,
+    schema_digest text DEFAULT ''::text NOT NULL,
+    usage jsonb,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL
+)
+PARTITION BY RANGE (run_id);
+-- Name: step_result_default; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.step_result_default (
+    run_id uuid CONSTRAINT step_result_run_id_not_null NOT NULL,
+    step text CONSTRAINT step_result_step_not_null NOT NULL,
+    iteration integer DEFAULT 0 CONSTRAINT step_result_iteration_not_null NOT NULL,
+    lease_epoch integer CONSTRAINT step_result_lease_epoch_not_null NOT NULL,
+    attempt smallint CONSTRAINT step_result_attempt_not_null NOT NULL,
+    outcome text CONSTRAINT step_result_outcome_not_null NOT NULL,
+    uses text CONSTRAINT step_result_uses_not_null NOT NULL,
+    input jsonb,
+    output jsonb,
+    error jsonb,
+    idempotency_key text,
+    server_generation integer DEFAULT 0 CONSTRAINT step_result_server_generation_not_null NOT NULL,
+    schema_digest text DEFAULT ''::text CONSTRAINT step_result_schema_digest_not_null NOT NULL,
+    usage jsonb,
+    started_at timestamp with time zone CONSTRAINT step_result_started_at_not_null NOT NULL,
+    finished_at timestamp with time zone CONSTRAINT step_result_finished_at_not_null NOT NULL
+);
+-- Name: task_override; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.task_override (
+    override_id bigint NOT NULL,
+    task_uid bigint NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    created_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    until timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT task_override_kind CHECK ((kind = ANY (ARRAY['pause'::text, 'snooze'::text])))
+);
+-- Name: task_override_override_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
+ALTER TABLE ordinaut.task_override ALTER COLUMN override_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ordinaut.task_override_override_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+-- Name: ordinaut_migration; Type: TABLE; Schema: public; Owner: -
+CREATE TABLE public.ordinaut_migration (
+    number integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+-- Name: event_log_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.event_log ATTACH PARTITION ordinaut.event_log_default DEFAULT;
+-- Name: run_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.run ATTACH PARTITION ordinaut.run_default DEFAULT;
+-- Name: step_attempt_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_attempt ATTACH PARTITION ordinaut.step_attempt_default DEFAULT;
+-- Name: step_intent_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_intent ATTACH PARTITION ordinaut.step_intent_default DEFAULT;
+-- Name: step_result_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_result ATTACH PARTITION ordinaut.step_result_default DEFAULT;
+-- Name: concurrency_slot concurrency_slot_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.concurrency_slot
+    ADD CONSTRAINT concurrency_slot_pkey PRIMARY KEY (key_digest, slot);
+-- Name: due_work due_work_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.due_work
+    ADD CONSTRAINT due_work_pkey PRIMARY KEY (run_id);
+-- Name: event_log event_log_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.event_log
+    ADD CONSTRAINT event_log_pkey PRIMARY KEY (published_at, event_id);
+-- Name: event_log_default event_log_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.event_log_default
+    ADD CONSTRAINT event_log_default_pkey PRIMARY KEY (published_at, event_id);
+-- Name: installation installation_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_one);
+-- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);
+-- Name: revision revision_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.revision
+    ADD CONSTRAINT revision_pkey PRIMARY KEY (revision_id);
+-- Name: run run_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (run_id);
+-- Name: run_default run_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.run_default
+    ADD CONSTRAINT run_default_pkey PRIMARY KEY (run_id);
+-- Name: runtime runtime_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.runtime
+    ADD CONSTRAINT runtime_pkey PRIMARY KEY (runtime_id);
+-- Name: schedule schedule_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.schedule
+    ADD CONSTRAINT schedule_pkey PRIMARY KEY (task_uid);
+-- Name: source_status source_status_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.source_status
+    ADD CONSTRAINT source_status_pkey PRIMARY KEY (project, environment);
+-- Name: spec spec_identity; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.spec
+    ADD CONSTRAINT spec_identity UNIQUE (kind, namespace, name);
+-- Name: spec spec_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.spec
+    ADD CONSTRAINT spec_pkey PRIMARY KEY (uid);
+-- Name: spec_revision spec_revision_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.spec_revision
+    ADD CONSTRAINT spec_revision_pkey PRIMARY KEY (uid, revision_id);
+-- Name: step_attempt step_attempt_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_attempt
+    ADD CONSTRAINT step_attempt_pkey PRIMARY KEY (run_id, step, iteration, attempt);
+-- Name: step_attempt_default step_attempt_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_attempt_default
+    ADD CONSTRAINT step_attempt_default_pkey PRIMARY KEY (run_id, step, iteration, attempt);
+-- Name: step_intent step_intent_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_intent
+    ADD CONSTRAINT step_intent_pkey PRIMARY KEY (run_id, step, iteration, attempt);
+-- Name: step_intent_default step_intent_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_intent_default
+    ADD CONSTRAINT step_intent_default_pkey PRIMARY KEY (run_id, step, iteration, attempt);
+-- Name: step_result step_result_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_result
+    ADD CONSTRAINT step_result_pkey PRIMARY KEY (run_id, step, iteration);
+-- Name: step_result_default step_result_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.step_result_default
+    ADD CONSTRAINT step_result_default_pkey PRIMARY KEY (run_id, step, iteration);
+-- Name: task_override task_override_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.task_override
+    ADD CONSTRAINT task_override_pkey PRIMARY KEY (override_id);
+-- Name: ordinaut_migration ordinaut_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+ALTER TABLE ONLY public.ordinaut_migration
+    ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
+-- Name: due_work_ready; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX due_work_ready ON ordinaut.due_work USING btree (lane, ready_at, run_id);
+-- Name: event_log_by_run; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX event_log_by_run ON ONLY ordinaut.event_log USING btree (run_id) WHERE (run_id IS NOT NULL);
+-- Name: event_log_default_run_id_idx; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX event_log_default_run_id_idx ON ordinaut.event_log_default USING btree (run_id) WHERE (run_id IS NOT NULL);
+-- Name: revision_by_project; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX revision_by_project ON ordinaut.revision USING btree (project, environment, revision_id DESC);
+-- Name: run_active; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX run_active ON ONLY ordinaut.run USING btree (task_uid) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text]));
+-- Name: run_by_task; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX run_by_task ON ONLY ordinaut.run USING btree (task_uid, run_id DESC);
+-- Name: run_default_task_uid_idx; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX run_default_task_uid_idx ON ordinaut.run_default USING btree (task_uid) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text]));
+-- Name: run_default_task_uid_run_id_idx; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX run_default_task_uid_run_id_idx ON ordinaut.run_default USING btree (task_uid, run_id DESC);
+-- Name: schedule_by_due; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX schedule_by_due ON ordinaut.schedule USING btree (next_due_at) WHERE ((next_due_at IS NOT NULL) AND (paused_at IS NULL));
+-- Name: spec_by_project; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX spec_by_project ON ordinaut.spec USING btree (project, environment);
+-- Name: spec_revision_by_revision; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX spec_revision_by_revision ON ordinaut.spec_revision USING btree (revision_id);
+-- Name: task_override_is_single; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE UNIQUE INDEX task_override_is_single ON ordinaut.task_override USING btree (task_uid, kind) WHERE (ended_at IS NULL);
+-- Name: event_log_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.event_log_pkey ATTACH PARTITION ordinaut.event_log_default_pkey;
+-- Name: event_log_default_run_id_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.event_log_by_run ATTACH PARTITION ordinaut.event_log_default_run_id_idx;
+-- Name: run_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.run_pkey ATTACH PARTITION ordinaut.run_default_pkey;
+-- Name: run_default_task_uid_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.run_active ATTACH PARTITION ordinaut.run_default_task_uid_idx;
+-- Name: run_default_task_uid_run_id_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.run_by_task ATTACH PARTITION ordinaut.run_default_task_uid_run_id_idx;
+-- Name: step_attempt_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.step_attempt_pkey ATTACH PARTITION ordinaut.step_attempt_default_pkey;
+-- Name: step_intent_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.step_intent_pkey ATTACH PARTITION ordinaut.step_intent_default_pkey;
+-- Name: step_result_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.step_result_pkey ATTACH PARTITION ordinaut.step_result_default_pkey;
+-- Name: revision revision_parent_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.revision
+    ADD CONSTRAINT revision_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES ordinaut.revision(revision_id);
+-- Name: schedule schedule_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.schedule
+    ADD CONSTRAINT schedule_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
+-- Name: spec spec_revision_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.spec
+    ADD CONSTRAINT spec_revision_id_fkey FOREIGN KEY (revision_id) REFERENCES ordinaut.revision(revision_id);
+-- Name: spec_revision spec_revision_revision_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.spec_revision
+    ADD CONSTRAINT spec_revision_revision_id_fkey FOREIGN KEY (revision_id) REFERENCES ordinaut.revision(revision_id);
+-- Name: spec_revision spec_revision_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.spec_revision
+    ADD CONSTRAINT spec_revision_uid_fkey FOREIGN KEY (uid) REFERENCES ordinaut.spec(uid);
+-- Name: task_override task_override_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.task_override
+    ADD CONSTRAINT task_override_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
