@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
 from runtime.core.recurrence.effort import Effort, Exhausted
-from runtime.core.recurrence.sources import Source, order
+from runtime.core.recurrence.sources import BEGINNING, END, Source, order
 from runtime.core.recurrence.triggers import Occurrence, Trigger
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -126,4 +126,5 @@ def never_fires(compiled: Compiled, now: datetime) -> str | None:
 def _utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError(f"{instant} is a local time; occurrences are asked for by instant")
-    return instant.astimezone(UTC)
+    # Offsets added at the ends of the calendar would leave it.
+    return min(max(instant, BEGINNING), END).astimezone(UTC)

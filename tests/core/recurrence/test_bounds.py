@@ -169,3 +169,13 @@ def test_far_ahead_the_calendar_ends_quietly() -> None:
         CronTrigger("* * * * *", ZONE),
     ):
         assert len(list(islice(compile_trigger(trigger).following(far), 5000))) < 5000
+
+
+def test_any_instant_of_the_calendar_may_be_asked_about() -> None:
+    compiled = compile_trigger(RRuleTrigger("FREQ=DAILY", ZONE, datetime(2026, 1, 1)))
+
+    first = compiled.next_after(datetime.min.replace(tzinfo=UTC))
+
+    assert first is not None
+    assert first.local_at == datetime(2026, 1, 1)
+    assert compiled.next_after(datetime.max.replace(tzinfo=UTC)) is None

@@ -348,3 +348,17 @@ def test_a_fixed_cron_time_runs_once_on_every_day_there_is(zone: str, expression
     } - set(days)
     assert len(set(days)) == len(days)
     assert missing <= ({datetime(2011, 12, 30).date()} if zone == "Pacific/Apia" else set())
+
+
+def test_a_repeated_hour_that_leads_back_to_the_day_before_is_not_jumped_over() -> None:
+    """In 2007 St. John's went from 00:01 on the 4th back to 23:01 on the 3rd."""
+    trigger = RRuleTrigger("FREQ=MINUTELY;BYMONTHDAY=3", "America/St_Johns", datetime(2007, 11, 1))
+
+    found = listed(trigger, 61, "2007-11-04T02:28:30Z")
+
+    assert [f"{occurrence.local_at:%m-%d %H:%M}" for occurrence in found] == [
+        "11-03 23:59",
+        *[f"11-03 23:{minute:02}" for minute in range(1, 60)],
+        "12-03 00:00",
+    ]
+    assert all(occurrence.fold == 1 for occurrence in found[1:60])
