@@ -28,7 +28,8 @@ from runtime.stream import (
 from schemas.event import Event
 
 _POSITION = re.compile(r"\d+(-\d+)?")
-_SHOWN_ELSEWHERE: Final = frozenset({"task", "run_id", "trigger"})
+_SHOWN_ELSEWHERE: Final = frozenset({"task", "run_id", "trigger", "occurrence_for"})
+_USUAL: Final = {"attempt": 1, "outcome": "ok"}
 
 
 def _position(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -130,9 +131,11 @@ def _line(event: Event) -> str:
 
 
 def _facts(data: dict[str, Any]) -> str:
-    """What is left to say: values in their short form, with their names."""
+    """What is left to say: values in their short form, with their names unless they speak for themselves."""
     return "  ".join(
-        _fact(name, value) for name, value in data.items() if name not in _SHOWN_ELSEWHERE
+        _fact(name, value)
+        for name, value in data.items()
+        if name not in _SHOWN_ELSEWHERE and value != _USUAL.get(name)
     )
 
 
@@ -140,8 +143,8 @@ def _fact(name: str, value: Any) -> str:
     match name, value:
         case "error", {"code": code, "message": message}:
             return f"{code} {message}"
-        case "occurrence_for" | "due_at", str():
-            return f"{name.rpartition('_')[0]} {value[:16].replace('T', ' ')}Z"
+        case "due_at", str():
+            return f"due {value[:16].replace('T', ' ')}Z"
         case _, float() | int() if name.endswith("seconds"):
             return f"{name.removesuffix('seconds').replace('_', ' ')}{exact_span(value)}"
         case "step" | "reason", str():

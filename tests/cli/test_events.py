@@ -78,9 +78,10 @@ def test_json_lines_are_cloud_events_with_their_position(cli: Cli, bus: Redis) -
 def test_a_line_tells_what_matters(cli: Cli, bus: Redis) -> None:
     error = {"code": "ORD404", "message": "chat not found"}
     add(bus, "run.started", 1, due_at="2026-01-05T08:30:00+00:00", late_seconds=0.004, revision=3)
-    add(bus, "step.failed", 2, step="send", uses="chat.send", seconds=1.5, error=error)
+    add(bus, "step.failed", 2, step="send", uses="chat.send", attempt=2, seconds=1.5, error=error)
     add(bus, "run.waiting", 3, reason="retry", ready_in_seconds=90.0)
     add(bus, "revision.applied", 4, run=None, commit=None, created=2)
+    add(bus, "step.succeeded", 5, step="look", attempt=1, outcome="ok", seconds=0.012)
 
     lines = cli("events").lines
 
@@ -88,9 +89,12 @@ def test_a_line_tells_what_matters(cli: Cli, bus: Redis) -> None:
         "2026-01-05 08:30:00.004Z  c5a6b66d  run.started       briefing"
         "  due 2026-01-05 08:30Z  late 4 ms  revision=3"
     )
-    assert lines[1].endswith("briefing  send  uses=chat.send  1.50 s  ORD404 chat not found")
+    assert lines[1].endswith(
+        "briefing  send  uses=chat.send  attempt=2  1.50 s  ORD404 chat not found"
+    )
     assert lines[2].endswith("briefing  retry  ready in 1 min 30 s")
-    assert lines[3].endswith("Z            revision.applied  briefing  commit=null  created=2")
+    assert lines[4].endswith("step.succeeded    briefing  look  12 ms")
+    assert lines[3].endswith("Z            revision.applied  briefing  created=2")
 
 
 def test_events_after_a_position_are_all_shown(cli: Cli, bus: Redis) -> None:
