@@ -10,6 +10,7 @@ Run as `python raw_server.py [FAULT...]`. The faults are those of the start and 
     litter    leaves a background process behind and says its number on stderr
     crash     exits right after it has listed its tools
     page      lists its tools on many pages
+    toolless  does not know what tools are
 
 Every other misbehaviour is a tool of this server; see `TOOLS`.
 """
@@ -232,7 +233,7 @@ def serve(message: dict[str, Any]) -> None:
         answer(
             request, {"protocolVersion": "2025-11-25", "capabilities": changes, "serverInfo": info}
         )
-    elif method == "tools/list":
+    elif method == "tools/list" and "toolless" not in FAULTS:
         answer(request, listing(params))
         if "crash" in FAULTS:
             os._exit(4)

@@ -255,6 +255,52 @@ async def has_tool(box: Toolbox, server: str, name: str) -> bool:
     return name in {tool.name for tool in await box.tools(server)}
 
 
+async def test_a_server_without_tools_is_a_server_all_the_same(open_toolbox: OpenToolbox) -> None:
+    box = await open_toolbox(raw("toolless"))
+
+    assert await box.tools("raw") == []
+    assert (await box.call("raw.echo", {})).kind == "rejected"
+
+
+async def test_a_call_that_a_server_refuses_over_an_outdated_list_was_not_sent(
+    open_toolbox: OpenToolbox,
+) -> None:
+    box = await open_toolbox(raw())
+
+    outcome = await box.call("raw.rejected", {"code": -32020, "message": "header mismatch"})
+
+    assert (outcome.kind, outcome.sent) == ("not_sent", False)
+    assert outcome.error is not None
+    assert outcome.error.message == "raw refused the call 3 times, unseen"
+
+
+async def test_a_call_whose_time_is_up_before_it_is_sent_is_not_sent(
+    open_toolbox: OpenToolbox, tmp_path: Path
+) -> None:
+    box = await open_toolbox(raw())
+    await box.tools("raw")
+
+    outcome = await box.call("raw.note", {"file": str(tmp_path / "effects")}, timedelta(0))
+
+    assert (outcome.kind, outcome.sent) == ("not_sent", False)
+    assert list(tmp_path.glob("effects")) == []
+
+
+async def test_stopping_is_prompt_while_a_server_is_under_suspicion(
+    open_toolbox: OpenToolbox,
+) -> None:
+    box = await open_toolbox(raw())
+    await box.tools("raw")
+
+    for _ in range(5):
+        assert (await box.call("raw.silent", {}, timedelta(seconds=0.1))).kind == "timeout"
+        began = SYSTEM_CLOCK.monotonic()
+        await box.stop()
+        assert SYSTEM_CLOCK.monotonic() - began < 3
+        box = await open_toolbox(raw())
+        await box.tools("raw")
+
+
 async def test_a_list_on_many_pages_is_read_to_its_end(open_toolbox: OpenToolbox) -> None:
     box = await open_toolbox(raw(), raw("page", key="paged"))
 

@@ -1,0 +1,65 @@
+"""The tools a server listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.tools.catalogue import Catalogue, ToolInfo
+
+
+def tool(name: str = "t", **schemas: Any) -> ToolInfo:
+    fields = {"input_schema": {"type": "object"}, **schemas}
+    return ToolInfo(server="s", name=name, description="", **fields)
+
+
+def test_the_digest_follows_the_schemas_and_nothing_else() -> None:
+    same = [
+        tool(input_schema={"type": "object", "title": "x"}),
+        tool("renamed", input_schema={"title": "x", "type": "object"}),
+    ]
+    other = [
+        tool(input_schema={"type": "object"}),
+        tool(input_schema={"type": "object", "title": "x"}, output_schema={}),
+    ]
+
+    assert len({each.digest for each in same}) == 1
+    assert len({each.digest for each in [same[0], *other]}) == 3
+
+
+def test_a_tool_whose_schemas_cannot_be_used_cannot_be_used_either() -> None:
+    broken = tool(input_schema={"type": "wish"}, output_schema={"$ref": "elsewhere.json"})
+
+    arguments = broken.argument_error({})
+    result = broken.result_error({}, given=True)
+
+    assert arguments is not None
+    assert arguments.message.startswith(
+        "s.t does not take these arguments: the tool's input schema cannot be used: not a valid JSON Schema"
+    )
+    assert result is not None
+    assert result.message.endswith(
+        "its output schema cannot be used: 'elsewhere.json' is not defined inside the schema"
+    )
+
+
+def test_arguments_nested_without_end_are_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    for value in (endless, deep):
+        problem = tool().argument_error({"a": value})
+        assert problem is not None
+        assert problem.code == "ORD403"
+
+
+def test_of_two_tools_with_one_name_the_first_counts() -> None:
+    first, second = tool(), tool(input_schema={})
+
+    assert Catalogue("s", [first, second]).find("t") is first
+
+
+def test_an_empty_catalogue_says_so() -> None:
+    assert Catalogue("s").missing("t").message == "s has no tool t: it has none"
