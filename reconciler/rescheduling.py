@@ -7,19 +7,18 @@ skipped. So no occurrence is lost between two revisions, and none is invented.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from runtime.core.identity import derive_run_id
-from runtime.core.misfire import CatchUpRule, Decision, decide
-from runtime.core.program import task_label
+from runtime.core.misfire import Decision, Firing
 from runtime.core.schedules import compile_schedules
+from runtime.deciding import decide_schedule, decided
 from runtime.errors import ScheduleError
 from runtime.store.revisions import Armed, Skip, StandingSchedule
 from runtime.store.schedules import Advance, Decided
-from schemas.durations import parse_duration
 
 # What comes of a body that somebody broke by hand: it fires nothing, so it owes nothing, and apply mends it.
 _BROKEN: Final = (ScheduleError, KeyError, TypeError, ValueError, AttributeError)
@@ -37,7 +36,7 @@ class Overdue:
 def settle_overdue(
     standing: Iterable[StandingSchedule], retiring: set[int], now: datetime
 ) -> Overdue:
-    """Decide every occurrence that was due by `now`.
+    """Decide every occurrence whose nominal instant has come by `now`, what jitter still holds back included.
 
     Args:
         standing: the schedules that are about to be replaced or retired.
@@ -45,19 +44,23 @@ def settle_overdue(
     """
     overdue = Overdue()
     for schedule in standing:
-        if schedule.next_due_at is None or schedule.next_due_at > now:
+        if schedule.next_for is None or schedule.next_for > now:
             continue
         try:
-            decisions = _decisions(schedule, now)
+            firings = list(_firings(schedule, now))
         except _BROKEN:
             continue
+        decisions = [decision for firing in firings for decision in firing.decisions]
         if schedule.task_uid in retiring:
             overdue.skips += [_skip(schedule, one, "retired") for one in decisions]
         elif schedule.paused:
             overdue.skips += [_skip(schedule, one, "paused") for one in decisions]
-        else:
-            overdue.decided += [_decided(schedule, one) for one in decisions]
-            overdue.advances.append(_advance(schedule, decisions[-1].occurrence.at))
+        elif firings:
+            for firing in firings:
+                overdue.decided += decided(
+                    schedule.task_uid, schedule.revision_id, schedule.body, firing
+                )
+            overdue.advances.append(_advance(schedule, firings[-1].cursor_for))
     return overdue
 
 
@@ -76,36 +79,13 @@ def armed(task_uid: int, body: Mapping[str, Any], now: datetime) -> Armed | None
     return Armed(task_uid, upcoming.at, upcoming.due_at)
 
 
-def _decisions(standing: StandingSchedule, now: datetime) -> list[Decision]:
-    body = standing.body
-    schedule = compile_schedules(body)
-    rule = CatchUpRule(
-        policy=body["catch_up"]["policy"],
-        window=parse_duration(body["catch_up"]["window"]),
-        max=body["catch_up"]["max"],
-    )
-    decisions: list[Decision] = []
+def _firings(standing: StandingSchedule, now: datetime) -> Iterator[Firing]:
+    """What the schedule owes, batch by batch: one look decides a bounded number, and here nothing may be left over."""
+    schedule = compile_schedules(standing.body)
     cursor = standing.cursor_for
-    # One look decides a bounded batch; here nothing may be left over.
-    while (firing := decide(schedule, cursor, now, rule)).decisions:
-        decisions += firing.decisions
+    while (firing := decide_schedule(standing.body, schedule, cursor, now, ahead=True)).decisions:
+        yield firing
         cursor = firing.cursor_for
-    return decisions
-
-
-def _decided(standing: StandingSchedule, decision: Decision) -> Decided:
-    body, occurrence = standing.body, decision.occurrence
-    return Decided(
-        run_id=derive_run_id(standing.task_uid, "schedule", "", occurrence.at),
-        task_uid=standing.task_uid,
-        task=task_label(body["namespace"], body["name"]),
-        revision_id=standing.revision_id,
-        occurrence_for=occurrence.at,
-        due_at=occurrence.due_at,
-        lane=body["priority"],
-        may_overlap=body["overlap"] == "allow",
-        reason=decision.reason,
-    )
 
 
 def _skip(standing: StandingSchedule, decision: Decision, reason: str) -> Skip:

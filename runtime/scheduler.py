@@ -10,10 +10,9 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
-from runtime.core.identity import derive_run_id
-from runtime.core.misfire import CatchUpRule, Firing, decide
-from runtime.core.program import task_label
+from runtime.core.misfire import Firing
 from runtime.core.schedules import TaskSchedule, compile_schedules
+from runtime.deciding import decide_schedule, decided
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
@@ -27,7 +26,6 @@ from runtime.store.schedules import (
     seconds_until_fire,
 )
 from runtime.wake import Bell, until_next
-from schemas.durations import parse_duration
 
 _log = get_logger("scheduler")
 _BATCH: Final = 500
@@ -77,13 +75,13 @@ class Scheduler:
         decisions: list[Decided] = []
         for schedule in due:
             try:
-                firing, decided = self._decide(schedule)
+                firing, written = self._decide(schedule)
             except OrdinautError:
                 # One broken schedule must not stop the others; a plan refuses such specs, so this is a fault of ours.
                 _log.exception("schedule of task %s cannot be expanded", schedule.task_uid)
                 continue
             advances.append(_advance(schedule, firing))
-            decisions.extend(decided)
+            decisions.extend(written)
         if not advances:
             return Look(due=0)
         fired = await fire_schedules(self._pool, advances, decisions)
@@ -92,28 +90,8 @@ class Scheduler:
         return Look(len(due), fired.queued, fired.skipped)
 
     def _decide(self, due: DueSchedule) -> tuple[Firing, list[Decided]]:
-        body = due.body
-        rule = CatchUpRule(
-            policy=body["catch_up"]["policy"],
-            window=parse_duration(body["catch_up"]["window"]),
-            max=body["catch_up"]["max"],
-        )
-        firing = decide(self._schedule(due), due.cursor_for, due.now, rule)
-        decided = [
-            Decided(
-                run_id=derive_run_id(due.task_uid, "schedule", "", decision.occurrence.at),
-                task_uid=due.task_uid,
-                task=task_label(body["namespace"], body["name"]),
-                revision_id=due.revision_id,
-                occurrence_for=decision.occurrence.at,
-                due_at=decision.occurrence.due_at,
-                lane=body["priority"],
-                may_overlap=body["overlap"] == "allow",
-                reason=decision.reason,
-            )
-            for decision in firing.decisions
-        ]
-        return firing, decided
+        firing = decide_schedule(due.body, self._schedule(due), due.cursor_for, due.now)
+        return firing, decided(due.task_uid, due.revision_id, due.body, firing)
 
     def _schedule(self, due: DueSchedule) -> TaskSchedule:
         key = (due.task_uid, due.revision_id)

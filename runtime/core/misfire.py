@@ -60,14 +60,28 @@ class Firing:
     upcoming: Occurrence | None
 
 
-def decide(schedule: Expansion, cursor_for: datetime, now: datetime, rule: CatchUpRule) -> Firing:
-    """Decide every occurrence after the cursor whose due time has come, at most `BATCH` of them."""
+def decide(
+    schedule: Expansion,
+    cursor_for: datetime,
+    now: datetime,
+    rule: CatchUpRule,
+    *,
+    ahead: bool = False,
+) -> Firing:
+    """Decide every occurrence after the cursor whose due time has come, at most `BATCH` of them.
+
+    With `ahead`, those too whose nominal instant has come and whose due time jitter has put off.
+    """
+
+    def has_come(occurrence: Occurrence) -> bool:
+        return (occurrence.at if ahead else occurrence.due_at) <= now
+
     reached: list[Occurrence] = []
     upcoming = schedule.next_after(cursor_for)
-    while upcoming is not None and upcoming.due_at <= now and len(reached) < BATCH:
+    while upcoming is not None and has_come(upcoming) and len(reached) < BATCH:
         reached.append(upcoming)
         upcoming = schedule.next_after(upcoming.at)
-    complete = upcoming is None or upcoming.due_at > now
+    complete = upcoming is None or not has_come(upcoming)
     return Firing(
         decisions=tuple(_judge(reached, now, rule, complete=complete)),
         cursor_for=reached[-1].at if reached else cursor_for,

@@ -70,7 +70,7 @@ class StandingSchedule:
     task_uid: int
     generation: int
     cursor_for: datetime
-    next_due_at: datetime | None
+    next_for: datetime | None
     paused: bool
     revision_id: int
     body: Mapping[str, Any]

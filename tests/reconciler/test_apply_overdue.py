@@ -188,3 +188,18 @@ class TestQueue:
 
         assert bench.rows("select state from ordinaut.run") == [("queued",)]
         assert bench.row("select count(*) from ordinaut.due_work") == (1,)
+
+
+def test_what_jitter_still_holds_back_keeps_its_due_time_under_a_new_schedule(
+    bench: Bench,
+) -> None:
+    bench.stop_the_clock(START)
+    bench.apply(specs(task("one", "every: 1h, jitter: 50m"), task("two")))
+    [(nominal, due)] = bench.rows("select next_for, next_due_at from ordinaut.schedule")
+    assert nominal < due
+    bench.stop_the_clock(nominal + (due - nominal) / 2)
+
+    bench.apply(specs(task("one", "every: 3h"), task("two")))
+
+    assert bench.rows(RUNS, "one") == [(nominal, "queued", None, 1)]
+    assert bench.rows("select ready_at from ordinaut.due_work") == [(due,)]

@@ -25,7 +25,7 @@ select uid from ordinaut.spec where uid = any(%(uids)s::bigint[]) order by uid f
 -- name: lock_schedules
 -- The schedules of these tasks as they stand, each with the body that it was made of.
 -- Locks: the schedule rows, by task, so that no runtime fires them before the commit.
-select c.task_uid, c.generation, c.cursor_for, c.next_due_at, c.paused_at is not null as paused, s.revision_id, s.body
+select c.task_uid, c.generation, c.cursor_for, c.next_for, c.paused_at is not null as paused, s.revision_id, s.body
 from ordinaut.schedule c
 join ordinaut.spec s on s.uid = c.task_uid
 where c.task_uid = any(%(uids)s::bigint[])

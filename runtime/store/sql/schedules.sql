@@ -54,7 +54,7 @@ with firing as materialized (
     returning run_id, state, reason
 ), new_work as (
     insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, lane)
-    select j.run_id, j.task_uid, j.revision_id, ordinaut.now(), j.lane
+    select j.run_id, j.task_uid, j.revision_id, greatest(ordinaut.now(), j.due_at), j.lane
     from judged j join new_run n on n.run_id = j.run_id and n.state = 'queued'
 ), told as (
     insert into ordinaut.outbox (type, subject, run_id, data)
