@@ -8,9 +8,10 @@ from pathlib import Path
 from reconciler.apply import Request, apply_plan
 from reconciler.core.desired import Specs
 from reconciler.load import compile_source
-from reconciler.origin import actor, plan_source
+from reconciler.origin import plan_source
 from reconciler.planning import plan_against
 from reconciler.source import Source, read_source
+from runtime.actor import current_actor
 from runtime.store.connect import connect
 from schemas.apply import ApplyReport
 from schemas.plan import Plan
@@ -48,5 +49,5 @@ def reconcile_once(conninfo: str, folder: Path, environment: str) -> Reconciled:
         plan = plan_against(connection, specs, plan_source(specs.project, folder))
         if not plan.changes:
             return Reconciled(source, specs, plan)
-        report = apply_plan(connection, plan, Request(actor=actor()))
+        report = apply_plan(connection, plan, Request(actor=current_actor()))
     return Reconciled(source, specs, plan, report)

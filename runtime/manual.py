@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +10,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import TupleRow
 
+from runtime.actor import current_actor
 from runtime.clock import Clock
 from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
@@ -113,13 +111,3 @@ def follow_run(
                 if run.is_over:
                     return run
             runner.run(clock.sleep(_LOOK_AGAIN_SECONDS))
-
-
-def current_actor() -> str:
-    """Who runs this program: the user's name and the machine's."""
-    uid = os.geteuid()
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = str(uid)
-    return f"{name}@{socket.gethostname()}"

@@ -14,10 +14,10 @@ from reconciler.core.guards import Allowed, refusal, refused
 from reconciler.core.render import render_plan, render_report
 from reconciler.database import database_to_write
 from reconciler.load import compile_source
-from reconciler.origin import actor
 from reconciler.planfile import read_plan
 from reconciler.planning import plan_specs, require_sound
 from reconciler.source import read_source
+from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json_line
 from runtime.config import Config
@@ -70,7 +70,7 @@ def apply(
     error, 3 if a guard refuses, 4 if the plan is stale or in conflict, 5 if a lock or the database cannot be had.
     """
     allowed = Allowed(retire=allow_retire, adopt=allow_adopt, conflicts=force_conflicts)
-    request = Request(actor=actor(), allowed=allowed, lock_timeout=lock_timeout)
+    request = Request(actor=current_actor(), allowed=allowed, lock_timeout=lock_timeout)
     if plan_file is not None:
         made = read_plan(plan_file)
         with database_to_write(config, request.actor) as connection:

@@ -12,9 +12,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import current_actor
 from runtime.clock import SYSTEM_CLOCK
 from runtime.errors import NotFound
-from runtime.manual import current_actor, follow_run
+from runtime.manual import follow_run
 from runtime.store.connect import connect
 from schemas.run import RunReport
 from tests.support.cli import Cli
@@ -240,13 +241,6 @@ async def test_ctrl_c_while_waiting_leaves_the_run_alone(
 
     assert (done.status, done.stdout, "Traceback" in done.stderr) == (130, "", False)
     assert [row["state"] for row in stored(rows)] == ["queued"]
-
-
-def test_a_user_without_a_name_is_called_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
-    monkeypatch.setattr("socket.gethostname", lambda: "lab")
-
-    assert current_actor() == "4000000@lab"
 
 
 def finish(connection: psycopg.Connection, state: str, error: str | None) -> None:

@@ -1,23 +1,20 @@
-"""Who applies, and from where."""
+"""Where a plan comes from."""
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from reconciler.origin import actor, plan_source
+from reconciler.origin import plan_source
 from schemas.plan import PlanSource
-
-CI = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME")
 
 
 @pytest.fixture(autouse=True)
 def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever runs these tests is not asked."""
-    for name in (*CI, "GITHUB_REF", "CI_MERGE_REQUEST_IID"):
+    for name in ("GITHUB_REF", "CI_MERGE_REQUEST_IID"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -40,28 +37,6 @@ def repository(tmp_path: Path) -> Path:
     ):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     return tmp_path
-
-
-def test_an_actor_is_a_user_on_a_host() -> None:
-    user, _, host = actor().partition("@")
-
-    assert user
-    assert host == socket.gethostname()
-
-
-def test_a_user_without_a_name_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
-
-    assert actor() == f"unknown@{socket.gethostname()}"
-
-
-@pytest.mark.parametrize("name", CI)
-def test_a_ci_system_names_its_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "ada")
-
-    assert actor() == "ada@ci"
 
 
 def test_a_folder_outside_of_git_has_no_commit(tmp_path: Path) -> None:
