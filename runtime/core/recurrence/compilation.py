@@ -15,6 +15,7 @@ from runtime.core.recurrence.expansion import day_set, full_rule, wall_grid
 from runtime.core.recurrence.period import Periods
 from runtime.core.recurrence.rule import Rule, parse_rule
 from runtime.core.recurrence.sources import (
+    BEGINNING,
     ElapsedSource,
     EverySource,
     ListSource,
@@ -36,7 +37,8 @@ from runtime.core.recurrence.zone import ZERO, Zone, load_zone
 from runtime.errors import ScheduleError
 
 SHORTEST: Final = timedelta(seconds=1)
-FIRST_YEAR: Final = 1900
+# Gregorian, and far enough from the ends of `datetime` for any offset.
+FIRST_YEAR: Final = 1600
 
 
 def compile_trigger(trigger: Trigger, *, seed: str = "") -> Compiled:
@@ -179,6 +181,7 @@ def _named(trigger: AtTrigger) -> list[Occurrence]:
 
 
 def _resolve(moment: datetime, zone: Zone, gap: DstGap, fold: DstFold) -> tuple[Occurrence, ...]:
+    _in_reach("time", moment)
     if moment.tzinfo is not None:
         return (zone.read(moment.astimezone(UTC)),)
     return zone.resolve(moment, gap, fold)
@@ -186,8 +189,10 @@ def _resolve(moment: datetime, zone: Zone, gap: DstGap, fold: DstFold) -> tuple[
 
 def _until_instant(until: Until, zone: Zone) -> datetime | None:
     """The last instant that a bound allows: the whole of a local day, a wall time's later reading, or the instant itself."""
-    if until is None:
+    if until is None or until.year > LAST_YEAR:
         return None
+    if until.year < FIRST_YEAR:
+        return BEGINNING
     if not isinstance(until, datetime):
         return zone.last_instant(datetime.combine(until, time.max))
     return zone.last_instant(until) if until.tzinfo is None else until.astimezone(UTC)

@@ -139,18 +139,18 @@ def _elapsed(rule: Rule) -> str:
 def _walls(rule: Rule, start: datetime) -> str:
     grid = wall_grid(rule, start)
     times = _times(grid)
-    on = _days(rule, single=len(grid) == 1)
+    on = _days(rule, start, single=len(grid) == 1)
     return f"{on} at {times}" if on and times else ""
 
 
-def _days(rule: Rule, *, single: bool) -> str:
+def _days(rule: Rule, start: datetime, *, single: bool) -> str:
     if rule.byyearday or rule.byweekno or (rule.bysetpos and not single):
         return ""
     match rule.freq:
         case "DAILY":
             return _daily(rule)
         case "WEEKLY":
-            return _weekly(rule)
+            return _weekly(rule, start)
         case _:
             phased = rule.interval > 1 and (rule.bymonth or rule.freq == "YEARLY")
             yearly = rule.freq == "YEARLY" and not rule.bymonth
@@ -168,14 +168,16 @@ def _daily(rule: Rule) -> str:
     return every + _in_months(rule)
 
 
-def _weekly(rule: Rule) -> str:
+def _weekly(rule: Rule, start: datetime) -> str:
     if rule.bysetpos:
         return ""
     on = _days_of_week(_plain_days(rule))
     if rule.interval == 1:
         return on + _in_months(rule)
-    start = f" (weeks from {_DAYS[rule.week_start]})" if len(rule.byday) > 1 else ""
-    return f"every {rule.interval} weeks{start} on {on}{_in_months(rule)}"
+    # Where weeks begin makes no difference to the start's own weekday.
+    alone = rule.byday == ((0, start.weekday()),)
+    weeks = "weeks" if alone else f"weeks (from {_DAYS[rule.week_start]})"
+    return f"every {rule.interval} {weeks} on {on}{_in_months(rule)}"
 
 
 def _monthly(rule: Rule) -> str:

@@ -179,3 +179,17 @@ def test_any_instant_of_the_calendar_may_be_asked_about() -> None:
     assert first is not None
     assert first.local_at == datetime(2026, 1, 1)
     assert compiled.next_after(datetime.max.replace(tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("until", "fires"), [("99991231T235959Z", True), ("99991231", True), ("00010101", False)]
+)
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_until_may_lie_at_either_end_of_the_calendar(
+    until: str, zone: str, *, fires: bool
+) -> None:
+    for rule in ("FREQ=DAILY", "FREQ=HOURLY"):
+        compiled = compile_trigger(
+            RRuleTrigger(f"{rule};UNTIL={until}", zone, datetime(2026, 1, 1))
+        )
+        assert (compiled.next_after(NOW) is not None) == fires

@@ -259,6 +259,12 @@ TRIGGERS = [
     (RRuleTrigger("FREQ=DAILY", "UTC", INSTANT), "ORD602", "has an offset"),
     (RRuleTrigger("FREQ=DAILY", "UTC", START.replace(microsecond=1)), "ORD602", "fractions"),
     (RRuleTrigger("FREQ=DAILY", "UTC", START.replace(year=1000)), "ORD602", "out of reach"),
+    (
+        RRuleTrigger("FREQ=DAILY", "UTC", START, rdate=(datetime(9999, 12, 31),)),
+        "ORD602",
+        "out of reach",
+    ),
+    (AtTrigger((datetime(1, 1, 1),), "UTC"), "ORD602", "out of reach"),
     (RRuleTrigger("FREQ=DAILY", "UTC", START, jitter=-MINUTE), "ORD602", "negative"),
     (RRuleTrigger("FREQ=MINUTELY;BYHOUR=9;COUNT=1000000", "UTC", START), "ORD606", "count"),
     (RRuleTrigger("FREQ=DAILY;COUNT=1000000", "UTC", START, dst_gap="skip"), "ORD606", "count"),

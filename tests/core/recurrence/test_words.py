@@ -42,8 +42,12 @@ RULES = [
     ("FREQ=WEEKLY;BYMONTH=6", "Mondays in June at 08:30"),
     ("FREQ=WEEKLY;INTERVAL=2", f"every 2 weeks on Mondays at 08:30, {FROM}"),
     (
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU",
+        f"every 2 weeks (from Monday) on Tuesdays at 08:30, {FROM}",
+    ),
+    (
         "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;WKST=SU",
-        f"every 2 weeks (weeks from Sunday) on Mondays and Wednesdays at 08:30, {FROM}",
+        f"every 2 weeks (from Sunday) on Mondays and Wednesdays at 08:30, {FROM}",
     ),
     ("FREQ=MONTHLY", "on day 5 of every month at 08:30"),
     (
