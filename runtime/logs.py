@@ -32,6 +32,8 @@ def configure_logs(level: str, *, as_json: bool | None = None) -> None:
     root.handlers[:] = [stream]
     root.setLevel(level.upper())
     root.propagate = False
+    # Every connection that is lost and every query that is cancelled: what it means for us, we say ourselves.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 class _JsonLines(logging.Formatter):

@@ -82,6 +82,7 @@ class Recorder:
         return batch
 
     async def _write(self, batch: list[tuple[Report, asyncio.Future[bool]]]) -> None:
+        wait = 0.0  # first at once: most often one connection was lost, and the next is sound
         while batch:
             stop_if_cancelled()
             try:
@@ -90,7 +91,8 @@ class Recorder:
                 # The connection may have gone before or after the commit. Saying it again is harmless: results keep
                 # the first writer, events have fixed ids, and a finished run no longer has a lease to match.
                 _log.warning("progress not written yet: %s", " ".join(str(error).split()))
-                await self._clock.sleep(_RETRY_SECONDS)
+                await self._clock.sleep(wait)
+                wait = _RETRY_SECONDS
                 batch = [entry for entry in batch if not entry[1].done()]
             except psycopg.Error as error:
                 await self._refuse(batch, error)

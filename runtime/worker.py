@@ -12,7 +12,8 @@ from psycopg_pool import PoolTimeout
 
 from runtime.config import Config
 from runtime.core.outcomes import CallError
-from runtime.errors import LeaseLost, OrdinautError
+from runtime.core.program import Program
+from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution, Surroundings
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
@@ -60,6 +61,7 @@ class Worker:
         self._config = config
         self._active: dict[asyncio.Task[None], Claim] = {}
         self._closed = False
+        self._failures = 0
 
     async def run(self) -> None:
         try:
@@ -100,13 +102,16 @@ class Worker:
     async def _look(self) -> float | None:
         try:
             started = await self.run_once()
+            self._failures = 0
             if started or self._config.concurrency <= len(self._active):
                 # Finishing a run rings the bell, so a full house need not look again by itself.
                 return 0.0 if len(self._active) < self._config.concurrency else None
             return await seconds_until_ready(self._pool)
         except (psycopg.OperationalError, PoolTimeout) as error:
             _log.warning("work not claimed: %s", " ".join(str(error).split()))
-            return _RETRY_SECONDS
+            self._failures += 1
+            # First at once: most often one connection was lost, and the next is sound.
+            return 0.0 if self._failures == 1 else _RETRY_SECONDS
 
     def _done(self, task: asyncio.Task[None]) -> None:
         claim = self._active.pop(task)
@@ -115,20 +120,26 @@ class Worker:
 
     async def _execute(self, claim: Claim) -> None:
         try:
-            program = await self._catalogue.program(claim.task_uid, claim.revision_id)
-            fresh = claim.started_at == claim.claimed_at
-            recorded = _NOTHING if fresh else await load_results(self._pool, claim.run_id)
+            program, recorded = await self._prepare(claim)
             live = self._catalogue.live
             secrets = self._catalogue.secrets(program.project)
             await Execution(self._around, claim, program, live, secrets).run(recorded)
         except LeaseLost as error:
             _log.warning(error.message)
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            # Nothing was recorded; the lease expires and the run is claimed again, here or elsewhere.
-            _log.warning("run %s interrupted: %s", claim.run_id, " ".join(str(error).split()))
         except Exception as error:  # noqa: BLE001 - one run that cannot be executed must not stop the others
             _log.exception("run %s failed in the runtime itself", claim.run_id)
             await self._fail(claim, error)
+
+    async def _prepare(self, claim: Claim) -> tuple[Program, Recorded]:
+        """What a run needs to begin; asked for again for as long as we hold it, should the database be away."""
+        while True:
+            try:
+                program = await self._catalogue.program(claim.task_uid, claim.revision_id)
+                fresh = claim.started_at == claim.claimed_at
+                return program, _NOTHING if fresh else await load_results(self._pool, claim.run_id)
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                _log.warning("run %s not begun: %s", claim.run_id, " ".join(str(error).split()))
+            await self._around.clock.sleep(_RETRY_SECONDS)
 
     async def _fail(self, claim: Claim, error: Exception) -> None:
         """A run that cannot even be executed fails with the reason; the others go on."""
@@ -139,7 +150,8 @@ class Worker:
             else f"{type(error).__name__}: {error}"
         )
         report = Progress(claim, str(claim.task_uid)).finished(0.0, CallError(code, message))
-        with contextlib.suppress(LeaseLost):
+        # Even this may be refused; then the lease ends, and the run is tried again.
+        with contextlib.suppress(StoreError):
             await self._around.recorder.record(report)
 
     async def _hand_back(self) -> None:

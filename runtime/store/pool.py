@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -76,9 +77,12 @@ async def borrow(pool: Pool, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterat
         PoolTimeout: no connection became free.
     """
     with heeding_cancellation():
-        async with pool.connection() as connection:
+        connection = await _living(pool)
+        try:
             with _answered_within(seconds, connection):
                 yield connection
+        finally:
+            await pool.putconn(connection)
 
 
 async def fetch_all(
@@ -88,6 +92,26 @@ async def fetch_all(
     async with borrow(pool, seconds=seconds) as connection:
         cursor = await connection.execute(statement, params)
         return await cursor.fetchall() if cursor.description else []
+
+
+async def _living(pool: Pool) -> Connection:
+    """A connection that the server has not closed meanwhile; after a restart of the server all the old ones are."""
+    while _is_over(connection := await pool.getconn()):
+        await connection.close()
+        await pool.putconn(connection)
+    return connection
+
+
+def _is_over(connection: Connection) -> bool:
+    # Whoever closes a connection says so, and the word waits to be read: that costs no round trip to find out.
+    unread = select.poll()
+    unread.register(connection.fileno(), select.POLLIN)
+    try:
+        while unread.poll(0):
+            connection.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 @contextmanager
