@@ -81,8 +81,19 @@ def _filled_text(text: str, variables: Mapping[str, JSON], path: Path) -> JSON:
     match compiled:
         case [Expression() as whole] if _is_variable(whole):
             return _inert(_value(whole, variables))
+        case [Expression() as whole]:
+            return _joined([whole], variables)
         case _:
-            return _joined(compiled, variables)
+            return _still_text(_joined(compiled, variables))
+
+
+def _still_text(text: str) -> str:
+    """Text of several pieces must not become the one expression that keeps its type, whatever variables left out."""
+    match split(text):
+        case [Hole()]:
+            return "${''}" + text
+        case _:
+            return text
 
 
 def _joined(pieces: list[str | Hole | Expression], variables: Mapping[str, JSON]) -> str:

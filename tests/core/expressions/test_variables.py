@@ -216,6 +216,8 @@ PIECES = [
     st.text(alphabet="${}'`\"\\ab\n", max_size=6) | st.integers() | st.lists(st.text(max_size=3)),
 )
 @example("${vars.v}${params.b}", "$$")
+@example("${vars.v}${[vars.v, params.b]}", "")
+@example("${vars.v}${params.b}", "")
 @example("${vars.v}${vars.w.k}{", "$")
 def test_filling_variables_first_or_at_run_time_gives_the_same(template: str, value: Any) -> None:
     variables = {"v": value, "w": {"k": value}}
