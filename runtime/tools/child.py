@@ -39,8 +39,6 @@ class StderrTail(asyncio.Protocol):
 
     def __init__(self, redact: Redactor) -> None:
         self._redact = redact
-        # One secret more than is shown: what the cut leaves of a secret must be recognisable, to be cut off as well.
-        self._kept = STDERR_BYTES + redact.longest
         self._tail = b""
         self._cut = False
         self.ended = asyncio.Event()
@@ -48,19 +46,20 @@ class StderrTail(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
         whole = self._tail + data
-        self._cut |= len(whole) > self._kept
-        self._tail = whole[-self._kept :]
+        self._cut |= len(whole) > STDERR_BYTES
+        self._tail = whole[-STDERR_BYTES:]
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Called by the event loop when nobody can write any more."""
         self.ended.set()
 
     def text(self) -> str:
-        """The last 4 KB, secrets blotted out."""
+        """The end of what was written, secrets blotted out."""
         shown = self._redact(self._tail.decode(errors="replace"))
         if self._cut:
+            # The cut may have gone through a secret, and half of one is not recognised.
             shown = shown[self._redact.longest :]
-        return shown[-STDERR_BYTES:].strip()
+        return shown.strip()
 
 
 class Child:

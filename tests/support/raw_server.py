@@ -10,6 +10,7 @@ Run as `python raw_server.py [FAULT...]`. The faults are those of the start and 
     litter    leaves a background process behind and says its number on stderr
     crash     exits right after it has listed its tools
     page      lists its tools on many pages
+    ponder    takes its time to list its tools
     toolless  does not know what tools are
 
 Every other misbehaviour is a tool of this server; see `TOOLS`.
@@ -220,6 +221,13 @@ def listing(params: dict[str, Any]) -> dict[str, Any]:
     return page
 
 
+def note_listing() -> None:
+    """Writes into a file that it was asked, and answers later."""
+    with Path(ENVIRONMENT["DIARY"]).open("a") as diary:
+        diary.write("listed\n")
+    threading.Event().wait(0.3)
+
+
 def serve(message: dict[str, Any]) -> None:
     """One message."""
     method, params, request = message.get("method"), message.get("params", {}), message.get("id")
@@ -234,6 +242,8 @@ def serve(message: dict[str, Any]) -> None:
             request, {"protocolVersion": "2025-11-25", "capabilities": changes, "serverInfo": info}
         )
     elif method == "tools/list" and "toolless" not in FAULTS:
+        if "ponder" in FAULTS:
+            note_listing()
         answer(request, listing(params))
         if "crash" in FAULTS:
             os._exit(4)

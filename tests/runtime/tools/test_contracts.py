@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -118,7 +119,6 @@ def test_a_tool_without_arguments_takes_none() -> None:
     ("schema", "reason"),
     [
         ({"type": "wish"}, "not a valid JSON Schema"),
-        ({"$ref": "http://127.0.0.1:1/schema.json"}, "is not defined inside the schema"),
         ({"$ref": "#/$defs/missing"}, "is not defined inside the schema"),
         ({"$ref": "#"}, "refers to itself without end"),
         ({"description": "x" * 1_000_000}, "more than 1,000,000 characters"),
@@ -128,6 +128,18 @@ def test_a_tool_without_arguments_takes_none() -> None:
 def test_a_schema_that_cannot_decide_says_why(schema: dict[str, Any], reason: str) -> None:
     with pytest.raises(UnusableSchema, match=reason):
         of(schema).problems({"a": 1})
+
+
+def test_a_reference_to_the_network_is_not_followed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        elsewhere = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
+
+        with pytest.raises(UnusableSchema, match="is not defined inside the schema"):
+            of({"$ref": elsewhere}).problems({"a": 1})
+
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_a_schema_that_explodes_is_stopped() -> None:
