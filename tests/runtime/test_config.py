@@ -1,0 +1,92 @@
+"""Settings: where they come from, what wins, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from runtime.config import Config, base_environment
+from runtime.errors import ConfigError
+
+
+def load(tmp_path: Path, flags: dict[str, object] | None = None, **environ: str) -> Config:
+    return Config.load(flags, environ=environ, folder=tmp_path)
+
+
+def test_without_any_source_the_defaults_stand(tmp_path: Path) -> None:
+    assert load(tmp_path) == Config()
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ordinaut.toml").write_text('specs = "a"\nlease = "5s"\nconcurrency = 3\n')
+
+    config = load(tmp_path, {"specs": "c"}, ORDINAUT_SPECS="b", ORDINAUT_LEASE="7s")
+
+    assert (config.specs, config.lease, config.concurrency) == (Path("c"), timedelta(seconds=7), 3)
+
+
+def test_a_flag_that_was_not_given_and_an_empty_variable_count_for_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path, {"specs": None}, ORDINAUT_SPECS="").specs == Path("specs")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("LEASE", "0s", "setting lease: must be longer than zero"),
+        ("LEASE", "5", "setting lease: "),
+        ("CONCURRENCY", "0", "setting concurrency: must be at least 1"),
+        ("CONCURRENCY", "many", "setting concurrency: "),
+        (
+            "REDIS_URL",
+            "http://x",
+            "setting redis_url: must begin with redis://, rediss:// or unix://",
+        ),
+        ("LOG_LEVEL", "loud", "setting log_level: must be debug, info, warning or error"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    tmp_path: Path, name: str, value: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, **{f"ORDINAUT_{name}": value})
+
+    assert refused.value.message.startswith(message)
+
+
+def test_an_unknown_setting_in_the_file_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    (tmp_path / "ordinaut.toml").write_text("leese = 3\n")
+
+    with pytest.raises(ConfigError, match=r"unknown setting leese\n  settings are: database_url"):
+        load(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ordinaut.toml").write_text("= 3\n")
+
+    with pytest.raises(ConfigError, match=r"ordinaut\.toml could not be read"):
+        load(tmp_path)
+
+
+def test_a_setting_of_the_wrong_type_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ordinaut.toml").write_text("environment = 3\n")
+
+    with pytest.raises(ConfigError, match="setting environment: must be text"):
+        load(tmp_path)
+
+
+def test_addresses_are_not_shown_with_the_configuration(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        ORDINAUT_DATABASE_URL="postgresql://u:secret@h/d",
+        ORDINAUT_REDIS_URL="redis://:secret@h",
+    )
+
+    assert "secret" not in repr(config)
+
+
+def test_child_processes_get_a_few_variables_and_nothing_of_ours() -> None:
+    environ = {"PATH": "/bin", "HOME": "/root", "ORDINAUT_DATABASE_URL": "x", "AWS_SECRET": "y"}
+
+    assert base_environment(environ) == {"PATH": "/bin", "HOME": "/root"}

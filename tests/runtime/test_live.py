@@ -1,0 +1,83 @@
+"""From live documents to what runs use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from runtime.live import Scope, assemble
+from runtime.store.runtimes import LiveSpec
+from runtime.tools.definition import HttpTransport, StdioTransport
+from schemas.spec import KINDS
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def document(kind: str, name: str, namespace: str = "default", **fields: Any) -> LiveSpec:
+    model = KINDS[kind].model_validate(
+        {"apiVersion": "ordinaut/v1", "kind": kind, "name": name, "namespace": namespace, **fields}
+    )
+    body = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return LiveSpec(kind, namespace, name, "home", body)
+
+
+def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) -> None:
+    local = document(
+        "ToolServer",
+        "time",
+        stdio={"command": "mcp-server-time", "args": ["-v"]},
+        call_timeout="5s",
+    )
+    remote = document(
+        "ToolServer", "web", "ops", http={"url": "https://x/mcp", "headers": {"A": "b"}}
+    )
+
+    live = assemble(7, [local, remote], tmp_path, NOW)
+
+    first, second = live.servers
+    assert (live.revision_id, first.key, second.key) == (7, "time", "ops/web")
+    assert first.transport == StdioTransport("mcp-server-time", ("-v",))
+    assert first.call_timeout == timedelta(seconds=5)
+    assert second.transport == HttpTransport("https://x/mcp", {"A": "b"})
+
+
+def test_secrets_are_filled_in_and_told_to_whoever_must_blot_them_out(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cr3t")
+    project = document("Project", "home", secrets={"token": {"file": "token"}})
+    server = document(
+        "ToolServer",
+        "x",
+        stdio={"command": "x", "env": {"T": "Bearer ${secrets.token}", "U": "plain"}},
+    )
+
+    (definition,) = assemble(1, [project, server], tmp_path, NOW).servers
+
+    assert isinstance(definition.transport, StdioTransport)
+    assert definition.transport.env == {"T": "Bearer s3cr3t", "U": "plain"}
+    assert definition.secrets == ("s3cr3t",)
+    assert "s3cr3t" not in repr(definition)
+
+
+def test_a_server_whose_secret_is_missing_is_broken_and_the_others_are_not(tmp_path: Path) -> None:
+    project = document("Project", "home", secrets={"token": {"file": "nowhere"}})
+    broken = document(
+        "ToolServer", "broken", stdio={"command": "x", "env": {"T": "${secrets.token}"}}
+    )
+    sound = document("ToolServer", "sound", stdio={"command": "x"})
+
+    live = assemble(1, [project, broken, sound], tmp_path, NOW)
+
+    assert [definition.key for definition in live.servers] == ["sound"]
+    assert live.broken["broken"].code == "ORD410"
+
+
+def test_agents_bring_their_scopes(tmp_path: Path) -> None:
+    agent = document("Agent", "assistant", scopes=["mail.*"], deny=["mail.delete_*"])
+
+    scope = assemble(1, [agent], tmp_path, NOW).agents["assistant"]
+
+    assert scope == Scope(("mail.*",), ("mail.delete_*",))
+    assert scope.permits("mail.list")
+    assert not scope.permits("mail.delete_all")
+    assert not scope.permits("calendar.list")
