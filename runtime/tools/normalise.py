@@ -10,7 +10,8 @@ Which part of an answer counts, in this order:
 5. nothing at all: null.
 
 Made safe for `jsonb`: NUL and lone surrogates become U+FFFD, secrets are blotted out. Refused rather than altered:
-numbers that JSON does not have (NaN, Infinity), nesting deeper than `MAX_DEPTH`, and more bytes than the limit.
+numbers that JSON does not have (NaN, Infinity), integers of more than 64 bits (readers of JSON disagree on them),
+nesting deeper than `MAX_DEPTH`, and more bytes than the limit.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from runtime.core.outcomes import CallError
 from runtime.tools.redact import Redactor
 
 MAX_DEPTH: Final = 200
+_SMALLEST: Final = -(2**63)
+_LARGEST: Final = 2**64 - 1
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -108,6 +111,8 @@ def _safe(value: object, redact: Redactor, depth: int) -> Any:
             }
         case list() | tuple():
             return [_safe(item, redact, depth - 1) for item in value]
+        case int() if not _SMALLEST <= value <= _LARGEST:
+            raise Unacceptable("ORD407", "the result holds an integer of more than 64 bits")
         case float() if not math.isfinite(value):
             raise Unacceptable("ORD407", f"the result holds {value}, which is not a JSON number")
     return value

@@ -73,6 +73,8 @@ def nested(levels: int) -> Any:
     [
         (float("inf"), "ORD407"),
         ({"a": [float("nan")]}, "ORD407"),
+        ([2**64], "ORD407"),
+        ([-(2**63) - 1], "ORD407"),
         (nested(MAX_DEPTH), "ORD407"),
         ("x" * 99, "ORD506"),
     ],
@@ -85,5 +87,6 @@ def test_what_would_have_to_be_altered_to_be_kept_is_refused(value: object, code
 
 
 def test_the_limits_themselves_are_allowed() -> None:
+    assert normalise([2**64 - 1, -(2**63)], limit=100, redact=PLAIN)[0] == [2**64 - 1, -(2**63)]
     assert normalise("x" * 98, limit=100, redact=PLAIN)[1] == 100
     assert normalise(nested(MAX_DEPTH - 1), limit=1000, redact=PLAIN)[1] == 2 * MAX_DEPTH - 1
