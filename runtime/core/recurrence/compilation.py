@@ -12,7 +12,7 @@ from runtime.core.recurrence.days import LAST_YEAR
 from runtime.core.recurrence.effort import TooCostly
 from runtime.core.recurrence.elapsed import ElapsedRule
 from runtime.core.recurrence.expansion import day_set, full_rule, wall_grid
-from runtime.core.recurrence.period import Periods
+from runtime.core.recurrence.period import CALENDAR_START, Periods
 from runtime.core.recurrence.rule import Rule, parse_rule
 from runtime.core.recurrence.sources import (
     BEGINNING,
@@ -141,13 +141,13 @@ def _cron_source(trigger: CronTrigger) -> Source:
     zone = load_zone(trigger.timezone)
     cron = parse_cron(trigger.cron)
     _check_bounds(trigger.until, trigger.count)
-    start = None if trigger.start is None else _local("start", trigger.start)
-    if trigger.count is not None and start is None:
+    if trigger.count is not None and trigger.start is None:
         raise ScheduleError(
             "count has no start to count from", hint="write start beside it", code="ORD602"
         )
+    anchor = CALENDAR_START if trigger.start is None else _local("start", trigger.start)
     return WallSource(
-        Periods(unit="DAILY", days=cron.day_set(), grid=cron.grid, anchor=start),
+        Periods(unit="DAILY", days=cron.day_set(), grid=cron.grid, anchor=anchor),
         zone,
         gap=trigger.dst_gap or ("skip" if cron.frequency else "end"),
         fold=trigger.dst_fold or ("both" if cron.frequency else "first"),

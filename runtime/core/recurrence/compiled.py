@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -44,32 +45,18 @@ class Compiled:
         """
         return next(self.following(instant), None)
 
-    def following(self, instant: datetime, effort: Effort | None = None) -> Iterator[Occurrence]:
-        """All occurrences strictly after an aware instant, in order, lazily.
-
-        Args:
-            effort: counts the steps of the search and bounds those between two occurrences.
-        """
-        effort = effort or Effort()
-        try:
-            for occurrence in self._united(_utc(instant), effort):
-                effort.found()
+    def following(self, instant: datetime) -> Iterator[Occurrence]:
+        """All occurrences strictly after an aware instant, in order, lazily."""
+        streams = [_finds(source, _utc(instant)) for source in self._sources]
+        last: datetime | None = None
+        for occurrence in streams[0] if len(streams) == 1 else heapq.merge(*streams, key=order):
+            if occurrence.at != last and not self._is_removed(occurrence):
                 yield self._due(occurrence)
-        except Exhausted:
-            return
+            last = occurrence.at
 
     def between(self, after: datetime, until: datetime, limit: int) -> tuple[Occurrence, ...]:
         """At most `limit` occurrences after `after` and not after `until`, in order."""
         return tuple(occurrences((self,), after, until, limit=limit))
-
-    def _united(self, after: datetime, effort: Effort) -> Iterator[Occurrence]:
-        streams = [source.stream(after, effort) for source in self._sources]
-        merged = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=order)
-        last: datetime | None = None
-        for occurrence in merged:
-            if occurrence.at != last and not self._is_removed(occurrence):
-                yield occurrence
-            last = occurrence.at
 
     def _is_removed(self, occurrence: Occurrence) -> bool:
         return occurrence.at in self._removed or (
@@ -83,6 +70,15 @@ class Compiled:
         digest = hashlib.sha256(f"{self.seed}\n{occurrence.at.isoformat()}".encode()).digest()
         delay = int.from_bytes(digest[:8], "big") % reach
         return replace(occurrence, due_at=occurrence.at + delay * _MILLISECOND)
+
+
+def _finds(source: Source, after: datetime) -> Iterator[Occurrence]:
+    """What one source gives; a search of its own, so that one that finds nothing does not silence the others."""
+    effort = Effort()
+    with suppress(Exhausted):
+        for occurrence in source.stream(after, effort):
+            effort.found()
+            yield occurrence
 
 
 def occurrences(
@@ -111,16 +107,24 @@ def _each_once(merged: Iterable[Occurrence], until: datetime | None) -> Iterator
 
 def never_fires(compiled: Compiled, now: datetime) -> str | None:
     """Why nothing comes after `now`, as a clause for a message; None if something does."""
-    effort = Effort()
-    if next(compiled.following(now, effort), None) is not None:
+    if compiled.next_after(now) is not None:
         return None
-    bounds = [source.last_at for source in compiled._sources]  # noqa: SLF001 - same module
+    sources = compiled._sources  # noqa: SLF001 - same module
+    bounds = [source.last_at for source in sources]
     last = max((bound for bound in bounds if bound is not None), default=None)
     if last is not None and last <= now and None not in bounds:
         return f"it is over: {last:%Y-%m-%d %H:%M} UTC was the last possible instant"
-    if effort.spent > effort.limit:
+    if any(_is_exhausting(source, now) for source in sources):
         return "nothing was found within the search's reach; its parts seem to exclude each other"
     return "its parts exclude each other, or all it gives is taken away again"
+
+
+def _is_exhausting(source: Source, now: datetime) -> bool:
+    try:
+        next(source.stream(_utc(now), Effort()), None)
+    except Exhausted:
+        return True
+    return False
 
 
 def _utc(instant: datetime) -> datetime:

@@ -39,6 +39,10 @@ class ElapsedRule:
         start: DTSTART, naive local time.
         zone: where the wall hangs.
         days: days that fit.
+
+    Attributes:
+        anchor: the instant of DTSTART.
+        step: distance between instances if nothing but INTERVAL decides, else None.
     """
 
     __slots__ = (
@@ -66,7 +70,7 @@ class ElapsedRule:
         self._block = self.anchor - (self.anchor + zone.offset_seconds(self.anchor)) % self._unit
         self._grid = elapsed_grid(rule, start)
         self._origin, self._width = self._window(rule)
-        self.step = None if _limited(rule) else self._step
+        self.step = None if rule.limited else self._step
 
     def _window(self, rule: Rule) -> tuple[int, int]:
         """First instant, and length, of the part of a block in which instances may lie.
@@ -140,17 +144,3 @@ class ElapsedRule:
             return min((day + 1) * _DAY - offset, end)
         fit = self._grid[index]
         return min(at - second + fit.hour * 3600 + fit.minute * 60 + fit.second, end)
-
-
-def _limited(rule: Rule) -> bool:
-    return any(
-        (
-            rule.bysecond,
-            rule.byminute,
-            rule.byhour,
-            rule.byday,
-            rule.bymonthday,
-            rule.byyearday,
-            rule.bymonth,
-        )
-    )

@@ -22,6 +22,7 @@ from runtime.core.recurrence.days import LAST_YEAR, DaySet, bits, kind_of
 from runtime.core.recurrence.effort import COUNT_STEPS, Effort, Exhausted
 
 Unit = Literal["YEARLY", "MONTHLY", "WEEKLY", "DAILY"]
+CALENDAR_START: Final = datetime.min  # noqa: DTZ901 - wall time
 _LAST_ORDINAL: Final = date(LAST_YEAR, 12, 31).toordinal()
 
 
@@ -63,8 +64,8 @@ class Periods:
 
     Args:
         unit: the period.
-        interval: every how manieth period counts, from the one that holds `anchor`.
-        anchor: DTSTART; wall times before it are not instances. None: no beginning (cron).
+        interval: one period in so many counts, from the one that holds `anchor`.
+        anchor: DTSTART; wall times before it are not instances. Cron's is the calendar's start.
         days: days that fit.
         grid: times of day.
         positions: BYSETPOS, empty for all.
@@ -89,7 +90,7 @@ class Periods:
         unit: Unit,
         days: DaySet,
         grid: TimeGrid,
-        anchor: datetime | None = None,
+        anchor: datetime,
         interval: int = 1,
         positions: tuple[int, ...] = (),
         week_start: int = 0,
@@ -103,7 +104,7 @@ class Periods:
         self._positions = positions
         self._least = min(map(abs, positions), default=1)
         self._week_start = week_start
-        self._phase = self._period_of(anchor.toordinal()) % interval if anchor else 0
+        self._phase = self._period_of(anchor.toordinal()) % interval
 
     def walls(self, low: datetime, effort: Effort) -> Iterator[datetime]:
         """Wall times from `low` on, in order; each one spends effort, finding is the caller's to say.
@@ -111,8 +112,7 @@ class Periods:
         Raises:
             Exhausted: by the effort.
         """
-        if self._anchor is not None and low < self._anchor:
-            low = self._anchor
+        low = max(low, self._anchor)
         period = self._aligned(self._period_of(low.toordinal()))
         while (found := self._next_filled(period, effort)) is not None:
             period, first, mask = found
@@ -142,14 +142,13 @@ class Periods:
         Raises:
             TooCostly: it lies too many periods away.
         """
-        low = self._anchor if self._anchor is not None else datetime.min  # noqa: DTZ901 - wall time
-        period = self._aligned(self._period_of(low.toordinal()))
+        period = self._aligned(self._period_of(self._anchor.toordinal()))
         effort = Effort(most=COUNT_STEPS)
         with suppress(Exhausted):
             while (found := self._next_filled(period, effort)) is not None:
                 effort.found()
                 period, first, mask = found
-                wanted = self._wanted(first, mask, low)
+                wanted = self._wanted(first, mask, self._anchor)
                 if number <= len(wanted):
                     return self._wall(first, list(bits(mask)), wanted[number - 1])
                 number -= len(wanted)

@@ -63,6 +63,13 @@ class Rule:
         """Whether the rule repeats within a day, and so by elapsed time."""
         return self.freq in ("HOURLY", "MINUTELY", "SECONDLY")
 
+    @property
+    def limited(self) -> bool:
+        """Whether a BYxxx part other than BYSETPOS is there."""
+        times = self.bysecond or self.byminute or self.byhour
+        days = self.byday or self.bymonthday or self.byyearday or self.byweekno or self.bymonth
+        return bool(times or days)
+
 
 def parse_rule(text: str, *, until: Until = None, count: int | None = None) -> Rule:
     """Parse and check one rule.
@@ -181,7 +188,7 @@ def _check_combinations(rule: Rule) -> None:
             "only YEARLY rules may name weeks: did you mean FREQ=YEARLY?",
         ),
         (
-            bool(rule.bysetpos) and not _has_by(rule),
+            bool(rule.bysetpos) and not rule.limited,
             "BYSETPOS has no set to choose from",
             "add the BYxxx part whose values it numbers, e.g. BYDAY=MO,TU,WE,TH,FR",
         ),
@@ -189,21 +196,6 @@ def _check_combinations(rule: Rule) -> None:
     for wrong, message, hint in checks:
         if wrong:
             _forbid(f"{message}, which RFC 5545 section 3.3.10 forbids", hint)
-
-
-def _has_by(rule: Rule) -> bool:
-    return any(
-        (
-            rule.bysecond,
-            rule.byminute,
-            rule.byhour,
-            rule.byday,
-            rule.bymonthday,
-            rule.byyearday,
-            rule.byweekno,
-            rule.bymonth,
-        )
-    )
 
 
 def _check_contested(rule: Rule) -> None:

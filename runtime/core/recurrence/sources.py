@@ -178,11 +178,9 @@ class EverySource:
     ) -> None:
         self._every = every
         self._start = start
-        furthest = (END - start) // every
-        until = until and min(until, END)
-        self._last = furthest if until is None else (until - start) // every
+        self._last = ((until or END) - start) // every
         if count is not None:
-            self._last = min(count - 1, furthest)
+            self._last = min(count - 1, self._last)
         bounded = until is not None or count is not None
         self.last_at = start + self._last * every if bounded else None
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
 
-from runtime.core.recurrence import CronTrigger, RRuleTrigger, Trigger, compile_trigger
-from runtime.core.recurrence.effort import SEARCH_STEPS, Effort
+from runtime.core.recurrence import (
+    CronTrigger,
+    RRuleTrigger,
+    Trigger,
+    compile_trigger,
+    never_fires,
+)
+from runtime.core.recurrence.effort import SEARCH_STEPS, Effort, Exhausted
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ZONE = "Europe/Chisinau"
 
 
 def steps(trigger: Trigger) -> tuple[int, bool]:
-    """Steps of the search for the next occurrence, and whether there is one."""
+    """Steps of the search for the next occurrence of one rule, and whether there is one."""
+    (source,) = compile_trigger(trigger)._sources
     effort = Effort()
-    found = next(compile_trigger(trigger).following(NOW, effort), None)
-    return effort.total + effort.spent, found is not None
+    found = None
+    with suppress(Exhausted):
+        found = next(source.stream(NOW, effort), None)
+    return effort.spent, found is not None
 
 
 TYPICAL = [
@@ -83,6 +93,13 @@ def test_a_rule_that_never_fires_is_given_up_after_a_bounded_search(rule: str) -
 
     assert not found
     assert spent <= SEARCH_STEPS + 50
+
+
+@pytest.mark.parametrize(
+    "rule", ["FREQ=DAILY;UNTIL=19800101", "FREQ=DAILY;BYHOUR=1,2;COUNT=9", "FREQ=SECONDLY;COUNT=9"]
+)
+def test_a_rule_that_is_over_costs_next_to_nothing(rule: str) -> None:
+    assert steps(RRuleTrigger(rule, ZONE, datetime(1970, 1, 1))) <= (2, False)
 
 
 EVERY_SECOND = ";".join(
@@ -193,3 +210,13 @@ def test_until_may_lie_at_either_end_of_the_calendar(
             RRuleTrigger(f"{rule};UNTIL={until}", zone, datetime(2026, 1, 1))
         )
         assert (compiled.next_after(NOW) is not None) == fires
+
+
+def test_a_rule_that_finds_nothing_does_not_silence_the_others() -> None:
+    trigger = RRuleTrigger(
+        ("FREQ=DAILY;INTERVAL=7;BYDAY=MO", "FREQ=DAILY"), "UTC", datetime(2026, 1, 1)
+    )
+    compiled = compile_trigger(trigger)
+
+    assert [found.local_at.day for found in islice(compiled.following(NOW), 3)] == [2, 3, 4]
+    assert never_fires(compiled, NOW) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
@@ -133,7 +133,7 @@ def test_two_local_times_of_one_instant_are_one_occurrence() -> None:
         "FREQ=DAILY;BYHOUR=2,3;BYMINUTE=15", "America/New_York", datetime(2026, 3, 8)
     )
 
-    found = listed(trigger, 2)
+    found = list(islice(compile_trigger(trigger).following(datetime(2026, 3, 1, tzinfo=UTC)), 2))
 
     assert [(f"{occurrence.local_at:%d %H:%M}", occurrence.shifted) for occurrence in found] == [
         ("08 03:15", False),
@@ -153,6 +153,16 @@ def test_occurrences_are_sorted_by_instant_though_a_gap_turns_local_times_round(
     assert [f"{occurrence.at:%H:%M}" for occurrence in found] == ["07:10", "07:50", "06:10"]
     for earlier, later in pairwise(found):
         assert compiled.next_after(earlier.at) == later
+
+
+def test_the_last_counted_local_time_need_not_be_the_last_instant() -> None:
+    """The third is 03:10; the second, 02:50, stands for 03:50."""
+    trigger = RRuleTrigger(
+        "FREQ=DAILY;BYHOUR=2,3;BYMINUTE=10,50;COUNT=3", "America/New_York", datetime(2026, 3, 8)
+    )
+
+    assert [f"{found.at:%d %H:%M}" for found in listed(trigger, 9)] == ["08 07:10", "08 07:50"]
+    assert compile_trigger(trigger).next_after(datetime(2026, 3, 8, 7, 30, tzinfo=UTC)) is not None
 
 
 def test_both_copies_of_a_repeated_hour_come_in_order() -> None:
@@ -187,6 +197,22 @@ def test_count_with_both_counts_occurrences() -> None:
         (30, 0),
         (0, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("fold", "days"), [("first", [31, 1]), ("second", [31, 1]), ("both", [31, 1, 1])]
+)
+def test_a_local_until_that_repeats_includes_its_later_reading(
+    fold: DstFold, days: list[int]
+) -> None:
+    trigger = RRuleTrigger(
+        "FREQ=DAILY;UNTIL=20261101T013000",
+        "America/New_York",
+        datetime(2026, 10, 31, 1, 30),
+        dst_fold=fold,
+    )
+
+    assert [found.local_at.day for found in listed(trigger, 9)] == days
 
 
 @pytest.mark.parametrize(
@@ -229,8 +255,16 @@ def test_a_frequency_runs_on_by_elapsed_time(
         assert not any(occurrence.shifted for occurrence in found)
 
 
-def test_an_hourly_rule_names_both_copies_of_a_repeated_hour() -> None:
-    trigger = RRuleTrigger("FREQ=HOURLY;BYHOUR=1", "America/New_York", datetime(2026, 11, 1))
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=HOURLY;BYHOUR=1",
+        "FREQ=HOURLY;BYHOUR=1;BYMINUTE=0",
+        "FREQ=MINUTELY;BYHOUR=1;BYMINUTE=0",
+    ],
+)
+def test_an_hourly_rule_names_both_copies_of_a_repeated_hour(rule: str) -> None:
+    trigger = RRuleTrigger(rule, "America/New_York", datetime(2026, 11, 1))
 
     found = listed(trigger, 3)
 
