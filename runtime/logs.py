@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 _ROOT: Final = "ordinaut"
+# They warn of every connection that is lost and every query that is cancelled; what it means for us, we say ourselves.
+_TALKATIVE: Final = ("psycopg",)
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -32,8 +34,8 @@ def configure_logs(level: str, *, as_json: bool | None = None) -> None:
     root.handlers[:] = [stream]
     root.setLevel(level.upper())
     root.propagate = False
-    # Every connection that is lost and every query that is cancelled: what it means for us, we say ourselves.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 class _JsonLines(logging.Formatter):

@@ -1,9 +1,16 @@
-"""Service: claims ready runs, executes as many at once as it has slots, and drains when it is told to stop."""
+"""Service: claims ready runs, executes as many at once as it has slots, and drains when it is told to stop.
+
+A run whose step kills the runtime would be claimed again for ever, and take along whatever runs beside it. So leases are
+counted: after `_TRUSTED_LEASES` without progress a run is executed while no other such run is, which shows who is to
+blame, and after `_MAX_LEASES` it fails.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -33,7 +40,14 @@ from runtime.wake import Bell, until_next
 
 _log = get_logger("worker")
 _RETRY_SECONDS: Final = 0.5
+_TRUSTED_LEASES: Final = 2
+_MAX_LEASES: Final = 5
+_SUSPECT_WAIT: Final = timedelta(seconds=1)
 _NOTHING: Final = Recorded(results={}, attempts={})
+_QUARANTINE: Final = CallError(
+    "ORD507",
+    f"the run was begun {_MAX_LEASES} times, and each time its runtime was lost before a step was over",
+)
 
 
 class Worker:
@@ -92,12 +106,26 @@ class Worker:
         claims = await claim_due(
             self._pool, runtime_id=self._runtime_id, limit=free, lease=self._config.lease
         )
-        for claim in claims:
+        admitted, postponed = self._admit(claims)
+        for claim in admitted:
             task = asyncio.create_task(self._execute(claim), name=f"run {claim.run_id}")
             self._active[task] = claim
             self._leases.hold(claim.run_id, claim.lease_epoch, task, asked_at)
             task.add_done_callback(self._done)
-        return len(claims)
+        if postponed:
+            leases = [(claim.run_id, claim.lease_epoch) for claim in postponed]
+            await release_leases(self._pool, leases, _SUSPECT_WAIT)
+        return len(admitted)
+
+    def _admit(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        """What may begin, and what must wait because another run under suspicion is being executed."""
+        admitted: list[Claim] = []
+        postponed: list[Claim] = []
+        is_taken = any(map(_is_suspect, self._active.values()))
+        for claim in claims:
+            (postponed if is_taken and _is_suspect(claim) else admitted).append(claim)
+            is_taken = is_taken or _is_suspect(claim)
+        return admitted, postponed
 
     async def _look(self) -> float | None:
         try:
@@ -119,6 +147,9 @@ class Worker:
         self._bell.ring()
 
     async def _execute(self, claim: Claim) -> None:
+        if claim.attempt > _MAX_LEASES:
+            await self._fail(claim, _QUARANTINE)
+            return
         try:
             program, recorded = await self._prepare(claim)
             live = self._catalogue.live
@@ -128,7 +159,7 @@ class Worker:
             _log.warning(error.message)
         except Exception as error:  # noqa: BLE001 - one run that cannot be executed must not stop the others
             _log.exception("run %s failed in the runtime itself", claim.run_id)
-            await self._fail(claim, error)
+            await self._fail(claim, _reason(error))
 
     async def _prepare(self, claim: Claim) -> tuple[Program, Recorded]:
         """What a run needs to begin; asked for again for as long as we hold it, should the database be away."""
@@ -141,15 +172,10 @@ class Worker:
                 _log.warning("run %s not begun: %s", claim.run_id, " ".join(str(error).split()))
             await self._around.clock.sleep(_RETRY_SECONDS)
 
-    async def _fail(self, claim: Claim, error: Exception) -> None:
+    async def _fail(self, claim: Claim, error: CallError) -> None:
         """A run that cannot even be executed fails with the reason; the others go on."""
-        code = error.code if isinstance(error, OrdinautError) else "ORD505"
-        message = (
-            error.message
-            if isinstance(error, OrdinautError)
-            else f"{type(error).__name__}: {error}"
-        )
-        report = Progress(claim, str(claim.task_uid)).finished(0.0, CallError(code, message))
+        seconds = (claim.claimed_at - claim.started_at).total_seconds()
+        report = Progress(claim, claim.task).finished(seconds, error)
         # Even this may be refused; then the lease ends, and the run is tried again.
         with contextlib.suppress(StoreError):
             await self._around.recorder.record(report)
@@ -161,3 +187,13 @@ class Worker:
         if held:
             with contextlib.suppress(psycopg.Error, PoolTimeout):
                 await release_leases(self._pool, held)
+
+
+def _is_suspect(claim: Claim) -> bool:
+    return claim.attempt > _TRUSTED_LEASES
+
+
+def _reason(error: Exception) -> CallError:
+    if isinstance(error, OrdinautError):
+        return CallError(error.code, error.message, error.hint)
+    return CallError("ORD505", f"{type(error).__name__}: {error}")

@@ -19,9 +19,15 @@ LANES = tuple(range(9, 0, -1))
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run that this runtime holds: its lease, its fencing token, and what it was started with."""
+    """A run that this runtime holds: its lease, its fencing token, and what it was started with.
+
+    Attributes:
+        task: `name`, or `namespace/name` outside the default namespace.
+        attempt: how often it was leased since it last got further or waited; what was handed back does not count.
+    """
 
     run_id: UUID
+    task: str
     task_uid: int
     revision_id: int
     lease_epoch: int
@@ -92,9 +98,11 @@ async def renew_leases(
     return frozenset(row["run_id"] for row in rows)
 
 
-async def release_leases(pool: Pool, held: Sequence[tuple[UUID, int]]) -> None:
-    """Hand runs back at once; taking them did not count as an attempt."""
-    await fetch_all(pool, statement("release_leases"), _pairs(held))
+async def release_leases(
+    pool: Pool, held: Sequence[tuple[UUID, int]], wait: timedelta = timedelta(0)
+) -> None:
+    """Hand runs back, for whoever comes after `wait`; taking them did not count as an attempt."""
+    await fetch_all(pool, statement("release_leases"), {**_pairs(held), "wait": wait})
 
 
 async def seconds_until_ready(pool: Pool) -> float | None:

@@ -23,6 +23,7 @@ from tests.support.factories import NOON, insert_due_work, insert_run, insert_ta
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
 CLAIM = Claim(
     run_id=UUID(int=1),
+    task="briefing",
     task_uid=1,
     revision_id=1,
     lease_epoch=1,

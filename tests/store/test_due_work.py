@@ -263,3 +263,34 @@ async def test_a_lease_that_is_handed_back_can_be_claimed_at_once_and_costs_no_a
 
     (again,) = await claim(pool)
     assert (again.attempt, again.lease_epoch) == (1, 2)
+
+
+async def test_a_lease_may_be_handed_back_for_a_later_moment(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    (first,) = await claim(pool)
+
+    await release_leases(pool, [(first.run_id, first.lease_epoch)], timedelta(seconds=5))
+
+    assert await claim(pool) == []
+    await clock.advance(5)
+    assert [again.attempt for again in await claim(pool)] == [1]
+
+
+async def test_leases_are_counted_until_the_run_gets_further(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+
+    counts = []
+    for _ in range(3):
+        (claimed,) = await claim(pool)
+        counts.append(claimed.attempt)
+        await clock.advance(16)
+    (claimed,) = await claim(pool)
+    await record_progress(pool, [Report(claimed.run_id, claimed.lease_epoch, "briefing")])
+    await clock.advance(16)
+    (again,) = await claim(pool)
+
+    assert (counts, claimed.attempt, again.attempt) == ([1, 2, 3], 4, 2)

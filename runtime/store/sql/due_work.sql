@@ -29,22 +29,25 @@ with candidate as materialized (
     from leased l
     where r.run_id = l.run_id
     returning r.run_id, r.trigger, r.occurrence_for, r.due_at, r.started_at, r.params, r.event
+), named as materialized (
+    select l.run_id, case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
+    from leased l
+    join ordinaut.spec p on p.uid = l.task_uid
 ), told as (
     insert into ordinaut.outbox (type, subject, run_id, data)
-    select 'run.started', s.label, t.run_id, jsonb_build_object(
-        'task', s.label, 'run_id', t.run_id, 'trigger', t.trigger, 'occurrence_for', t.occurrence_for,
+    select 'run.started', n.label, t.run_id, jsonb_build_object(
+        'task', n.label, 'run_id', t.run_id, 'trigger', t.trigger, 'occurrence_for', t.occurrence_for,
         'due_at', t.due_at, 'revision', l.revision_id,
         'late_seconds', round(extract(epoch from ordinaut.now() - t.due_at), 3))
     from started t
     join leased l on l.run_id = t.run_id and t.started_at = ordinaut.now()
-    cross join lateral (
-        select case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
-        from ordinaut.spec p where p.uid = l.task_uid) s
+    join named n on n.run_id = t.run_id
 )
-select l.run_id, l.task_uid, l.revision_id, l.lease_epoch, l.attempt,
+select l.run_id, n.label as task, l.task_uid, l.revision_id, l.lease_epoch, l.attempt,
     t.trigger, t.occurrence_for, t.due_at, t.started_at, t.params, t.event, ordinaut.now() as claimed_at
 from leased l
 join started t on t.run_id = l.run_id
+join named n on n.run_id = l.run_id
 order by t.due_at;
 
 -- name: renew_leases
@@ -56,9 +59,10 @@ where w.run_id = held.run_id and w.lease_epoch = held.lease_epoch
 returning w.run_id;
 
 -- name: release_leases
--- Hands work back at once and unstarted, so that stopping a runtime costs neither time nor an attempt.
+-- Hands work back unstarted, at once or for a later moment: taking it costs no attempt.
 update ordinaut.due_work w
-set lease_until = '-infinity', runtime_id = null, attempt = greatest(attempt - 1, 0)
+set lease_until = '-infinity', runtime_id = null, attempt = greatest(attempt - 1, 0),
+    ready_at = case when %(wait)s > interval '0' then ordinaut.now() + %(wait)s else ready_at end
 from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as held(run_id, lease_epoch)
 where w.run_id = held.run_id and w.lease_epoch = held.lease_epoch
 returning w.run_id;
@@ -126,6 +130,11 @@ with report as materialized (
         runtime_id = null, attempt = 0
     from accepted a
     where w.run_id = a.run_id and a.move = 'wait'
+), progressed as (
+    -- A run that gets further does not kill its runtimes. Nothing is written for one that was leased once.
+    update ordinaut.due_work w set attempt = 1
+    from accepted a
+    where w.run_id = a.run_id and a.move = 'keep' and w.attempt > 1
 ), finished as (
     delete from ordinaut.due_work w using accepted a
     where w.run_id = a.run_id and a.move = 'finish'

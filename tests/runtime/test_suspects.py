@@ -1,0 +1,141 @@
+"""Runs that lost their lease again and again are executed one at a time, and given up in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from runtime.config import Config
+from runtime.execution import Surroundings
+from runtime.lease import LeaseKeeper
+from runtime.recorder import Recorder
+from runtime.registry import Registry
+from runtime.store.pool import Pool
+from runtime.tools.definition import ServerDefinition
+from runtime.wake import Bell
+from runtime.worker import Worker
+from tests.support.clock import FakeClock
+from tests.support.installed import install, queue_run, task
+from tests.support.probes import within
+from tests.support.scripted_tools import ScriptedTools, ok
+
+
+class Tools(ScriptedTools):
+    """One tool, which answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+        async def answer(_: object) -> object:
+            await self.gate.wait()
+            return ok()
+
+        super().__init__(llm__plan=answer)  # type: ignore[arg-type] - an answer in the end
+
+    def replace(self, definitions: tuple[ServerDefinition, ...]) -> None:
+        """There are no servers."""
+
+
+@pytest.fixture
+def tools() -> Tools:
+    return Tools()
+
+
+@pytest.fixture
+async def worker(
+    pool: Pool, clock: FakeClock, database: str, tools: Tools, tmp_path: Path
+) -> AsyncIterator[Worker]:
+    await clock.attach(database)
+    config = Config()
+    recorder = Recorder(pool, clock, Bell(clock))
+    around = Surroundings(tools, recorder, clock, random.Random(1))
+    worker = Worker(
+        runtime_id=1,
+        pool=pool,
+        registry=Registry(pool, tools, clock, tmp_path),
+        around=around,
+        leases=LeaseKeeper(pool, clock, config.lease),
+        bell=Bell(clock),
+        config=config,
+    )
+    recording = asyncio.create_task(recorder.run())
+    yield worker
+    tools.gate.set()
+    await within(worker.drain(), "the end of all runs")
+    recording.cancel()
+    await asyncio.gather(recording, return_exceptions=True)
+
+
+async def queue(connection: psycopg.AsyncConnection, *attempts: int) -> None:
+    """Runs that were leased so often before."""
+    installed = await install(connection, task())
+    for place, attempt in enumerate(attempts):
+        run_id = await queue_run(connection, installed, str(place))
+        await connection.execute(
+            "update ordinaut.due_work set attempt = %s where run_id = %s", [attempt, run_id]
+        )
+
+
+async def attempts(connection: psycopg.AsyncConnection) -> list[tuple[int, bool]]:
+    cursor = await connection.execute(
+        "select attempt, lease_until > ordinaut.now() from ordinaut.due_work order by 1, 2"
+    )
+    return await cursor.fetchall()  # type: ignore[return-value] - two columns
+
+
+async def test_one_suspect_is_executed_at_a_time_and_the_others_lose_no_attempt(
+    worker: Worker, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue(connection, 2, 2, 2)
+
+    assert await worker.run_once() == 1
+    assert await attempts(connection) == [(2, False), (2, False), (3, True)]
+
+    assert await worker.run_once() == 0
+    await clock.advance(1)
+    assert await worker.run_once() == 0
+    assert await attempts(connection) == [(2, False), (2, False), (3, True)]
+
+
+async def test_the_next_suspect_follows_when_the_first_has_finished(
+    worker: Worker, connection: psycopg.AsyncConnection, clock: FakeClock, tools: Tools
+) -> None:
+    await queue(connection, 2, 2)
+    assert await worker.run_once() == 1
+
+    tools.gate.set()
+    await within(worker.drain(), "the end of the first")
+    worker._closed = False
+    await clock.advance(1)
+
+    assert await worker.run_once() == 1
+
+
+async def test_runs_above_suspicion_are_not_held_up(
+    worker: Worker, connection: psycopg.AsyncConnection
+) -> None:
+    await queue(connection, 2, 0, 1, 2)
+
+    assert await worker.run_once() == 3
+
+
+async def test_a_run_that_was_begun_too_often_fails_untried(
+    worker: Worker, connection: psycopg.AsyncConnection, tools: Tools
+) -> None:
+    await queue(connection, 5)
+
+    assert await worker.run_once() == 1
+    await within(worker.drain(), "its end")
+
+    assert tools.calls == []
+    cursor = await connection.execute("select state, error ->> 'code' from ordinaut.run")
+    assert await cursor.fetchall() == [("failed", "ORD507")]
+    cursor = await connection.execute(
+        "select subject from ordinaut.outbox where type = 'run.failed'"
+    )
+    assert await cursor.fetchall() == [("briefing",)]
