@@ -131,8 +131,11 @@ async def test_a_renewal_that_failed_is_tried_again_soon(
         keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
         service = asyncio.create_task(keeper.run())
 
-        proxy.cut()
+        proxy.stall_answers()
         await clock.advance(5)
+        await proxy.answer_held()
+        proxy.cut()
+        await proxy.resume()
         while clock.sleepers < 2:
             await asyncio.wait((service,), timeout=0.01)
         await clock.advance(1.25)

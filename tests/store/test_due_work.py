@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -21,8 +24,11 @@ from runtime.store.due_work import (
 from runtime.store.pool import Pool
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
+from tests.support.locks import somebody_is_blocked
+from tests.support.probes import within
 
 LEASE = timedelta(seconds=15)
+Write = Callable[[Pool, list[tuple[UUID, int]]], Coroutine[Any, Any, object]]
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +38,10 @@ async def _time_stands_still(clock: FakeClock, database: str) -> None:
 
 async def claim(pool: Pool, *, limit: int = 10, runtime_id: int = 1) -> list[Claim]:
     return await claim_due(pool, runtime_id=runtime_id, limit=limit, lease=LEASE)
+
+
+async def renew(pool: Pool, held: list[tuple[UUID, int]]) -> frozenset[UUID]:
+    return await renew_leases(pool, held, LEASE)
 
 
 async def state(connection: psycopg.AsyncConnection, claimed: Claim) -> tuple[Any, ...]:
@@ -294,3 +304,25 @@ async def test_leases_are_counted_until_the_run_gets_further(
     (again,) = await claim(pool)
 
     assert (counts, claimed.attempt, again.attempt) == ([1, 2, 3], 4, 2)
+
+
+@pytest.mark.parametrize("write", [renew, release_leases], ids=["renewing", "handing_back"])
+async def test_leases_are_locked_in_the_order_in_which_results_are_recorded(
+    pool: Pool, connection: psycopg.AsyncConnection, database: str, write: Write
+) -> None:
+    """Otherwise a renewal and a batch of results could each hold what the other waits for."""
+    installed = await install(connection, task())
+    await queue_run(connection, installed, "a")
+    await queue_run(connection, installed, "b")
+    first, last = sorted(await claim(pool), key=lambda claimed: claimed.run_id)
+    lock = "select from ordinaut.due_work where run_id = %s for update"
+
+    async with await psycopg.AsyncConnection.connect(database) as recording:
+        await recording.execute(lock, [first.run_id])
+        writing = asyncio.create_task(
+            write(pool, [(last.run_id, last.lease_epoch), (first.run_id, first.lease_epoch)])
+        )
+        await somebody_is_blocked(database)
+        await within(recording.execute(lock, [last.run_id]), "the other row")
+
+    await within(writing, "the write")

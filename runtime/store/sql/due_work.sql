@@ -52,19 +52,35 @@ order by t.due_at;
 
 -- name: renew_leases
 -- Keeps leases alive; a run that is not returned is lost, and its local work must stop.
+-- Locks: the rows, in order of run, as `record_progress` does; in another order the two could wait for each other.
+with held as materialized (
+    select w.run_id
+    from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as ours(run_id, lease_epoch)
+    join ordinaut.due_work w on w.run_id = ours.run_id and w.lease_epoch = ours.lease_epoch
+    order by w.run_id
+    for update of w
+)
 update ordinaut.due_work w
 set lease_until = ordinaut.now() + %(lease)s
-from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as held(run_id, lease_epoch)
-where w.run_id = held.run_id and w.lease_epoch = held.lease_epoch
+from held
+where w.run_id = held.run_id
 returning w.run_id;
 
 -- name: release_leases
 -- Hands work back unstarted, at once or for a later moment: taking it costs no attempt.
+-- Locks: as `renew_leases`.
+with held as materialized (
+    select w.run_id
+    from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as ours(run_id, lease_epoch)
+    join ordinaut.due_work w on w.run_id = ours.run_id and w.lease_epoch = ours.lease_epoch
+    order by w.run_id
+    for update of w
+)
 update ordinaut.due_work w
 set lease_until = '-infinity', runtime_id = null, attempt = greatest(attempt - 1, 0),
     ready_at = case when %(wait)s > interval '0' then ordinaut.now() + %(wait)s else ready_at end
-from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as held(run_id, lease_epoch)
-where w.run_id = held.run_id and w.lease_epoch = held.lease_epoch
+from held
+where w.run_id = held.run_id
 returning w.run_id;
 
 -- name: seconds_until_ready
