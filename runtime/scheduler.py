@@ -13,7 +13,6 @@ from runtime.clock import Clock
 from runtime.core.misfire import Firing
 from runtime.core.schedules import TaskSchedule, compile_schedules
 from runtime.deciding import decide_schedule, decided
-from runtime.errors import OrdinautError
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.pool import Pool
@@ -56,13 +55,17 @@ class Scheduler:
         self._work = work
         self._poll_seconds = poll_seconds
         self._compiled: OrderedDict[tuple[int, int], TaskSchedule] = OrderedDict()
+        self._broken: dict[int, int] = {}
 
     async def run(self) -> None:
         while True:
             stop_if_cancelled()
             try:
                 look = await self.run_once()
-                due_in = 0.0 if look.due == _BATCH else await seconds_until_fire(self._pool)
+                is_more = look.due == _BATCH
+                due_in = (
+                    0.0 if is_more else await seconds_until_fire(self._pool, broken=self._broken)
+                )
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("schedules not looked at: %s", " ".join(str(error).split()))
                 due_in = _RETRY_SECONDS
@@ -70,15 +73,16 @@ class Scheduler:
 
     async def run_once(self) -> Look:
         """Decide everything that is due now, at most a batch of schedules."""
-        due = await list_due_schedules(self._pool, limit=_BATCH)
+        due = await list_due_schedules(self._pool, limit=_BATCH, broken=self._broken)
         advances: list[Advance] = []
         decisions: list[Decided] = []
         for schedule in due:
             try:
                 firing, written = self._decide(schedule)
-            except OrdinautError:
-                # One broken schedule must not stop the others; a plan refuses such specs, so this is a fault of ours.
+            except Exception:  # noqa: BLE001 - one broken schedule must not stop the others
+                # A plan refuses such specs, so this is a fault of ours; it is passed over until its next revision.
                 _log.exception("schedule of task %s cannot be expanded", schedule.task_uid)
+                self._broken[schedule.task_uid] = schedule.revision_id
                 continue
             advances.append(_advance(schedule, firing))
             decisions.extend(written)

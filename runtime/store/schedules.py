@@ -62,9 +62,19 @@ class Fired:
     skipped: int
 
 
-async def list_due_schedules(pool: Pool, *, limit: int) -> list[DueSchedule]:
-    """The schedules that time has reached, most overdue first."""
-    rows = await fetch_all(pool, statement("list_due_schedules"), {"limit": limit})
+async def list_due_schedules(
+    pool: Pool, *, limit: int, broken: Mapping[int, int]
+) -> list[DueSchedule]:
+    """The schedules that time has reached, most overdue first.
+
+    Args:
+        pool: the database.
+        limit: how many at most.
+        broken: revisions by task that are left out.
+    """
+    rows = await fetch_all(
+        pool, statement("list_due_schedules"), {"limit": limit, **_left_out(broken)}
+    )
     return [DueSchedule(**row) for row in rows]
 
 
@@ -83,7 +93,16 @@ async def fire_schedules(
     return Fired(**rows[0])
 
 
-async def seconds_until_fire(pool: Pool) -> float | None:
-    """Seconds until the next schedule is due, negative when overdue; None when nothing is planned."""
-    rows = await fetch_all(pool, statement("seconds_until_fire"), {})
-    return next(iter(rows[0].values())) if rows else None
+async def seconds_until_fire(pool: Pool, *, broken: Mapping[int, int]) -> float | None:
+    """Seconds until the next schedule is due, negative when overdue; None when nothing is planned.
+
+    Args:
+        pool: the database.
+        broken: as in `list_due_schedules`.
+    """
+    rows = await fetch_all(pool, statement("seconds_until_fire"), _left_out(broken))
+    return rows[0]["seconds"] if rows else None
+
+
+def _left_out(broken: Mapping[int, int]) -> dict[str, list[int]]:
+    return {"broken_uids": list(broken), "broken_revisions": list(broken.values())}

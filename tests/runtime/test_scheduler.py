@@ -16,7 +16,7 @@ from runtime.wake import Bell
 from tests.support.clock import START, FakeClock
 from tests.support.installed import Installed, install, queue_run, schedule, task
 from tests.support.locks import somebody_is_blocked
-from tests.support.probes import within
+from tests.support.probes import eventually, within
 
 MINUTELY = {"every": "1m"}
 
@@ -169,6 +169,29 @@ async def test_one_broken_schedule_does_not_hold_up_the_others(
 
     assert (await scheduler.run_once()).queued == 1
     assert "cannot be expanded" in caplog.text
+
+
+async def test_a_broken_schedule_is_passed_over_until_its_next_revision(
+    connection: psycopg.AsyncConnection, clock: FakeClock, pool: Pool
+) -> None:
+    """It used to be looked at again and again, without a pause, for as long as it was overdue."""
+    broken = await minutely(connection, "broken")
+    await connection.execute(
+        "update ordinaut.spec set body = jsonb_set(body, '{schedule,0,every}', 'null') where uid = %s",
+        [broken.uid],
+    )
+    await clock.advance(60)
+    bell = Bell(clock)
+    service = asyncio.create_task(Scheduler(pool, clock, bell, Bell(clock), 3600.0).run())
+
+    # Asleep on the clock: it waits for its poll, and not for what is overdue.
+    await eventually(lambda: clock.sleepers, "a sleeping scheduler")
+    await install(connection, task("broken", schedule={"every": "60s"}))
+    bell.ring()
+    await eventually(lambda: fates(connection), "an occurrence")
+
+    service.cancel()
+    await asyncio.gather(service, return_exceptions=True)
 
 
 async def test_a_schedule_that_has_ended_plans_nothing_more(

@@ -1,9 +1,12 @@
 -- name: list_due_schedules
--- What time has reached, most overdue first. No lock: firing compares and sets.
+-- What time has reached, most overdue first, without what this runtime cannot expand. No lock: firing compares and sets.
 select s.task_uid, s.generation, s.cursor_for, p.revision_id, p.body, ordinaut.now() as now
 from ordinaut.schedule s
 join ordinaut.spec p on p.uid = s.task_uid
 where s.next_due_at <= ordinaut.now() and s.paused_at is null and p.retired_at is null
+    and not exists (
+        select from unnest(%(broken_uids)s::bigint[], %(broken_revisions)s::bigint[]) as broken(uid, revision_id)
+        where broken.uid = s.task_uid and broken.revision_id = p.revision_id)
 order by s.next_due_at
 limit %(limit)s;
 
@@ -71,7 +74,14 @@ select
 from new_run;
 
 -- name: seconds_until_fire
--- How long until the next schedule is due by the server's clock; negative when overdue, null when nothing is planned.
-select extract(epoch from min(next_due_at) - ordinaut.now())::float8
-from ordinaut.schedule
-where next_due_at is not null and paused_at is null;
+-- How long until one of the schedules that `list_due_schedules` lists is due, by the server's clock; negative when overdue,
+-- no row when nothing is planned.
+select extract(epoch from s.next_due_at - ordinaut.now())::float8 as seconds
+from ordinaut.schedule s
+join ordinaut.spec p on p.uid = s.task_uid
+where s.next_due_at is not null and s.paused_at is null and p.retired_at is null
+    and not exists (
+        select from unnest(%(broken_uids)s::bigint[], %(broken_revisions)s::bigint[]) as broken(uid, revision_id)
+        where broken.uid = s.task_uid and broken.revision_id = p.revision_id)
+order by s.next_due_at
+limit 1;
