@@ -313,7 +313,7 @@ def test_a_missing_wheel_is_named() -> None:
     [
         ("FATAL: could not write: No space left on device", "free space"),
         ("FATAL:  database files are incompatible with server", "major version"),
-        ("permission denied: user 65534 does not reach /root/x", "ORDINAUT_STATE_DIR"),
+        ("permission denied: user 65534 does not reach /closed/x", "ORDINAUT_STATE_DIR"),
         ("something new", "the whole log is /log"),
         ("", "the whole log is /log"),
     ],
