@@ -2,6 +2,7 @@
 
     triggers      what an author writes, and the occurrence it gives
     rule, cron    text to checked rules; every prohibition and every contested reading is refused here
+    values        the values of a rule's parts
     compilation   trigger to compiled trigger
     compiled      questions to it: what comes next, what lies between
     sources       wall times and real time to occurrences, with UNTIL and COUNT

@@ -90,6 +90,8 @@ class ElapsedRule:
             Exhausted: by the effort.
         """
         low = max(low, self.anchor)
+        if self.step is not None:
+            return iter(range(low + (self.anchor - low) % self.step, LAST_SECOND, self.step))
         if self._positions:
             return self._chosen(low, effort)
         return self._hits(low, LAST_SECOND, effort)

@@ -147,12 +147,12 @@ class Zone:
     def read(self, instant: datetime) -> Occurrence:
         """What the wall shows at an aware UTC instant, as an occurrence that was never a wall time."""
         aware = instant.astimezone(self.tz)
-        wall = aware.replace(tzinfo=None, fold=0)
-        first, second = self.offsets_of(wall)
+        offset = _known(aware.utcoffset())
         fold: Literal[0, 1] = 1 if aware.fold else 0
-        return Occurrence(
-            instant, wall, _known(aware.utcoffset()), instant, repeated=first > second, fold=fold
-        )
+        # An instant's wall time always exists, so that a second candidate offset means a second reading.
+        repeated = aware.replace(fold=1 - fold).utcoffset() != offset
+        wall = aware.replace(tzinfo=None, fold=0)
+        return Occurrence(instant, wall, offset, instant, repeated=repeated, fold=fold)
 
     def earliest_wall(self, instant: datetime) -> datetime:
         """A wall time such that every earlier one stands only for instants before `instant`."""

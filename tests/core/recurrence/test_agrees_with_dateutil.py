@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from runtime.core.recurrence import RRuleTrigger, compile_trigger
 from tests.core.recurrence.oracle import Parts
 from tests.core.recurrence.strategies import Case, day_cases, elapsed_cases
 
+pytestmark = pytest.mark.slow
 MANY = settings(max_examples=80, deadline=None)
 
 

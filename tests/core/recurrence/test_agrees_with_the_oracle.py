@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from runtime.core.recurrence import compile_trigger, occurrences
 from tests.core.recurrence import oracle
 from tests.core.recurrence.strategies import Case, day_cases, elapsed_cases
 
+pytestmark = pytest.mark.slow
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
