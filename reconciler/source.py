@@ -50,15 +50,24 @@ def read_source(folder: Path, named_from: Path | None = None) -> Source:
     Raises:
         NotFound: there is no such folder.
     """
+    require_folder(folder)
     root = folder.resolve()
-    if not root.is_dir():
+    reading = _Reading(root, (named_from or root.parent).resolve())
+    files = [file for path in sorted(reading.paths()) if (file := reading.read(path)) is not None]
+    return Source(root, reading.name(root), tuple(files), tuple(reading.problems))
+
+
+def require_folder(folder: Path) -> None:
+    """Make sure that there is a specs folder.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if not folder.is_dir():
         raise NotFound(
             f"there is no folder {folder}",
             hint="name the folder of your specs; `ordinaut init` makes one",
         )
-    reading = _Reading(root, (named_from or root.parent).resolve())
-    files = [file for path in sorted(reading.paths()) if (file := reading.read(path)) is not None]
-    return Source(root, reading.name(root), tuple(files), tuple(reading.problems))
 
 
 def folder_around(path: Path) -> Path:

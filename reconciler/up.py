@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from reconciler.reconcile import Reconciled, reconcile_once
+from reconciler.reconcile import Reconciled
+from reconciler.source import require_folder
 from reconciler.watch import SpecsWatch
 from runtime.app import Place
 from runtime.config import Config
@@ -66,6 +66,7 @@ async def up(config: Config, voice: Voice) -> bool:
         OrdinautError: something could not start, or ended by itself.
     """
     folder = config.specs.absolute()
+    require_folder(folder)
     async with AsyncExitStack() as stack:
         beside: list[Service] = []
         database, redis, where = config.database_url, config.redis_url, "settings"
@@ -76,17 +77,7 @@ async def up(config: Config, voice: Voice) -> bool:
             where = "settings" if database else str(config.state_dir)
             database, redis = database or urls.database, redis or str(urls.redis)
         migrated = await asyncio.to_thread(migrate, database)
-        first = await _first_look(database, folder, config.environment)
-        voice.ready(Ready(where, migrated, first))
-        beside += [
-            News(redis, config.stream, voice.event),
-            SpecsWatch(database, folder, config.environment, voice.reconciled),
-        ]
+        watch = SpecsWatch(database, folder, config.environment, voice.reconciled)
+        voice.ready(Ready(where, migrated, await watch.begin()))
+        beside += [News(redis, config.stream, voice.event), watch]
         return await serve(config, Place(database, redis, folder.parent), beside)
-
-
-async def _first_look(database: str, folder: Path, environment: str) -> Reconciled | OrdinautError:
-    try:
-        return await asyncio.to_thread(reconcile_once, database, folder, environment)
-    except OrdinautError as error:
-        return error

@@ -17,7 +17,8 @@ from runtime.errors import DatabaseUnavailable, StoreError
 CONNECT_TIMEOUT_SECONDS = 5
 # A session that hangs must not hold locks or a snapshot for ever; commands are short.
 SESSION_OPTIONS = "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
-_BAD_CREDENTIALS = ("28P01", "28000", "3D000")
+# A connection that fails has no code of its own, only words.
+_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
 
 
 @contextmanager
@@ -62,8 +63,7 @@ def unavailable(conninfo: str, error: psycopg.Error) -> DatabaseUnavailable:
     """Turn a connection error into ours: which server, why, and what to do. The password is never part of it."""
     where = address(conninfo)
     reason = " ".join(str(error).split())
-    refused = error.sqlstate in _BAD_CREDENTIALS or "authentication failed" in reason
-    if refused:
+    if "FATAL:" in reason and any(words in reason for words in _REFUSALS):
         return DatabaseUnavailable(
             f"{where} refused the connection: {reason}",
             hint="check user, password and database name in ORDINAUT_DATABASE_URL",
