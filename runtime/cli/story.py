@@ -141,10 +141,11 @@ def _value(name: str, value: Any, *, unfold: bool) -> str:
 
 
 def _text(text: str, *, unfold: bool) -> str:
-    first, *rest = text.strip().splitlines() or [""]
-    if unfold or not rest:
+    # What a program says last, before it dies, says the most.
+    *before, last = text.strip().splitlines() or [""]
+    if unfold or not before:
         return indent(text.strip(), " " * 10)
-    return f"{' ' * 10}{first}  {dim(f'and {len(rest)} more lines, -v shows them')}"
+    return f"{' ' * 10}{last}  {dim(f'after {len(before)} more lines, -v shows them')}"
 
 
 def _folded(text: str) -> str:

@@ -113,7 +113,7 @@ def test_the_text_tells_each_steps_values_timing_tries_and_errors(cli: Cli, fail
     assert "send  chat.send  failed  tool_error  1.00 s" in text
     assert "  try 1   tool_error  1.00 s  ORD404 the tool said no  again after 2.00 s" in text
     assert (
-        "  error   ORD404 chat not found\n          400  and 1 more lines, -v shows them" in text
+        "  error   ORD404 chat not found\n          Bad Request  after 1 more lines, -v shows them" in text
     )
     assert "after  chat.send  pending" in text
     assert "14:00:02.000  run.failed         not yet published" in text
