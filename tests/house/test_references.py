@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from functools import cache
@@ -13,6 +14,7 @@ import pytest
 
 from reconciler.cli import main
 from schemas.codes import CODES
+from schemas.spec import KINDS
 from tests.house.references import commands, references, settings
 from tests.house.sources import ROOT, documents, product, relative
 
@@ -68,6 +70,23 @@ def _understand(command: click.Command, words: list[str]) -> None:
         )
         assert inner is not None
         _understand(inner, rest)
+
+
+def test_every_field_of_the_language_is_in_the_reference() -> None:
+    text = (ROOT / "docs/spec-reference.md").read_text(encoding="utf-8")
+    language = json.loads((ROOT / "schemas/ordinaut.schema.json").read_text(encoding="utf-8"))
+    sections = dict(
+        re.findall(r"^#+ (\w[\w ]*)\n(.*?)(?=^#|\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    )
+
+    missing = [
+        f"{part}.{field}"
+        for part, about in language["definitions"].items()
+        for field in about.get("properties", {})
+        if f"| `{field}` |"
+        not in sections[part] + (sections["Every document"] if part in KINDS else "")
+    ]
+    assert missing == []
 
 
 def test_every_setting_is_told() -> None:
