@@ -6,6 +6,7 @@ downtime there may be many. Every one of them is decided here, by the task's cat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, assert_never
@@ -81,28 +82,54 @@ def decide(
     while upcoming is not None and has_come(upcoming) and len(reached) < BATCH:
         reached.append(upcoming)
         upcoming = schedule.next_after(upcoming.at)
-    complete = upcoming is None or not has_come(upcoming)
+    more = _count_come(schedule, upcoming, has_come, cap=_allowance(rule))
     return Firing(
-        decisions=tuple(_judge(reached, now, rule, complete=complete)),
+        decisions=tuple(_judge(reached, now, rule, more)),
         cursor_for=reached[-1].at if reached else cursor_for,
         upcoming=upcoming,
     )
 
 
+def _allowance(rule: CatchUpRule) -> int:
+    """How many missed occurrences the policy lets run."""
+    match rule.policy:
+        case "latest":
+            return 1
+        case "all":
+            return rule.max
+        case "skip":
+            return 0
+        case _:
+            assert_never(rule.policy)
+
+
+def _count_come(
+    schedule: Expansion,
+    first: Occurrence | None,
+    has_come: Callable[[Occurrence], bool],
+    *,
+    cap: int,
+) -> int:
+    """How many occurrences from `first` on have come, counted no further than `cap`."""
+    count = 0
+    while first is not None and count < cap and has_come(first):
+        count += 1
+        first = schedule.next_after(first.at)
+    return count
+
+
 def _judge(
-    reached: list[Occurrence], now: datetime, rule: CatchUpRule, *, complete: bool
+    reached: list[Occurrence], now: datetime, rule: CatchUpRule, more: int
 ) -> list[Decision]:
+    """Judge a look's occurrences, behind which `more` wait for the next: those are later, and go first."""
     if not reached:
         return []
     fresh = [occurrence for occurrence in reached if now - occurrence.due_at <= rule.window]
     match rule.policy:
-        case "latest":
-            # More occurrences are waiting behind a cut-short look, so none of these is the latest.
-            chosen = fresh[-1:] if complete else []
-            other = "catch_up_latest"
-        case "all":
-            chosen = fresh[-rule.max :]
-            other = "catch_up_max"
+        case "latest" | "all":
+            left = max(0, _allowance(rule) - more)
+            chosen = fresh[len(fresh) - min(left, len(fresh)) :]
+            other = "catch_up_latest" if rule.policy == "latest" else "catch_up_max"
         case "skip":
             chosen = [occurrence for occurrence in fresh if now - occurrence.due_at <= ON_TIME]
             other = "catch_up_skip"

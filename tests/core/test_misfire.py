@@ -126,3 +126,16 @@ def test_a_long_backlog_is_decided_in_batches_and_only_its_last_occurrence_runs(
     assert len(first.decisions) == BATCH
     assert {decision.reason for decision in first.decisions} == {"catch_up_latest"}
     assert [decision.reason for decision in second.decisions] == ["catch_up_latest"] * 4 + [None]
+
+
+def test_a_long_backlog_runs_no_more_than_its_limit_over_all_batches() -> None:
+    now = START + (2 * BATCH + 3) * HOUR
+    limited = rule("all", window=timedelta(days=365), maximum=10)
+    decided: list[str | None] = []
+    cursor = START
+
+    while (firing := decide(Hourly(), cursor, now, limited)).decisions:
+        decided += [decision.reason for decision in firing.decisions]
+        cursor = firing.cursor_for
+
+    assert decided == ["catch_up_max"] * (2 * BATCH - 7) + [None] * 10
