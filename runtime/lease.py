@@ -49,9 +49,11 @@ class LeaseKeeper:
         """Keep a lease that was asked for at monotonic time `asked_at`; `work` is cancelled if it is lost."""
         self._held[run_id] = _Held(lease_epoch, work, asked_at + self._span)
 
-    def drop(self, run_id: UUID) -> None:
-        """The work is over; the lease needs no more care."""
-        self._held.pop(run_id, None)
+    def drop(self, run_id: UUID, lease_epoch: int) -> None:
+        """The work is over; this lease needs no more care, but a newer one on the same run does."""
+        held = self._held.get(run_id)
+        if held is not None and held.lease_epoch == lease_epoch:
+            del self._held[run_id]
 
     async def run(self) -> None:
         # Side by side: a renewal that hangs must not keep us from seeing that it came too late.

@@ -129,6 +129,9 @@ class Worker:
 
     async def _look(self) -> float | None:
         try:
+            if self._closed:
+                # Work that waits is for others now; looking at it would never end.
+                return None
             started = await self.run_once()
             self._failures = 0
             if started or self._config.concurrency <= len(self._active):
@@ -143,7 +146,7 @@ class Worker:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         claim = self._active.pop(task)
-        self._leases.drop(claim.run_id)
+        self._leases.drop(claim.run_id, claim.lease_epoch)
         self._bell.ring()
 
     async def _execute(self, claim: Claim) -> None:

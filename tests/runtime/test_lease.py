@@ -157,7 +157,7 @@ async def test_what_is_over_needs_no_more_care(
 ) -> None:
     keeper = LeaseKeeper(pool, clock, LEASE)
     keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
-    keeper.drop(claimed.run_id)
+    keeper.drop(claimed.run_id, claimed.lease_epoch)
 
     await clock.advance(16)
     await keeper.renew()
@@ -192,3 +192,19 @@ async def test_the_service_looks_three_times_a_lease(
             await asyncio.wait((service,), timeout=0.01)
     service.cancel()
     await asyncio.gather(service, return_exceptions=True)
+
+
+async def test_work_that_is_over_does_not_end_the_care_for_the_next_lease_on_its_run(
+    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+) -> None:
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    await clock.advance(16)
+    (again,) = await claim_due(pool, runtime_id=1, limit=1, lease=LEASE)
+    keeper.hold(again.run_id, again.lease_epoch, work, clock.monotonic())
+
+    keeper.drop(claimed.run_id, claimed.lease_epoch)
+    await clock.advance(10)
+    await keeper.renew()
+    await clock.advance(10)
+
+    assert await claim_due(pool, runtime_id=2, limit=1, lease=LEASE) == []

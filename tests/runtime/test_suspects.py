@@ -1,4 +1,4 @@
-"""Runs that lost their lease again and again are executed one at a time, and given up in the end."""
+"""What a worker takes on: runs that lost their lease again and again one at a time, and nothing once it drains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime.wake import Bell
 from runtime.worker import Worker
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
-from tests.support.probes import within
+from tests.support.probes import eventually, within
 from tests.support.scripted_tools import ScriptedTools, ok
 
 
@@ -139,3 +139,17 @@ async def test_a_run_that_was_begun_too_often_fails_untried(
         "select subject from ordinaut.outbox where type = 'run.failed'"
     )
     assert await cursor.fetchall() == [("briefing",)]
+
+
+async def test_a_draining_worker_does_not_look_again_and_again_at_work_it_will_not_take(
+    worker: Worker, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await queue(connection, 0)
+    await within(worker.drain(), "nothing is active")
+    working = asyncio.create_task(worker.run())
+
+    await eventually(lambda: clock.sleepers == 1, "it sleeps")
+
+    assert await attempts(connection) == [(0, False)]
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
