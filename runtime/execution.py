@@ -40,9 +40,12 @@ class Tools(Protocol):
         timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
         meta: Mapping[str, Any] | None = None,
         *,
+        at_most: timedelta | None = None,
         run: str = "",
     ) -> CallOutcome:
-        """Call `server.tool`; failures are outcomes, never exceptions."""
+        """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
+        and `at_most`.
+        """
         ...
 
     def end_run(self, run: str) -> None:
@@ -159,14 +162,13 @@ class Execution:
         refusal = self._refusal(step)
         if refusal is not None:
             return refusal
-        limit = left if step.timeout is None else min(left, step.timeout)
         key = idempotency_key(self._claim.run_id, step.name, 0)
         return await self._around.tools.call(
             step.uses,
             arguments,
-            # Without a limit of its own a step leaves it to its server, but never beyond the run's.
-            limit if step.timeout is not None or left < timedelta(minutes=1) else None,
+            None if step.timeout is None else min(left, step.timeout),
             {"dev.ordinaut/idempotency-key": key, "dev.ordinaut/run": str(self._claim.run_id)},
+            at_most=left,
             run=str(self._claim.run_id),
         )
 

@@ -10,6 +10,7 @@ The server itself belongs to `runtime.tools.owner`.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -133,6 +134,7 @@ class ServerActor:
         arguments: Mapping[str, Any],
         *,
         timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
+        at_most: timedelta | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> CallOutcome:
         """Call a tool.
@@ -142,9 +144,10 @@ class ServerActor:
             arguments: any JSON object.
             timeout: the longest time for all of it: queue, start of the server, and call. None means twice the
                 definition's connect timeout for the first two, and its call timeout for the call.
+            at_most: with no timeout, the longest time for all of it whatever the definition says.
             meta: `_meta` of the request.
         """
-        limit = self._limit(timeout)
+        limit = self._limit(timeout, at_most)
         with self._owner.use():
             try:
                 async with self._slot(limit.deadline):
@@ -257,20 +260,31 @@ class ServerActor:
             tool, session.generation, self.definition.result_bytes, self._redact, last_words
         )
 
-    def _limit(self, timeout: timedelta | None) -> _Limit:
+    def _limit(self, timeout: timedelta | None, at_most: timedelta | None = None) -> _Limit:
         if timeout is not None:
-            return _Limit(Deadline(self._clock, timeout))
-        deadline = Deadline(self._clock, self.definition.connect_timeout * 2)
-        return _Limit(deadline, self.definition.call_timeout.total_seconds())
+            whole = Deadline(self._clock, timeout)
+            return _Limit(whole, whole)
+        bound = timedelta.max if at_most is None else at_most
+        preparation = self.definition.connect_timeout * 2
+        call = self.definition.call_timeout
+        whole = Deadline(self._clock, min(preparation + call, bound))
+        return _Limit(Deadline(self._clock, min(preparation, bound)), whole, call.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """How long a call may take: all of it until `deadline`, or only its preparation, and then the call `seconds`."""
+    """How long a call may take.
+
+    Attributes:
+        deadline: when the preparation must be over.
+        whole: when all of it must be.
+        seconds: how long the call itself may take, if that is less.
+    """
 
     deadline: Deadline
-    seconds: float | None = None
+    whole: Deadline
+    seconds: float = math.inf
 
     def for_call(self) -> float:
         """Seconds that the call itself may take now."""
-        return self.deadline.remaining() if self.seconds is None else self.seconds
+        return min(self.whole.remaining(), self.seconds)

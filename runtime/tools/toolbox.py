@@ -89,6 +89,7 @@ class Toolbox:
         timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
         meta: Mapping[str, Any] | None = None,
         *,
+        at_most: timedelta | None = None,
         run: str = "",
     ) -> CallOutcome:
         """Call a tool.
@@ -98,6 +99,7 @@ class Toolbox:
             arguments: any JSON object.
             timeout: the longest time for all of it; None leaves it to the server's definition.
             meta: `_meta` of the request.
+            at_most: where the timeout is left to the definition, the longest time it may come to.
             run: the run that calls, for servers that live as long as one.
         """
         server, _, tool = name.partition(".")
@@ -106,8 +108,9 @@ class Toolbox:
         except ToolServerError as closed:
             return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
         if actor is not None:
-            return await actor.call(tool, arguments, timeout=timeout, meta=meta)
-        limit = _BUILTIN_TIMEOUT if timeout is None else timeout
+            return await actor.call(tool, arguments, timeout=timeout, at_most=at_most, meta=meta)
+        bound = timedelta.max if at_most is None else at_most
+        limit = min(_BUILTIN_TIMEOUT, bound) if timeout is None else timeout
         return await self._call_builtin(server, tool, arguments, limit)
 
     async def tools(self, server: str) -> list[ToolInfo]:

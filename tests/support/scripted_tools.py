@@ -30,7 +30,7 @@ class ScriptedTools:
     def __init__(self, **answers: Answer | list[Answer]) -> None:
         self._answers = {name.replace("__", "."): answer for name, answer in answers.items()}
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
-        self.timeouts: list[timedelta | None] = []
+        self.timeouts: list[tuple[timedelta | None, timedelta | None]] = []
         self.metas: list[Mapping[str, Any] | None] = []
         self.ended: list[str] = []
         self.called = asyncio.Event()
@@ -42,10 +42,11 @@ class ScriptedTools:
         timeout: timedelta | None = None,  # noqa: ASYNC109 - the product's own signature
         meta: Mapping[str, Any] | None = None,
         *,
+        at_most: timedelta | None = None,
         run: str = "",
     ) -> CallOutcome:
         self.calls.append((name, arguments))
-        self.timeouts.append(timeout)
+        self.timeouts.append((timeout, at_most))
         self.metas.append(meta)
         self.called.set()
         answer = self._answers[name]

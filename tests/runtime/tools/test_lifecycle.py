@@ -286,6 +286,16 @@ async def test_a_call_whose_time_is_up_before_it_is_sent_is_not_sent(
     assert list(tmp_path.glob("effects")) == []
 
 
+async def test_a_call_whose_limit_is_left_to_the_server_still_ends_with_its_run(
+    open_toolbox: OpenToolbox,
+) -> None:
+    left = timedelta(seconds=0.3)
+    box = await open_toolbox(raw(call_timeout=timedelta(hours=1)))
+    await box.tools("raw")
+
+    assert (await within(box.call("raw.silent", {}, at_most=left), "its end")).kind == "timeout"
+
+
 async def test_stopping_is_prompt_while_a_server_under_suspicion_is_questioned(
     open_toolbox: OpenToolbox, tmp_path: Path
 ) -> None:
