@@ -66,7 +66,7 @@ def require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise NotFound(
             f"there is no folder {folder}",
-            hint="name the folder of your specs; `ordinaut init` makes one",
+            hint="name the folder of your specs with --specs, or as ORDINAUT_SPECS",
         )
 
 

@@ -104,8 +104,8 @@ class Preview(Model):
     """Occurrences in the next 30 days without the change."""
     runs_30d_after: int = 0
     """Occurrences in the next 30 days with it."""
-    runs_capped: bool = False
-    """Whether counting stopped early, so that the true numbers are at least these."""
+    runs_estimated: bool = False
+    """Whether a number is an estimate from the pace of the first 3,000 occurrences."""
     first_effect_at: AwareDatetime | None = None
     """The first instant at which it fires differently."""
     flags: tuple[TimeFlag, ...] = ()

@@ -19,6 +19,7 @@ from schemas.plan import Preview, TimeFlag
 SHOWN: Final = 5
 COUNTED: Final = timedelta(days=30)
 CAP: Final = 3000
+"""Occurrences that are counted one by one; beyond, their number is an estimate from the pace of these."""
 _COMPARED: Final = 48
 _AHEAD: Final = timedelta(days=365)
 _DAY: Final = timedelta(days=1)
@@ -40,9 +41,9 @@ def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: dateti
         schedule_after=after.describe() if after else None,
         before=tuple(_local(found.at, zone) for found in old[:SHOWN]),
         after=tuple(_local(found.at, zone) for found in new[:SHOWN]),
-        runs_30d_before=min(counts[0], CAP),
-        runs_30d_after=min(counts[1], CAP),
-        runs_capped=max(counts) > CAP,
+        runs_30d_before=counts[0],
+        runs_30d_after=counts[1],
+        runs_estimated=max(counts) > CAP,
         first_effect_at=_first_difference(old, new),
         flags=tuple(_flags(after, new, zone, now)) if after else (),
     )
@@ -53,7 +54,10 @@ def _upcoming(schedule: TaskSchedule | None, now: datetime, limit: int) -> list[
 
 
 def _count(schedule: TaskSchedule | None, now: datetime) -> int:
-    return schedule.count_between(now, now + COUNTED, CAP + 1) if schedule else 0
+    counted = schedule.upcoming(now, CAP) if schedule else []
+    if len(counted) < CAP or counted[-1].at > now + COUNTED:
+        return sum(found.at <= now + COUNTED for found in counted)
+    return round(CAP * (COUNTED / (counted[-1].at - now)))
 
 
 def _first_difference(old: list[Occurrence], new: list[Occurrence]) -> datetime | None:

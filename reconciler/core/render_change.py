@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from reconciler.core.look import Look, Style, columns, counted, day_and_time, flow, value_text
+from reconciler.core.preview import CAP
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import FieldChange, PlannedChange, Preview
 
@@ -145,10 +146,16 @@ def _named_times(preview: Preview) -> list[tuple[str, tuple[datetime, ...]]]:
 
 
 def _runs(preview: Preview) -> str:
-    more = "+" if preview.runs_capped else ""
-    if preview.schedule_before is None:
-        return f"{preview.runs_30d_after}{more}"
-    return f"{preview.runs_30d_before} -> {preview.runs_30d_after}{more}"
+    after = _number(preview.runs_30d_after)
+    return (
+        after
+        if preview.schedule_before is None
+        else f"{_number(preview.runs_30d_before)} -> {after}"
+    )
+
+
+def _number(runs: int) -> str:
+    return f"~{runs}" if runs > CAP else str(runs)
 
 
 def _tools(change: PlannedChange) -> list[str]:

@@ -12,12 +12,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import TimeoutError as NoAnswer
-
 from runtime.clock import Clock
 from runtime.embedded.failures import failure
 from runtime.embedded.processes import Program, ServerProcess, cut_log, forget, stop_orphan
@@ -120,11 +114,13 @@ def _quoted(value: object) -> str:
 
 
 async def _answers(url: str) -> bool:
-    # Our loop is the one that tries again.
-    never = Retry(NoBackoff(), 0)
-    async with Redis.from_url(
-        url, socket_connect_timeout=5, socket_timeout=5, retry=never
-    ) as client:
+    # Imported here: commands that need PostgreSQL alone start without the Redis client.
+    from redis.exceptions import ConnectionError as NoConnection  # noqa: PLC0415 - as above
+    from redis.exceptions import TimeoutError as NoAnswer  # noqa: PLC0415 - as above
+
+    from runtime.bus import open_bus  # noqa: PLC0415 - as above
+
+    async with open_bus(url) as client:
         try:
             return bool(await client.ping())
         except (NoConnection, NoAnswer):

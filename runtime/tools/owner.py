@@ -215,7 +215,7 @@ class ServerOwner:
         self.error = self._detail = ""
         self._ready_at = self._used_at = self._clock.monotonic()
         self._handshake_era = is_handshake_era(session.protocol)
-        _log.info("tool server %s is ready, generation %d", self._definition.key, self.generation)
+        _log.debug("tool server %s is ready, generation %d", self._definition.key, self.generation)
         self.poke()
 
     def _fail(self, session: Session | None, trouble: str, detail: str) -> None:

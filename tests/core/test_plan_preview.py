@@ -104,10 +104,14 @@ def test_a_schedule_that_no_clock_drives_has_nothing_to_tell() -> None:
     assert preview == Preview(timezone="UTC", schedule_after="when somebody asks")
 
 
-def test_counting_stops_at_a_cap_and_says_so() -> None:
-    preview = foresee(None, schedule("every: 1m"), NOW)
+def test_beyond_what_is_counted_the_number_is_an_estimate_and_says_so() -> None:
+    minutely = foresee(None, schedule("every: 1m"), NOW)
+    hourly = foresee(None, schedule("every: 1h"), NOW)
 
-    assert (preview.runs_30d_after, preview.runs_capped) == (CAP, True)
+    assert minutely.runs_30d_after == pytest.approx(30 * 24 * 60, abs=2)
+    assert minutely.runs_30d_after > CAP
+    assert minutely.runs_estimated
+    assert (hourly.runs_30d_after, hourly.runs_estimated) == (30 * 24, False)
 
 
 def test_retiring_a_task_shows_what_will_not_happen() -> None:
