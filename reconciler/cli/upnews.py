@@ -37,6 +37,9 @@ _TASKS_SHOWN: Final = 20
 class Lines:
     """News for people, on stdout."""
 
+    def __init__(self) -> None:
+        self._refused = False
+
     def ready(self, ready: Ready) -> None:
         """The screen that opens it all."""
         before, after = ready.migrated
@@ -78,8 +81,9 @@ class Lines:
             echo(
                 f"{bold('applied')} revision r{outcome.report.revision}: {_counts(outcome.report.summary)}"
             )
-        elif first:
+        elif first or self._refused:
             echo(f"{bold('specs')}: nothing changed since the last apply")
+        self._refused = isinstance(outcome, OrdinautError) or bool(outcome.specs.errors)
 
 
 class JsonLines:
