@@ -13,18 +13,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from runtime.core.outcomes import CallOutcome
 from runtime.tools.definition import ServerDefinition, StdioTransport
 from tests.runtime.tools.conftest import OpenToolbox
-from tests.runtime.tools.servers import free_port
+from tests.support.post_office import open_post_office
 from tests.support.processes import ROOT
 
 BIN = ROOT / ".servers" / "bin"
@@ -198,64 +195,23 @@ async def test_ics_calendar_expands_a_calendar(open_toolbox: OpenToolbox) -> Non
     assert [event["uid"] for event in found.value["events"]] == ["dentist@example.com"]
 
 
-class Inbox:
-    """Keeps what is delivered to it."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
-        self.envelopes.append(envelope)
-        return "250 OK"
-
-
-def welcome(*anybody: object) -> AuthResult:
-    """The server insists on logging in."""
-    return AuthResult(success=True)
-
-
 async def test_email_server_delivers_a_real_mail(
     open_toolbox: OpenToolbox, tmp_path: Path
 ) -> None:
-    inbox = Inbox()
-    post_office = Controller(
-        inbox,
-        hostname="127.0.0.1",
-        port=free_port(),
-        authenticator=welcome,
-        auth_require_tls=False,
-    )
-    settings = {
-        "CONFIG_PATH": str(tmp_path / "mail.toml"),
-        "EMAIL_ADDRESS": "ordinaut@example.com",
-        "PASSWORD": "unused-but-required",
-        "IMAP_HOST": "127.0.0.1",
-        "SMTP_HOST": "127.0.0.1",
-        "SMTP_PORT": str(post_office.port),
-        "SMTP_SSL": "false",
-        "SAVE_TO_SENT": "false",
-        "ALLOWED_RECIPIENTS": "you@example.com",
-    }
-    env = {f"MCP_EMAIL_SERVER_{name}": value for name, value in settings.items()}
-    box = await open_toolbox(older("mail", "mcp-email-server", "stdio", env=env))
     mail = {"account_name": "default", "subject": "Briefing", "body": "Sunny."}
 
-    post_office.start()
-    try:
+    with open_post_office() as office:
+        env = office.client_settings(tmp_path, recipient="you@example.com")
+        box = await open_toolbox(older("mail", "mcp-email-server", "stdio", env=env))
         sent = await box.call("mail.send_email", {**mail, "recipients": ["you@example.com"]})
         refused = await box.call("mail.send_email", {**mail, "recipients": ["they@example.com"]})
-    finally:
-        post_office.stop()
 
     assert sent.kind == "ok", sent.error
     assert refused.kind == "tool_error"
-    (envelope,) = inbox.envelopes
-    assert envelope.rcpt_tos == ["you@example.com"]
-    assert isinstance(envelope.content, bytes)
-    message = message_from_bytes(envelope.content)
-    assert message["Subject"] == "Briefing"
-    (text,) = [part for part in message.walk() if not part.is_multipart()]
-    assert text.get_payload(decode=True) == b"Sunny."
+    (letter,) = office.letters
+    assert letter.recipients == ["you@example.com"]
+    assert letter.message["Subject"] == "Briefing"
+    assert letter.text == "Sunny."
 
 
 async def test_filesystem_stays_inside_its_folder(
