@@ -12,13 +12,18 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from runtime.errors import DatabaseUnavailable, StoreError
+from runtime.errors import ConfigError, DatabaseUnavailable, StoreError
 
 CONNECT_TIMEOUT_SECONDS = 5
 # A session that hangs must not hold locks or a snapshot for ever; commands are short.
 SESSION_OPTIONS = "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
 # A connection that fails has no code of its own, only words.
-_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
+_REFUSALS = (
+    "authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "permission denied",
+)
 
 
 @contextmanager
@@ -34,6 +39,7 @@ def connect(
 
     Raises:
         DatabaseUnavailable: ORD301 not reachable, ORD302 refused.
+        ConfigError: ORD306 the connection string cannot be read.
         StoreError: any other database error inside the block.
     """
     options = SESSION_OPTIONS + (" -c default_transaction_read_only=on" if read_only else "")
@@ -47,6 +53,8 @@ def connect(
         )
     except psycopg.OperationalError as error:
         raise unavailable(conninfo, error) from error
+    except psycopg.ProgrammingError:
+        raise unreadable() from None
     try:
         with connection:
             yield connection
@@ -72,6 +80,14 @@ def unavailable(conninfo: str, error: psycopg.Error) -> DatabaseUnavailable:
     return DatabaseUnavailable(
         f"{where} cannot be reached: {reason}",
         hint="check ORDINAUT_DATABASE_URL and that the server runs; without it `ordinaut up` starts its own",
+    )
+
+
+def unreadable() -> ConfigError:
+    """The error for a connection string that libpq cannot read; it may hold a password, so it is not repeated."""
+    return ConfigError(
+        "setting database_url: PostgreSQL's client cannot read it",
+        hint="write postgresql://USER@HOST:5432/DATABASE or host=HOST dbname=DATABASE",
     )
 
 

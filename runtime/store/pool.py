@@ -18,11 +18,10 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from runtime.cancellation import heeding_cancellation
-from runtime.errors import DatabaseUnavailable
-from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS, address, unavailable
+from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS, unavailable, unreadable
 
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
@@ -36,6 +35,7 @@ async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
 
     Raises:
         DatabaseUnavailable: ORD301 not reachable, ORD302 refused.
+        ConfigError: ORD306 the connection string cannot be read.
     """
     pool: Pool = AsyncConnectionPool(
         conninfo,
@@ -62,9 +62,9 @@ async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
     except psycopg.OperationalError as error:
         await pool.close()
         raise unavailable(conninfo, error) from error
-    except PoolTimeout as error:
+    except psycopg.ProgrammingError:
         await pool.close()
-        raise DatabaseUnavailable(f"{address(conninfo)} cannot be reached: {error}") from error
+        raise unreadable() from None
     return pool
 
 
@@ -74,7 +74,7 @@ async def borrow(pool: Pool, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterat
 
     Raises:
         psycopg.OperationalError: the database is away, or silent; whether it did what it was asked is unknown.
-        PoolTimeout: no connection became free.
+        psycopg_pool.PoolTimeout: no connection became free.
     """
     with heeding_cancellation():
         connection = await _living(pool)
