@@ -141,11 +141,14 @@ def _value(name: str, value: Any, *, unfold: bool) -> str:
 
 
 def _text(text: str, *, unfold: bool) -> str:
-    # What a program says last, before it dies, says the most.
-    *before, last = text.strip().splitlines() or [""]
-    if unfold or not before:
+    if unfold:
         return indent(text.strip(), " " * 10)
-    return f"{' ' * 10}{last}  {dim(f'after {len(before)} more lines, -v shows them')}"
+    # What a program says last, before it dies, says the most; how it died is added to it.
+    *before, last = text.strip().splitlines() or [""]
+    if before and last.startswith("[exit code"):
+        last = f"{before.pop()}  {last}"
+    folded = f"  {dim(f'after {len(before)} more lines, -v shows them')}" if before else ""
+    return f"{' ' * 10}{last}{folded}"
 
 
 def _folded(text: str) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.cli.story import _text
 from schemas.run import RunReport
 from tests.support.cli import Cli
 from tests.support.factories import (
@@ -113,7 +114,8 @@ def test_the_text_tells_each_steps_values_timing_tries_and_errors(cli: Cli, fail
     assert "send  chat.send  failed  tool_error  1.00 s" in text
     assert "  try 1   tool_error  1.00 s  ORD404 the tool said no  again after 2.00 s" in text
     assert (
-        "  error   ORD404 chat not found\n          Bad Request  after 1 more lines, -v shows them" in text
+        "  error   ORD404 chat not found\n          Bad Request  after 1 more lines, -v shows them"
+        in text
     )
     assert "after  chat.send  pending" in text
     assert "14:00:02.000  run.failed         not yet published" in text
@@ -263,3 +265,17 @@ def test_a_pipeline_that_was_used_by_name_shows_its_steps(
     insert_run(rows, task)
 
     assert [step["step"] for step in cli("show", "last", "--json").json["steps"]] == ["inner"]
+
+
+@pytest.mark.parametrize(
+    ("detail", "last"),
+    [
+        ("one line", "one line"),
+        ("first\nlast", "last  after 1 more lines, -v shows them"),
+        ("out of paper\n[exit code 3]", "out of paper  [exit code 3]"),
+        ("first\nlast\n[exit code 1]", "last  [exit code 1]  after 1 more lines, -v shows them"),
+        ("[exit code 1]", "[exit code 1]"),
+    ],
+)
+def test_the_end_of_what_a_server_said_is_shown_with_how_it_ended(detail: str, last: str) -> None:
+    assert _text(detail, unfold=False) == f"{' ' * 10}{last}"
