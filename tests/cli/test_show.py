@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from click import unstyle
 
 from runtime.cli.story import _text
 from schemas.run import RunReport
@@ -278,4 +279,4 @@ def test_a_pipeline_that_was_used_by_name_shows_its_steps(
     ],
 )
 def test_the_end_of_what_a_server_said_is_shown_with_how_it_ended(detail: str, last: str) -> None:
-    assert _text(detail, unfold=False) == f"{' ' * 10}{last}"
+    assert unstyle(_text(detail, unfold=False)) == f"{' ' * 10}{last}"
