@@ -326,3 +326,30 @@ async def test_leases_are_locked_in_the_order_in_which_results_are_recorded(
         await within(recording.execute(lock, [last.run_id]), "the other row")
 
     await within(writing, "the write")
+
+
+@pytest.mark.parametrize("is_asleep", [True, False], ids=["asleep", "handed_back"])
+async def test_a_renewal_that_comes_late_does_not_lease_again_what_was_let_go(
+    pool: Pool, connection: psycopg.AsyncConnection, database: str, is_asleep: bool
+) -> None:
+    """A renewal is under way while the run's wait is recorded: the retry would have waited for the end of a lease that
+    nobody held.
+    """
+    await queue_run(connection, await install(connection, task()))
+    (claimed,) = await claim(pool)
+    ours = [(claimed.run_id, claimed.lease_epoch)]
+
+    async with await psycopg.AsyncConnection.connect(database) as blocker:
+        await blocker.execute("select from ordinaut.due_work for update")
+        if is_asleep:
+            waits = Report(*ours[0], "briefing", move="wait", state="waiting")
+            letting_go = asyncio.create_task(record_progress(pool, [waits]))
+        else:
+            letting_go = asyncio.create_task(release_leases(pool, ours))
+        await somebody_is_blocked(database)
+        renewing = asyncio.create_task(renew(pool, ours))
+        await somebody_is_blocked(database, sessions=2)
+
+    await within(letting_go, "the lease is let go")
+    assert await within(renewing, "the renewal") == frozenset()
+    assert len(await claim(pool)) == 1

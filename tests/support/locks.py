@@ -7,16 +7,17 @@ import psycopg
 from tests.support.probes import eventually
 
 
-async def somebody_is_blocked(database: str) -> None:
-    """Wait until a session of this database waits for a lock."""
+async def somebody_is_blocked(database: str, *, sessions: int = 1) -> None:
+    """Wait until so many sessions of this database wait for a lock."""
     # A connection of its own in autocommit: inside a transaction the activity view does not change.
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as watcher:
 
         async def blocked() -> bool:
             cursor = await watcher.execute(
-                "select count(*) from pg_stat_activity"
-                " where wait_event_type = 'Lock' and datname = current_database()"
+                "select count(*) >= %s from pg_stat_activity"
+                " where wait_event_type = 'Lock' and datname = current_database()",
+                [sessions],
             )
-            return await cursor.fetchone() != (0,)
+            return await cursor.fetchone() == (True,)
 
-        await eventually(blocked, "a session waits for a lock")
+        await eventually(blocked, f"{sessions} sessions wait for a lock")

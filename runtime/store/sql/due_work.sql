@@ -51,12 +51,14 @@ join named n on n.run_id = l.run_id
 order by t.due_at;
 
 -- name: renew_leases
--- Keeps leases alive; a run that is not returned is lost, and its local work must stop.
+-- Keeps leases alive; a run that is not returned is lost, and its local work must stop. One that was just handed back, or
+-- put to sleep, is not leased again.
 -- Locks: the rows, in order of run, as `record_progress` does; in another order the two could wait for each other.
 with held as materialized (
     select w.run_id
     from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as ours(run_id, lease_epoch)
     join ordinaut.due_work w on w.run_id = ours.run_id and w.lease_epoch = ours.lease_epoch
+    where w.lease_until > '-infinity'
     order by w.run_id
     for update of w
 )
