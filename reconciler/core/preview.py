@@ -57,7 +57,8 @@ def _count(schedule: TaskSchedule | None, now: datetime) -> int:
     counted = schedule.upcoming(now, CAP) if schedule else []
     if len(counted) < CAP or counted[-1].at > now + COUNTED:
         return sum(found.at <= now + COUNTED for found in counted)
-    return round(CAP * (COUNTED / (counted[-1].at - now)))
+    pace = (counted[-1].at - counted[0].at) / (CAP - 1)
+    return 1 + (now + COUNTED - counted[0].at) // pace
 
 
 def _first_difference(old: list[Occurrence], new: list[Occurrence]) -> datetime | None:

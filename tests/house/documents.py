@@ -24,7 +24,7 @@ _PASSING = (
     (r"process \d+ on [\w.-]+", "process <id>"),
     (r"[\d,]+ characters", "<count> characters"),
     (r"PostgreSQL [\d.]+", "PostgreSQL <version>"),
-    (r"runs in <span> [-+]?\d+\+?( -> \d+\+?)?", "runs in <span> <count>"),
+    (r"runs in <span> [-+~]?\d+( -> ~?\d+)?", "runs in <span> <count>"),
     (r"\d+ events", "<count> events"),
     (r" \|(?= |$)", ""),
 )
