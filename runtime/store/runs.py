@@ -66,21 +66,21 @@ def create_manual_run(
 ) -> UUID | None:
     """Queue a run of a task and wake the runtimes; None if another run of it is active and it may not overlap."""
     trigger_key = uuid4().hex
-    rows = _fetch(
-        connection,
-        "create_manual_run",
-        {
-            "run_id": derive_run_id(task.uid, "manual", trigger_key, task.now),
-            "task_uid": task.uid,
-            "revision_id": task.revision_id,
-            "trigger_key": trigger_key,
-            "occurrence_for": task.now,
-            "params": Jsonb(params) if params else None,
-            "requested_by": requested_by,
-            "may_overlap": may_overlap,
-            "lane": task.body["priority"],
-        },
-    )
+    asked = {
+        "run_id": derive_run_id(task.uid, "manual", trigger_key, task.now),
+        "task_uid": task.uid,
+        "revision_id": task.revision_id,
+        "trigger_key": trigger_key,
+        "occurrence_for": task.now,
+        "params": Jsonb(params) if params else None,
+        "requested_by": requested_by,
+        "may_overlap": may_overlap,
+        "lane": task.body["priority"],
+    }
+    with connection.transaction():
+        if not may_overlap:
+            connection.execute(statement("keep_others_from_starting"), {"task_uid": task.uid})
+        rows = _fetch(connection, "create_manual_run", asked)
     if not rows:
         return None
     connection.execute(statement("wake"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from runtime.actor import current_actor
 from runtime.clock import SYSTEM_CLOCK
 from runtime.errors import NotFound
-from runtime.manual import follow_run
+from runtime.manual import RunRefused, follow_run, request_run
 from runtime.store.connect import connect
 from schemas.run import RunReport
 from tests.support.cli import Cli
@@ -271,3 +272,25 @@ def runtime_that(database: str, act: Any, *arguments: Any) -> Iterator[None]:
         yield
     finally:
         thread.join(timeout=10)
+
+
+def test_of_runs_that_are_asked_for_at_once_one_is_queued_unless_overlap_is_allowed(
+    rows: psycopg.Connection, database: str, task: TaskRow
+) -> None:
+    together = threading.Barrier(8)
+
+    def ask() -> bool:
+        with connect(database) as connection:
+            together.wait()
+            try:
+                request_run(connection, "briefing", {}, may_overlap=False, needs_runtime=False)
+            except RunRefused:
+                return False
+        return True
+
+    with ThreadPoolExecutor(together.parties) as people:
+        queued = [
+            asked.result() for asked in [people.submit(ask) for _ in range(together.parties)]
+        ]
+
+    assert queued.count(True) == 1

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.scheduler import Look, Scheduler
 from runtime.store.pool import Pool, open_pool
+from runtime.store.statements import statement
 from runtime.wake import Bell
 from tests.support.clock import START, FakeClock
 from tests.support.installed import Installed, install, queue_run, schedule, task
@@ -139,6 +140,22 @@ async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
 
     assert await racing == Look(due=1)
     assert await fates(connection) == []
+
+
+async def test_a_run_that_somebody_asks_for_while_a_schedule_fires_is_not_overlapped(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    installed = await minutely(connection)
+    await clock.advance(60)
+
+    async with await psycopg.AsyncConnection.connect(database) as asking:
+        await asking.execute(statement("keep_others_from_starting"), {"task_uid": installed.uid})
+        await queue_run(asking, installed)
+        racing = asyncio.create_task(scheduler.run_once())
+        await somebody_is_blocked(database)
+
+    assert await racing == Look(due=1)
+    assert await scheduler.run_once() == Look(due=1, skipped=1)
 
 
 async def test_a_paused_schedule_does_not_fire(

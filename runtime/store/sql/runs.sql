@@ -7,6 +7,15 @@ where p.kind = 'Task' and p.namespace = %(namespace)s and p.name = %(name)s;
 -- name: list_task_names
 select p.namespace, p.name from ordinaut.spec p where p.kind = 'Task' and p.retired_at is null;
 
+-- name: keep_others_from_starting
+-- Before `create_manual_run`, in its transaction, for a task that may not overlap: whoever else asks for a run waits here
+-- and then sees ours, and a firing that began before finds another generation, and is decided again with ours in sight.
+-- Locks: the task's document, then its schedule; as an apply takes them.
+with alone as materialized (
+    select uid from ordinaut.spec where uid = %(task_uid)s for no key update
+)
+update ordinaut.schedule c set generation = generation + 1 from alone a where c.task_uid = a.uid;
+
 -- name: create_manual_run
 -- Queues a run that somebody asked for; nothing if the task may not overlap and another run of it is active.
 with new_run as (
