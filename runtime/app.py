@@ -32,6 +32,7 @@ from runtime.registry import Registry
 from runtime.relay import Relay
 from runtime.scheduler import Scheduler
 from runtime.service import Service, ServiceGroup, stop_if_cancelled
+from runtime.store.connect import unavailable
 from runtime.store.pool import Pool, open_pool
 from runtime.store.runtimes import beat_runtime, ensure_partitions, register_runtime, stop_runtime
 from runtime.tools.toolbox import Toolbox
@@ -137,18 +138,29 @@ async def running(
         toolbox = await stack.enter_async_context(
             Toolbox((), clock, config.state_dir, project=place.folder)
         )
-        await ensure_partitions(pool)
         registry = Registry(pool, toolbox, clock, place.folder)
-        await registry.refresh()
-        runtime_id = await register_runtime(
-            pool, host=socket.gethostname(), pid=os.getpid(), version=version("ordinaut")
-        )
-        stack.push_async_callback(stop_runtime, pool, runtime_id)
+        try:
+            await ensure_partitions(pool)
+            await registry.refresh()
+            runtime_id = await register_runtime(
+                pool, host=socket.gethostname(), pid=os.getpid(), version=version("ordinaut")
+            )
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise unavailable(place.database_url, error) from error
+        stack.push_async_callback(_say_farewell, pool, runtime_id)
         ground = _Ground(config, place, clock, pool, bus, toolbox, registry, runtime_id)
         runtime, group = _assemble(ground)
         group.start()
         stack.push_async_callback(group.stop)
         yield runtime
+
+
+async def _say_farewell(pool: Pool, runtime_id: int) -> None:
+    try:
+        await stop_runtime(pool, runtime_id)
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        # Its heartbeat ends as well, and says the same a little later.
+        _log.warning("stopped without saying so: %s", " ".join(str(error).split()))
 
 
 @dataclass(frozen=True, slots=True)

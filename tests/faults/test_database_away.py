@@ -114,6 +114,57 @@ async def test_a_short_outage_costs_no_lease(site: Site, network: Proxy) -> None
     assert await site.results() == [("only", "ok", 1)]
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("due_work", "work not claimed"),
+        ("spec_revision", "not begun"),
+        ("schedule", "schedules not looked at"),
+        ("outbox", "events are not published"),
+    ],
+)
+async def test_a_connection_that_is_lost_at_any_point_costs_nothing(
+    site: Site, database: str, table: str, told: str
+) -> None:
+    """Asserts, for each thing that a runtime does with the database: the connection is terminated in the middle of it,
+    the runtime says so, and goes on with it; the run that waits succeeds under its first lease.
+    """
+    run_id = await site.queue(await site.install(step("only")))
+    async with await psycopg.AsyncConnection.connect(database) as lock:
+        await lock.execute(f"lock table ordinaut.{table} in access exclusive mode")
+        async with site.runtime(lease="15s") as runtime:
+            await somebody_is_blocked(database)
+            await terminate_blocked(site)
+            await runtime.line(told)
+            await lock.commit()
+            assert await site.ended(run_id) == ["succeeded"]
+
+    assert await site.results() == [("only", "ok", 1)]
+
+
+async def test_a_connection_lost_while_a_runtime_starts_is_called_that(
+    site: Site, database: str
+) -> None:
+    """Asserts: exit 5 and ORD301, as for a database that was never there, and no traceback."""
+    async with await psycopg.AsyncConnection.connect(database) as lock:
+        await lock.execute("lock table ordinaut.runtime in access exclusive mode")
+        async with site.runtime() as runtime:
+            await somebody_is_blocked(database)
+            await terminate_blocked(site)
+            ended = await runtime.ended()
+
+    assert ended.status == 5
+    assert ended.stderr.startswith("error ORD301: the database ")
+
+
+async def terminate_blocked(site: Site) -> None:
+    """Terminate every session that waits for a lock."""
+    await site.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where wait_event_type = 'Lock' and datname = current_database()"
+    )
+
+
 @pytest.mark.slow
 async def test_a_runtime_whose_database_is_silent_still_ends(site: Site, network: Proxy) -> None:
     """Asserts: asked twice to stop while nothing of the database answers, a runtime ends within bounded time."""
@@ -124,4 +175,6 @@ async def test_a_runtime_whose_database_is_silent_still_ends(site: Site, network
         runtime.terminate()
         await runtime.line("stopping: 1 active runs")
         runtime.terminate()
-        await runtime.ended(seconds=60)
+        ended = await runtime.ended(seconds=60)
+
+    assert (ended.status, "stopped without saying so" in ended.stderr) == (0, True)
