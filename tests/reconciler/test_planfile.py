@@ -92,4 +92,3 @@ def test_a_folder_is_no_plan_file(tmp_path: Path, act: Any) -> None:
     with pytest.raises(OrdinautError) as refusal:
         act(tmp_path)
     assert refusal.value.code == "ORD207"
-
