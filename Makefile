@@ -50,7 +50,8 @@ node-servers: ## The ones written for Node, where npm is present
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Ordinaut needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) && $@ -m pip --version >/dev/null || { rm -rf $(VENV); \
+	  echo "$(PYTHON) could not make an environment; on Debian it needs the package python3-venv"; exit 1; }
 
 $(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock

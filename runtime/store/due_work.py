@@ -73,8 +73,8 @@ class Recorded:
 
 
 async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> list[Claim]:
-    """Lease at most `limit` ready runs, the highest lanes first; every lane may fill the whole limit but none is
-    passed over while it has a share left.
+    """Lease at most `limit` ready runs: a step of priority is worth 30 s of waiting, so high ones go first and none
+    starves.
     """
     rows = await fetch_all(
         pool,

@@ -147,6 +147,17 @@ async def test_the_highest_priority_goes_first(
     assert [claimed.run_id for claimed in await claim(pool, limit=1)] == [low]
 
 
+async def test_low_priority_that_has_waited_goes_before_high_priority_that_has_not(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    installed = await install(connection, task())
+    patient = await queue_run(connection, installed, "patient", lane=1)
+    await clock.advance(8 * 30 + 1)
+    await queue_run(connection, installed, "fresh", lane=9)
+
+    assert [claimed.run_id for claimed in await claim(pool, limit=1)] == [patient]
+
+
 async def test_a_renewed_lease_lasts_and_a_lost_one_is_not_renewed(
     pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
 ) -> None:

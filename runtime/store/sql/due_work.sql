@@ -1,6 +1,7 @@
 -- name: claim_due
 -- Leases ready work, new and expired alike: one path, so recovery cannot fall behind.
--- Each lane gives at most its quota, highest first, and low lanes still get their share.
+-- Each lane gives at most its quota. A step of priority is worth 30 s of waiting, so high lanes go first and no lane
+-- starves.
 -- Locks: the claimed rows, skipping those that others hold. The CTE is materialised, or the planner could lock more rows
 -- than the limit. Started runs become `running` here, in the same statement.
 with candidate as materialized (
@@ -14,7 +15,7 @@ with candidate as materialized (
         limit lane.quota
         for update skip locked
     ) w
-    order by w.lane desc, w.ready_at
+    order by w.ready_at + make_interval(secs => 30 * (9 - w.lane))
     limit %(limit)s
 ), leased as (
     update ordinaut.due_work w
