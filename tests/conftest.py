@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import psycopg
@@ -12,6 +14,13 @@ from runtime.embedded import Urls
 from tests.support.clock import FakeClock
 from tests.support.databases import fresh_database, make_template
 from tests.support.servers import shared_servers
+
+# Started in the background by a shell, we and our children would ignore Ctrl-C; and below `make`, a `make` of the tests
+# would talk of directories.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(_name, None)
 
 
 @pytest.fixture(scope="session")
