@@ -20,7 +20,7 @@ from tests.support.servers import shared_servers
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for _name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
-    os.environ.pop(_name, None)
+    os.environ.pop(_name, None)  # noqa: TID251 - the tests own their environment
 
 
 @pytest.fixture(scope="session")
