@@ -37,6 +37,16 @@ CREATE FUNCTION ordinaut.now() RETURNS timestamp with time zone
 CREATE FUNCTION ordinaut.run_id_floor(instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (rpad(lpad(to_hex((floor((EXTRACT(epoch FROM instant) * (1000)::numeric)))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
+-- Name: backlog; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.backlog (
+    run_id uuid NOT NULL,
+    task_uid bigint NOT NULL,
+    revision_id bigint NOT NULL,
+    rank smallint DEFAULT 0 NOT NULL,
+    ready_at timestamp with time zone NOT NULL,
+    start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    lane smallint NOT NULL
+);
 -- Name: concurrency_slot; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.concurrency_slot (
     key_digest bigint NOT NULL,
@@ -56,13 +66,16 @@ CREATE TABLE ordinaut.due_work (
     lease_epoch integer DEFAULT 0 NOT NULL,
     runtime_id integer,
     lane smallint NOT NULL,
-    attempt smallint DEFAULT 0 NOT NULL
+    attempt smallint DEFAULT 0 NOT NULL,
+    start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000');
 -- Name: COLUMN due_work.lease_epoch; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.lease_epoch IS 'the fencing token: only grows, and every write of a lease holder carries it';
 -- Name: COLUMN due_work.attempt; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.attempt IS 'counted when a lease is taken, so that work which kills its process is counted too';
+-- Name: COLUMN due_work.start_until; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.due_work.start_until IS 'a run that nobody has started by then is skipped';
 -- Name: event_log; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.event_log (
     event_id uuid NOT NULL,
@@ -160,11 +173,20 @@ CREATE TABLE ordinaut.run (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     error jsonb,
+    decided_by integer,
+    tzdata text,
+    detail text,
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
     CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'backfill'::text, 'run'::text])))
 )
 PARTITION BY RANGE (run_id);
+-- Name: COLUMN run.decided_by; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.decided_by IS 'the runtime that decided the occurrence; null where a command or an apply did';
+-- Name: COLUMN run.tzdata; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.tzdata IS 'the version of the time zone data by which the occurrence was found';
+-- Name: COLUMN run.detail; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.detail IS 'what the reason is about: the calendar that excludes, where the occurrence was moved to';
 -- Name: run_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.run_default (
     run_id uuid CONSTRAINT run_run_id_not_null NOT NULL,
@@ -183,6 +205,9 @@ CREATE TABLE ordinaut.run_default (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     error jsonb,
+    decided_by integer,
+    tzdata text,
+    detail text,
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
     CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'backfill'::text, 'run'::text])))
@@ -220,7 +245,7 @@ CREATE TABLE ordinaut.schedule (
 )
 WITH (fillfactor='70');
 -- Name: COLUMN schedule.generation; Type: COMMENT; Schema: ordinaut; Owner: -
-COMMENT ON COLUMN ordinaut.schedule.generation IS 'raised when the schedule facet changes; a firing that saw an older one is refused';
+COMMENT ON COLUMN ordinaut.schedule.generation IS 'raised when the schedule facet changes or somebody asks for a run; a firing that saw an older one is refused';
 -- Name: COLUMN schedule.cursor_for; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.schedule.cursor_for IS 'every occurrence up to and including this instant is decided';
 -- Name: source_status; Type: TABLE; Schema: ordinaut; Owner: -
@@ -394,6 +419,9 @@ ALTER TABLE ONLY ordinaut.step_attempt ATTACH PARTITION ordinaut.step_attempt_de
 ALTER TABLE ONLY ordinaut.step_intent ATTACH PARTITION ordinaut.step_intent_default DEFAULT;
 -- Name: step_result_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.step_result ATTACH PARTITION ordinaut.step_result_default DEFAULT;
+-- Name: backlog backlog_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.backlog
+    ADD CONSTRAINT backlog_pkey PRIMARY KEY (run_id);
 -- Name: concurrency_slot concurrency_slot_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.concurrency_slot
     ADD CONSTRAINT concurrency_slot_pkey PRIMARY KEY (key_digest, slot);
@@ -463,6 +491,8 @@ ALTER TABLE ONLY ordinaut.task_override
 -- Name: ordinaut_migration ordinaut_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
+-- Name: backlog_by_task; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX backlog_by_task ON ordinaut.backlog USING btree (task_uid, rank, run_id);
 -- Name: due_work_ready; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX due_work_ready ON ordinaut.due_work USING btree (lane, ready_at, run_id);
 -- Name: event_log_by_run; Type: INDEX; Schema: ordinaut; Owner: -
