@@ -120,6 +120,9 @@ class Occurrence:
         shifted: `local_at` lies in a gap, and `at` is the instant that stands for it.
         repeated: the wall shows this time twice that day.
         fold: 0 for the first of the two, 1 for the second; 0 if not repeated.
+        excluded_by: label of the calendar that keeps it from running; None if it runs.
+        moved_to: the instant at which it runs instead; only of an excluded one.
+        moved_from: the instant that it was excluded at, if it stands in for one; the latest, if for several.
     """
 
     at: datetime
@@ -129,3 +132,6 @@ class Occurrence:
     shifted: bool = False
     repeated: bool = False
     fold: Literal[0, 1] = 0
+    excluded_by: str | None = None
+    moved_to: datetime | None = None
+    moved_from: datetime | None = None
