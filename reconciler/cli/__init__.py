@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "status": ("runtime.cli.status", "Show what is applied, what runs and what is due."),
         "runs": ("runtime.cli.runs", "List runs, newest first."),
         "show": ("runtime.cli.show", "Show one run: steps, tries, values and events."),
+        "why": ("runtime.cli.why", "Explain why a task ran, did not run, or ran late."),
         "events": ("runtime.cli.events", "Show events from the stream, or follow them."),
     },
 }

@@ -13,9 +13,10 @@ import orjson
 
 from reconciler.load import load_specs
 from runtime.cli.options import configured, json_option, named_values
-from runtime.cli.output import bold, colour_state, dim, echo, echo_json, exact_span, shorten
+from runtime.cli.output import bold, colour_state, dim, echo, echo_json, shorten
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
+from runtime.core.spans import exact_span
 from runtime.errors import EXIT_ERROR, NotFound
 from runtime.inspection import call_tool, inspect_servers, unusable
 from runtime.live import Live, assemble

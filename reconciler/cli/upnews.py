@@ -20,7 +20,6 @@ from runtime.cli.output import (
     dim,
     echo,
     echo_json_line,
-    exact_span,
     relative_time,
     short_id,
     table,
@@ -28,6 +27,7 @@ from runtime.cli.output import (
 )
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.schedules import compile_schedules
+from runtime.core.spans import exact_span
 from runtime.errors import OrdinautError
 from schemas.event import Event
 

@@ -13,8 +13,9 @@ from redis import Redis
 
 from runtime.bus import bus_errors, connect_bus
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import bold, dim, echo, echo_json_line, exact_span, short_id
+from runtime.cli.output import bold, dim, echo, echo_json_line, short_id
 from runtime.config import Config
+from runtime.core.spans import exact_span
 from runtime.database import redis_url
 from runtime.errors import BusError
 from runtime.stream import (

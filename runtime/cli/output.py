@@ -19,6 +19,7 @@ import orjson
 
 from runtime.config import environment_variable
 from runtime.core.recurrence.zone import load_zone
+from runtime.core.spans import rough_span
 from runtime.errors import ScheduleError
 
 NARROWEST: Final = 80
@@ -33,7 +34,6 @@ _COLOURS: Final = {
     "skipped": "bright_black",
     "cancelled": "bright_black",
 }
-_UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def echo(text: str = "") -> None:
@@ -124,27 +124,6 @@ def relative_time(instant: datetime, now: datetime, *, units: int = 2) -> str:
         return "now"
     text = rough_span(abs(distance), units=units)
     return f"in {text}" if distance > timedelta(0) else f"{text} ago"
-
-
-def rough_span(span: timedelta, *, units: int = 2) -> str:
-    """A span in its largest unit and at most the next one: `3 d 4 h`, `12 min 5 s`."""
-    left = int(span.total_seconds())
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-    return " ".join(parts[:units]) or "0 s"
-
-
-def exact_span(seconds: float) -> str:
-    """How long something took: `12 ms`, `3.40 s`, then as `rough_span`."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    span = timedelta(seconds=seconds)
-    return f"{seconds:.2f} s" if span < timedelta(minutes=1) else rough_span(span)
 
 
 def shorten(text: str, width: int) -> str:

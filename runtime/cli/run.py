@@ -7,10 +7,11 @@ from uuid import UUID
 import click
 
 from runtime.cli.options import configured, json_option, named_values
-from runtime.cli.output import colour_state, echo, echo_json, exact_span, short_id
+from runtime.cli.output import colour_state, echo, echo_json, short_id
 from runtime.cli.story import step_lines
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
+from runtime.core.spans import exact_span
 from runtime.database import open_database
 from runtime.errors import EXIT_ERROR
 from runtime.manual import Connection, follow_run, request_run

@@ -13,13 +13,13 @@ from runtime.cli.output import (
     colour_state,
     echo,
     echo_json,
-    exact_span,
     relative_time,
     short_id,
     table,
     zone_of,
 )
 from runtime.config import Config
+from runtime.core.spans import exact_span
 from runtime.database import open_database
 from runtime.lookup import resolve_task
 from runtime.store.runs import list_runs

@@ -13,7 +13,6 @@ from runtime.cli.output import (
     bold,
     colour_state,
     dim,
-    exact_span,
     fields,
     local_time,
     relative_time,
@@ -22,6 +21,7 @@ from runtime.cli.output import (
     table,
     zone_of,
 )
+from runtime.core.spans import exact_span
 from schemas.event import Failure
 from schemas.run import RunReport, StepReport, TryReport
 

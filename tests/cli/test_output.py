@@ -12,16 +12,15 @@ from runtime.cli.output import (
     brief_time,
     colour_state,
     echo,
-    exact_span,
     fields,
     local_time,
     relative_time,
-    rough_span,
     short_id,
     shorten,
     table,
     zone_of,
 )
+from runtime.core.spans import exact_span, rough_span
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 

@@ -1,0 +1,125 @@
+"""`ordinaut why`: why a task ran, did not run, or ran late."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+import click
+
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import (
+    bold,
+    dim,
+    echo,
+    echo_json,
+    fields,
+    local_time,
+    relative_time,
+    short_id,
+    zone_of,
+)
+from runtime.config import Config
+from runtime.core.explain import LIMIT, explain
+from runtime.database import open_database
+from runtime.lookup import resolve_task
+from runtime.store.explanations import load_evidence, newest_decision
+from schemas.explanation import Explained, Explanation
+
+_COLOURS: Final = {"ran": "green", "skipped": "yellow", "held": "yellow", "undecided": "red"}
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut why weekday-morning-briefing
+  ordinaut why weekday-morning-briefing --at 08:30
+  ordinaut why weekday-morning-briefing --at 2026-11-20 --json
+"""
+)
+@click.argument("task")
+@click.option(
+    "--at",
+    "when",
+    metavar="TIME",
+    help="A day, a minute or a second: 2026-11-20, 2026-11-20T08:30, or 08:30 today.",
+)
+@json_option
+@configured("database_url", "state_dir")
+def why(*, config: Config, task: str, when: str | None, as_json: bool) -> None:
+    """Explain why a task ran, did not run, or ran late.
+
+    Without --at it explains what was decided last. TIME is read in the task's zone unless it has an offset; it means the
+    whole day, minute or second that it names.
+    """
+    with open_database(config, read_only=True, name="ordinaut why") as connection:
+        found = resolve_task(connection, task)
+        name = next((one["timezone"] for one in found.body["schedule"] if "timezone" in one), None)
+        zone = zone_of(name)
+        if when is None:
+            newest = newest_decision(connection, found.uid) or found.now
+            span = (newest, newest + timedelta(microseconds=1))
+        else:
+            span = _span(when, zone, found.now)
+        explanation = explain(load_evidence(connection, found, task, name, span, limit=LIMIT + 1))
+    if as_json:
+        echo_json(explanation.model_dump(mode="json"))
+    else:
+        echo(_told(explanation, zone))
+
+
+def _span(text: str, zone: tzinfo, now: datetime) -> tuple[datetime, datetime]:
+    """The day, minute or second that a text names."""
+    if clock := _CLOCK.fullmatch(text):
+        today = now.astimezone(zone)
+        start = datetime(
+            today.year, today.month, today.day, int(clock[1]), int(clock[2]), tzinfo=zone
+        )
+        return start, start + timedelta(minutes=1)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a time such as 2026-11-20, 2026-11-20T08:30 or 08:30",
+            param_hint="--at",
+        ) from None
+    start = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    if _DAY.fullmatch(text):
+        # Wall time: the day that clocks change has another length.
+        return start, start + timedelta(days=1)
+    return start, start + timedelta(seconds=1 if moment.second else 60)
+
+
+def _told(found: Explanation, zone: tzinfo) -> str:
+    parts = [_head(found, zone), *("\n".join(_lines(one, found, zone)) for one in found.explained)]
+    if found.is_cut:
+        parts.append(
+            dim(f"and more: only {LIMIT} are explained at once; ask about a shorter time")
+        )
+    return "\n\n".join(parts)
+
+
+def _head(found: Explanation, zone: tzinfo) -> str:
+    pairs = [("task", f"{found.task}  {dim(found.schedule or 'not in force then')}")]
+    for name, instant in (("before", found.previous_at), ("after", found.next_at)):
+        if instant is not None:
+            pairs.append(
+                (name, f"{local_time(instant, zone)}  {dim(relative_time(instant, found.now))}")
+            )
+    return fields(pairs)
+
+
+def _lines(one: Explained, found: Explanation, zone: tzinfo) -> Iterator[str]:
+    sentence = click.style(one.sentence, fg=_COLOURS.get(one.verdict))
+    when = local_time(one.at or found.since, zone)
+    run = f"  {dim(f'run {short_id(one.run_id)}')}" if one.run_id else ""
+    yield f"{bold(when)}{run}"
+    yield f"  {sentence}"
+    for fact in one.facts:
+        yield f"  {fact}"
+    if one.hint:
+        yield f"  {dim(one.hint)}"

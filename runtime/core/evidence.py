@@ -1,0 +1,110 @@
+"""What is on record about a task and a span of time, as values: what an explanation argues from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from schemas.event import Trigger
+from schemas.run import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStand:
+    """A task at one revision, and what that revision did to it."""
+
+    revision: int
+    action: str
+    body: Mapping[str, Any]
+    applied_at: datetime
+    actor: str
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedRun:
+    """One decision on record; the fields are those of the run and of the revision it is pinned to.
+
+    Attributes:
+        blocked_by: a run of the same task that was under way between the decision and the start.
+        waits_its_turn: it may not begin before another run of the task has ended.
+        ready_at: from when on it may be taken, while it is queued.
+    """
+
+    run_id: UUID
+    trigger: Trigger
+    occurrence_for: datetime
+    due_at: datetime
+    state: RunState
+    reason: str | None
+    detail: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    decided_by: int | None
+    tzdata: str | None
+    requested_by: str | None
+    error: Mapping[str, Any] | None
+    revision: int
+    applied_at: datetime
+    actor: str
+    commit: str | None
+    blocked_by: UUID | None
+    ready_at: datetime | None
+    waits_its_turn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause of the task; `until` is None while it lasts."""
+
+    since: datetime
+    until: datetime | None
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSpan:
+    """When a runtime was alive."""
+
+    runtime_id: int
+    host: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStand:
+    """Where a task's schedule stands: everything up to the cursor is decided."""
+
+    cursor_for: datetime
+    next_for: datetime | None
+    next_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is on record about a task from `since` until before `until`, all instants aware.
+
+    Attributes:
+        timezone: the zone in which people read the task's times today; None where it has none.
+        stand: the revision in force at `since`, or else the first one in that time.
+        runtimes: those that were alive at some moment of it.
+    """
+
+    label: str
+    timezone: str | None
+    since: datetime
+    until: datetime
+    now: datetime
+    first_applied_at: datetime | None
+    retired_at: datetime | None
+    stand: TaskStand | None
+    decisions: tuple[DecidedRun, ...]
+    pauses: tuple[Pause, ...]
+    runtimes: tuple[RuntimeSpan, ...]
+    schedule: ScheduleStand | None

@@ -1,0 +1,58 @@
+"""Why an occurrence does not run, or a run was taken back: every code with its meaning, in one table.
+
+The codes are few and stay as they are, so that people can count by them; what a reason is about, such as the calendar,
+is kept beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Reason(NamedTuple):
+    """What a code means, and what to change to have it otherwise."""
+
+    sentence: str
+    hint: str
+
+
+REASONS: Final[dict[str, Reason]] = {
+    "calendar": Reason(
+        "a calendar of the schedule excludes it",
+        "exclude and include name the calendars, on_excluded says what becomes of such an occurrence",
+    ),
+    "catch_up_latest": Reason(
+        "it was missed, and only the latest of the missed occurrences runs",
+        "catch_up: {policy: all} runs each of them",
+    ),
+    "catch_up_max": Reason(
+        "it was missed, with more later ones than catch_up.max lets run",
+        "raise catch_up.max, or run it with `ordinaut backfill`",
+    ),
+    "catch_up_skip": Reason(
+        "it was missed, and the task does not run what it missed",
+        "catch_up: {policy: latest} runs the latest of what was missed",
+    ),
+    "catch_up_window": Reason(
+        "it was missed, and decided when it was older than the catch-up window",
+        "lengthen catch_up.window, or run it with `ordinaut backfill`",
+    ),
+    "overlap": Reason(
+        "another run of the task was active, and the task's runs do not overlap",
+        "overlap says what happens then: queue_one, queue_all, cancel_running or allow",
+    ),
+    "overlap_queue_full": Reason(
+        "another run of the task was active, and as many as may wait did so already",
+        "overlap: queue_all lets more runs wait than queue_one",
+    ),
+    "paused": Reason(
+        "the task was paused when its schedule was replaced",
+        "`ordinaut resume` ends a pause; `ordinaut backfill` runs what it held back",
+    ),
+    "retired": Reason("the task was retired before it could run", "specs that have it restore it"),
+    "start_deadline": Reason(
+        "nobody had started it by its start deadline",
+        "lengthen start_deadline, or see with `ordinaut status` whether the runtimes have room",
+    ),
+}
+"""The reasons by code."""

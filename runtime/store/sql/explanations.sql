@@ -1,0 +1,67 @@
+-- name: load_stand
+-- The revision of a task that was in force at an instant, and whether that revision retired it; no row before the first.
+select r.revision_id as revision, r.action, r.body, v.applied_at, v.actor, v.git_commit as commit
+from ordinaut.spec_revision r
+join ordinaut.revision v on v.revision_id = r.revision_id
+where r.uid = %(task_uid)s and v.applied_at <= %(instant)s
+order by r.revision_id desc
+limit 1;
+
+-- name: load_first_apply
+-- When a task was applied for the first time.
+select v.applied_at
+from ordinaut.spec_revision r
+join ordinaut.revision v on v.revision_id = r.revision_id
+where r.uid = %(task_uid)s
+order by r.revision_id
+limit 1;
+
+-- name: list_decisions
+-- What was decided for a span of time, with the run of the task that stood in the way then. Run ids begin with their time,
+-- so the span is a range of the index. How far back a blocker is looked for is bounded.
+select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason, r.detail, r.created_at, r.started_at,
+    r.finished_at, r.decided_by, r.tzdata, r.requested_by, r.error, r.revision_id as revision,
+    v.applied_at, v.actor, v.git_commit as commit, b.run_id as blocked_by, w.ready_at,
+    exists (select from ordinaut.backlog q where q.run_id = r.run_id) as waits_its_turn
+from ordinaut.run r
+join ordinaut.revision v on v.revision_id = r.revision_id
+left join ordinaut.due_work w on w.run_id = r.run_id
+left join lateral (
+    select o.run_id
+    from ordinaut.run o
+    where o.task_uid = r.task_uid and o.run_id <> r.run_id and o.state <> 'skipped'
+        and o.run_id > ordinaut.run_id_floor(r.created_at - interval '8 days')
+        and o.started_at < coalesce(r.started_at, r.finished_at, ordinaut.now())
+        and coalesce(o.finished_at, 'infinity') >= r.created_at
+    order by o.run_id desc
+    limit 1) b on true
+where r.task_uid = %(task_uid)s
+    and r.run_id >= ordinaut.run_id_floor(%(since)s) and r.run_id < ordinaut.run_id_floor(%(until)s + interval '1 ms')
+    and r.occurrence_for >= %(since)s and r.occurrence_for < %(until)s
+order by r.run_id
+limit %(limit)s;
+
+-- name: find_newest_decision
+-- The occurrence that was decided last, of those that have come.
+select occurrence_for from ordinaut.run where task_uid = %(task_uid)s order by run_id desc limit 1;
+
+-- name: list_pauses
+-- The pauses of a task that touch a span of time.
+select created_at as since, least(until, ended_at) as until, actor, reason
+from ordinaut.task_override
+where task_uid = %(task_uid)s and kind = 'pause'
+    and created_at < %(until)s and coalesce(least(until, ended_at), 'infinity') > %(since)s
+order by created_at;
+
+-- name: list_runtimes_between
+-- The runtimes that were alive at some moment of a span of time; one that fell silent was so for three heartbeats more.
+select runtime_id, host, started_at as since,
+    coalesce(stopped_at, heartbeat_at + interval '15 seconds') as until
+from ordinaut.runtime
+where started_at <= %(until)s and coalesce(stopped_at, heartbeat_at + interval '15 seconds') >= %(since)s
+order by started_at
+limit 100;
+
+-- name: load_standing_schedule
+-- Where a task's schedule stands; no row for a task that time does not drive.
+select cursor_for, next_for, next_due_at from ordinaut.schedule where task_uid = %(task_uid)s;
