@@ -34,7 +34,13 @@ from runtime.scheduler import Scheduler
 from runtime.service import Service, ServiceGroup, stop_if_cancelled
 from runtime.store.connect import unavailable
 from runtime.store.pool import Pool, open_pool
-from runtime.store.runtimes import beat_runtime, ensure_partitions, register_runtime, stop_runtime
+from runtime.store.runtimes import (
+    beat_runtime,
+    ensure_partitions,
+    register_runtime,
+    stop_runtime,
+    wake,
+)
 from runtime.tools.toolbox import Toolbox
 from runtime.wake import Bell, Listener
 from runtime.worker import Worker
@@ -60,7 +66,7 @@ class Place:
 
 
 class Heart:
-    """Service: says that this runtime is alive, notices newer revisions, and keeps partitions ahead of time."""
+    """Service: says that this runtime is alive, ends pauses in time, notices newer revisions, keeps partitions ahead."""
 
     name = "heart"
 
@@ -76,7 +82,8 @@ class Heart:
         while True:
             stop_if_cancelled()
             try:
-                await beat_runtime(self._pool, self._runtime_id, draining=self.draining)
+                if await beat_runtime(self._pool, self._runtime_id, draining=self.draining):
+                    await wake(self._pool)
                 await self._catalogue.refresh()
                 if beats % _PARTITION_BEATS == 0:
                     await ensure_partitions(self._pool)

@@ -164,6 +164,47 @@ class TaskChanged(Model):
     """The revision that did it."""
 
 
+class TaskPaused(Model):
+    """Nothing of the task fires from now on, or the pause in force has another reason or end."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    actor: str
+    """Who paused it, or changed the pause."""
+    reason: str
+    """Why; may be empty."""
+    paused_at: AwareDatetime
+    """Since when it is paused."""
+    until: AwareDatetime | None = None
+    """When the pause ends by itself; none if somebody has to end it."""
+
+
+class TaskResumed(Model):
+    """The pause is over: what fell into it is decided now."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    actor: str | None = None
+    """Who ended the pause; none where its time was over."""
+    paused_at: AwareDatetime
+    """Since when the task was paused."""
+
+
+class ScheduleRederived(Model):
+    """Newer time zone data moved the next occurrence of a task."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    before: AwareDatetime | None = None
+    """The next occurrence by the older data; none if there was none."""
+    after: AwareDatetime | None = None
+    """The next occurrence by the newer data."""
+    tzdata_before: str
+    """The version of the older data."""
+    tzdata_after: str
+    """The version of the newer data."""
+
+
 EVENTS: Final[dict[str, type[Model]]] = {
     "run.started": RunStarted,
     "run.succeeded": RunSucceeded,
@@ -179,6 +220,9 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "task.created": TaskChanged,
     "task.updated": TaskChanged,
     "task.retired": TaskChanged,
+    "task.paused": TaskPaused,
+    "task.resumed": TaskResumed,
+    "schedule.rederived": ScheduleRederived,
 }
 """The data of each type of event; a type, once released, may gain fields but never loses one or changes its meaning."""
 

@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Write and review": {
         "validate": ("reconciler.cli.validate", "Check specs and show every problem at once."),
         "next": ("reconciler.cli.next", "Show when tasks will fire, without a database."),
+        "simulate": ("reconciler.cli.simulate", "Show what the specs do over the coming days."),
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),
         "apply": ("reconciler.cli.apply", "Make the database match the specs."),
         "schema": ("reconciler.cli.schema", "Print the JSON Schema of specs, for editors."),
@@ -30,6 +31,8 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "up": ("reconciler.cli.up", "Start everything: servers, specs and a runtime."),
         "runtime": ("runtime.cli.runtime", "Run due work until told to stop."),
         "run": ("runtime.cli.run", "Run a task now."),
+        "pause": ("runtime.cli.pause", "Let nothing of a task fire for a while."),
+        "resume": ("runtime.cli.resume", "End a task's pause."),
         "migrate": ("runtime.cli.migrate", "Bring the database schema to a version."),
     },
     "Look": {

@@ -41,11 +41,17 @@ async def register_runtime(pool: Pool, *, host: str, pid: int, version: str) -> 
     return int(rows[0]["runtime_id"])
 
 
-async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> None:
-    """Say that a runtime is alive."""
-    await fetch_all(
+async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> int:
+    """Say that a runtime is alive, and end the pauses whose time is over; returns how many."""
+    rows = await fetch_all(
         pool, statement("beat_runtime"), {"runtime_id": runtime_id, "draining": draining}
     )
+    return int(rows[0]["resumed"])
+
+
+async def wake(pool: Pool) -> None:
+    """Hint to every runtime, this one among them, that something may be due."""
+    await fetch_all(pool, statement("wake"), {})
 
 
 async def stop_runtime(pool: Pool, runtime_id: int) -> None:

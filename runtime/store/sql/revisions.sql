@@ -84,11 +84,19 @@ from stage c
 where s.uid = c.uid and c.action <> 'retire' and s.revision_id <> %(revision_id)s;
 
 -- name: retire_specs
--- The row and its history stay.
-update ordinaut.spec s
-set revision_id = %(revision_id)s, retired_at = ordinaut.now()
-from stage c
-where s.uid = c.uid and c.action = 'retire';
+-- The row and its history stay; a pause ends with its task.
+with retired as (
+    update ordinaut.spec s
+    set revision_id = %(revision_id)s, retired_at = ordinaut.now()
+    from stage c
+    where s.uid = c.uid and c.action = 'retire'
+    returning s.uid
+), ended as (
+    update ordinaut.task_override o set ended_at = ordinaut.now()
+    from retired r
+    where o.task_uid = r.uid and o.ended_at is null
+)
+update ordinaut.schedule c set paused_at = null from retired r where c.task_uid = r.uid and c.paused_at is not null;
 
 -- name: insert_spec_revisions
 -- What this revision wrote; a retirement repeats what it retires.
@@ -106,9 +114,11 @@ left join lateral (
 select uid, kind, namespace, name from stage where kind = 'Task' and action <> 'retire';
 
 -- name: arm_schedules
--- What fires next, by a new schedule; an older firing finds another generation and writes nothing.
-insert into ordinaut.schedule (task_uid, cursor_for, next_for, next_due_at, tzdata)
-select a.task_uid, %(now)s, a.next_for, a.next_due_at, %(tzdata)s
+-- What fires next, by a new schedule; an older firing finds another generation and writes nothing. A paused task stays so.
+insert into ordinaut.schedule (task_uid, cursor_for, next_for, next_due_at, tzdata, paused_at)
+select a.task_uid, %(now)s, a.next_for, a.next_due_at, %(tzdata)s,
+    (select o.created_at from ordinaut.task_override o
+     where o.task_uid = a.task_uid and o.kind = 'pause' and o.ended_at is null)
 from unnest(%(task_uids)s::bigint[], %(next_fors)s::timestamptz[], %(next_due_ats)s::timestamptz[])
     as a(task_uid, next_for, next_due_at)
 order by a.task_uid

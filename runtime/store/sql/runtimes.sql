@@ -2,7 +2,33 @@
 insert into ordinaut.runtime (host, pid, version) values (%(host)s, %(pid)s, %(version)s) returning runtime_id;
 
 -- name: beat_runtime
-update ordinaut.runtime set heartbeat_at = ordinaut.now(), draining = %(draining)s where runtime_id = %(runtime_id)s;
+-- Says that a runtime is alive, and ends pauses whose time is over; how many.
+-- Locks: the documents of these tasks, passing over those that somebody else is at, who changes the pause or comes round
+-- to it at the next beat; then the schedules.
+with alive as (
+    update ordinaut.runtime set heartbeat_at = ordinaut.now(), draining = %(draining)s where runtime_id = %(runtime_id)s
+), expired as materialized (
+    select o.override_id, case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
+    from ordinaut.task_override o
+    join ordinaut.spec p on p.uid = o.task_uid
+    where o.kind = 'pause' and o.ended_at is null and o.until <= ordinaut.now()
+    order by o.task_uid
+    for no key update of p skip locked
+), ended as (
+    update ordinaut.task_override o
+    set ended_at = o.until
+    from expired e
+    where o.override_id = e.override_id and o.ended_at is null and o.until <= ordinaut.now()
+    returning o.task_uid, o.created_at, e.label
+), resumed as (
+    update ordinaut.schedule c set paused_at = null from ended e where c.task_uid = e.task_uid
+), told as (
+    insert into ordinaut.outbox (type, subject, data)
+    select 'task.resumed', e.label, jsonb_build_object('task', e.label, 'paused_at', e.created_at)
+    from ended e
+    order by e.task_uid
+)
+select count(*) as resumed from ended;
 
 -- name: stop_runtime
 update ordinaut.runtime set stopped_at = ordinaut.now(), heartbeat_at = ordinaut.now() where runtime_id = %(runtime_id)s;

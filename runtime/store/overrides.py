@@ -1,0 +1,72 @@
+"""Overrides: what people decide about a task at run time, with who, why and until. Never drift, and untouched by apply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+
+from runtime.store.statements import statement
+from schemas.override import Pause
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPosition:
+    """Up to where a task's occurrences are decided (None where time does not drive it), and its runs that are not over."""
+
+    cursor_for: datetime | None
+    queued: int
+    in_flight: int
+
+
+def lock_task_in_force(connection: Connection, task_uid: int) -> bool:
+    """Keep everybody else from changing a task and its overrides until the transaction ends; false if it is retired."""
+    return bool(_fetch(connection, "lock_task_in_force", {"task_uid": task_uid}))
+
+
+def find_pause(connection: Connection, task_uid: int) -> Pause | None:
+    """The pause in force."""
+    rows = _fetch(connection, "find_pause", {"task_uid": task_uid})
+    return Pause(**rows[0]) if rows else None
+
+
+def set_pause(
+    connection: Connection,
+    task_uid: int,
+    label: str,
+    *,
+    actor: str,
+    reason: str,
+    until: datetime | None,
+) -> Pause:
+    """Pause a task, or give the pause in force another reason and end."""
+    asked = {"task_uid": task_uid, "task": label, "actor": actor, "reason": reason, "until": until}
+    return Pause(**_fetch(connection, "set_pause", asked)[0])
+
+
+def end_pause(
+    connection: Connection, task_uid: int, label: str, *, actor: str, since: datetime
+) -> None:
+    """End the pause in force, which began at `since`."""
+    asked = {"task_uid": task_uid, "task": label, "actor": actor, "since": since}
+    connection.execute(statement("end_pause"), asked)
+
+
+def load_task_position(connection: Connection, task_uid: int) -> TaskPosition:
+    """Where a task stands between its occurrences and its runs."""
+    return TaskPosition(**_fetch(connection, "load_task_position", {"task_uid": task_uid})[0])
+
+
+def wake(connection: Connection) -> None:
+    """Hint to every runtime that something may be due; only after the commit."""
+    connection.execute(statement("wake"))
+
+
+def _fetch(connection: Connection, name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement(name), params).fetchall()

@@ -1,0 +1,54 @@
+-- name: lock_task_in_force
+-- Locks: the task's document, so that no apply, pause or end of a pause comes between; none for a retired one. Whoever
+-- changes an override holds this lock, and takes that of the schedule after it.
+select uid from ordinaut.spec where uid = %(task_uid)s and retired_at is null for no key update;
+
+-- name: find_pause
+-- The pause in force. Somebody may have paused the schedule by hand: that has no override.
+select o.actor, coalesce(o.reason, '') as reason, coalesce(o.created_at, c.paused_at) as since, o.until
+from (select %(task_uid)s::bigint as uid) t
+left join ordinaut.task_override o on o.task_uid = t.uid and o.kind = 'pause' and o.ended_at is null
+left join ordinaut.schedule c on c.task_uid = t.uid
+where o.task_uid is not null or c.paused_at is not null;
+
+-- name: set_pause
+-- A new pause, or another reason and end for the one in force.
+-- Locks: the schedule row; a firing that holds it comes before the pause, one that waits for it fires nothing.
+with pause as (
+    insert into ordinaut.task_override (task_uid, kind, reason, actor, until)
+    values (%(task_uid)s, 'pause', %(reason)s, %(actor)s, %(until)s)
+    on conflict (task_uid, kind) where ended_at is null do update
+    set reason = excluded.reason, actor = excluded.actor, until = excluded.until
+    returning actor, reason, created_at as since, until
+), held as (
+    update ordinaut.schedule c set paused_at = coalesce(c.paused_at, p.since) from pause p
+    where c.task_uid = %(task_uid)s
+), told as (
+    insert into ordinaut.outbox (type, subject, data)
+    select 'task.paused', %(task)s, jsonb_build_object(
+        'task', %(task)s::text, 'actor', p.actor, 'reason', p.reason, 'paused_at', p.since, 'until', p.until)
+    from pause p
+)
+select actor, reason, since, until from pause;
+
+-- name: end_pause
+-- What fell into the pause is overdue from now on: the scheduler decides it.
+with ended as (
+    update ordinaut.task_override set ended_at = ordinaut.now()
+    where task_uid = %(task_uid)s and kind = 'pause' and ended_at is null
+), resumed as (
+    update ordinaut.schedule set paused_at = null where task_uid = %(task_uid)s
+)
+insert into ordinaut.outbox (type, subject, data)
+values ('task.resumed', %(task)s, jsonb_build_object(
+    'task', %(task)s::text, 'actor', %(actor)s::text, 'paused_at', %(since)s::timestamptz));
+
+-- name: load_task_position
+-- Up to where a task's occurrences are decided, and the runs of it that are not over.
+select c.cursor_for, coalesce(r.queued, 0) as queued, coalesce(r.in_flight, 0) as in_flight
+from (select %(task_uid)s::bigint as uid) t
+left join ordinaut.schedule c on c.task_uid = t.uid
+cross join lateral (
+    select count(*) filter (where state = 'queued') as queued, count(*) filter (where state <> 'queued') as in_flight
+    from ordinaut.run
+    where task_uid = t.uid and state in ('queued', 'running', 'waiting')) r;
