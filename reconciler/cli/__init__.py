@@ -21,7 +21,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Write and review": {
         "validate": ("reconciler.cli.validate", "Check specs and show every problem at once."),
         "next": ("reconciler.cli.next", "Show when tasks will fire, without a database."),
-        "simulate": ("reconciler.cli.simulate", "Show what the specs do over the coming days."),
+        "simulate": ("reconciler.cli.simulate", "Play the specs through the coming days."),
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),
         "apply": ("reconciler.cli.apply", "Make the database match the specs."),
         "schema": ("reconciler.cli.schema", "Print the JSON Schema of specs, for editors."),

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC
 
 import click
 
-from reconciler.cli.showing import problems_shown
-from reconciler.core.desired import Desired, Specs
-from reconciler.core.suggest import did_you_mean
+from reconciler.cli.selecting import instant_given, selected
 from reconciler.core.upcoming import upcoming
-from reconciler.load import compile_source
-from reconciler.source import Source, folder_around, read_source
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import dim, echo, echo_json, local_time, relative_time, table
-from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
-from runtime.core.recurrence.zone import Zone, load_zone
-from runtime.errors import NotFound, SpecError
+from runtime.core.recurrence.zone import load_zone
 from schemas.upcoming import UpcomingList
 
 
@@ -60,61 +53,11 @@ def next(  # noqa: A001 - commands are found by their name
     offset is read in the zone of --tz, or else as UTC.
     """
     zone = load_zone(timezone) if timezone else None
-    path = Path(what) if what and Path(what).exists() else None
-    folder = folder_around(path or config.specs)
-    source = read_source(folder)
-    specs = compile_source(source, config.environment)
-    file = _name_of(path, source) if path and path.is_file() else None
-    with problems_shown(source):
-        _require_sound(specs, file)
-    tasks = _tasks(specs, file, None if path else what)
-    found = upcoming(tasks, _instant(start, zone), limit, zone)
+    found = upcoming(selected(what, config).tasks, instant_given(start, zone), limit, zone)
     if as_json:
         echo_json(found.model_dump(mode="json"))
     else:
         _print(found, is_now=start is None)
-
-
-def _name_of(path: Path, source: Source) -> str:
-    return (Path(source.name) / path.resolve().relative_to(source.root)).as_posix()
-
-
-def _require_sound(specs: Specs, file: str | None) -> None:
-    """Refuse what cannot be read: a broken file next to the one that was asked for does not matter."""
-    errors = [problem for problem in specs.errors if file in {None, problem.file}]
-    if errors:
-        raise SpecError(
-            f"the specs hold {len(errors)} error{'s' if len(errors) > 1 else ''}, so not all of their times are known",
-            problems=errors,
-        )
-
-
-def _tasks(specs: Specs, file: str | None, label: str | None) -> list[Desired]:
-    tasks = [document for key, document in specs.documents.items() if key.kind == "Task"]
-    if file is not None:
-        tasks = [task for task in tasks if task.place.file == file]
-    if label is None:
-        return tasks
-    named = [task for task in tasks if task.key.label == label]
-    if not named:
-        raise NotFound(
-            f"there is no task {label} in these specs, and no such file",
-            hint=did_you_mean(label, [task.key.label for task in tasks]),
-        )
-    return named
-
-
-def _instant(text: str | None, zone: Zone | None) -> datetime:
-    if text is None:
-        return SYSTEM_CLOCK.now()
-    try:
-        start = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not ISO 8601, such as 2026-03-28 or 2026-03-28T08:30+02:00",
-            param_hint="--from",
-        ) from None
-    return start if start.tzinfo else start.replace(tzinfo=zone.tz if zone else UTC)
 
 
 def _print(found: UpcomingList, *, is_now: bool) -> None:

@@ -1,0 +1,102 @@
+"""`ordinaut simulate`: what the whole spec set does over the coming days."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import click
+
+from reconciler.cli.selecting import instant_given, selected
+from reconciler.cli.showing import look_of_terminal
+from reconciler.core.simulation import Assumptions, default_zone
+from reconciler.core.simulation import simulate as played
+from reconciler.core.simulation_runs import Period, period_of
+from reconciler.core.simulation_text import render_simulation
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import echo, echo_json
+from runtime.config import Config
+from runtime.core.recurrence.zone import Zone, load_zone
+from schemas.durations import parse_duration
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut simulate
+  ordinaut simulate --days 90 --from 2026-03-01 --tz Europe/Rome
+  ordinaut simulate weekday-morning-briefing --duration 10m
+  ordinaut simulate --ics schedules.ics
+""",
+)
+@click.argument("what", metavar="[TASK|FILE|FOLDER]", required=False)
+@click.option(
+    "--days",
+    metavar="N",
+    type=click.IntRange(1, 3660),
+    default=30,
+    show_default=True,
+    help="How many days.",
+)
+@click.option("--from", "start", metavar="TIME", help="Begin here instead of now; ISO 8601.")
+@click.option("--tz", "timezone", metavar="ZONE", help="Count days and hours in this zone.")
+@click.option(
+    "--duration",
+    metavar="SPAN",
+    default="1m",
+    show_default=True,
+    help="How long a run is taken to last.",
+)
+@click.option(
+    "--herd",
+    metavar="N",
+    type=click.IntRange(2),
+    default=5,
+    show_default=True,
+    help="How many runs in a minute are a herd.",
+)
+@json_option
+@configured("specs", "environment")
+def simulate(
+    *,
+    config: Config,
+    what: str | None,
+    days: int,
+    start: str | None,
+    timezone: str | None,
+    duration: str,
+    herd: int,
+    as_json: bool,
+) -> None:
+    """Play the specs through the coming days: runs, overlaps, herds, budgets, and a map of the hours.
+
+    Reads the specs alone: no database is needed and nothing is run. Days and hours are those of --tz, else of the
+    Project's default zone, else UTC. How long runs take cannot be known: overlaps rest on --duration.
+    """
+    found = selected(what, config)
+    zone = load_zone(timezone or default_zone(found.specs) or "UTC")
+    period = _period(instant_given(start, zone), days, zone)
+    assumed = Assumptions(duration=_duration(duration), herd=herd)
+    simulation = played(found.specs, found.tasks, period, assumed)
+    if as_json:
+        echo_json(simulation.model_dump(mode="json"))
+    else:
+        echo(render_simulation(simulation, look_of_terminal(verbose=False)).rstrip("\n"))
+
+
+def _period(begin: datetime, days: int, zone: Zone) -> Period:
+    try:
+        return period_of(begin, days, zone)
+    except OverflowError:
+        raise click.BadParameter(
+            "the period reaches over the end of the calendar", param_hint="--from"
+        ) from None
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        span = parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--duration") from None
+    if not span:
+        raise click.BadParameter("a run takes longer than nothing", param_hint="--duration")
+    return span
