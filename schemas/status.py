@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from schemas.base import Model
+from schemas.override import Pause
 from schemas.run import RunState
 
 
@@ -95,6 +96,8 @@ class TaskStatus(Model):
     """When that is due, jitter included."""
     paused_at: AwareDatetime | None = None
     """Since when it is paused."""
+    pause: Pause | None = None
+    """Who paused it, why, and until when."""
     last_run_id: UUID | None = None
     """Its newest run."""
     last_state: RunState | None = None
@@ -127,6 +130,15 @@ class OutboxStatus(Model):
     """When the oldest was written."""
 
 
+class ZoneDataStatus(Model):
+    """Time zone data."""
+
+    version: str
+    """The version that this program uses."""
+    schedules: dict[str, int]
+    """How many schedules had their next occurrence found by each version."""
+
+
 class Status(Model):
     """Everything on one screen."""
 
@@ -138,6 +150,8 @@ class Status(Model):
     """PostgreSQL."""
     bus: BusStatus
     """Redis or Valkey."""
+    tzdata: ZoneDataStatus
+    """Time zone data."""
     revisions: tuple[AppliedRevision, ...]
     """What is applied, a project and environment each."""
     runtimes: tuple[RuntimeStatus, ...]

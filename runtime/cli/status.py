@@ -24,7 +24,14 @@ from runtime.database import open_database
 from runtime.errors import EXIT_ERROR
 from runtime.health import bus_status
 from runtime.store.status import load_status
-from schemas.status import AppliedRevision, BusStatus, RuntimeStatus, Status, TaskStatus
+from schemas.status import (
+    AppliedRevision,
+    BusStatus,
+    RuntimeStatus,
+    Status,
+    TaskStatus,
+    ZoneDataStatus,
+)
 
 
 @click.command(
@@ -68,6 +75,8 @@ def _screen(found: Status, embedded: str) -> str:
     if found.tasks:
         rows = [_task(task, found) for task in found.tasks]
         parts.append(table(("TASK", "NEXT", "", "LAST RUN", ""), rows, flexible=0))
+    if paused := [_pause(task, found) for task in found.tasks if task.pause]:
+        parts.append(table(("PAUSED", "SINCE", "UNTIL", "BY", "WHY"), paused))
     hidden = found.tasks_total - len(found.tasks)
     if hidden:
         parts.append(dim(f"and {hidden:,} more tasks, -n shows them"))
@@ -79,6 +88,7 @@ def _facts(found: Status, embedded: str) -> Iterator[tuple[str, str]]:
     yield "database", f"PostgreSQL {database.version}{embedded or f', {database.address}'}"
     yield "schema", f"version {database.schema_version}"
     yield "redis", _bus(found.bus)
+    yield "tzdata", _zone_data(found.tzdata)
     for number, revision in enumerate(found.revisions):
         yield "" if number else "applied", _revision(revision, found)
     if not found.revisions:
@@ -97,6 +107,16 @@ def _bus(bus: BusStatus) -> str:
     if bus.problem is not None:
         return click.style(bus.problem, fg="red")
     return f"{bus.events:,} events in {bus.stream}"
+
+
+def _zone_data(tzdata: ZoneDataStatus) -> str:
+    others = [
+        f"{count:,} by {version}"
+        for version, count in tzdata.schedules.items()
+        if version != tzdata.version
+    ]
+    text = f"version {tzdata.version}"
+    return f"{text}; next times found with another: {', '.join(others)}" if others else text
 
 
 def _revision(revision: AppliedRevision, found: Status) -> str:
@@ -135,6 +155,14 @@ def _outbox(found: Status) -> str:
     if outbox.events == 1:
         return f"1 event not yet published, written {since}"
     return f"{outbox.events:,} events not yet published, the oldest written {since}"
+
+
+def _pause(task: TaskStatus, found: Status) -> tuple[str, ...]:
+    pause, zone = task.pause, zone_of(task.timezone)
+    assert pause is not None  # noqa: S101 - only paused tasks come here
+    until = brief_time(pause.until, zone, found.now) if pause.until else "resumed"
+    since = relative_time(pause.since, found.now, units=1)
+    return task.task, since, until, pause.actor or dim("unknown"), pause.reason
 
 
 def _task(task: TaskStatus, found: Status) -> tuple[str, ...]:

@@ -9,7 +9,10 @@ from psycopg.rows import TupleRow, dict_row
 
 from migrations import migrations
 from runtime.core.program import task_label
+from runtime.core.recurrence import tzdata_version
+from runtime.store.rederiving import count_schedules_by_tzdata
 from runtime.store.statements import statement
+from schemas.override import Pause
 from schemas.status import (
     AppliedRevision,
     BusStatus,
@@ -19,6 +22,7 @@ from schemas.status import (
     RuntimeStatus,
     Status,
     TaskStatus,
+    ZoneDataStatus,
 )
 
 Connection = psycopg.Connection[TupleRow]
@@ -40,15 +44,25 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
             schema_version=migrations()[-1].number,
         ),
         bus=bus,
+        tzdata=ZoneDataStatus(
+            version=tzdata_version(), schedules=count_schedules_by_tzdata(connection)
+        ),
         revisions=tuple(AppliedRevision(**r) for r in _fetch(connection, "list_newest_revisions")),
         runtimes=tuple(RuntimeStatus(**r) for r in _fetch(connection, "list_runtimes")),
         queue=QueueStatus(**_fetch(connection, "load_queue_status")[0]),
         outbox=OutboxStatus(**_fetch(connection, "load_outbox_status")[0]),
         tasks_total=totals[0] if totals else 0,
-        tasks=tuple(
-            TaskStatus(task=task_label(t.pop("namespace"), t.pop("name")), **t) for t in tasks
-        ),
+        tasks=tuple(_task(row) for row in tasks),
     )
+
+
+def _task(row: dict[str, Any]) -> TaskStatus:
+    label = task_label(row.pop("namespace"), row.pop("name"))
+    override = {name: row.pop(name) for name in ("actor", "reason", "until")}
+    since = row["paused_at"]
+    # Paused by hand, it has no override.
+    known = {name: value for name, value in override.items() if value is not None}
+    return TaskStatus(task=label, pause=Pause(since=since, **known) if since else None, **row)
 
 
 def _fetch(connection: Connection, name: str, **params: Any) -> list[dict[str, Any]]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import ANY
 
 import psycopg
 import pytest
 from redis import Redis
 
 from migrations import migrations
+from runtime.core.recurrence import tzdata_version
 from runtime.errors import EXIT_LOCKED
+from schemas.override import Pause
 from schemas.status import Status
 from tests.support.cli import Cli
 from tests.support.factories import (
@@ -88,7 +92,8 @@ def test_the_screen_shows_tasks_by_their_next_fire(cli: Cli, rows: psycopg.Conne
     insert_run(rows, early)
 
     lines = cli("status").lines
-    tasks = [line.split()[0] for line in lines[lines.index("") + 2 :]]
+    _, tasks, _ = ("\n".join(lines) + "\n").split("\n\n")
+    tasks = [line.split()[0] for line in tasks.splitlines()[1:]]
 
     assert tasks == ["early", "late", "manual", "paused"]
     screen = "\n".join(lines)
@@ -166,6 +171,71 @@ def test_local_changes_are_named(cli: Cli, rows: psycopg.Connection) -> None:
     insert_revision(rows, git_commit="1a2b3c4d", git_dirty=True)
 
     assert "commit 1a2b3c4d with local changes, by ada" in cli("status").stdout
+
+
+def test_who_paused_a_task_until_when_and_why_is_shown(cli: Cli, rows: psycopg.Connection) -> None:
+    by_hand, timed, lasting = (insert_task(rows, name) for name in ("by-hand", "timed", "lasting"))
+    insert_schedule(rows, by_hand, next_for=NOON, paused_at=NOON)
+    insert_schedule(rows, timed, next_for=NOON, paused_at=NOON)
+    until = NOON.replace(year=2125)
+    for task, end in ((timed, until), (lasting, None)):
+        rows.execute(
+            "insert into ordinaut.task_override (task_uid, kind, reason, actor, created_at, until)"
+            " values (%s, 'pause', 'vendor outage', 'bob', %s, %s)",
+            [task.uid, NOON, end],
+        )
+
+    status = Status.model_validate(cli("status", "--json").json)
+    lines = cli("status").lines
+
+    assert [(task.task, task.paused_at, task.pause) for task in status.tasks] == [
+        ("by-hand", NOON, Pause(since=NOON)),
+        ("timed", NOON, Pause(actor="bob", reason="vendor outage", since=NOON, until=until)),
+        ("lasting", NOON, Pause(actor="bob", reason="vendor outage", since=NOON)),
+    ]
+    table = lines[lines.index("", lines.index("") + 1) + 1 :]
+    assert [re.split(r" {2,}", line) for line in table] == [
+        ["PAUSED", "SINCE", "UNTIL", "BY", "WHY"],
+        ["by-hand", ANY, "resumed", "unknown"],
+        ["timed", ANY, "05 Jan 2125 12:00 +00:00", "bob", "vendor outage"],
+        ["lasting", ANY, "resumed", "bob", "vendor outage"],
+    ]
+
+
+def test_a_pause_that_is_over_is_not_shown(cli: Cli, rows: psycopg.Connection) -> None:
+    task = insert_task(rows)
+    rows.execute(
+        "insert into ordinaut.task_override (task_uid, kind, reason, actor, ended_at)"
+        " values (%s, 'pause', '', 'bob', ordinaut.now())",
+        [task.uid],
+    )
+
+    assert "PAUSED" not in cli("status").stdout
+
+
+def test_the_version_of_the_time_zone_data_is_shown_and_who_differs(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    ours = tzdata_version()
+    for name, tzdata in (("a", ours), ("b", "2016a"), ("c", "2016a"), ("d", "2015g")):
+        insert_schedule(rows, insert_task(rows, name), next_for=NOON, tzdata=tzdata)
+    gone = insert_task(rows, "gone", retired_at=NOON)
+    insert_schedule(rows, gone, next_for=NOON, tzdata="2014a")
+
+    status = Status.model_validate(cli("status", "--json").json)
+
+    assert status.tzdata.version == ours
+    assert status.tzdata.schedules == {"2015g": 1, "2016a": 2, ours: 1}
+    found = f"tzdata    version {ours}; next times found with another: 1 by 2015g, 2 by 2016a"
+    assert found in cli("status").lines
+
+
+def test_one_version_of_the_time_zone_data_is_named_alone(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    insert_schedule(rows, insert_task(rows), next_for=NOON, tzdata=tzdata_version())
+
+    assert f"tzdata    version {tzdata_version()}" in cli("status").lines
 
 
 def test_an_outbox_that_grows_shows_since_when(cli: Cli, rows: psycopg.Connection) -> None:
