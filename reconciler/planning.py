@@ -20,6 +20,7 @@ from reconciler.origin import plan_source
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import SpecError
+from runtime.store.rederiving import count_schedules_by_tzdata
 from runtime.store.specs import (
     Connection,
     read_base,
@@ -141,6 +142,7 @@ def _observed_ground(
             for work in read_queue(connection, touched)
         },
         overrides=_overrides(connection, owner),
+        tzdata_applied=count_schedules_by_tzdata(connection, (owner.project, owner.environment)),
         rules=rules_in_force(connection, applied, owner),
     )
 
@@ -165,6 +167,7 @@ def _overrides(connection: Connection, owner: Owner) -> list[Override]:
                 "kind": found.kind,
                 "actor": found.actor,
                 "reason": found.reason,
+                "since": found.since,
                 "until": found.until,
             }
         )

@@ -225,7 +225,9 @@ class Override(Model):
     actor: str
     """Who set it."""
     reason: str
-    """Why."""
+    """Why; may be empty."""
+    since: AwareDatetime | None = None
+    """Since when it is in force."""
     until: AwareDatetime | None = None
     """When it ends; null if somebody has to end it."""
 
@@ -276,6 +278,8 @@ class Plan(Model):
     """When it was made."""
     tzdata: str
     """The time zone data that fire times were computed with."""
+    tzdata_applied: dict[str, int] = Field(default_factory=dict)
+    """How many schedules in force had their next occurrence found with other versions, by version."""
     applyable: bool
     """Whether no guard refuses it."""
     summary: PlanSummary

@@ -82,6 +82,7 @@ class Ground:
         now: the instant from which fire times are looked at.
         tool: the program's version.
         tzdata: the version of the time zone data.
+        tzdata_applied: how many schedules in force had their next occurrence found with each version.
         bodies: the live body of each changed document, by uid.
         queue: the work of each changed task that has any, by uid.
         overrides: pauses and snoozes in force.
@@ -97,6 +98,7 @@ class Ground:
     now: datetime
     tool: str
     tzdata: str
+    tzdata_applied: Mapping[str, int] = field(default_factory=dict)
     bodies: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     queue: Mapping[int, QueueState] = field(default_factory=dict)
     overrides: Sequence[Override] = ()
@@ -126,6 +128,11 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
         base=ground.base,
         as_of=ground.now,
         tzdata=ground.tzdata,
+        tzdata_applied={
+            version: count
+            for version, count in ground.tzdata_applied.items()
+            if version != ground.tzdata
+        },
         applyable=not refused(guards),
         summary=_summary(changes, entries),
         changes=entries,

@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from reconciler.core.guards import refused
-from reconciler.core.look import Look, counted, day, day_and_time, flow, rough_span
+from reconciler.core.look import Look, counted, day_and_time, flow, rough_span
 from reconciler.core.render_change import change_lines, grid_of
 from runtime.core.recurrence.zone import load_zone
 from schemas.apply import ApplyReport
@@ -26,7 +26,11 @@ _SHORT: Final = 7
 
 def render_plan(plan: Plan, look: Look) -> str:
     """The whole plan; one line if there is nothing to do and nothing to say."""
-    notes = [*_overrides(plan, look), *_diagnostics(plan.diagnostics, look)]
+    notes = [
+        *_overrides(plan, look),
+        *_zone_data(plan, look),
+        *_diagnostics(plan.diagnostics, look),
+    ]
     if not plan.changes:
         return look.finish([_nothing(plan), *notes])
     ordered = sorted(plan.changes, key=lambda change: change.kind != "Task")
@@ -85,17 +89,32 @@ def _instant(instant: datetime) -> str:
 
 
 def _overrides(plan: Plan, look: Look) -> Iterator[str]:
+    retired = {change.key for change in plan.changes if change.action == "retire"}
     for override in plan.overrides:
-        parts = [f"i {override.key}", _override(override, plan.as_of.year), "not touched by apply"]
-        first, *rest = flow(parts, look.width, indent=" " * 4)
-        yield look.paint(first[0], "note") + first[1:]
-        yield from rest
+        fate = "ends with its task" if override.key in retired else "not touched by apply"
+        yield from _note([override.key, _override(override, plan.as_of.year), fate], look)
 
 
 def _override(override: Override, year: int) -> str:
     state = "paused" if override.kind == "pause" else "snoozed"
-    until = f" until {day(override.until.astimezone(UTC), year)}" if override.until else ""
-    return f'{state} by {override.actor}{until} ("{override.reason}")'
+    until = f" until {day_and_time(override.until, _UTC, year)}" if override.until else ""
+    reason = f' ("{override.reason}")' if override.reason else ""
+    return f"{state} by {override.actor}{until}{reason}"
+
+
+def _zone_data(plan: Plan, look: Look) -> Iterator[str]:
+    if plan.tzdata_applied:
+        others = ", ".join(
+            f"{counted(count, 'schedule')} in force by {version}"
+            for version, count in plan.tzdata_applied.items()
+        )
+        yield from _note(["time zone data", f"this plan is by {plan.tzdata}", others], look)
+
+
+def _note(parts: list[str], look: Look) -> Iterator[str]:
+    first, *rest = flow([f"i {parts[0]}", *parts[1:]], look.width, indent=" " * 4)
+    yield look.paint(first[0], "note") + first[1:]
+    yield from rest
 
 
 def _diagnostics(problems: Iterable[Problem], look: Look) -> Iterator[str]:

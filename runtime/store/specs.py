@@ -62,6 +62,7 @@ class StoredOverride:
     kind: str
     actor: str
     reason: str
+    since: datetime
     until: datetime | None
 
 

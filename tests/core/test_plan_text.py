@@ -63,9 +63,39 @@ def test_no_change_is_one_line() -> None:
 def test_a_pause_is_shown_even_if_nothing_changes() -> None:
     plan = plan_of(database_of(BEFORE), compiled(BEFORE), overrides=[PAUSED])
 
-    assert render_plan(plan, Look()).splitlines()[1] == (
-        'i ops/weekly-report  paused by bob until Mon 26 Oct ("vendor outage")  not touched by apply'
+    assert render_plan(plan, Look(width=120)).splitlines()[1] == (
+        'i ops/weekly-report  paused by bob until Mon 26 Oct 14:05 UTC ("vendor outage")  not touched by apply'
     )
+
+
+def test_a_pause_without_end_or_reason_says_no_more_than_it_knows() -> None:
+    plan = plan_of(
+        database_of(BEFORE),
+        compiled(BEFORE),
+        overrides=[PAUSED.model_copy(update={"reason": "", "until": None})],
+    )
+
+    assert render_plan(plan, Look()).splitlines()[1] == (
+        "i ops/weekly-report  paused by bob  not touched by apply"
+    )
+
+
+def test_a_pause_of_a_task_that_is_retired_ends_with_it() -> None:
+    kept, _, _ = BEFORE.rpartition("---")
+    plan = plan_of(database_of(BEFORE), compiled(kept), overrides=[PAUSED])
+
+    assert '("vendor outage")  ends with its task' in render_plan(plan, Look(width=120))
+
+
+def test_other_time_zone_data_behind_the_schedules_in_force_are_named() -> None:
+    behind = {"2025b": 1, "2026a": 3, "2026b": 40}
+    plan = plan_of(database_of(BEFORE), compiled(BEFORE), tzdata_applied=behind)
+
+    assert plan.tzdata_applied == {"2025b": 1, "2026a": 3}
+    assert render_plan(plan, Look(width=120)).splitlines()[1:] == [
+        "i time zone data  this plan is by 2026b"
+        "  1 schedule in force by 2025b, 3 schedules in force by 2026a"
+    ]
 
 
 @pytest.mark.parametrize(("verbose", "shown"), [(False, 10), (True, 13)])

@@ -158,6 +158,7 @@ class TestDigest:
             {"now": NOW + timedelta(days=40)},
             {"tool": "9.9.9"},
             {"tzdata": "2030a"},
+            {"tzdata_applied": {"2025b": 1}},
             {"source": PlanSource(project="platform", commit="another", dirty=True)},
             {"base": None},
             {"queue": {}},

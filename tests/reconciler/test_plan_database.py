@@ -11,6 +11,7 @@ import pytest
 from reconciler.core.compile import compile_specs
 from reconciler.planning import plan_against, plan_specs
 from runtime.errors import SpecError
+from runtime.overrides import pause_task
 from runtime.store.connect import connect
 from schemas.plan import PlanSource
 from tests.support.applying import Bench, specs, task
@@ -75,6 +76,27 @@ def test_overrides_in_force_are_listed_and_others_are_not(bench: Bench) -> None:
         ("one", "pause", "bob", "vendor outage"),
         ("two", "snooze", "bob", "vendor outage"),
     ]
+
+
+def test_a_pause_says_since_when_and_until_when(bench: Bench) -> None:
+    bench.apply(BOTH)
+    report = pause_task(bench.connection, "one", until="3d", reason="", actor="bob")
+
+    (found,) = bench.plan(BOTH).overrides
+
+    assert report.pause is not None
+    assert (found.since, found.until) == (report.pause.since, report.pause.until)
+
+
+def test_time_zone_data_of_our_own_schedules_in_force_is_compared(bench: Bench) -> None:
+    bench.apply(BOTH)
+    assert bench.plan(BOTH).tzdata_applied == {}
+
+    bench.run("update ordinaut.schedule set tzdata = '2016a'")
+    assert bench.plan(BOTH).tzdata_applied == {"2016a": 1}
+
+    bench.run("update ordinaut.spec set project = 'another' where kind = 'Task'")
+    assert bench.plan(specs()).tzdata_applied == {}
 
 
 def test_pausing_is_no_drift(bench: Bench) -> None:

@@ -29,7 +29,7 @@ select uid, body from ordinaut.spec where uid = any(%(uids)s::bigint[]);
 
 -- name: read_overrides
 -- The pauses and snoozes in force for a project's tasks.
-select s.namespace, s.name, o.kind, o.actor, o.reason, o.until
+select s.namespace, s.name, o.kind, o.actor, o.reason, o.created_at as since, o.until
 from ordinaut.task_override o
 join ordinaut.spec s on s.uid = o.task_uid
 where s.project = %(project)s and s.environment = %(environment)s and s.retired_at is null
