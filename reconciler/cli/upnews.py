@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
 from reconciler.cli.showing import look_of_terminal
-from reconciler.core.render import render_plan
+from reconciler.core.render import override_words, render_plan
 from reconciler.diagnostics import as_text
 from reconciler.reconcile import Reconciled
 from reconciler.up import Ready
@@ -30,6 +30,7 @@ from runtime.core.schedules import compile_schedules
 from runtime.core.spans import exact_span
 from runtime.errors import OrdinautError
 from schemas.event import Event
+from schemas.plan import Override
 
 _TASKS_SHOWN: Final = 20
 
@@ -125,6 +126,7 @@ def _upcoming(reconciled: Reconciled) -> Iterator[str]:
     """Every task with its schedule in words and its next fire, the soonest first."""
     now = SYSTEM_CLOCK.now()
     rows = []
+    pauses = {one.key: one for one in _overrides(reconciled) if one.kind == "pause"}
     for key, desired in reconciled.specs.documents.items():
         if key.kind != "Task":
             continue
@@ -136,29 +138,63 @@ def _upcoming(reconciled: Reconciled) -> Iterator[str]:
             if upcoming
             else dim("when asked" if schedule.others else "never again")
         )
+        if key.label in pauses:
+            soonest, fires = datetime.max.replace(tzinfo=UTC), "paused"
         rows.append((soonest, (key.label, fires, schedule.describe())))
     if rows:
         rows.sort()
         yield table(("TASK", "NEXT", "SCHEDULE"), [row for _, row in rows[:_TASKS_SHOWN]])
         if len(rows) > _TASKS_SHOWN:
             yield dim(f"and {len(rows) - _TASKS_SHOWN} more: `ordinaut next`")
+    for label, pause in pauses.items():
+        yield f"{bold(label)} is {override_words(pause, now.year)}; `ordinaut resume` ends that"
+
+
+def _overrides(reconciled: Reconciled) -> Iterable[Override]:
+    """Those of tasks that are still there."""
+    tasks = {key.label for key in reconciled.specs.documents if key.kind == "Task"}
+    every = reconciled.plan.overrides if reconciled.plan else ()
+    return (override for override in every if override.key in tasks)
 
 
 def _event_line(event: Event) -> str | None:
     """A line for what people follow; the rest is in `ordinaut events`."""
     group, _, what = event.short_type.partition(".")
-    data = event.data
     at = dim(event.time.astimezone().strftime("%H:%M:%S"))
-    if group == "run":
-        facts = _run_facts(what, event)
-        return f"{at} {bold(event.subject)}  {colour_state(what)}  {facts}"
     if group == "step":
-        took = exact_span(data["seconds"]) if "seconds" in data else ""
-        error = (
-            f"  {data['error']['code']} {data['error']['message']}" if data.get("error") else ""
-        )
-        return f"{at}   {data['step']}  {dim(data['uses'])}  {colour_state(what)}  {took}{error}".rstrip()
-    return None
+        return f"{at}   {_step_facts(what, event.data)}".rstrip()
+    facts = _run_facts(what, event) if group == "run" else _task_facts(event)
+    if facts is None:
+        return None
+    return f"{at} {bold(event.subject)}  {colour_state(what)}  {facts}".rstrip()
+
+
+def _step_facts(what: str, data: Mapping[str, Any]) -> str:
+    took = exact_span(data["seconds"]) if "seconds" in data else ""
+    error = f"  {data['error']['code']} {data['error']['message']}" if data.get("error") else ""
+    return f"{data['step']}  {dim(data['uses'])}  {colour_state(what)}  {took}{error}"
+
+
+def _task_facts(event: Event) -> str | None:
+    data = event.data
+    match event.short_type:
+        case "task.paused":
+            until = f" until {_moment(data['until'])}" if data["until"] else ""
+            reason = f" ({data['reason']})" if data["reason"] else ""
+            return f"by {data['actor']}{until}{reason}"
+        case "task.resumed":
+            return f"by {data['actor']}" if data.get("actor") else "its time was over"
+        case "schedule.rederived":
+            before, after = (_moment(data[name]) for name in ("before", "after"))
+            return f"by time zone data {data['tzdata_after']}: {before} -> {after}"
+        case _:
+            return None
+
+
+def _moment(text: str | None) -> str:
+    """An instant of an event by the clock of this machine, as the other times of these lines."""
+    local = datetime.fromisoformat(text).astimezone() if text else None
+    return local.strftime("%a %d %b %H:%M") if local else "never"
 
 
 def _run_facts(what: str, event: Event) -> str:

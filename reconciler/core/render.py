@@ -92,10 +92,11 @@ def _overrides(plan: Plan, look: Look) -> Iterator[str]:
     retired = {change.key for change in plan.changes if change.action == "retire"}
     for override in plan.overrides:
         fate = "ends with its task" if override.key in retired else "not touched by apply"
-        yield from _note([override.key, _override(override, plan.as_of.year), fate], look)
+        yield from _note([override.key, override_words(override, plan.as_of.year), fate], look)
 
 
-def _override(override: Override, year: int) -> str:
+def override_words(override: Override, year: int) -> str:
+    """What was set, by whom, until when and why; times in UTC, without a year that is `year`."""
     state = "paused" if override.kind == "pause" else "snoozed"
     until = f" until {day_and_time(override.until, _UTC, year)}" if override.until else ""
     reason = f' ("{override.reason}")' if override.reason else ""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -10,7 +14,11 @@ from reconciler.cli.upnews import Lines
 from reconciler.load import compile_source
 from reconciler.reconcile import Reconciled
 from reconciler.source import read_source
+from reconciler.up import Ready
 from runtime.errors import NotFound
+from schemas.event import Event
+from tests.core.plan_story import PAUSED, plan_of
+from tests.support.specs import compiled, database_of
 
 _WORD = "nothing changed since the last apply"
 
@@ -40,3 +48,76 @@ def test_a_save_that_changes_nothing_is_passed_over_in_silence(
     Lines().reconciled(unchanged)
 
     assert capsys.readouterr().out == ""
+
+
+def test_a_task_that_is_paused_is_shown_with_who_until_when_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text("")
+    text = "\n---\n".join(
+        f"kind: Task\nname: {name}\nschedule: {{every: 1h}}\npipeline: [{{id: plan, uses: llm.plan}}]"
+        for name in ("held", "free")
+    )
+    specs = compiled(text)
+    overrides = [
+        PAUSED.model_copy(update={"key": "held"}),
+        PAUSED.model_copy(update={"key": "retired"}),
+        PAUSED.model_copy(update={"key": "free", "kind": "snooze"}),
+    ]
+    plan = plan_of(database_of(text), specs, overrides=overrides)
+
+    Lines().ready(Ready("here", (1, 1), Reconciled(read_source(tmp_path), specs, plan)))
+
+    out = capsys.readouterr().out
+    lines = [re.split(r" {2,}", line) for line in out.splitlines()]
+    assert [line[0] for line in lines[2:4]] == ["free", "held"]
+    assert lines[3][1] == "paused"
+    assert re.search(
+        r"^held is paused by bob until Mon 26 Oct( 2026)? 14:05 UTC \(\"vendor outage\"\);"
+        r" `ordinaut resume` ends that$",
+        out,
+        re.MULTILINE,
+    )
+    assert "retired" not in out
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "text"),
+    [
+        ("task.paused", {"actor": "bob", "reason": "", "until": None}, "paused  by bob"),
+        (
+            "task.paused",
+            {"actor": "bob", "reason": "outage", "until": "2026-01-05T09:00:00+00:00"},
+            "paused  by bob until {nine} (outage)",
+        ),
+        ("task.resumed", {"actor": "ada"}, "resumed  by ada"),
+        ("task.resumed", {}, "resumed  its time was over"),
+        (
+            "schedule.rederived",
+            {"before": "2026-01-05T09:00:00+00:00", "after": None, "tzdata_after": "2026f"},
+            "rederived  by time zone data 2026f: {nine} -> never",
+        ),
+        ("task.updated", {}, None),
+    ],
+)
+def test_what_happens_to_a_task_is_told_on_a_line(
+    kind: str, data: dict[str, Any], text: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    eight, nine = (datetime(2026, 1, 5, hour, tzinfo=UTC).astimezone() for hour in (8, 9))
+
+    Lines().event(
+        Event(
+            specversion="1.0",
+            id=UUID(int=1),
+            source="ordinaut/test",
+            type=f"ordinaut.{kind}",
+            subject="tick",
+            time=eight,
+            datacontenttype="application/json",
+            sequence="1",
+            data=data,
+        )
+    )
+
+    line = f"{eight:%H:%M:%S} tick  {text.format(nine=f'{nine:%a %d %b %H:%M}')}\n" if text else ""
+    assert capsys.readouterr().out == line
