@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
+from runtime.calling import Tools, redacted, refusal
 from runtime.clock import Clock
 from runtime.core.expressions import Context
 from runtime.core.identity import idempotency_key
@@ -27,30 +28,6 @@ from runtime.live import Live
 from runtime.progress import SKIPPED, Progress, Try
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, Recorded, Report
-from runtime.tools.redact import Redactor
-
-
-class Tools(Protocol):
-    """Whoever calls tools."""
-
-    async def call(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
-        meta: Mapping[str, Any] | None = None,
-        *,
-        at_most: timedelta | None = None,
-        run: str = "",
-    ) -> CallOutcome:
-        """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
-        and `at_most`.
-        """
-        ...
-
-    def end_run(self, run: str) -> None:
-        """Stop what lives for this run alone."""
-        ...
 
 
 class Recording(Protocol):
@@ -159,9 +136,9 @@ class Execution:
         left = self._program.timeout - self._elapsed()
         if left <= timedelta(0):
             return CallOutcome("not_sent", error=self._timed_out())
-        refusal = self._refusal(step)
-        if refusal is not None:
-            return refusal
+        refused = refusal(self._live, self._program.agent, step.uses)
+        if refused is not None:
+            return refused
         key = idempotency_key(self._claim.run_id, step.name, 0)
         return await self._around.tools.call(
             step.uses,
@@ -172,25 +149,11 @@ class Execution:
             run=str(self._claim.run_id),
         )
 
-    def _refusal(self, step: ProgramStep) -> CallOutcome | None:
-        agent = self._program.agent
-        if agent is not None:
-            scope = self._live.agents.get(agent)
-            if scope is None or not scope.permits(step.uses):
-                error = CallError("ORD409", f"agent {agent} may not call {step.uses}")
-                return CallOutcome("denied", error=error)
-        broken = self._live.broken.get(step.uses.partition(".")[0])
-        if broken is not None:
-            return CallOutcome(
-                "not_sent", error=CallError(broken.code, broken.message, broken.hint)
-            )
-        return None
-
     def _tried(
         self, step: ProgramStep, attempt: int, shown: Any, outcome: CallOutcome, seconds: float
     ) -> Try:
         key = idempotency_key(self._claim.run_id, step.name, 0)
-        return Try(step, attempt, shown, _redacted(outcome, self._secrets), seconds, key)
+        return Try(step, attempt, shown, redacted(outcome, self._secrets), seconds, key)
 
     async def _settle(self, tried: Try) -> bool:
         step, outcome = tried.step, tried.outcome
@@ -230,26 +193,3 @@ class Execution:
         return CallError(
             "ORD504", f"the run took longer than its timeout of {self._program.timeout}"
         )
-
-
-def _redacted(outcome: CallOutcome, secrets: Secrets) -> CallOutcome:
-    """The outcome without any secret this run has used, should a tool have echoed one."""
-    if not secrets.known:
-        return outcome
-    redact = Redactor(secrets.known)
-    error = outcome.error
-    if error is not None:
-        error = CallError(error.code, redact(error.message), redact(error.detail))
-    return replace(outcome, value=_redact_value(outcome.value, redact), error=error)
-
-
-def _redact_value(value: Any, redact: Redactor) -> Any:
-    match value:
-        case str():
-            return redact(value)
-        case dict():
-            return {redact(key): _redact_value(item, redact) for key, item in value.items()}
-        case list():
-            return [_redact_value(item, redact) for item in value]
-        case _:
-            return value

@@ -47,6 +47,11 @@ class Registry:
         )
         self._servers.replace(self.live.servers)
 
+    async def catch_up(self, revision_id: int) -> None:
+        """Know the definitions of this revision, or newer ones."""
+        if revision_id > self.live.revision_id:
+            await self.refresh()
+
     async def program(self, task_uid: int, revision_id: int) -> Program:
         """The compiled task; its definitions are at least as new as the revision.
 
@@ -54,8 +59,7 @@ class Registry:
             NotFound: ORD310 the revision does not exist.
             ExpressionError: its body does not compile.
         """
-        if revision_id > self.live.revision_id:
-            await self.refresh()
+        await self.catch_up(revision_id)
         key = (task_uid, revision_id)
         program = self._programs.get(key)
         if program is None:

@@ -6,7 +6,16 @@ import datetime as dt
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from schemas.base import (
     Condition,
@@ -195,6 +204,15 @@ class EventSchedule(Model):
     """Wait until the topic has been quiet for so long, then run once."""
 
 
+_OFTENEST = dt.timedelta(seconds=1)
+
+
+def _not_too_often(every: dt.timedelta) -> dt.timedelta:
+    if every < _OFTENEST:
+        raise ValueError("a tool is asked at most once a second")
+    return every
+
+
 class Poll(Model):
     """The tool that a condition asks."""
 
@@ -202,12 +220,22 @@ class Poll(Model):
     """The tool, as `server.tool`."""
     with_: JsonObject = Field(default_factory=dict, alias="with")
     """Its arguments."""
-    every: PositiveDuration
-    """How often to ask."""
-    when: Condition
+    every: Annotated[PositiveDuration, AfterValidator(_not_too_often)]
+    """How often to ask: at round times, at most once a second."""
+    when: Condition = Field(examples=["result.temperature > `30`"])
     """Fires when this becomes true; `result` is the tool's answer."""
     edge: Literal["rising", "level"] = "rising"
     """Fire when the condition becomes true, or each time it is found true."""
+    rearm: Condition | None = Field(default=None, examples=["result.temperature < `25`"])
+    """After it fired, this must have become true before it may fire again; by default, that `when` is no longer true."""
+    for_: PositiveDuration | None = Field(default=None, alias="for")
+    """Fire only when the condition has been found true for this long."""
+
+    @model_validator(mode="after")
+    def _rearms_only_an_edge(self) -> Poll:
+        if self.edge == "level" and self.rearm is not None:
+            raise ValueError("`rearm` goes with `edge: rising`; with `level` every poll may fire")
+        return self
 
 
 class ConditionSchedule(Model):

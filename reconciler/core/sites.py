@@ -107,7 +107,10 @@ def _task_sites(task: Task) -> Iterator[Site]:
         if isinstance(schedule, ConditionSchedule):
             poll = schedule.condition
             yield Site((*path, "condition", "with"), poll.with_, "template", _POLL)
-            yield Site((*path, "condition", "when"), poll.when, "condition", _POLL | {"result"})
+            for name, text in (("when", poll.when), ("rearm", poll.rearm)):
+                if text is not None:
+                    at = (*path, "condition", name)
+                    yield Site(at, text, "condition", _POLL | {"result"})
 
 
 def _server_sites(server: ToolServer) -> Iterator[Site]:

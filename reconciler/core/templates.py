@@ -30,6 +30,7 @@ from runtime.errors import ExpressionError
 from schemas.pipeline import Pipeline, Step
 from schemas.problem import Problem
 from schemas.project import Project
+from schemas.schedule import ConditionSchedule, EventSchedule
 from schemas.task import Task
 
 _HERE: Final[dict[str, str]] = {
@@ -41,6 +42,16 @@ _HERE: Final[dict[str, str]] = {
     "steps": "no step has run yet when this is needed",
 }
 
+_ABSENT: Final = {
+    "event": ("ORD502", "the event of a condition has no", "it has `result` and `condition`"),
+    "params": ("ORD502", "there is no parameter", "declare it under `params`"),
+    "secrets": (
+        "ORD410",
+        "the Project declares no secret",
+        "declare it under `secrets` of the Project",
+    ),
+}
+_NO_EVENT: Final = "the task has no schedule of the kinds `event` and `condition`"
 _ONLY_VARIABLES: Final = "this is a plain value: only `${vars.…}` is filled in, from the Project"
 _NOTHING: Final = "the Project is read before anything can be filled in: write the value out"
 # Words for people, and JSON Schemas, which hold words and patterns.
@@ -66,7 +77,11 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
     wrong_order = find_problems(steps)
     yield from _order_problems(entry, steps, wrong_order)
     graph = _graph(steps, in_doubt=bool(wrong_order))
-    params = _declared_params(entry.document)
+    known = {
+        "params": _declared_params(entry.document),
+        "event": _event_fields(entry.document),
+        "secrets": secrets,
+    }
     sites = tuple(sites_of(entry.document))
     yield from _plain_text_problems(entry, sites)
     for site in sites:
@@ -77,7 +92,7 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
                 found = Finding(error.code, error.message, error.hint)
                 yield from entry.problem_in_text(path, text, error.position or 0, found)
             for reference in read.reads:
-                if (wrong := _unusable(reference, site, params, secrets)) is not None:
+                if (wrong := _unusable(reference, site, known)) is not None:
                     position = max(text.find(str(reference)), 0)
                     yield from entry.problem_in_text(path, text, position, wrong)
             results = [reference for reference in read.reads if reference.root == "steps"]
@@ -140,29 +155,32 @@ def _read(text: str, form: str) -> _Text:
 
 
 def _unusable(
-    reference: Reference,
-    site: Site,
-    params: frozenset[str] | None,
-    secrets: frozenset[str] | None,
+    reference: Reference, site: Site, known: Mapping[str, frozenset[str] | None]
 ) -> Finding | None:
-    """What is wrong if `reference` will not be there."""
-    root = reference.root
+    """What is wrong if `reference` will not be there; `known` has the names below each root, None where any may be."""
+    root, names = reference.root, known.get(reference.root)
     if root == "vars":
         # Filled in or reported before; what is left stands inside `default()`.
         return None
     if root not in site.roots:
         hint = _HERE.get(root, "") if site.roots else _ONLY_VARIABLES
         return Finding("ORD502", f"`{reference}` has no value here", hint)
-    if not reference.path:
+    if root == "event" and not names:
+        # A key by which runs are told apart may well be one that this task's runs do not have.
+        is_needed = names is not None and site.path[0] == "pipeline" and not reference.guarded
+        message = f"`{reference}` has no value here"
+        return Finding("ORD502", message, _NO_EVENT) if is_needed else None
+    if not reference.path or names is None:
         return None
     name = str(reference.path[0])
-    if root == "params" and params is not None and name not in params and not reference.guarded:
-        hint = did_you_mean(name, params, "declare it under `params`")
-        return Finding("ORD502", f"`{reference}`: there is no parameter `{name}`", hint)
-    if root == "secrets" and secrets is not None and name not in secrets:
-        hint = did_you_mean(name, secrets, "declare it under `secrets` of the Project")
-        return Finding("ORD410", f"`{reference}`: the Project declares no secret `{name}`", hint)
-    return None
+    if name in names or (reference.guarded and root != "secrets"):
+        return None
+    code, message, hint = _ABSENT[root]
+    return Finding(
+        code,
+        f"`{reference}`: {message} `{name}`",
+        did_you_mean(name, names, hint),
+    )
 
 
 def _at_step_reference(
@@ -172,6 +190,16 @@ def _at_step_reference(
     position = max(text.find(absent.message.partition(":")[0].partition(" ")[0]), 0)
     found = Finding(absent.code, absent.message, absent.hint, absent.severity)
     return entry.problem_in_text(path, text, position, found)
+
+
+def _event_fields(document: Any) -> frozenset[str] | None:
+    """What the runs of a task know of the event that started them; None where it may be anything."""
+    if not isinstance(document, Task):
+        return None
+    kinds = {type(schedule) for schedule in document.schedule}
+    if EventSchedule in kinds:
+        return None
+    return frozenset({"condition", "result"} if ConditionSchedule in kinds else ())
 
 
 def _declared_params(document: Any) -> frozenset[str] | None:

@@ -12,7 +12,7 @@ from runtime.core.expressions import render_condition_vars, render_vars
 from runtime.errors import ExpressionError
 from schemas.problem import Problem
 
-_CONDITION_FIELDS: Final = frozenset({"if", "fail_when", "expect", "usage", "when"})
+_CONDITION_FIELDS: Final = frozenset({"if", "fail_when", "expect", "usage", "when", "rearm"})
 
 
 def with_variables(

@@ -1,0 +1,72 @@
+"""What every call of a tool shares, whoever makes it: who may call what, and that no secret comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.live import Live
+from runtime.secrets import Secrets
+from runtime.tools.redact import Redactor
+
+
+class Tools(Protocol):
+    """Whoever calls tools."""
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
+        meta: Mapping[str, Any] | None = None,
+        *,
+        at_most: timedelta | None = None,
+        run: str = "",
+    ) -> CallOutcome:
+        """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
+        and `at_most`.
+        """
+        ...
+
+    def end_run(self, run: str) -> None:
+        """Stop what lives for this run alone."""
+        ...
+
+
+def refusal(live: Live, agent: str | None, uses: str) -> CallOutcome | None:
+    """Why a tool must not, or cannot, be called on behalf of an agent; None if nothing is in the way."""
+    if agent is not None:
+        scope = live.agents.get(agent)
+        if scope is None or not scope.permits(uses):
+            error = CallError("ORD409", f"agent {agent} may not call {uses}")
+            return CallOutcome("denied", error=error)
+    broken = live.broken.get(uses.partition(".")[0])
+    if broken is not None:
+        return CallOutcome("not_sent", error=CallError(broken.code, broken.message, broken.hint))
+    return None
+
+
+def redacted(outcome: CallOutcome, secrets: Secrets) -> CallOutcome:
+    """The outcome without any secret that was used for the call, should the tool have echoed one."""
+    if not secrets.known:
+        return outcome
+    redact = Redactor(secrets.known)
+    error = outcome.error
+    if error is not None:
+        error = CallError(error.code, redact(error.message), redact(error.detail))
+    return replace(outcome, value=_redacted_value(outcome.value, redact), error=error)
+
+
+def _redacted_value(value: Any, redact: Redactor) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {redact(key): _redacted_value(item, redact) for key, item in value.items()}
+        case list():
+            return [_redacted_value(item, redact) for item in value]
+        case _:
+            return value

@@ -1,0 +1,89 @@
+"""A task's condition, compiled from its normalised body: which tool to ask, when, and how to read the answer.
+
+Polls come at round times: every so often from `EPOCH`, like a schedule with `every`. A poll that was missed is not made up
+for, because it asks how things are and not how they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runtime.core.anchors import EPOCH
+from runtime.core.condition import ConditionRule, Standing, Verdict, judge
+from runtime.core.expressions import (
+    ANSWER_ROOTS,
+    Condition,
+    Context,
+    Template,
+    compile_condition,
+    compile_template,
+)
+from runtime.core.program import task_label
+from schemas.durations import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One condition of a task, ready to be asked.
+
+    Attributes:
+        label: the task, as people write it.
+        uses: the tool's resolved address.
+        arguments: the template of its arguments.
+        params: what the templates know as `params`.
+        agent: on whose behalf it is asked.
+        when: what an answer must satisfy.
+        rearm: what must be satisfied before it fires again; None: that `when` is not.
+        rule: when it fires.
+    """
+
+    label: str
+    uses: str
+    arguments: Template
+    params: Mapping[str, Any]
+    agent: str | None
+    when: Condition
+    rearm: Condition | None
+    rule: ConditionRule
+
+    def judge(self, standing: Standing, context: Context) -> Verdict:
+        """Judge the answer that is the `result` of the context, at its `now`.
+
+        Raises:
+            ExpressionError: the answer has not what the condition names, or it cannot be compared.
+        """
+        is_met = self.when.test(context)
+        is_rearmed = not is_met if self.rearm is None else self.rearm.test(context)
+        return judge(self.rule, standing, is_met=is_met, is_rearmed=is_rearmed, now=context.now)
+
+
+def compile_poll(body: Mapping[str, Any], position: int) -> Poll:
+    """Compile the condition at a position of a normalised task body's schedules.
+
+    Raises:
+        ExpressionError: a template or condition is not valid; plans refuse such bodies.
+    """
+    asked = body["schedule"][position]["condition"]
+    return Poll(
+        label=task_label(body["namespace"], body["name"]),
+        uses=asked["uses"],
+        arguments=compile_template(asked["with"]),
+        params=body["params"],
+        agent=body.get("agent"),
+        when=compile_condition(asked["when"], roots=ANSWER_ROOTS),
+        rearm=compile_condition(asked["rearm"], roots=ANSWER_ROOTS) if "rearm" in asked else None,
+        rule=ConditionRule(asked["edge"], parse_duration(asked.get("for", "0s"))),
+    )
+
+
+def poll_for(every: timedelta, now: datetime) -> datetime:
+    """The instant that a poll at `now` stands for: the last round one."""
+    return EPOCH + (now - EPOCH) // every * every
+
+
+def next_poll(every: timedelta, now: datetime) -> datetime:
+    """The first round instant after `now`."""
+    return poll_for(every, now) + every
