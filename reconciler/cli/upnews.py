@@ -13,6 +13,7 @@ from reconciler.core.render import override_words, render_plan
 from reconciler.diagnostics import as_text
 from reconciler.reconcile import Reconciled
 from reconciler.up import Ready
+from reconciler.watch import will_pass
 from runtime.cli.output import (
     bold,
     brief_time,
@@ -68,6 +69,8 @@ class Lines:
             echo(f"{click.style(outcome.code, fg='red')} {outcome.message}")
             if outcome.hint:
                 echo(f"  {outcome.hint}")
+            if will_pass(outcome):
+                echo(dim("  tried again by itself until it is not refused any more"))
         elif outcome.specs.errors:
             texts = {
                 file.name: file.data.decode(errors="replace") for file in outcome.source.files

@@ -15,7 +15,7 @@ from reconciler.load import compile_source
 from reconciler.reconcile import Reconciled
 from reconciler.source import read_source
 from reconciler.up import Ready
-from runtime.errors import NotFound
+from runtime.errors import ApplyLocked, NotFound
 from schemas.event import Event
 from tests.core.plan_story import PAUSED, plan_of
 from tests.support.specs import compiled, database_of
@@ -121,3 +121,11 @@ def test_what_happens_to_a_task_is_told_on_a_line(
 
     line = f"{eight:%H:%M:%S} tick  {text.format(nine=f'{nine:%a %d %b %H:%M}')}\n" if text else ""
     assert capsys.readouterr().out == line
+
+
+def test_what_is_tried_again_by_itself_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    Lines().reconciled(NotFound("there is no folder specs"))
+    assert "tried again by itself" not in capsys.readouterr().out
+
+    Lines().reconciled(ApplyLocked("another apply holds the lock"))
+    assert "tried again by itself" in capsys.readouterr().out

@@ -11,8 +11,10 @@ import pytest
 
 from reconciler.reconcile import Reconciled
 from reconciler.watch import SpecsWatch
-from runtime.errors import NotFound, OrdinautError
-from tests.support.probes import within
+from runtime.errors import DatabaseUnavailable, NotFound, OrdinautError
+from tests.support.clock import FakeClock
+from tests.support.probes import eventually, within
+from tests.support.proxy import Proxy
 
 _PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: home\n"
 
@@ -75,3 +77,47 @@ async def test_a_folder_in_the_place_of_another_is_watched(
     await within(is_applied(outcomes), "the other folder is applied")
     write(folder, "three")
     await within(is_applied(outcomes), "an edit of it is applied")
+
+
+async def test_a_look_that_the_database_missed_is_repeated_without_an_edit_and_told_once(
+    database: str, folder: Path, clock: FakeClock
+) -> None:
+    told: asyncio.Queue[Reconciled | OrdinautError] = asyncio.Queue()
+    async with Proxy(database) as network:
+        watch = SpecsWatch(network.url, folder, "default", told.put_nowait, clock)
+        network.refuse()
+        assert isinstance(await watch.begin(), DatabaseUnavailable)
+        running = asyncio.create_task(watch.run())
+
+        for pause in (1, 2):
+            await eventually(lambda: clock.sleepers == 1, "it waits")
+            await clock.advance(pause)
+        await eventually(lambda: clock.sleepers == 1, "it waits again")
+        assert told.empty()
+        await network.resume()
+        await clock.advance(4)
+
+        assert applied(await within(told.get(), "it is applied"))
+        write(folder, "two")
+        await within(is_applied(told), "the next edit is applied")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_edit_does_not_wait_for_the_next_try(
+    database: str, folder: Path, clock: FakeClock
+) -> None:
+    told: asyncio.Queue[Reconciled | OrdinautError] = asyncio.Queue()
+    async with Proxy(database) as network:
+        watch = SpecsWatch(network.url, folder, "default", told.put_nowait, clock)
+        network.refuse()
+        await watch.begin()
+        running = asyncio.create_task(watch.run())
+        await eventually(lambda: clock.sleepers == 1, "it waits")
+
+        await network.resume()
+        write(folder, "two")
+
+        await within(is_applied(told), "the edit is applied")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
