@@ -10,6 +10,8 @@ comment on column ordinaut.run.detail is 'what the reason is about: the calendar
 
 alter table ordinaut.due_work add column start_until timestamptz not null default 'infinity';
 comment on column ordinaut.due_work.start_until is 'a run that nobody has started by then is skipped';
+alter table ordinaut.due_work add column followed boolean not null default false;
+comment on column ordinaut.due_work.followed is 'another run of the task waits in the backlog; whoever ends this one lets it begin';
 
 -- Runs that are decided and queued, and must not begin before another run of their task has ended. Normally empty.
 create table ordinaut.backlog (

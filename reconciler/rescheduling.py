@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from runtime.core.identity import derive_run_id
-from runtime.core.misfire import Decision, Firing
-from runtime.core.schedules import compile_schedules
-from runtime.deciding import decide_schedule, decided
+from runtime.core.misfire import Firing
+from runtime.core.recurrence import Occurrence
+from runtime.core.schedules import TaskSchedule, compile_schedules
+from runtime.deciding import decide_schedule, decided, exclusion
 from runtime.errors import ScheduleError
 from runtime.store.revisions import Armed, Skip, StandingSchedule
 from runtime.store.schedules import Advance, Decided
@@ -47,18 +48,21 @@ def settle_overdue(
         if schedule.next_for is None or schedule.next_for > now:
             continue
         try:
-            firings = list(_firings(schedule, now))
+            expanded = compile_schedules(schedule.body)
+            firings = list(_firings(schedule, expanded, now))
         except _BROKEN:
             continue
-        decisions = [decision for firing in firings for decision in firing.decisions]
-        if schedule.task_uid in retiring:
-            overdue.skips += [_skip(schedule, one, "retired") for one in decisions]
-        elif schedule.paused:
-            overdue.skips += [_skip(schedule, one, "paused") for one in decisions]
+        if schedule.task_uid in retiring or schedule.paused:
+            reason = "retired" if schedule.task_uid in retiring else "paused"
+            overdue.skips += [
+                _skip(schedule, expanded.timezone, one.occurrence, reason)
+                for firing in firings
+                for one in firing.decisions
+            ]
         elif firings:
             for firing in firings:
                 overdue.decided += decided(
-                    schedule.task_uid, schedule.revision_id, schedule.body, firing
+                    schedule.task_uid, schedule.revision_id, schedule.body, expanded, firing
                 )
             overdue.advances.append(_advance(schedule, firings[-1].cursor_for))
     return overdue
@@ -79,24 +83,28 @@ def armed(task_uid: int, body: Mapping[str, Any], now: datetime) -> Armed | None
     return Armed(task_uid, upcoming.at, upcoming.due_at)
 
 
-def _firings(standing: StandingSchedule, now: datetime) -> Iterator[Firing]:
+def _firings(
+    standing: StandingSchedule, schedule: TaskSchedule, now: datetime
+) -> Iterator[Firing]:
     """What the schedule owes, batch by batch: one look decides a bounded number, and here nothing may be left over."""
-    schedule = compile_schedules(standing.body)
     cursor = standing.cursor_for
     while (firing := decide_schedule(standing.body, schedule, cursor, now, ahead=True)).decisions:
         yield firing
         cursor = firing.cursor_for
 
 
-def _skip(standing: StandingSchedule, decision: Decision, reason: str) -> Skip:
-    occurrence = decision.occurrence
+def _skip(
+    standing: StandingSchedule, zone: str | None, occurrence: Occurrence, reason: str
+) -> Skip:
+    detail = exclusion(occurrence, zone)
     return Skip(
         run_id=derive_run_id(standing.task_uid, "schedule", "", occurrence.at),
         task_uid=standing.task_uid,
         revision_id=standing.revision_id,
         occurrence_for=occurrence.at,
         due_at=occurrence.due_at,
-        reason=reason,
+        reason="calendar" if detail else reason,
+        detail=detail,
     )
 
 

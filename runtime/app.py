@@ -1,6 +1,6 @@
 """The composition root: from a configuration to a running runtime, and back in order.
 
-Services start from the ground up (listening, writing, publishing, leases) to what takes work (scheduler, worker), and stop
+Services start from the ground up (listening, writing, publishing, leases) to what takes work (scheduler, poller, worker), and stop
 the other way round: first nothing new is taken, then what runs is awaited or handed back, then the last events go out.
 """
 
@@ -27,7 +27,9 @@ from runtime.config import Config
 from runtime.execution import Surroundings
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
+from runtime.poller import Poller
 from runtime.recorder import Recorder
+from runtime.rederiving import Rederiver
 from runtime.registry import Registry
 from runtime.relay import Relay
 from runtime.scheduler import Scheduler
@@ -42,6 +44,7 @@ from runtime.store.runtimes import (
     wake,
 )
 from runtime.tools.toolbox import Toolbox
+from runtime.turns import Turns
 from runtime.wake import Bell, Listener
 from runtime.worker import Worker
 
@@ -186,8 +189,9 @@ class _Ground:
 
 def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
     config, clock, pool = ground.config, ground.clock, ground.pool
-    schedules, work, outgoing = Bell(clock), Bell(clock), Bell(clock)
-    recorder = Recorder(pool, clock, outgoing)
+    schedules, conditions, work, outgoing = (Bell(clock) for _ in range(4))
+    turns = Turns(pool, clock, work)
+    recorder = Recorder(pool, clock, outgoing, turns)
     leases = LeaseKeeper(pool, clock, config.lease)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
     worker = Worker(
@@ -196,17 +200,40 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
         registry=ground.registry,
         around=Surroundings(ground.toolbox, recorder, clock, draw),
         leases=leases,
+        turns=turns,
         bell=work,
+        config=config,
+    )
+    poller = Poller(
+        runtime_id=ground.runtime_id,
+        pool=pool,
+        registry=ground.registry,
+        tools=ground.toolbox,
+        clock=clock,
+        bell=conditions,
+        work=work,
         config=config,
     )
     heart = Heart(pool, ground.registry, ground.runtime_id, clock)
     services: tuple[Service, ...] = (
-        Listener(ground.place.database_url, (schedules, work, outgoing), clock),
+        Listener(ground.place.database_url, (schedules, conditions, work, outgoing), clock),
         Relay(pool, ground.bus, config, clock, outgoing),
+        turns,
         recorder,
         leases,
         heart,
-        Scheduler(pool, clock, schedules, work, config.poll.total_seconds()),
+        Rederiver(pool, clock),
+        Scheduler(
+            pool,
+            clock,
+            schedules,
+            work,
+            config.poll.total_seconds(),
+            runtime_id=ground.runtime_id,
+            turns=turns,
+            end_runs=leases.end,
+        ),
+        poller,
         worker,
     )
     group = ServiceGroup(services)

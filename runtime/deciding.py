@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from runtime.core.identity import derive_run_id
-from runtime.core.misfire import CatchUpRule, Expansion, Firing, decide
+from runtime.core.misfire import BATCH, CatchUpRule, Firing, decide
+from runtime.core.overlap import admission
 from runtime.core.program import task_label
+from runtime.core.recurrence import Occurrence
+from runtime.core.recurrence.zone import load_zone
+from runtime.core.schedules import TaskSchedule
 from runtime.store.schedules import Decided
 from schemas.durations import parse_duration
 
 
 def decide_schedule(
     body: Mapping[str, Any],
-    schedule: Expansion,
+    schedule: TaskSchedule,
     cursor_for: datetime,
     now: datetime,
     *,
     ahead: bool = False,
+    batch: int = BATCH,
 ) -> Firing:
-    """Decide what time has reached by the task's catch-up policy, at most one batch.
+    """Decide what time has reached by the task's policies, at most one batch.
 
     Args:
         body: the task's normalised body.
@@ -29,29 +34,64 @@ def decide_schedule(
         cursor_for: up to where everything is decided.
         now: the server's time.
         ahead: decide also what jitter still holds back, because the schedule is about to go.
+        batch: how many occurrences a batch has.
     """
     catch_up = body["catch_up"]
     rule = CatchUpRule(
-        policy=catch_up["policy"], window=parse_duration(catch_up["window"]), max=catch_up["max"]
+        policy=catch_up["policy"],
+        window=parse_duration(catch_up["window"]),
+        max=catch_up["max"],
+        start_deadline=start_deadline(body),
+        replacing=body["overlap"] == "cancel_running",
     )
-    return decide(schedule, cursor_for, now, rule, ahead=ahead)
+    return decide(schedule, cursor_for, now, rule, ahead=ahead, batch=batch)
+
+
+def start_deadline(body: Mapping[str, Any]) -> timedelta | None:
+    """How long after its due time a run of the task may still begin; None for ever."""
+    text = body.get("start_deadline")
+    return None if text is None else parse_duration(text)
 
 
 def decided(
-    task_uid: int, revision_id: int, body: Mapping[str, Any], firing: Firing
+    task_uid: int,
+    revision_id: int,
+    body: Mapping[str, Any],
+    schedule: TaskSchedule,
+    firing: Firing,
 ) -> list[Decided]:
     """The decisions of one firing, ready to be written."""
-    return [
-        Decided(
-            run_id=derive_run_id(task_uid, "schedule", "", decision.occurrence.at),
-            task_uid=task_uid,
-            task=task_label(body["namespace"], body["name"]),
-            revision_id=revision_id,
-            occurrence_for=decision.occurrence.at,
-            due_at=decision.occurrence.due_at,
-            lane=body["priority"],
-            may_overlap=body["overlap"] == "allow",
-            reason=decision.reason,
+    deadline = start_deadline(body)
+    label = task_label(body["namespace"], body["name"])
+    written = []
+    for decision in firing.decisions:
+        occurrence = decision.occurrence
+        missed = body["catch_up"]["max"] if decision.missed else 0
+        entry = admission(body["overlap"], missed=missed)
+        written.append(
+            Decided(
+                run_id=derive_run_id(task_uid, "schedule", "", occurrence.at),
+                task_uid=task_uid,
+                task=label,
+                revision_id=revision_id,
+                occurrence_for=occurrence.at,
+                due_at=occurrence.due_at,
+                start_until=None if deadline is None else occurrence.due_at + deadline,
+                lane=body["priority"],
+                beside=entry.beside,
+                replaces=entry.replaces,
+                may_wait=entry.may_wait,
+                reason=decision.reason,
+                detail=exclusion(occurrence, schedule.timezone),
+            )
         )
-        for decision in firing.decisions
-    ]
+    return written
+
+
+def exclusion(occurrence: Occurrence, zone: str | None) -> str | None:
+    """Which calendar excludes an occurrence, and when it runs instead; None if none does."""
+    if occurrence.excluded_by is None or occurrence.moved_to is None:
+        return occurrence.excluded_by
+    offset = load_zone(zone or "UTC").offset(occurrence.moved_to)
+    local = occurrence.moved_to.astimezone(timezone(offset))
+    return f"{occurrence.excluded_by}: moved to {local.isoformat()}"

@@ -8,6 +8,7 @@ runtime stops before anybody else can start.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -54,6 +55,12 @@ class LeaseKeeper:
         held = self._held.get(run_id)
         if held is not None and held.lease_epoch == lease_epoch:
             del self._held[run_id]
+
+    def end(self, run_ids: Iterable[UUID], why: str) -> None:
+        """Stop the local work of those of these runs that we hold: the database holds them no more."""
+        for run_id in run_ids:
+            if run_id in self._held:
+                self._lose(run_id, why)
 
     async def run(self) -> None:
         # Side by side: a renewal that hangs must not keep us from seeing that it came too late.

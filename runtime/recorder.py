@@ -17,6 +17,7 @@ from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.due_work import Report, record_progress
 from runtime.store.pool import Pool
+from runtime.turns import Turns
 from runtime.wake import Bell
 
 _log = get_logger("recorder")
@@ -29,10 +30,11 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, pool: Pool, clock: Clock, outgoing: Bell) -> None:
+    def __init__(self, pool: Pool, clock: Clock, outgoing: Bell, turns: Turns) -> None:
         self._pool = pool
         self._clock = clock
         self._outgoing = outgoing
+        self._turns = turns
         self._waiting: list[tuple[Report, asyncio.Future[bool]]] = []
         self._arrived = asyncio.Event()
 
@@ -86,7 +88,7 @@ class Recorder:
         while batch:
             stop_if_cancelled()
             try:
-                held = await record_progress(self._pool, [report for report, _ in batch])
+                written = await record_progress(self._pool, [report for report, _ in batch])
             except (psycopg.OperationalError, psycopg.errors.SerializationFailure) as error:
                 # The connection may have gone before or after the commit. Saying it again is harmless: results keep
                 # the first writer, events have fixed ids, and a finished run no longer has a lease to match.
@@ -99,8 +101,9 @@ class Recorder:
                 return
             else:
                 self._outgoing.ring()
+                self._turns.pass_on(written.turns)
                 for report, answer in batch:
-                    _answer(answer, report.run_id in held)
+                    _answer(answer, report.run_id in written.held)
                 return
 
     async def _refuse(

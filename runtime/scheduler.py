@@ -1,20 +1,30 @@
-"""Service: fires schedules when their time has come. Any number of them may race; each occurrence is decided once."""
+"""Service: fires schedules when their time has come. Any number of them may race; each occurrence is decided once.
+
+After downtime much may be due at once. It is decided and written in bounded parts, in a thread where that takes long, so
+that neither the event loop nor the other schedules wait for a schedule that has much to catch up on.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
-from runtime.core.misfire import Firing
+from runtime.core.misfire import BATCH, Firing
+from runtime.core.recurrence import tzdata_version
 from runtime.core.schedules import TaskSchedule, compile_schedules
 from runtime.deciding import decide_schedule, decided
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
+from runtime.store.backlog import list_unwatched_turns
 from runtime.store.pool import Pool
 from runtime.store.schedules import (
     Advance,
@@ -22,14 +32,24 @@ from runtime.store.schedules import (
     DueSchedule,
     fire_schedules,
     list_due_schedules,
-    seconds_until_fire,
+    look_ahead,
 )
+from runtime.turns import Turns
 from runtime.wake import Bell, until_next
 
 _log = get_logger("scheduler")
 _BATCH: Final = 500
 _SCHEDULES_KEPT: Final = 20_000
 _RETRY_SECONDS: Final = 0.5
+# Decisions of one look, shared by what is due, and of one statement.
+_DECIDED_AT_ONCE: Final = 20_000
+_WRITTEN_AT_ONCE: Final = 2_000
+# So few schedules, all of them on time, are decided in less than a switch to a thread and back is worth.
+_FEW: Final = 20
+_LATE: Final = timedelta(minutes=1)
+
+EndRuns = Callable[[Iterable[UUID], str], None]
+"""Stops the local work of runs that the database has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +58,16 @@ class Look:
 
     due: int = 0
     queued: int = 0
+    waiting: int = 0
     skipped: int = 0
+
+
+@dataclass(slots=True)
+class _Part:
+    """What is written together."""
+
+    advances: list[Advance]
+    decisions: list[Decided]
 
 
 class Scheduler:
@@ -47,13 +76,26 @@ class Scheduler:
     name = "scheduler"
 
     def __init__(
-        self, pool: Pool, clock: Clock, bell: Bell, work: Bell, poll_seconds: float
+        self,
+        pool: Pool,
+        clock: Clock,
+        bell: Bell,
+        work: Bell,
+        poll_seconds: float,
+        *,
+        runtime_id: int,
+        turns: Turns,
+        end_runs: EndRuns,
     ) -> None:
         self._pool = pool
         self._clock = clock
         self._bell = bell
         self._work = work
         self._poll_seconds = poll_seconds
+        self._runtime_id = runtime_id
+        self._turns = turns
+        self._end_runs = end_runs
+        self._swept_at: float | None = None
         self._compiled: OrderedDict[tuple[int, int], TaskSchedule] = OrderedDict()
         self._broken: dict[int, int] = {}
 
@@ -62,40 +104,80 @@ class Scheduler:
             stop_if_cancelled()
             try:
                 look = await self.run_once()
-                is_more = look.due == _BATCH
-                due_in = (
-                    0.0 if is_more else await seconds_until_fire(self._pool, broken=self._broken)
-                )
+                due_in = 0.0 if look.due == _BATCH else await self._look_ahead()
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("schedules not looked at: %s", " ".join(str(error).split()))
                 due_in = _RETRY_SECONDS
             await self._bell.sleep(until_next(due_in, self._poll_seconds))
 
     async def run_once(self) -> Look:
-        """Decide everything that is due now, at most a batch of schedules."""
+        """Decide everything that is due now, at most a batch of schedules and of their occurrences."""
         due = await list_due_schedules(self._pool, limit=_BATCH, broken=self._broken)
-        advances: list[Advance] = []
-        decisions: list[Decided] = []
+        look = Look()
+        batch = max(1, min(BATCH, _DECIDED_AT_ONCE // max(1, len(due))))
+        in_thread = len(due) > _FEW or any(one.now - one.next_due_at > _LATE for one in due)
+        left = iter(due)
+        while (part := await self._next_part(left, batch, in_thread=in_thread)).advances:
+            look = replace(await self._fire(part, look), due=len(due))
+        return look
+
+    async def _look_ahead(self) -> float | None:
+        """Seconds until something is due; looks after the backlog on the way, if there is one."""
+        ahead = await look_ahead(self._pool, broken=self._broken)
+        now = self._clock.monotonic()
+        if ahead.is_waited and (
+            self._swept_at is None or now - self._swept_at >= self._poll_seconds
+        ):
+            self._swept_at = now
+            self._turns.pass_on(await list_unwatched_turns(self._pool, limit=_BATCH))
+        return ahead.due_in
+
+    async def _next_part(
+        self, due: Iterable[DueSchedule], batch: int, *, in_thread: bool
+    ) -> _Part:
+        if in_thread:
+            return await asyncio.to_thread(self._decide_part, due, batch)
+        return self._decide_part(due, batch)
+
+    async def _fire(self, part: _Part, look: Look) -> Look:
+        fired = await fire_schedules(
+            self._pool,
+            part.advances,
+            part.decisions,
+            decided_by=self._runtime_id,
+            tzdata=tzdata_version(),
+        )
+        self._turns.pass_on(fired.turns)
+        self._end_runs(fired.cancelled, "the next run of its task took its place")
+        if fired.queued:
+            self._work.ring()
+        return Look(
+            queued=look.queued + fired.queued,
+            waiting=look.waiting + fired.waiting,
+            skipped=look.skipped + fired.skipped,
+        )
+
+    def _decide_part(self, due: Iterable[DueSchedule], batch: int) -> _Part:
+        """Decide schedules until there is enough to be written."""
+        part = _Part([], [])
         for schedule in due:
             try:
-                firing, written = self._decide(schedule)
+                firing, written = self._decide(schedule, batch)
             except Exception:  # noqa: BLE001 - one broken schedule must not stop the others
                 # A plan refuses such specs, so this is a fault of ours; it is passed over until its next revision.
                 _log.exception("schedule of task %s cannot be expanded", schedule.task_uid)
                 self._broken[schedule.task_uid] = schedule.revision_id
                 continue
-            advances.append(_advance(schedule, firing))
-            decisions.extend(written)
-        if not advances:
-            return Look(due=0)
-        fired = await fire_schedules(self._pool, advances, decisions)
-        if fired.queued:
-            self._work.ring()
-        return Look(len(due), fired.queued, fired.skipped)
+            part.advances.append(_advance(schedule, firing))
+            part.decisions.extend(written)
+            if len(part.decisions) >= _WRITTEN_AT_ONCE:
+                break
+        return part
 
-    def _decide(self, due: DueSchedule) -> tuple[Firing, list[Decided]]:
-        firing = decide_schedule(due.body, self._schedule(due), due.cursor_for, due.now)
-        return firing, decided(due.task_uid, due.revision_id, due.body, firing)
+    def _decide(self, due: DueSchedule, batch: int) -> tuple[Firing, Sequence[Decided]]:
+        schedule = self._schedule(due)
+        firing = decide_schedule(due.body, schedule, due.cursor_for, due.now, batch=batch)
+        return firing, decided(due.task_uid, due.revision_id, due.body, schedule, firing)
 
     def _schedule(self, due: DueSchedule) -> TaskSchedule:
         key = (due.task_uid, due.revision_id)

@@ -36,6 +36,7 @@ from runtime.store.due_work import (
     seconds_until_ready,
 )
 from runtime.store.pool import Pool
+from runtime.turns import Turns
 from runtime.wake import Bell, until_next
 
 _log = get_logger("worker")
@@ -63,6 +64,7 @@ class Worker:
         registry: Registry,
         around: Surroundings,
         leases: LeaseKeeper,
+        turns: Turns,
         bell: Bell,
         config: Config,
     ) -> None:
@@ -71,6 +73,7 @@ class Worker:
         self._catalogue = registry
         self._around = around
         self._leases = leases
+        self._turns = turns
         self._bell = bell
         self._config = config
         self._active: dict[asyncio.Task[None], Claim] = {}
@@ -103,10 +106,11 @@ class Worker:
         if free <= 0 or self._closed:
             return 0
         asked_at = self._around.clock.monotonic()
-        claims = await claim_due(
+        claimed = await claim_due(
             self._pool, runtime_id=self._runtime_id, limit=free, lease=self._config.lease
         )
-        admitted, postponed = self._admit(claims)
+        self._turns.pass_on(claimed.turns)
+        admitted, postponed = self._admit(claimed.claims)
         for claim in admitted:
             task = asyncio.create_task(self._execute(claim), name=f"run {claim.run_id}")
             self._active[task] = claim

@@ -17,7 +17,7 @@ from schemas.base import Model
 
 TYPE_PREFIX: Final = "ordinaut."
 
-Trigger = Literal["schedule", "manual", "event", "backfill", "run"]
+Trigger = Literal["schedule", "manual", "event", "condition", "backfill", "run"]
 
 
 class Failure(Model):
@@ -74,10 +74,12 @@ class RunFailed(RunFacts):
 
 
 class RunCancelled(RunFacts):
-    """Somebody ended the run."""
+    """The run was ended before it was over."""
 
     seconds: float
     """Time since the run began."""
+    reason: str | None = None
+    """Why, in one word."""
 
 
 class RunSkipped(RunFacts):
@@ -85,6 +87,8 @@ class RunSkipped(RunFacts):
 
     reason: str
     """Why, in one word."""
+    detail: str | None = None
+    """What the reason is about, such as the calendar that excludes the occurrence."""
 
 
 class RunWaiting(RunFacts):
@@ -205,6 +209,31 @@ class ScheduleRederived(Model):
     """The version of the newer data."""
 
 
+class ConditionFacts(Model):
+    """What every event of a condition says."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    condition: int
+    """Where the condition stands among the task's schedules, from 0."""
+    uses: str
+    """The tool it asks."""
+
+
+class ConditionFailed(ConditionFacts):
+    """The tool gave no answer that could be judged; told once, however long that lasts."""
+
+    error: Failure
+    """Why."""
+
+
+class ConditionRecovered(ConditionFacts):
+    """The tool answers again."""
+
+    failing_since: AwareDatetime
+    """Since when it did not."""
+
+
 EVENTS: Final[dict[str, type[Model]]] = {
     "run.started": RunStarted,
     "run.succeeded": RunSucceeded,
@@ -216,6 +245,8 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "step.failed": StepFailed,
     "step.skipped": StepSkipped,
     "step.retrying": StepRetrying,
+    "condition.failed": ConditionFailed,
+    "condition.recovered": ConditionRecovered,
     "revision.applied": RevisionApplied,
     "task.created": TaskChanged,
     "task.updated": TaskChanged,

@@ -64,6 +64,8 @@ class Task(Document):
     """Slots shared with other runs."""
     priority: Integer = Field(default=5, ge=1, le=9)
     """Higher goes first; low priorities still get their share."""
+    start_deadline: PositiveDuration | None = None
+    """A run that nobody has started so long after its due time is recorded as skipped; without it, runs wait for ever."""
     timeout: PositiveDuration = timedelta(hours=1)
     """The longest time a run may take from its first start, waits included."""
     retry: Retry = Retry()

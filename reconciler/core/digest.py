@@ -30,6 +30,7 @@ FACETS: Final[dict[str, frozenset[str]]] = {
             "priority",
             "protect",
             "retry",
+            "start_deadline",
             "timeout",
         }
     ),

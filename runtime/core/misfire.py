@@ -1,15 +1,17 @@
 """What becomes of the occurrences that time has reached: which run, which are skipped and why, and which comes next.
 
 A schedule's cursor says up to where everything is decided. Normally exactly one occurrence lies between it and now; after
-downtime there may be many. Every one of them is decided here, by the task's catch-up policy, and none silently.
+downtime there may be many. Every one of them is decided here, by the task's catch-up policy, and none silently. Whether
+what runs may begin at once is for `overlap` to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, assert_never
+from itertools import chain, islice
+from typing import Final, Literal, Protocol, assert_never
 
 from runtime.core.recurrence import Occurrence
 
@@ -19,31 +21,51 @@ CatchUpPolicy = Literal["latest", "all", "skip"]
 ON_TIME = timedelta(seconds=60)
 # One firing decides at most so many occurrences; the rest is decided by the next, so that no backlog holds others up.
 BATCH = 1000
+# Normally one has come and the next is wanted; only after downtime more are asked for at once.
+_FIRST: Final = 2
+_MORE: Final = 256
 
 
 class Expansion(Protocol):
-    """A schedule that can be asked for its occurrences."""
+    """A schedule that can be asked for its occurrences, excluded ones included."""
 
-    def next_after(self, instant: datetime) -> Occurrence | None:
-        """The first occurrence strictly after `instant`."""
+    def upcoming(self, after: datetime, limit: int) -> Sequence[Occurrence]:
+        """At most `limit` occurrences strictly after an instant, in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUpRule:
-    """A task's catch-up policy."""
+    """A task's catch-up policy, and what else bounds how late it runs.
+
+    Attributes:
+        policy: what becomes of missed occurrences.
+        window: older ones never run.
+        max: with `all`, at most so many run.
+        start_deadline: what nobody has started so long after its due time does not run; None for no limit.
+        replacing: each run ends the one before it, so that of several only the latest runs.
+    """
 
     policy: CatchUpPolicy
     window: timedelta
     max: int
+    start_deadline: timedelta | None = None
+    replacing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One occurrence, decided: `reason` is None if it runs, else why it is skipped."""
+    """One occurrence, decided.
+
+    Attributes:
+        occurrence: what is decided.
+        reason: None if it runs, else why it is skipped.
+        missed: it runs because everything that was missed does.
+    """
 
     occurrence: Occurrence
     reason: str | None = None
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +90,9 @@ def decide(
     rule: CatchUpRule,
     *,
     ahead: bool = False,
+    batch: int = BATCH,
 ) -> Firing:
-    """Decide every occurrence after the cursor whose due time has come, at most `BATCH` of them.
+    """Decide every occurrence after the cursor whose due time has come, at most `batch` of them and one.
 
     With `ahead`, those too whose nominal instant has come and whose due time jitter has put off.
     """
@@ -77,17 +100,36 @@ def decide(
     def has_come(occurrence: Occurrence) -> bool:
         return (occurrence.at if ahead else occurrence.due_at) <= now
 
+    stream = _stream(schedule, cursor_for)
     reached: list[Occurrence] = []
-    upcoming = schedule.next_after(cursor_for)
-    while upcoming is not None and has_come(upcoming) and len(reached) < BATCH:
+    upcoming = next(stream, None)
+    while upcoming is not None and has_come(upcoming) and len(reached) < batch:
         reached.append(upcoming)
-        upcoming = schedule.next_after(upcoming.at)
-    more = _count_come(schedule, upcoming, has_come, cap=_allowance(rule))
+        upcoming = next(stream, None)
+    behind: Iterable[Occurrence] = ()
+    if upcoming is not None and has_come(upcoming):
+        after = next(stream, None)
+        if after is not None and has_come(after):
+            behind = chain((upcoming, after), stream)
+        else:
+            # Left alone for the next look, the last of many that were missed would pass for one that is on time.
+            reached.append(upcoming)
+            upcoming = after
     return Firing(
-        decisions=tuple(_judge(reached, now, rule, more)),
+        decisions=tuple(_judge(reached, behind, now, rule, has_come)),
         cursor_for=reached[-1].at if reached else cursor_for,
         upcoming=upcoming,
     )
+
+
+def _stream(schedule: Expansion, after: datetime) -> Iterator[Occurrence]:
+    """All occurrences after an instant, asked for a few at a time."""
+    limit = _FIRST
+    while found := schedule.upcoming(after, limit):
+        yield from found
+        if len(found) < limit:
+            return
+        after, limit = found[-1].at, _MORE
 
 
 def _allowance(rule: CatchUpRule) -> int:
@@ -96,7 +138,7 @@ def _allowance(rule: CatchUpRule) -> int:
         case "latest":
             return 1
         case "all":
-            return rule.max
+            return 1 if rule.replacing else rule.max
         case "skip":
             return 0
         case _:
@@ -104,40 +146,71 @@ def _allowance(rule: CatchUpRule) -> int:
 
 
 def _count_come(
-    schedule: Expansion,
-    first: Occurrence | None,
-    has_come: Callable[[Occurrence], bool],
-    *,
-    cap: int,
+    occurrences: Iterable[Occurrence], has_come: Callable[[Occurrence], bool], *, cap: int
 ) -> int:
-    """How many occurrences from `first` on have come, counted no further than `cap`."""
+    """How many occurrences that may run have come, counted no further than `cap`."""
     count = 0
-    while first is not None and count < cap and has_come(first):
-        count += 1
-        first = schedule.next_after(first.at)
+    for occurrence in occurrences:
+        if count == cap or not has_come(occurrence):
+            break
+        count += occurrence.excluded_by is None
     return count
 
 
 def _judge(
-    reached: list[Occurrence], now: datetime, rule: CatchUpRule, more: int
-) -> list[Decision]:
-    """Judge a look's occurrences, behind which `more` wait for the next: those are later, and go first."""
-    if not reached:
-        return []
-    fresh = [occurrence for occurrence in reached if now - occurrence.due_at <= rule.window]
+    reached: list[Occurrence],
+    behind: Iterable[Occurrence],
+    now: datetime,
+    rule: CatchUpRule,
+    has_come: Callable[[Occurrence], bool],
+) -> Iterator[Decision]:
+    """Judge a look's occurrences; those `behind` wait for the next look, are later, and so go first."""
+    lapsed = {occurrence.at: _lapse(occurrence, now, rule) for occurrence in reached}
+    fresh = [occurrence for occurrence in reached if lapsed[occurrence.at] is None]
+    chosen: list[Occurrence] = []
+    if fresh:
+        more = _count_come(behind, has_come, cap=_allowance(rule))
+        chosen = _chosen(fresh, now, rule, more)
+    runs = {occurrence.at for occurrence in chosen}
+    for occurrence in reached:
+        if occurrence.at in runs:
+            late = now - occurrence.due_at > ON_TIME
+            yield Decision(occurrence, missed=rule.policy == "all" and (late or len(chosen) > 1))
+        else:
+            yield Decision(occurrence, lapsed[occurrence.at] or _passed_over(rule))
+
+
+def _lapse(occurrence: Occurrence, now: datetime, rule: CatchUpRule) -> str | None:
+    """Why an occurrence cannot run, whatever becomes of the others."""
+    late = now - occurrence.due_at
+    if occurrence.excluded_by is not None:
+        return "calendar"
+    if late > rule.window:
+        return "catch_up_window"
+    if rule.start_deadline is not None and late > rule.start_deadline:
+        return "start_deadline"
+    return None
+
+
+def _chosen(
+    fresh: list[Occurrence], now: datetime, rule: CatchUpRule, more: int
+) -> list[Occurrence]:
+    """Those of them that run, when `more` later ones wait for the next look."""
+    if rule.policy == "skip":
+        chosen = [occurrence for occurrence in fresh if now - occurrence.due_at <= ON_TIME]
+        return chosen[-1:] if rule.replacing else chosen
+    left = max(0, _allowance(rule) - more)
+    return list(islice(fresh, max(0, len(fresh) - left), None))
+
+
+def _passed_over(rule: CatchUpRule) -> str:
+    """Why an occurrence that could run does not."""
     match rule.policy:
-        case "latest" | "all":
-            left = max(0, _allowance(rule) - more)
-            chosen = fresh[len(fresh) - min(left, len(fresh)) :]
-            other = "catch_up_latest" if rule.policy == "latest" else "catch_up_max"
+        case "latest":
+            return "catch_up_latest"
+        case "all":
+            return "overlap_replaced" if rule.replacing else "catch_up_max"
         case "skip":
-            chosen = [occurrence for occurrence in fresh if now - occurrence.due_at <= ON_TIME]
-            other = "catch_up_skip"
+            return "catch_up_skip"
         case _:
             assert_never(rule.policy)
-    runs = {occurrence.at for occurrence in chosen}
-    stale = {occurrence.at for occurrence in reached} - {occurrence.at for occurrence in fresh}
-    return [
-        Decision(o, None if o.at in runs else "catch_up_window" if o.at in stale else other)
-        for o in reached
-    ]

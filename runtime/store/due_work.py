@@ -41,6 +41,22 @@ class Claim:
     event: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one look at the queue gave: runs to execute, and tasks in whose backlog somebody must look."""
+
+    claims: tuple[Claim, ...]
+    turns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of reports: the runs whose lease still held, and tasks in whose backlog somebody must look."""
+
+    held: frozenset[UUID]
+    turns: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Report:
     """What a lease holder has to say about a run; written whole or, if the lease was lost, not at all.
@@ -72,9 +88,9 @@ class Recorded:
     attempts: Mapping[str, int]
 
 
-async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> list[Claim]:
+async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> Claimed:
     """Lease at most `limit` ready runs: a step of priority is worth 30 s of waiting, so high ones go first and none
-    starves.
+    starves. What is past its start deadline is skipped instead.
     """
     rows = await fetch_all(
         pool,
@@ -87,7 +103,10 @@ async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta
             "runtime_id": runtime_id,
         },
     )
-    return [Claim(**row) for row in rows]
+    return Claimed(
+        claims=tuple(Claim(**row) for row in rows if row["lease_epoch"] is not None),
+        turns=tuple(row["task_uid"] for row in rows if row["lease_epoch"] is None),
+    )
 
 
 async def renew_leases(
@@ -111,10 +130,13 @@ async def seconds_until_ready(pool: Pool) -> float | None:
     return next(iter(rows[0].values())) if rows else None
 
 
-async def record_progress(pool: Pool, reports: Sequence[Report]) -> frozenset[UUID]:
-    """Write reports in one statement; returns the runs whose lease still held. The others wrote nothing."""
+async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
+    """Write reports in one statement; those whose lease was lost write nothing."""
     rows = await fetch_all(pool, statement("record_progress"), {"reports": _json(reports)})
-    return frozenset(row["run_id"] for row in rows)
+    return Written(
+        held=frozenset(row["run_id"] for row in rows),
+        turns=tuple(row["turn"] for row in rows if row["turn"] is not None),
+    )
 
 
 async def load_results(pool: Pool, run_id: UUID) -> Recorded:

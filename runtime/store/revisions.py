@@ -13,7 +13,8 @@ import psycopg
 from psycopg.rows import TupleRow, class_row
 from psycopg.types.json import Jsonb
 
-from runtime.store.schedules import Advance, Decided
+from runtime.core.recurrence import tzdata_version
+from runtime.store.schedules import Advance, Decided, firing_params
 from runtime.store.specs import Identity
 from runtime.store.statements import statement
 
@@ -95,6 +96,7 @@ class Skip:
     occurrence_for: datetime
     due_at: datetime
     reason: str
+    detail: str | None = None
 
 
 def lock_project(
@@ -181,20 +183,16 @@ def disarm_schedules(connection: Connection, uids: Sequence[int], *, now: dateti
 def fire_overdue(
     connection: Connection, advances: Sequence[Advance], decisions: Sequence[Decided]
 ) -> None:
-    """Decide overdue occurrences as a scheduler does."""
-    connection.execute(
-        statement("fire_schedules"),
-        {
-            "firings": orjson.dumps(list(advances)).decode(),
-            "decisions": orjson.dumps(list(decisions)).decode(),
-        },
-    )
+    """Decide overdue occurrences as a scheduler does; into the backlog a scheduler looks, after the commit."""
+    params = firing_params(advances, decisions, decided_by=None, tzdata=tzdata_version())
+    connection.execute(statement("fire_schedules"), params)
 
 
 def skip_occurrences(connection: Connection, skips: Sequence[Skip]) -> None:
     """Record occurrences that do not run."""
     connection.execute(
-        statement("skip_occurrences"), {"decisions": orjson.dumps(list(skips)).decode()}
+        statement("skip_occurrences"),
+        {"decisions": orjson.dumps(list(skips)).decode(), "tzdata": tzdata_version()},
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,21 +13,32 @@ HOUR = timedelta(hours=1)
 
 
 class Hourly:
-    """An occurrence every hour, for as long as `until` says."""
+    """An occurrence every hour, for as long as `until` says, some of them excluded."""
 
-    def __init__(self, until: datetime | None = None, jitter: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self,
+        until: datetime | None = None,
+        jitter: timedelta = timedelta(0),
+        excluded: Collection[datetime] = (),
+    ) -> None:
         self._until = until
         self._jitter = jitter
+        self._excluded = excluded
 
-    def next_after(self, instant: datetime) -> Occurrence | None:
-        at = START + ((instant - START) // HOUR + 1) * HOUR
-        if self._until is not None and at > self._until:
-            return None
+    def upcoming(self, after: datetime, limit: int) -> list[Occurrence]:
+        first = (after - START) // HOUR + 1
+        instants = [START + n * HOUR for n in range(first, first + limit)]
+        return [
+            self._occurrence(at) for at in instants if self._until is None or at <= self._until
+        ]
+
+    def _occurrence(self, at: datetime) -> Occurrence:
         return Occurrence(
             at=at,
             local_at=at.replace(tzinfo=None),
             utc_offset=timedelta(0),
             due_at=at + self._jitter,
+            excluded_by="holidays" if at in self._excluded else None,
         )
 
 

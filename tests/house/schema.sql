@@ -33,6 +33,38 @@ $$;
 CREATE FUNCTION ordinaut.now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN statement_timestamp();
+-- Name: schedule; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.schedule (
+    task_uid bigint NOT NULL,
+    generation integer DEFAULT 1 NOT NULL,
+    cursor_for timestamp with time zone NOT NULL,
+    next_for timestamp with time zone,
+    next_due_at timestamp with time zone,
+    paused_at timestamp with time zone,
+    tzdata text NOT NULL,
+    CONSTRAINT schedule_next_is_whole CHECK (((next_for IS NULL) = (next_due_at IS NULL)))
+)
+WITH (fillfactor='70');
+-- Name: COLUMN schedule.generation; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.schedule.generation IS 'raised when the schedule facet changes or somebody asks for a run; a firing that saw an older one is refused';
+-- Name: COLUMN schedule.cursor_for; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.schedule.cursor_for IS 'every occurrence up to and including this instant is decided';
+-- Name: task_override; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.task_override (
+    override_id bigint NOT NULL,
+    task_uid bigint NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    created_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    until timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT task_override_kind CHECK ((kind = ANY (ARRAY['pause'::text, 'snooze'::text])))
+);
+-- Name: is_paused(bigint); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.is_paused(of_task bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((EXISTS (SELECT FROM ordinaut.task_override o WHERE ((o.task_uid = is_paused.of_task) AND (o.ended_at IS NULL)))) OR (EXISTS (SELECT FROM ordinaut.schedule s WHERE ((s.task_uid = is_paused.of_task) AND (s.paused_at IS NOT NULL)))));
 -- Name: run_id_floor(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.run_id_floor(instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -56,6 +88,42 @@ CREATE TABLE ordinaut.concurrency_slot (
     lease_until timestamp with time zone NOT NULL
 )
 WITH (fillfactor='50');
+-- Name: condition; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.condition (
+    task_uid bigint NOT NULL,
+    digest text NOT NULL,
+    "position" smallint NOT NULL,
+    every interval NOT NULL,
+    next_poll_at timestamp with time zone NOT NULL,
+    lease_epoch integer DEFAULT 0 NOT NULL,
+    runtime_id integer,
+    phase text DEFAULT 'armed'::text NOT NULL,
+    met_since timestamp with time zone,
+    answer jsonb,
+    polled_at timestamp with time zone,
+    changed_at timestamp with time zone,
+    error jsonb,
+    failing_since timestamp with time zone,
+    CONSTRAINT condition_failing_is_whole CHECK (((error IS NULL) = (failing_since IS NULL))),
+    CONSTRAINT condition_phase CHECK ((phase = ANY (ARRAY['armed'::text, 'spent'::text, 'released'::text])))
+)
+WITH (fillfactor='50');
+-- Name: COLUMN condition.digest; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition.digest IS 'of what is asked and how the answer is read; another condition begins anew';
+-- Name: COLUMN condition."position"; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition."position" IS 'where it stands among the schedules of its task';
+-- Name: COLUMN condition.next_poll_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition.next_poll_at IS 'when somebody may ask again; while a runtime asks, the end of its lease';
+-- Name: COLUMN condition.lease_epoch; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition.lease_epoch IS 'the fencing token: only grows, and what a poll writes carries it';
+-- Name: COLUMN condition.phase; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition.phase IS 'armed: may fire; spent: has fired and waits to be rearmed; released: was rearmed before the stretch ended';
+-- Name: COLUMN condition.met_since; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition.met_since IS 'the first of the latest answers that all meet the condition; null where the last one does not';
+-- Name: COLUMN condition.answer; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition.answer IS 'the last answer, without secrets; null where it is too large to be kept';
+-- Name: COLUMN condition.changed_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.condition.changed_at IS 'when an answer last began or ceased to meet the condition';
 -- Name: due_work; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.due_work (
     run_id uuid NOT NULL,
@@ -67,7 +135,8 @@ CREATE TABLE ordinaut.due_work (
     runtime_id integer,
     lane smallint NOT NULL,
     attempt smallint DEFAULT 0 NOT NULL,
-    start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL
+    start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    followed boolean DEFAULT false NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000');
 -- Name: COLUMN due_work.lease_epoch; Type: COMMENT; Schema: ordinaut; Owner: -
@@ -76,6 +145,8 @@ COMMENT ON COLUMN ordinaut.due_work.lease_epoch IS 'the fencing token: only grow
 COMMENT ON COLUMN ordinaut.due_work.attempt IS 'counted when a lease is taken, so that work which kills its process is counted too';
 -- Name: COLUMN due_work.start_until; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.start_until IS 'a run that nobody has started by then is skipped';
+-- Name: COLUMN due_work.followed; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.due_work.followed IS 'another run of the task waits in the backlog; whoever ends this one lets it begin';
 -- Name: event_log; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.event_log (
     event_id uuid NOT NULL,
@@ -178,7 +249,7 @@ CREATE TABLE ordinaut.run (
     detail text,
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
-    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'backfill'::text, 'run'::text])))
+    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text])))
 )
 PARTITION BY RANGE (run_id);
 -- Name: COLUMN run.decided_by; Type: COMMENT; Schema: ordinaut; Owner: -
@@ -210,7 +281,7 @@ CREATE TABLE ordinaut.run_default (
     detail text,
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
-    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'backfill'::text, 'run'::text])))
+    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text])))
 );
 -- Name: runtime; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.runtime (
@@ -232,22 +303,6 @@ ALTER TABLE ordinaut.runtime ALTER COLUMN runtime_id ADD GENERATED ALWAYS AS IDE
     NO MAXVALUE
     CACHE 1
 );
--- Name: schedule; Type: TABLE; Schema: ordinaut; Owner: -
-CREATE TABLE ordinaut.schedule (
-    task_uid bigint NOT NULL,
-    generation integer DEFAULT 1 NOT NULL,
-    cursor_for timestamp with time zone NOT NULL,
-    next_for timestamp with time zone,
-    next_due_at timestamp with time zone,
-    paused_at timestamp with time zone,
-    tzdata text NOT NULL,
-    CONSTRAINT schedule_next_is_whole CHECK (((next_for IS NULL) = (next_due_at IS NULL)))
-)
-WITH (fillfactor='70');
--- Name: COLUMN schedule.generation; Type: COMMENT; Schema: ordinaut; Owner: -
-COMMENT ON COLUMN ordinaut.schedule.generation IS 'raised when the schedule facet changes or somebody asks for a run; a firing that saw an older one is refused';
--- Name: COLUMN schedule.cursor_for; Type: COMMENT; Schema: ordinaut; Owner: -
-COMMENT ON COLUMN ordinaut.schedule.cursor_for IS 'every occurrence up to and including this instant is decided';
 -- Name: source_status; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.source_status (
     project text NOT NULL,
@@ -381,18 +436,6 @@ CREATE TABLE ordinaut.step_result_default (
     started_at timestamp with time zone CONSTRAINT step_result_started_at_not_null NOT NULL,
     finished_at timestamp with time zone CONSTRAINT step_result_finished_at_not_null NOT NULL
 );
--- Name: task_override; Type: TABLE; Schema: ordinaut; Owner: -
-CREATE TABLE ordinaut.task_override (
-    override_id bigint NOT NULL,
-    task_uid bigint NOT NULL,
-    kind text NOT NULL,
-    reason text NOT NULL,
-    actor text NOT NULL,
-    created_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
-    until timestamp with time zone,
-    ended_at timestamp with time zone,
-    CONSTRAINT task_override_kind CHECK ((kind = ANY (ARRAY['pause'::text, 'snooze'::text])))
-);
 -- Name: task_override_override_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.task_override ALTER COLUMN override_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.task_override_override_id_seq
@@ -425,6 +468,9 @@ ALTER TABLE ONLY ordinaut.backlog
 -- Name: concurrency_slot concurrency_slot_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.concurrency_slot
     ADD CONSTRAINT concurrency_slot_pkey PRIMARY KEY (key_digest, slot);
+-- Name: condition condition_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.condition
+    ADD CONSTRAINT condition_pkey PRIMARY KEY (task_uid, digest);
 -- Name: due_work due_work_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.due_work
     ADD CONSTRAINT due_work_pkey PRIMARY KEY (run_id);
@@ -493,6 +539,8 @@ ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
 -- Name: backlog_by_task; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX backlog_by_task ON ordinaut.backlog USING btree (task_uid, rank, run_id);
+-- Name: condition_by_next; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX condition_by_next ON ordinaut.condition USING btree (next_poll_at);
 -- Name: due_work_ready; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX due_work_ready ON ordinaut.due_work USING btree (lane, ready_at, run_id);
 -- Name: event_log_by_run; Type: INDEX; Schema: ordinaut; Owner: -
@@ -533,6 +581,9 @@ ALTER INDEX ordinaut.step_attempt_pkey ATTACH PARTITION ordinaut.step_attempt_de
 ALTER INDEX ordinaut.step_intent_pkey ATTACH PARTITION ordinaut.step_intent_default_pkey;
 -- Name: step_result_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_result_pkey ATTACH PARTITION ordinaut.step_result_default_pkey;
+-- Name: condition condition_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.condition
+    ADD CONSTRAINT condition_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
 -- Name: revision revision_parent_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.revision
     ADD CONSTRAINT revision_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES ordinaut.revision(revision_id);

@@ -22,6 +22,7 @@ from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, claim_due, load_results
 from runtime.store.pool import Pool
 from runtime.store.runtimes import load_task_revision
+from runtime.turns import Turns
 from runtime.wake import Bell
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
@@ -54,7 +55,7 @@ class Bench:
 
     async def claim(self) -> Claim:
         """Lease the run."""
-        (claim,) = await claim_due(self.pool, runtime_id=1, limit=1, lease=LEASE)
+        (claim,) = (await claim_due(self.pool, runtime_id=1, limit=1, lease=LEASE)).claims
         return claim
 
     async def go(self, tools: ScriptedTools) -> Claim:
@@ -96,7 +97,7 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     await clock.attach(database)
     (tmp_path / "token").write_text("s3cr3t-token\n")
-    recorder = Recorder(pool, clock, Bell(clock))
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     serving = asyncio.create_task(recorder.run())
     secrets = Secrets({"token": {"file": "token"}}, tmp_path)
     yield Bench(pool, connection, recorder, clock, Live(), secrets)

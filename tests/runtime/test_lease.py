@@ -26,7 +26,7 @@ async def claimed(
 ) -> Claim:
     await clock.attach(database)
     await queue_run(connection, await install(connection, task()))
-    (claim,) = await claim_due(pool, runtime_id=1, limit=1, lease=LEASE)
+    (claim,) = (await claim_due(pool, runtime_id=1, limit=1, lease=LEASE)).claims
     return claim
 
 
@@ -58,7 +58,7 @@ async def test_a_held_lease_is_renewed_for_as_long_as_the_work_lasts(
         await clock.advance(5)
         await keeper.renew()
 
-    assert await claim_due(pool, runtime_id=2, limit=1, lease=LEASE) == []
+    assert (await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)).claims == ()
     assert not work.done()
 
 
@@ -68,7 +68,7 @@ async def test_work_stops_when_another_runtime_holds_its_run(
     keeper = LeaseKeeper(pool, clock, LEASE)
     keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
     await clock.advance(16)
-    assert len(await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)) == 1
+    assert len((await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)).claims) == 1
 
     await keeper.renew()
 
@@ -162,7 +162,7 @@ async def test_what_is_over_needs_no_more_care(
     await clock.advance(16)
     await keeper.renew()
 
-    assert len(await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)) == 1
+    assert len((await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)).claims) == 1
     assert not work.done()
 
 
@@ -199,7 +199,7 @@ async def test_work_that_is_over_does_not_end_the_care_for_the_next_lease_on_its
 ) -> None:
     keeper = LeaseKeeper(pool, clock, LEASE)
     await clock.advance(16)
-    (again,) = await claim_due(pool, runtime_id=1, limit=1, lease=LEASE)
+    (again,) = (await claim_due(pool, runtime_id=1, limit=1, lease=LEASE)).claims
     keeper.hold(again.run_id, again.lease_epoch, work, clock.monotonic())
 
     keeper.drop(claimed.run_id, claimed.lease_epoch)
@@ -207,4 +207,4 @@ async def test_work_that_is_over_does_not_end_the_care_for_the_next_lease_on_its
     await keeper.renew()
     await clock.advance(10)
 
-    assert await claim_due(pool, runtime_id=2, limit=1, lease=LEASE) == []
+    assert (await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)).claims == ()

@@ -11,9 +11,9 @@ import pytest
 from runtime.overrides import pause_task, resume_task
 from runtime.scheduler import Look, Scheduler
 from runtime.store.connect import connect
-from runtime.store.pool import Pool
+from runtime.store.pool import Pool, fetch_all
 from runtime.store.runtimes import beat_runtime
-from runtime.wake import Bell
+from runtime.store.statements import statement
 from schemas.event import EVENTS
 from tests.runtime.test_app import Start, bus, start
 from tests.runtime.test_scheduler import fates, minutely
@@ -21,6 +21,7 @@ from tests.support.clock import START, FakeClock
 from tests.support.installed import install, schedule, task
 from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually
+from tests.support.scheduling import make_scheduler
 
 __all__ = ["bus", "start"]
 
@@ -32,7 +33,7 @@ async def _time_is_the_tests(clock: FakeClock, database: str) -> None:
 
 @pytest.fixture
 def scheduler(pool: Pool, clock: FakeClock, _time_is_the_tests: None) -> Scheduler:
-    return Scheduler(pool, clock, Bell(clock), Bell(clock), poll_seconds=5.0)
+    return make_scheduler(pool, clock)
 
 
 def pause(database: str, until: str | None = None, label: str = "tick") -> None:
@@ -162,6 +163,34 @@ async def test_a_beat_does_not_wait_for_somebody_who_changes_the_pause_nor_undo_
     assert await beat_runtime(pool, 1, draining=False) == 0
 
     assert await paused(connection) == (START, 1)
+
+
+@pytest.mark.usefixtures("_time_is_the_tests")
+@pytest.mark.parametrize("change", ["until = null", "ended_at = ordinaut.now()"])
+async def test_a_beat_that_saw_a_pause_before_somebody_changed_it_leaves_it_alone(
+    pool: Pool,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    database: str,
+    change: str,
+) -> None:
+    await minutely(connection)
+    pause(database, "1m")
+    await clock.advance(61)
+    seen = b"from ordinaut.task_override o"
+    gate = b"from (select pg_advisory_xact_lock_shared(1)) as gate cross join ordinaut.task_override o"
+    halted = statement("beat_runtime").replace(seen, gate)
+    assert halted != statement("beat_runtime")
+    await connection.execute("select pg_advisory_lock(1)")
+
+    beating = asyncio.create_task(fetch_all(pool, halted, {"runtime_id": 1, "draining": False}))
+    await somebody_is_blocked(database)
+    await connection.execute(f"update ordinaut.task_override set {change}".encode())
+    await connection.execute("select pg_advisory_unlock(1)")
+
+    assert await beating == [{"resumed": 0}]
+    cursor = await connection.execute("select paused_at from ordinaut.schedule")
+    assert await cursor.fetchall() == [(START,)]
 
 
 async def test_a_firing_that_meets_a_pause_writes_nothing(

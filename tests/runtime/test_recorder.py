@@ -14,6 +14,7 @@ from runtime.errors import LeaseLost, StoreError
 from runtime.recorder import Recorder
 from runtime.store.due_work import Claim, Report, claim_due
 from runtime.store.pool import Pool
+from runtime.turns import Turns
 from runtime.wake import Bell
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
@@ -28,12 +29,12 @@ async def claims(pool: Pool, connection: psycopg.AsyncConnection) -> list[Claim]
     installed = await install(connection, task())
     for n in range(5):
         await queue_run(connection, installed, str(n))
-    return await claim_due(pool, runtime_id=1, limit=5, lease=LEASE)
+    return list((await claim_due(pool, runtime_id=1, limit=5, lease=LEASE)).claims)
 
 
 @pytest.fixture
 async def recorder(pool: Pool, clock: FakeClock) -> AsyncIterator[Recorder]:
-    recorder = Recorder(pool, clock, Bell(clock))
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     service = asyncio.create_task(recorder.run())
     yield recorder
     service.cancel()
@@ -142,7 +143,7 @@ async def test_a_report_waits_for_a_database_that_comes_back(
 async def test_stopping_the_recorder_leaves_nobody_waiting(
     pool: Pool, claims: list[Claim], clock: FakeClock, database: str
 ) -> None:
-    recorder = Recorder(pool, clock, Bell(clock))
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     service = asyncio.create_task(recorder.run())
     async with pool.connection() as blocker, blocker.transaction():
         await blocker.execute("lock table ordinaut.due_work in access exclusive mode")

@@ -18,6 +18,7 @@ from tests.support.clock import START, FakeClock
 from tests.support.installed import Installed, install, queue_run, schedule, task
 from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually, within
+from tests.support.scheduling import make_scheduler
 
 MINUTELY = {"every": "1m"}
 
@@ -29,7 +30,7 @@ async def _time_is_the_tests(clock: FakeClock, database: str) -> None:
 
 @pytest.fixture
 def scheduler(pool: Pool, clock: FakeClock) -> Scheduler:
-    return Scheduler(pool, clock, Bell(clock), Bell(clock), poll_seconds=5.0)
+    return make_scheduler(pool, clock)
 
 
 async def minutely(
@@ -72,7 +73,7 @@ async def test_schedulers_that_race_decide_each_occurrence_once(
     for number in range(100):
         await minutely(connection, f"tick-{number}", overlap="allow")
     pools = [await open_pool(database) for _ in range(8)]
-    racers = [Scheduler(pool, clock, Bell(clock), Bell(clock), 5.0) for pool in pools]
+    racers = [make_scheduler(pool, clock) for pool in pools]
 
     for _ in range(3):
         await clock.advance(60)
@@ -199,7 +200,9 @@ async def test_a_broken_schedule_is_passed_over_until_its_next_revision(
     )
     await clock.advance(60)
     bell = Bell(clock)
-    service = asyncio.create_task(Scheduler(pool, clock, bell, Bell(clock), 3600.0).run())
+    service = asyncio.create_task(
+        make_scheduler(pool, clock, bell=bell, poll_seconds=3600.0).run()
+    )
 
     # Asleep on the clock: it waits for its poll, and not for what is overdue.
     await eventually(lambda: clock.sleepers, "a sleeping scheduler")
@@ -229,7 +232,9 @@ async def test_the_service_sleeps_until_the_next_occurrence(
 ) -> None:
     await minutely(connection)
     bell, work = Bell(clock), Bell(clock)
-    service = asyncio.create_task(Scheduler(pool, clock, bell, work, poll_seconds=3600.0).run())
+    service = asyncio.create_task(
+        make_scheduler(pool, clock, bell=bell, work=work, poll_seconds=3600.0).run()
+    )
     while not clock.sleepers:
         await asyncio.wait((service,), timeout=0.01)
 

@@ -17,6 +17,7 @@ from runtime.recorder import Recorder
 from runtime.registry import Registry
 from runtime.store.pool import Pool
 from runtime.tools.definition import ServerDefinition
+from runtime.turns import Turns
 from runtime.wake import Bell
 from runtime.worker import Worker
 from tests.support.clock import FakeClock
@@ -52,7 +53,7 @@ async def worker(
 ) -> AsyncIterator[Worker]:
     await clock.attach(database)
     config = Config()
-    recorder = Recorder(pool, clock, Bell(clock))
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     around = Surroundings(tools, recorder, clock, random.Random(1))
     worker = Worker(
         runtime_id=1,
@@ -60,6 +61,7 @@ async def worker(
         registry=Registry(pool, tools, clock, tmp_path),
         around=around,
         leases=LeaseKeeper(pool, clock, config.lease),
+        turns=Turns(pool, clock, Bell(clock)),
         bell=Bell(clock),
         config=config,
     )

@@ -37,7 +37,7 @@ async def _time_stands_still(clock: FakeClock, database: str) -> None:
 
 
 async def claim(pool: Pool, *, limit: int = 10, runtime_id: int = 1) -> list[Claim]:
-    return await claim_due(pool, runtime_id=runtime_id, limit=limit, lease=LEASE)
+    return list((await claim_due(pool, runtime_id=runtime_id, limit=limit, lease=LEASE)).claims)
 
 
 async def renew(pool: Pool, held: list[tuple[UUID, int]]) -> frozenset[UUID]:
@@ -182,7 +182,7 @@ async def test_finishing_writes_result_events_and_state_and_removes_the_work(
     await queue_run(connection, await install(connection, task()))
     (claimed,) = await claim(pool)
 
-    assert await record_progress(pool, [finished(claimed)]) == {claimed.run_id}
+    assert (await record_progress(pool, [finished(claimed)])).held == {claimed.run_id}
 
     assert await state(connection, claimed) == ("succeeded", 1, 1, 0)
     recorded = await load_results(pool, claimed.run_id)
@@ -197,9 +197,9 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_at_all(
     await clock.advance(16)
     (holder,) = await claim(pool, runtime_id=2)
 
-    assert await record_progress(pool, [finished(stale)]) == frozenset()
+    assert (await record_progress(pool, [finished(stale)])).held == frozenset()
     assert await state(connection, stale) == ("running", 0, 0, 1)
-    assert await record_progress(pool, [finished(holder)]) == {holder.run_id}
+    assert (await record_progress(pool, [finished(holder)])).held == {holder.run_id}
 
 
 async def test_in_one_batch_only_the_lost_lease_is_refused(
@@ -210,11 +210,11 @@ async def test_in_one_batch_only_the_lost_lease_is_refused(
         await queue_run(connection, installed, str(n))
     claims = await claim(pool)
 
-    held = await record_progress(
+    written = await record_progress(
         pool, [finished(claims[0]), finished(claims[1], epoch=0), finished(claims[2])]
     )
 
-    assert held == {claims[0].run_id, claims[2].run_id}
+    assert written.held == {claims[0].run_id, claims[2].run_id}
     assert [(await state(connection, claimed))[0] for claimed in claims] == [
         "succeeded",
         "running",

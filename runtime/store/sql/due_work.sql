@@ -2,13 +2,15 @@
 -- Leases ready work, new and expired alike: one path, so recovery cannot fall behind.
 -- Each lane gives at most its quota. A step of priority is worth 30 s of waiting, so high lanes go first and no lane
 -- starves.
+-- What nobody has begun by its deadline does not begin: such a run is skipped, and answered with only if another waits for
+-- its end.
 -- Locks: the claimed rows, skipping those that others hold. The CTE is materialised, or the planner could lock more rows
 -- than the limit. Started runs become `running` here, in the same statement.
 with candidate as materialized (
-    select w.run_id
+    select w.run_id, w.is_late
     from unnest(%(lanes)s::smallint[], %(quotas)s::integer[]) as lane(lane, quota)
     cross join lateral (
-        select d.run_id, d.lane, d.ready_at
+        select d.run_id, d.lane, d.ready_at, d.lease_epoch = 0 and d.start_until < ordinaut.now() as is_late
         from ordinaut.due_work d
         where d.lane = lane.lane and d.ready_at <= ordinaut.now() and d.lease_until < ordinaut.now()
         order by d.ready_at, d.run_id
@@ -22,7 +24,7 @@ with candidate as materialized (
     set lease_until = ordinaut.now() + %(lease)s, lease_epoch = lease_epoch + 1, attempt = attempt + 1,
         runtime_id = %(runtime_id)s
     from candidate c
-    where w.run_id = c.run_id
+    where w.run_id = c.run_id and not c.is_late
     returning w.run_id, w.task_uid, w.revision_id, w.lease_epoch, w.attempt
 ), started as (
     update ordinaut.run r
@@ -30,9 +32,20 @@ with candidate as materialized (
     from leased l
     where r.run_id = l.run_id
     returning r.run_id, r.trigger, r.occurrence_for, r.due_at, r.started_at, r.params, r.event
+), late as (
+    delete from ordinaut.due_work w
+    using candidate c
+    where w.run_id = c.run_id and c.is_late
+    returning w.run_id, w.task_uid, w.revision_id, w.followed
+), skipped as (
+    update ordinaut.run r
+    set state = 'skipped', reason = 'start_deadline', finished_at = ordinaut.now()
+    from late l
+    where r.run_id = l.run_id
+    returning r.run_id, r.trigger, r.occurrence_for, r.reason
 ), named as materialized (
     select l.run_id, case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
-    from leased l
+    from (select run_id, task_uid from leased union all select run_id, task_uid from late) l
     join ordinaut.spec p on p.uid = l.task_uid
 ), told as (
     insert into ordinaut.outbox (type, subject, run_id, data)
@@ -43,13 +56,22 @@ with candidate as materialized (
     from started t
     join leased l on l.run_id = t.run_id and t.started_at = ordinaut.now()
     join named n on n.run_id = t.run_id
+    union all
+    select 'run.skipped', n.label, k.run_id, jsonb_build_object(
+        'task', n.label, 'run_id', k.run_id, 'trigger', k.trigger, 'occurrence_for', k.occurrence_for,
+        'reason', k.reason)
+    from skipped k
+    join named n on n.run_id = k.run_id
 )
 select l.run_id, n.label as task, l.task_uid, l.revision_id, l.lease_epoch, l.attempt,
     t.trigger, t.occurrence_for, t.due_at, t.started_at, t.params, t.event, ordinaut.now() as claimed_at
 from leased l
 join started t on t.run_id = l.run_id
 join named n on n.run_id = l.run_id
-order by t.due_at;
+union all
+select run_id, null, task_uid, revision_id, null, null, null, null, null, null, null, null, null
+from late where followed
+order by due_at;
 
 -- name: renew_leases
 -- Keeps leases alive; a run that is not returned is lost, and its local work must stop. One that was just handed back, or
@@ -94,14 +116,15 @@ from ordinaut.due_work;
 -- name: record_progress
 -- Everything a lease holder may write, for many runs at once: step results, failed tries, events, and what the run does
 -- next (`keep` its lease, `wait` without it, or `finish`). The fencing token is checked by the lock that opens the
--- statement; a run whose lease was lost contributes nothing at all, and is missing from the answer.
+-- statement; a run whose lease was lost contributes nothing at all, and is missing from the answer. `turn` is the task in
+-- whose backlog somebody must look, because a run that others wait for is over.
 -- Locks: the due_work rows, in order of run.
 with report as materialized (
     select * from jsonb_to_recordset(%(reports)s) as r(
         run_id uuid, lease_epoch integer, task text, move text, state text, wait_seconds float8,
         error jsonb, results jsonb, attempts jsonb, events jsonb)
 ), held as materialized (
-    select w.run_id
+    select w.run_id, case when r.move = 'finish' and w.followed then w.task_uid end as turn
     from ordinaut.due_work w
     join report r on r.run_id = w.run_id
     where w.lease_epoch = r.lease_epoch
@@ -158,7 +181,7 @@ with report as materialized (
     delete from ordinaut.due_work w using accepted a
     where w.run_id = a.run_id and a.move = 'finish'
 )
-select run_id from held;
+select run_id, turn from held;
 
 -- name: load_results
 -- What earlier tries of a run have recorded: results by step, and how many tries each unfinished step has had.

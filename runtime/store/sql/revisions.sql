@@ -136,10 +136,12 @@ where c.task_uid = any(%(task_uids)s::bigint[]);
 -- Occurrences that were due when their schedule was retired or replaced, and do not run.
 with skipped as (
     insert into ordinaut.run
-        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, reason, finished_at)
-    select run_id, task_uid, revision_id, 'schedule', occurrence_for, due_at, 'skipped', reason, ordinaut.now()
+        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, reason, detail, finished_at, tzdata)
+    select run_id, task_uid, revision_id, 'schedule', occurrence_for, due_at, 'skipped', reason, detail, ordinaut.now(),
+        %(tzdata)s
     from jsonb_to_recordset(%(decisions)s) as d(
-        run_id uuid, task_uid bigint, revision_id bigint, occurrence_for timestamptz, due_at timestamptz, reason text)
+        run_id uuid, task_uid bigint, revision_id bigint, occurrence_for timestamptz, due_at timestamptz, reason text,
+        detail text)
     on conflict (run_id) do nothing
     returning run_id, task_uid, occurrence_for, reason
 )
@@ -155,11 +157,18 @@ order by k.run_id;
 -- name: cancel_queued_runs
 -- Runs of retired tasks that no runtime has begun. A claim raises lease_epoch, so what is claimed at this moment goes on
 -- as work under way does.
--- Locks: the due_work rows, by run, passing over those that a claim holds.
-with waiting as materialized (
+-- Locks: the backlog rows, then the due_work rows, each by run, passing over those that a claim holds.
+with behind as materialized (
+    select b.run_id from ordinaut.backlog b
+    where b.task_uid = any(%(task_uids)s::bigint[])
+    order by b.run_id
+    for update
+), unqueued as (
+    delete from ordinaut.backlog b using behind d where b.run_id = d.run_id returning b.run_id
+), waiting as materialized (
     select w.run_id
     from ordinaut.due_work w
-    where w.task_uid = any(%(task_uids)s::bigint[]) and w.lease_epoch = 0
+    where w.task_uid = any(%(task_uids)s::bigint[]) and w.lease_epoch = 0 and (select count(*) from unqueued) >= 0
     order by w.run_id
     for update skip locked
 ), dropped as (
@@ -167,13 +176,14 @@ with waiting as materialized (
 ), cancelled as (
     update ordinaut.run r
     set state = 'cancelled', reason = 'retired', finished_at = ordinaut.now()
-    from dropped d
+    from (select run_id from dropped union all select run_id from unqueued) d
     where r.run_id = d.run_id
     returning r.run_id, r.task_uid, r.trigger, r.occurrence_for
 )
 insert into ordinaut.outbox (type, subject, run_id, data)
 select 'run.cancelled', t.label, r.run_id, jsonb_build_object(
-    'task', t.label, 'run_id', r.run_id, 'trigger', r.trigger, 'occurrence_for', r.occurrence_for, 'seconds', 0)
+    'task', t.label, 'run_id', r.run_id, 'trigger', r.trigger, 'occurrence_for', r.occurrence_for, 'seconds', 0,
+    'reason', 'retired')
 from cancelled r
 cross join lateral (
     select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label

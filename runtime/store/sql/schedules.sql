@@ -1,19 +1,23 @@
 -- name: list_due_schedules
--- What time has reached, most overdue first, without what this runtime cannot expand. No lock: firing compares and sets.
-select s.task_uid, s.generation, s.cursor_for, p.revision_id, p.body, ordinaut.now() as now
+-- What time has reached, without what this runtime cannot expand. What is on time goes first, so that whoever was missed
+-- for long holds nobody up; then the most overdue. No lock: firing compares and sets.
+select s.task_uid, s.generation, s.cursor_for, s.next_due_at, p.revision_id, p.body, ordinaut.now() as now
 from ordinaut.schedule s
 join ordinaut.spec p on p.uid = s.task_uid
 where s.next_due_at <= ordinaut.now() and s.paused_at is null and p.retired_at is null
     and not exists (
         select from unnest(%(broken_uids)s::bigint[], %(broken_revisions)s::bigint[]) as broken(uid, revision_id)
         where broken.uid = s.task_uid and broken.revision_id = p.revision_id)
-order by s.next_due_at
+order by s.next_due_at < ordinaut.now() - interval '1 minute', s.next_due_at
 limit %(limit)s;
 
 -- name: fire_schedules
 -- Advances schedules, creates their runs and queues them: all or nothing for each schedule, however many race.
--- Locks: the schedule rows, in order of task. A schedule that another runtime advanced, or that an apply changed, no
--- longer matches (task_uid, generation, cursor_for), and nothing of its firing is written.
+-- A schedule that another runtime advanced, or that an apply or a request for a run changed, no longer matches
+-- (task_uid, generation, cursor_for), and nothing of its firing is written. So nobody makes a run of these tasks beside us:
+-- what is seen here to be free is free. What is seen to be active may end meanwhile; who waits for it is looked after when
+-- this has committed (`turns`).
+-- Locks: the schedule rows, by task; then, where runs are cancelled, backlog rows and due_work rows, each by run.
 with firing as materialized (
     select * from jsonb_to_recordset(%(firings)s) as f(
         task_uid bigint, generation integer, expected_cursor timestamptz, cursor_for timestamptz,
@@ -33,55 +37,139 @@ with firing as materialized (
     where s.task_uid = f.task_uid
     returning s.task_uid
 ), decision as materialized (
-    select d.*
+    select d.*, row_number() over (partition by d.task_uid, d.reason is null order by d.occurrence_for) as place
     from jsonb_to_recordset(%(decisions)s) as d(
         run_id uuid, task_uid bigint, task text, revision_id bigint, occurrence_for timestamptz, due_at timestamptz,
-        lane smallint, may_overlap boolean, reason text)
+        start_until timestamptz, lane smallint, beside boolean, replaces boolean, may_wait integer, reason text,
+        detail text)
     join advanced a on a.task_uid = d.task_uid
+), contender as materialized (
+    -- Tasks of which a run must not simply begin beside what is active.
+    select task_uid, task, bool_or(replaces) as replaces
+    from decision where reason is null and not beside
+    group by task_uid, task
+), active as materialized (
+    select r.run_id, r.task_uid, r.trigger = 'backfill' as is_backfill, c.replaces
+    from contender c
+    cross join lateral (
+        select r.run_id, r.task_uid, r.trigger
+        from ordinaut.run r
+        where r.task_uid = c.task_uid and r.state in ('queued', 'running', 'waiting')
+            and not exists (select from ordinaut.backlog b where b.run_id = r.run_id)
+    ) r
+), waiting as materialized (
+    select c.task_uid, c.replaces, b.run_id, b.rank
+    from contender c join ordinaut.backlog b on b.task_uid = c.task_uid
+), replaced as materialized (
+    select b.run_id
+    from waiting w join ordinaut.backlog b on b.run_id = w.run_id
+    where w.replaces and w.rank = 0
+    order by b.run_id
+    for update of b
+), unqueued as (
+    delete from ordinaut.backlog b using replaced r where b.run_id = r.run_id returning b.run_id
+), held as materialized (
+    -- What ends here: what is replaced, and what has not begun by its deadline and so stands in nobody's way.
+    select w.run_id, w.lease_epoch = 0 and w.start_until < ordinaut.now() as is_late
+    from active a
+    join ordinaut.due_work w on w.run_id = a.run_id
+    where (select count(*) from unqueued) >= 0
+        and (a.replaces and not a.is_backfill or w.lease_epoch = 0 and w.start_until < ordinaut.now())
+    order by w.run_id
+    for update of w
+), dropped as (
+    delete from ordinaut.due_work w using held h where w.run_id = h.run_id returning w.run_id, h.is_late
+), ended as (
+    update ordinaut.run r
+    set state = case when e.is_late then 'skipped' else 'cancelled' end,
+        reason = case when e.is_late then 'start_deadline' else 'overlap' end, finished_at = ordinaut.now()
+    from (select run_id, is_late from dropped union all select run_id, false from unqueued) e
+    where r.run_id = e.run_id
+    returning r.run_id, r.task_uid, r.state, r.reason, r.trigger, r.occurrence_for, r.started_at
+), standing as materialized (
+    select c.task_uid, coalesce(a.runs, false) as runs,
+        coalesce(a.runs or a.backfills, false) or coalesce(w.any_rank, 0) > 0 as is_busy,
+        case when c.replaces then 0 else coalesce(w.rank_0, 0) end as waits
+    from contender c
+    left join (
+        select task_uid, bool_or(not is_backfill) as runs, bool_or(is_backfill) as backfills
+        from active
+        where run_id not in (select run_id from held)
+        group by task_uid
+    ) a on a.task_uid = c.task_uid
+    left join (
+        select task_uid, count(*) as any_rank, count(*) filter (where rank = 0) as rank_0 from waiting group by task_uid
+    ) w on w.task_uid = c.task_uid
 ), judged as materialized (
-    select d.*,
-        coalesce(d.reason, case
-            when not d.may_overlap and exists (
-                select from ordinaut.run r
-                where r.task_uid = d.task_uid and r.state in ('queued', 'running', 'waiting'))
-            then 'overlap' end) as skip_reason
+    -- A regular occurrence that meets nothing but a backfill waits, whatever its policy, if no other does.
+    select d.*, case
+        when d.reason is not null then 'skip'
+        when d.beside or not s.is_busy and d.place = 1 then 'begin'
+        when s.waits + d.place - case when s.is_busy then 0 else 1 end
+            <= greatest(d.may_wait, case when s.is_busy and not s.runs then 1 else 0 end) then 'wait'
+        else 'skip' end as fate
     from decision d
+    left join standing s on s.task_uid = d.task_uid
 ), new_run as (
     insert into ordinaut.run
-        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, reason, finished_at)
+        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, reason, detail, finished_at, decided_by,
+         tzdata)
     select run_id, task_uid, revision_id, 'schedule', occurrence_for, due_at,
-        case when skip_reason is null then 'queued' else 'skipped' end, skip_reason,
-        case when skip_reason is not null then ordinaut.now() end
+        case fate when 'skip' then 'skipped' else 'queued' end,
+        case fate when 'skip' then
+            coalesce(reason, case when may_wait = 0 then 'overlap' else 'overlap_queue_full' end) end,
+        detail, case fate when 'skip' then ordinaut.now() end, %(decided_by)s, %(tzdata)s
     from judged
     on conflict (run_id) do nothing
-    returning run_id, state, reason
+    returning run_id, state, reason, detail
 ), new_work as (
-    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, lane)
-    select j.run_id, j.task_uid, j.revision_id, greatest(ordinaut.now(), j.due_at), j.lane
-    from judged j join new_run n on n.run_id = j.run_id and n.state = 'queued'
+    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, start_until, lane)
+    select j.run_id, j.task_uid, j.revision_id, greatest(ordinaut.now(), j.due_at), coalesce(j.start_until, 'infinity'),
+        j.lane
+    from judged j join new_run n on n.run_id = j.run_id
+    where j.fate = 'begin'
+), new_waiting as (
+    insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
+    select j.run_id, j.task_uid, j.revision_id, j.due_at, coalesce(j.start_until, 'infinity'), j.lane
+    from judged j join new_run n on n.run_id = j.run_id
+    where j.fate = 'wait'
+    returning task_uid
 ), told as (
     insert into ordinaut.outbox (type, subject, run_id, data)
-    select 'run.skipped', j.task, j.run_id, jsonb_build_object(
-        'task', j.task, 'run_id', j.run_id, 'trigger', 'schedule', 'occurrence_for', j.occurrence_for,
-        'reason', n.reason)
-    from judged j join new_run n on n.run_id = j.run_id and n.state = 'skipped'
-    order by j.occurrence_for
+    select t.type, t.task, t.run_id, t.data
+    from (
+        select 'run.' || e.state as type, c.task, e.run_id, e.occurrence_for, jsonb_build_object(
+            'task', c.task, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for,
+            'reason', e.reason) || case e.state when 'cancelled' then jsonb_build_object(
+            'seconds', coalesce(round(extract(epoch from ordinaut.now() - e.started_at), 3), 0)) else '{}' end as data
+        from ended e join contender c on c.task_uid = e.task_uid
+        union all
+        select 'run.skipped', j.task, j.run_id, j.occurrence_for, jsonb_build_object(
+            'task', j.task, 'run_id', j.run_id, 'trigger', 'schedule', 'occurrence_for', j.occurrence_for,
+            'reason', n.reason) || case when n.detail is null then '{}' else jsonb_build_object('detail', n.detail) end
+        from judged j join new_run n on n.run_id = j.run_id and n.state = 'skipped'
+    ) t
+    order by t.occurrence_for, t.run_id
 )
 select
     (select count(*) from advanced) as advanced,
-    count(*) filter (where state = 'queued') as queued,
-    count(*) filter (where state = 'skipped') as skipped
-from new_run;
+    (select count(*) from new_run where state = 'queued') - (select count(*) from new_waiting) as queued,
+    (select count(*) from new_waiting) as waiting,
+    (select count(*) from new_run where state = 'skipped') as skipped,
+    array(select run_id from ended where state = 'cancelled') as cancelled,
+    array(select task_uid from new_waiting union select task_uid from ended) as turns;
 
--- name: seconds_until_fire
--- How long until one of the schedules that `list_due_schedules` lists is due, by the server's clock; negative when overdue,
--- no row when nothing is planned.
-select extract(epoch from s.next_due_at - ordinaut.now())::float8 as seconds
-from ordinaut.schedule s
-join ordinaut.spec p on p.uid = s.task_uid
-where s.next_due_at is not null and s.paused_at is null and p.retired_at is null
-    and not exists (
-        select from unnest(%(broken_uids)s::bigint[], %(broken_revisions)s::bigint[]) as broken(uid, revision_id)
-        where broken.uid = s.task_uid and broken.revision_id = p.revision_id)
-order by s.next_due_at
-limit 1;
+-- name: look_ahead
+-- How long until one of the schedules that `list_due_schedules` lists is due, by the server's clock, negative when overdue
+-- and null when nothing is planned; and whether some run waits for its turn.
+select (
+    select extract(epoch from s.next_due_at - ordinaut.now())::float8
+    from ordinaut.schedule s
+    join ordinaut.spec p on p.uid = s.task_uid
+    where s.next_due_at is not null and s.paused_at is null and p.retired_at is null
+        and not exists (
+            select from unnest(%(broken_uids)s::bigint[], %(broken_revisions)s::bigint[]) as broken(uid, revision_id)
+            where broken.uid = s.task_uid and broken.revision_id = p.revision_id)
+    order by s.next_due_at
+    limit 1
+) as due_in, exists (select from ordinaut.backlog) as is_waited;

@@ -1,0 +1,75 @@
+"""Service: lets the next waiting run of a task begin, when somebody says that its turn may have come.
+
+Runs wait in the backlog where a task's runs must not overlap. Who ends a run that is followed, or puts one into the
+backlog, tells; a task told of twice is looked at once. If the process ends before it looked, some scheduler's sweep does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from runtime.clock import Clock
+from runtime.logs import get_logger
+from runtime.service import stop_if_cancelled
+from runtime.store.backlog import release_turns
+from runtime.store.pool import Pool
+from runtime.wake import Bell
+
+_log = get_logger("turns")
+_BATCH: Final = 100
+_RETRY_SECONDS: Final = 0.5
+_HELD_UP_SECONDS: Final = 0.05
+
+
+class Turns:
+    """Service: the one of this process that looks into the backlog."""
+
+    name = "turns"
+
+    def __init__(self, pool: Pool, clock: Clock, work: Bell) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._work = work
+        self._told: dict[int, None] = {}
+        self._arrived = asyncio.Event()
+
+    def pass_on(self, task_uids: Iterable[int]) -> None:
+        """Have the backlog of these tasks looked at, soon; to be called after the commit that calls for it."""
+        self._told.update(dict.fromkeys(task_uids))
+        if self._told:
+            self._arrived.set()
+
+    async def run(self) -> None:
+        while True:
+            stop_if_cancelled()
+            await self._arrived.wait()
+            wait = 0.0
+            try:
+                wait = _HELD_UP_SECONDS if await self.look() else 0.0
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                _log.warning("backlog not looked at: %s", " ".join(str(error).split()))
+                wait = _RETRY_SECONDS
+            await self._clock.sleep(wait)
+
+    async def look(self) -> bool:
+        """Look once at some of the tasks that were told of; they stay told if that fails. Whether some were held up."""
+        batch = list(islice(self._told, _BATCH))
+        for uid in batch:
+            del self._told[uid]
+        try:
+            released = await release_turns(self._pool, batch)
+        except BaseException:
+            self.pass_on(batch)
+            raise
+        self.pass_on(released.held_up)
+        if released.count:
+            self._work.ring()
+        if not self._told:
+            self._arrived.clear()
+        return bool(released.held_up)
