@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class Voice:
 
     ready: Callable[[Ready], None]
     reconciled: Callable[[Reconciled | OrdinautError], None]
-    event: Callable[[Event], None]
+    events: Callable[[Sequence[Event]], None]
 
 
 class _ServersWatch:
@@ -79,5 +79,5 @@ async def up(config: Config, voice: Voice) -> bool:
         migrated = await asyncio.to_thread(migrate, database)
         watch = SpecsWatch(database, folder, config.environment, voice.reconciled)
         voice.ready(Ready(where, migrated, await watch.begin()))
-        beside += [News(redis, config.stream, voice.event), watch]
+        beside += [News(redis, config.stream, voice.events), watch]
         return await serve(config, Place(database, redis, folder.parent), beside)

@@ -1,8 +1,8 @@
-"""Service: follows the event stream from now on, and passes each event on."""
+"""Service: follows the event stream from now on, and passes on what is new."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis.exceptions import RedisError
@@ -20,7 +20,7 @@ _RETRY_SECONDS: Final = 0.5
 
 
 class News:
-    """Service: reads the stream and calls `tell` with each event, in order; survives a Redis that goes away."""
+    """Service: reads the stream and calls `tell` with what came at once, in order; survives a Redis that goes away."""
 
     name = "news"
 
@@ -28,7 +28,7 @@ class News:
         self,
         redis_url: str,
         stream: str,
-        tell: Callable[[Event], None],
+        tell: Callable[[Sequence[Event]], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._redis_url = redis_url
@@ -50,11 +50,10 @@ class News:
                 except RedisError:
                     await self._clock.sleep(_RETRY_SECONDS)
                     continue
-                for _, entries in answer or ():
-                    for entry in read_entries(entries):
-                        last = entry.position
-                        if entry.event is not None:
-                            self._tell(entry.event)
+                for _, found in answer or ():
+                    entries = read_entries(found)
+                    last = entries[-1].position
+                    self._tell([entry.event for entry in entries if entry.event is not None])
 
     async def _newest(self, bus: Any) -> str:
         entries = await bus.xrevrange(self._stream, count=1)

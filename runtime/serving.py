@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from runtime.app import Place, Runtime, running
 from runtime.config import Config
+from runtime.core.spans import rough_span
 from runtime.logs import get_logger
 from runtime.service import Service, ServiceGroup
 
@@ -63,7 +64,7 @@ async def _drain(runtime: Runtime, config: Config, asked_again: asyncio.Event) -
         _log.warning(
             "stopping: %d active runs have %s to finish; ask again to hand them back now",
             runtime.active,
-            config.grace,
+            rough_span(config.grace),
         )
     draining = asyncio.ensure_future(runtime.drain())
     hurry = asyncio.ensure_future(asked_again.wait())

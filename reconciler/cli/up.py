@@ -33,7 +33,7 @@ def up(config: Config, as_json: bool) -> None:
 
     configure_logs(config.log_level, as_json=as_json or None)
     told = JsonLines() if as_json else Lines()
-    whole = run_loop(bring_up(config, Voice(told.ready, told.reconciled, told.event)))
+    whole = run_loop(bring_up(config, Voice(told.ready, told.reconciled, told.events)))
     if not whole:
         click.echo(
             "stopped; unfinished runs were handed back and go on at the next start", err=True

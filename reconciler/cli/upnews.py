@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 import click
@@ -17,6 +18,7 @@ from reconciler.watch import will_pass
 from runtime.cli.output import (
     bold,
     brief_time,
+    clock_time,
     colour_state,
     dim,
     echo,
@@ -41,6 +43,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._refused = False
+        self._zones: Mapping[str, str | None] = {}
 
     def ready(self, ready: Ready) -> None:
         """The screen that opens it all."""
@@ -58,17 +61,26 @@ class Lines:
         """The specs changed."""
         self._outcome(outcome, first=False)
 
-    def event(self, event: Event) -> None:
-        """Something happened to a run."""
-        line = _event_line(event)
-        if line is not None:
-            echo(line)
+    def events(self, events: Sequence[Event]) -> None:
+        """Something happened, at once or nearly so."""
+        for event, count in _gathered(events):
+            line = _event_line(event, zone_of(self._zones.get(event.subject)), count)
+            if line is not None:
+                echo(f"{dim(self._wall_time(event))} {line}".rstrip())
+
+    def _wall_time(self, event: Event) -> str:
+        """By the clock of its task, as the table of tasks has it; with the offset where tasks have several zones."""
+        zone = zone_of(self._zones.get(event.subject))
+        text = clock_time(event.time, zone)
+        return text if len(set(self._zones.values())) > 1 else text.partition(" ")[0]
 
     def _outcome(self, outcome: Reconciled | OrdinautError, *, first: bool) -> None:
+        if isinstance(outcome, Reconciled) and not outcome.specs.errors:
+            self._zones = _zones(outcome)
         if isinstance(outcome, OrdinautError):
             echo(f"{click.style(outcome.code, fg='red')} {outcome.message}")
-            if outcome.hint:
-                echo(f"  {outcome.hint}")
+            for line in outcome.hint.splitlines():
+                echo(f"  {line}")
             if will_pass(outcome):
                 echo(dim("  tried again by itself until it is not refused any more"))
         elif outcome.specs.errors:
@@ -103,9 +115,10 @@ class JsonLines:
         """The specs changed."""
         echo_json_line({"kind": "reconciled", **_outcome_json(outcome)})
 
-    def event(self, event: Event) -> None:
+    def events(self, events: Sequence[Event]) -> None:
         """Something happened."""
-        echo_json_line({"kind": "event", **event.model_dump(mode="json")})
+        for event in events:
+            echo_json_line({"kind": "event", **event.model_dump(mode="json")})
 
 
 def _outcome_json(outcome: Reconciled | OrdinautError) -> dict[str, Any]:
@@ -160,16 +173,33 @@ def _overrides(reconciled: Reconciled) -> Iterable[Override]:
     return (override for override in every if override.key in tasks)
 
 
-def _event_line(event: Event) -> str | None:
-    """A line for what people follow; the rest is in `ordinaut events`."""
+def _zones(reconciled: Reconciled) -> dict[str, str | None]:
+    return {
+        key.label: compile_schedules(desired.body).timezone
+        for key, desired in reconciled.specs.documents.items()
+        if key.kind == "Task"
+    }
+
+
+def _gathered(events: Sequence[Event]) -> Iterator[tuple[Event, int]]:
+    """Events with how many they stand for: after a long absence, a task's skips of one reason are one piece of news."""
+    kinds = [(event.subject, event.short_type, event.data.get("reason")) for event in events]
+    left = Counter(kinds)
+    for event, kind in zip(events, kinds, strict=True):
+        left[kind] -= 1
+        if event.short_type != "run.skipped":
+            yield event, 1
+        elif not left[kind]:
+            yield event, kinds.count(kind)
+
+
+def _event_line(event: Event, zone: tzinfo, count: int) -> str | None:
+    """A line, without its time, for what people follow; the rest is in `ordinaut events`."""
     group, _, what = event.short_type.partition(".")
-    at = dim(event.time.astimezone().strftime("%H:%M:%S"))
     if group == "step":
-        return f"{at}   {_step_facts(what, event.data)}".rstrip()
-    facts = _run_facts(what, event) if group == "run" else _task_facts(event)
-    if facts is None:
-        return None
-    return f"{at} {bold(event.subject)}  {colour_state(what)}  {facts}".rstrip()
+        return f"  {_step_facts(what, event.data)}"
+    facts = _run_facts(what, event, count) if group == "run" else _task_facts(event, zone)
+    return None if facts is None else f"{bold(event.subject)}  {colour_state(what)}  {facts}"
 
 
 def _step_facts(what: str, data: Mapping[str, Any]) -> str:
@@ -178,29 +208,27 @@ def _step_facts(what: str, data: Mapping[str, Any]) -> str:
     return f"{data['step']}  {dim(data['uses'])}  {colour_state(what)}  {took}{error}"
 
 
-def _task_facts(event: Event) -> str | None:
+def _task_facts(event: Event, zone: tzinfo) -> str | None:
     data = event.data
+
+    def moment(text: str | None) -> str:
+        return brief_time(datetime.fromisoformat(text), zone, event.time) if text else "never"
+
     match event.short_type:
         case "task.paused":
-            until = f" until {_moment(data['until'])}" if data["until"] else ""
+            until = f" until {moment(data['until'])}" if data["until"] else ""
             reason = f" ({data['reason']})" if data["reason"] else ""
             return f"by {data['actor']}{until}{reason}"
         case "task.resumed":
             return f"by {data['actor']}" if data.get("actor") else "its time was over"
         case "schedule.rederived":
-            before, after = (_moment(data[name]) for name in ("before", "after"))
+            before, after = (moment(data[name]) for name in ("before", "after"))
             return f"by time zone data {data['tzdata_after']}: {before} -> {after}"
         case _:
             return None
 
 
-def _moment(text: str | None) -> str:
-    """An instant of an event by the clock of this machine, as the other times of these lines."""
-    local = datetime.fromisoformat(text).astimezone() if text else None
-    return local.strftime("%a %d %b %H:%M") if local else "never"
-
-
-def _run_facts(what: str, event: Event) -> str:
+def _run_facts(what: str, event: Event, count: int) -> str:
     data = event.data
     match what:
         case "started":
@@ -211,8 +239,16 @@ def _run_facts(what: str, event: Event) -> str:
             return f"{data['error']['code']} {data['error']['message']}  {_more(event)}"
         case "waiting":
             return f"again in {exact_span(data['ready_in_seconds'])}"
+        case "skipped":
+            return _skip_facts(str(data["reason"]), count)
         case _:
             return str(data.get("reason", ""))
+
+
+def _skip_facts(reason: str, count: int) -> str:
+    what = "1 occurrence" if count == 1 else f"{count} occurrences"
+    policy = reason.removeprefix("catch_up_")
+    return f"{what}: {reason}" if policy == reason else f"{what} missed: catch_up {policy}"
 
 
 def _more(event: Event) -> str:

@@ -91,7 +91,7 @@ def _retire(footprint: Footprint, rules: Guards, allowed: Allowed) -> Guard:
         value=count,
         limit=max(rules.max_retire, int(total * rules.max_retire_percent / 100)),
         message=f"retires {count} of {total} ({share:.1f} %)",
-        hint=f"if that is meant: --allow-retire {count}" if too_many else "",
+        hint=f"if that is meant: `ordinaut apply --allow-retire {count}`" if too_many else "",
     )
 
 
@@ -104,7 +104,7 @@ def _emptied(footprint: Footprint, allowed: Allowed) -> Guard:
         value=len(emptied),
         limit=0,
         message=f"leaves nothing of {', '.join(emptied)}" if emptied else "empties nothing",
-        hint=f"if that is meant: --allow-retire {count}" if emptied else "",
+        hint=f"if that is meant: `ordinaut apply --allow-retire {count}`" if emptied else "",
     )
 
 
@@ -147,7 +147,9 @@ def _conflict(footprint: Footprint, allowed: Allowed) -> Guard:
         message=f"overwrites what others changed: {', '.join(map(str, hit))}"
         if hit
         else "overwrites nobody's changes",
-        hint="bring their change into git, or overwrite it with --force-conflicts" if hit else "",
+        hint="bring their change into git, or overwrite it: `ordinaut apply --force-conflicts`"
+        if hit
+        else "",
     )
 
 
@@ -161,5 +163,5 @@ def _adopt(footprint: Footprint, allowed: Allowed) -> Guard:
         message=f"takes over what no apply made: {', '.join(map(str, hit))}"
         if hit
         else "takes over nothing",
-        hint=f"if that is meant: --allow-adopt {len(hit)}" if hit else "",
+        hint=f"if that is meant: `ordinaut apply --allow-adopt {len(hit)}`" if hit else "",
     )

@@ -117,6 +117,12 @@ def brief_time(instant: datetime, zone: tzinfo, now: datetime) -> str:
     return local.strftime(f"{day} %H:%M ") + _offset(local)
 
 
+def clock_time(instant: datetime, zone: tzinfo) -> str:
+    """The time of day of an instant in a zone, to the second, with its offset."""
+    local = instant.astimezone(zone)
+    return local.strftime("%H:%M:%S ") + _offset(local)
+
+
 def relative_time(instant: datetime, now: datetime, *, units: int = 2) -> str:
     """How far an instant is from now: `in 3 min 5 s`, `2 h ago`, `now`."""
     distance = instant - now

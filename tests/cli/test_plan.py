@@ -121,7 +121,7 @@ def test_a_refusal_of_a_guard_ends_with_3_and_is_explained(specs: Path, cli: Cli
 
     assert plan.status == 3
     assert "Refused: leaves nothing of the tasks" in plan.lines
-    assert "  if that is meant: --allow-retire 2" in plan.lines
+    assert "  if that is meant: `ordinaut apply --allow-retire 2`" in plan.lines
 
 
 def test_a_conflict_ends_with_4(specs: Path, cli: Cli, rows: psycopg.Connection) -> None:

@@ -18,6 +18,7 @@ from reconciler.up import Ready
 from runtime.errors import ApplyLocked, NotFound
 from schemas.event import Event
 from tests.core.plan_story import PAUSED, plan_of
+from tests.support.clock import START
 from tests.support.specs import compiled, database_of
 
 _WORD = "nothing changed since the last apply"
@@ -103,24 +104,65 @@ def test_a_task_that_is_paused_is_shown_with_who_until_when_and_why(
 def test_what_happens_to_a_task_is_told_on_a_line(
     kind: str, data: dict[str, Any], text: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    eight, nine = (datetime(2026, 1, 5, hour, tzinfo=UTC).astimezone() for hour in (8, 9))
+    Lines().events([event(kind, data, datetime(2026, 1, 5, 8, tzinfo=UTC))])
 
-    Lines().event(
-        Event(
-            specversion="1.0",
-            id=UUID(int=1),
-            source="ordinaut/test",
-            type=f"ordinaut.{kind}",
-            subject="tick",
-            time=eight,
-            datacontenttype="application/json",
-            sequence="1",
-            data=data,
-        )
+    line = f"08:00:00 tick  {text.format(nine='Mon 05 Jan 09:00 +00:00')}\n" if text else ""
+    assert capsys.readouterr().out == line
+
+
+def event(kind: str, data: dict[str, Any], time: datetime = START, subject: str = "tick") -> Event:
+    return Event(
+        specversion="1.0",
+        id=UUID(int=1),
+        source="ordinaut/test",
+        type=f"ordinaut.{kind}",
+        subject=subject,
+        time=time,
+        datacontenttype="application/json",
+        sequence="1",
+        data=data,
     )
 
-    line = f"{eight:%H:%M:%S} tick  {text.format(nine=f'{nine:%a %d %b %H:%M}')}\n" if text else ""
-    assert capsys.readouterr().out == line
+
+def skipped(reason: str, subject: str = "tick") -> Event:
+    return event("run.skipped", {"reason": reason}, subject=subject)
+
+
+def test_what_was_missed_meanwhile_is_one_line_a_task(capsys: pytest.CaptureFixture[str]) -> None:
+    missed = [skipped("catch_up_latest"), skipped("catch_up_latest", "tock")] * 12
+
+    Lines().events([*missed, event("run.started", {"late_seconds": 1}), skipped("overlap")])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "08:00:00 tick  skipped  12 occurrences missed: catch_up latest",
+        "08:00:00 tock  skipped  12 occurrences missed: catch_up latest",
+        "08:00:00 tick  started  1.00 s after it was due",
+        "08:00:00 tick  skipped  1 occurrence: overlap",
+    ]
+
+
+def test_times_are_those_of_the_task_as_in_the_table_above(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text("")
+    lines = Lines()
+
+    def told(*zones: str) -> list[str]:
+        text = "\n---\n".join(
+            f"kind: Task\nname: {name}\nschedule: {{cron: '0 8 * * *', timezone: {zone}}}\n"
+            "pipeline: [{id: plan, uses: llm.plan}]"
+            for name, zone in zip(("tick", "tock"), zones, strict=False)
+        )
+        lines.reconciled(Reconciled(read_source(tmp_path), compiled(text)))
+        capsys.readouterr()
+        lines.events([skipped("overlap"), skipped("overlap", "tock")])
+        return [line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()]
+
+    assert told("Europe/Chisinau", "Europe/Chisinau") == ["10:00:00 tick", "10:00:00 tock"]
+    assert told("Europe/Chisinau", "Asia/Kolkata") == [
+        "10:00:00 +02:00 tick",
+        "13:30:00 +05:30 tock",
+    ]
 
 
 def test_what_is_tried_again_by_itself_says_so(capsys: pytest.CaptureFixture[str]) -> None:

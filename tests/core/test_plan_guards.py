@@ -66,7 +66,7 @@ def test_a_refusal_names_the_number_to_allow() -> None:
 
     assert (guard.value, guard.limit) == (6, 5)
     assert guard.message == "retires 6 of 50 (12.0 %)"
-    assert guard.hint == "if that is meant: --allow-retire 6"
+    assert guard.hint == "if that is meant: `ordinaut apply --allow-retire 6`"
 
 
 class TestEmptied:

@@ -126,7 +126,10 @@ def test_a_refusal_says_what_to_do() -> None:
 
     text = render_plan(plan, Look())
 
-    assert "Refused: retires 6 of 8 (75.0 %)\n  if that is meant: --allow-retire 6\n" in text
+    assert (
+        "Refused: retires 6 of 8 (75.0 %)\n  if that is meant: `ordinaut apply --allow-retire 6`\n"
+        in text
+    )
 
 
 def test_the_commit_of_edited_specs_is_not_passed_off_as_theirs() -> None:
