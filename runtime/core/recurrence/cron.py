@@ -185,6 +185,8 @@ def _split(text: str) -> list[str]:
         upper = _expand_word(text, upper)
     if not upper.isascii():
         _refuse(f"cron {text!r} holds characters that are not ASCII", "type it anew")
+    if zone := re.match(r"(?:CRON_)?TZ=(\S*)", text.strip(), re.IGNORECASE):
+        _refuse(f"cron {text!r} names a zone", f"write `timezone: {zone[1]}` beside it")
     parts = upper.split()
     if len(parts) == len(_FIELDS) - 1:
         parts.insert(0, "0")
@@ -192,6 +194,8 @@ def _split(text: str) -> list[str]:
         hint = "five fields: minute hour day-of-month month day-of-week; a sixth, in front, is the second"
         if "FREQ=" in upper:
             hint = "this is an RRULE: write it as `rrule:`"
+        if len(parts) == len(_FIELDS) + 1:
+            hint = "six fields at most: a seventh, the year, is written as `start:` and `until:`"
         _refuse(f"cron {text!r} has {len(parts)} field{'s' * (len(parts) != 1)}", hint)
     return parts
 

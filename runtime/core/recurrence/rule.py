@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from runtime.core.recurrence import values
+from runtime.core.recurrence.lines import explicit_form
 from runtime.core.recurrence.triggers import Until
 from runtime.core.recurrence.values import RANGES, Frequency, refuse
 from runtime.errors import ScheduleError
@@ -117,8 +118,13 @@ def _contest(message: str, hint: str) -> NoReturn:
     raise ScheduleError(message, hint=hint, code="ORD603")
 
 
+def bare_rule(text: str) -> str:
+    """The rule without its name and a last `;`, in capitals."""
+    return text.strip().upper().removeprefix("RRULE:").strip().removesuffix(";")
+
+
 def _split(text: str) -> dict[str, str]:
-    body = text.strip().upper().removeprefix("RRULE:").removesuffix(";")
+    body = bare_rule(text)
     _check_body(text, body)
     parts: dict[str, str] = {}
     for piece in body.split(";"):
@@ -141,6 +147,8 @@ def _check_body(text: str, body: str) -> None:
         refuse("the rule is empty", "write for example FREQ=DAILY;BYHOUR=8;BYMINUTE=30")
     if not body.isascii():
         refuse(f"rule {text!r} holds characters that are not ASCII", "type it anew")
+    if (fields := explicit_form(text)) is not None:
+        refuse(_several_lines(body), f"write\n{fields}")
     for field, advice in _FIELDS.items():
         if re.search(rf"(^|[;\s]){field}\b", body):
             refuse(f"{field} is not part of a rule", advice)
@@ -150,6 +158,11 @@ def _check_body(text: str, body: str) -> None:
     if re.search(r"\s", body):
         joined = re.sub(r"\s+", ";", re.sub(r"\s*([;,=])\s*", r"\1", body))
         refuse(f"rule {text!r} holds blanks", f"write {joined}")
+
+
+def _several_lines(body: str) -> str:
+    found = re.search(r"DTSTART|EXDATE|RDATE", body)
+    return f"{found[0]} is not part of a rule" if found else "the text holds more than one rule"
 
 
 def _refuse_part(piece: str, name: str) -> NoReturn:

@@ -15,7 +15,7 @@ from typing import Final, assert_never
 from runtime.core.recurrence.cron import Cron, parse_cron
 from runtime.core.recurrence.expansion import full_rule, wall_grid
 from runtime.core.recurrence.period import TimeGrid
-from runtime.core.recurrence.rule import Rule, parse_rule
+from runtime.core.recurrence.rule import Rule, bare_rule, parse_rule
 from runtime.core.recurrence.triggers import (
     NO_JITTER,
     AtTrigger,
@@ -113,8 +113,7 @@ def _rule(rule: Rule, start: datetime, text: str) -> str:
     rule = full_rule(rule, start)
     phrase = _elapsed(rule) if rule.sub_daily else _walls(rule, start)
     anchored = not phrase or rule.sub_daily or rule.interval > 1 or rule.count is not None
-    bare = text.strip().upper().removeprefix("RRULE:").removesuffix(";")
-    words = phrase or f"custom rule {bare}"
+    words = phrase or f"custom rule {bare_rule(text)}"
     return (
         words
         + (f", counted from {_moment(start)}" if anchored else "")

@@ -48,7 +48,8 @@ RULES = [
     ("FREQ=DAILY;X-FOO=1", "ORD601", "X-FOO", ""),
     ("FREQ=DAILY;BYHOUR=٨", "ORD601", "not ASCII", "type it anew"),
     ("DTSTART=20260105T083000;FREQ=DAILY", "ORD601", "DTSTART is not part", "start:"),
-    ("DTSTART:20260105T083000Z\nRRULE:FREQ=DAILY", "ORD601", "DTSTART is not part", "start:"),
+    ("FREQ=DAILY\nEXRULE:FREQ=WEEKLY", "ORD601", "EXRULE is not part", "exdate:"),
+    ("DTSTART:soon\nRRULE:FREQ=DAILY", "ORD601", "DTSTART is not part", "start:"),
     ("FREQ=DAILY;EXDATE=20260105T083000", "ORD601", "EXDATE", "exdate:"),
     ("FREQ=DAILY;RDATE=20260105T083000", "ORD601", "RDATE", "rdate:"),
     ("FREQ=DAILY;TZID=Europe/Chisinau", "ORD601", "TZID", "timezone:"),
@@ -172,7 +173,9 @@ def test_second_60_is_read_as_59() -> None:
 CRONS = [
     ("", "ORD601", "0 fields", "five fields"),
     ("* * *", "ORD601", "3 fields", "five fields"),
-    ("* * * * * * *", "ORD601", "7 fields", ""),
+    ("0 0 8 * * * 2030", "ORD601", "7 fields", "the year"),
+    ("CRON_TZ=Europe/Rome 0 8 * * *", "ORD601", "names a zone", "timezone: Europe/Rome"),
+    ("TZ=UTC * * * * *", "ORD601", "names a zone", "timezone: UTC"),
     ("FREQ=DAILY", "ORD601", "1 field", "rrule:"),
     ("60 * * * *", "ORD601", "minute 60", "did you mean 0?"),
     ("* 24 * * *", "ORD601", "hour 24", "did you mean 0?"),
@@ -289,3 +292,70 @@ def test_a_trigger_whose_fields_contradict_is_refused(
     assert error.code == code
     assert says in error.message
     assert error.hint
+
+
+LINES = [
+    (
+        "DTSTART;TZID=America/New_York:19970902T090000\nRRULE:FREQ=DAILY;COUNT=10",
+        ("rrule: FREQ=DAILY;COUNT=10", "timezone: America/New_York", "start: 1997-09-02T09:00"),
+    ),
+    (
+        "dtstart:20260105t083015z rrule:freq=daily",
+        ("rrule: FREQ=DAILY", "timezone: UTC", "start: 2026-01-05T08:30:15"),
+    ),
+    ("DTSTART;VALUE=DATE:20260105 FREQ=DAILY", ("rrule: FREQ=DAILY", "start: 2026-01-05")),
+    (
+        "FREQ=DAILY\r\nEXDATE;TZID=Europe/Rome:20260106T083000,20260107T083000\r\nEXDATE:20260108",
+        (
+            "rrule: FREQ=DAILY",
+            "timezone: Europe/Rome",
+            "exdate: [2026-01-06T08:30, 2026-01-07T08:30, 2026-01-08]",
+        ),
+    ),
+    (
+        "RRULE:FREQ=DAILY RDATE:20260106T083000Z",
+        ("rrule: FREQ=DAILY", "rdate: [2026-01-06T08:30Z]"),
+    ),
+    ("DTSTART:20260105T083000", ("start: 2026-01-05T08:30",)),
+]
+
+
+@pytest.mark.parametrize(("text", "fields"), LINES)
+def test_lines_beside_a_rule_are_refused_with_the_fields_to_write(
+    text: str, fields: tuple[str, ...]
+) -> None:
+    error = refusal(RRuleTrigger(text, "UTC", START))
+
+    assert error.code == "ORD601"
+    assert error.message.endswith("is not part of a rule")
+    assert error.hint == "\n  ".join(("write", *fields))
+
+
+def test_two_rules_in_one_text_are_a_list() -> None:
+    error = refusal(RRuleTrigger("RRULE:FREQ=DAILY\nrrule: freq=weekly;byday=mo,tu", "UTC", START))
+
+    assert error.message == "the text holds more than one rule"
+    assert error.hint == 'write\n  rrule: ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TU"]'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DTSTART;TZID=Europe/Rome:20260105T083000\nRRULE:FREQ=DAILY\nEXDATE;TZID=Asia/Tokyo:20260106",
+        "DTSTART:20260105T083000\nDTSTART:20260106T083000\nRRULE:FREQ=DAILY",
+        "RRULE:FREQ=DAILY\nRDATE;VALUE=PERIOD:20260105T083000Z/PT1H",
+    ],
+)
+def test_lines_that_leave_doubt_are_refused_without_a_rewriting(text: str) -> None:
+    error = refusal(RRuleTrigger(text, "UTC", START))
+
+    assert error.hint.startswith("write it as `")
+
+
+@pytest.mark.parametrize("text", ["RRULE:FREQ=DAILY", "rrule: freq=daily;", " FREQ=DAILY\n"])
+def test_the_name_of_the_property_and_small_letters_are_understood(text: str) -> None:
+    compiled = compile_trigger(RRuleTrigger(text, "UTC", START))
+
+    assert compiled.next_after(INSTANT) == compile_trigger(
+        RRuleTrigger("FREQ=DAILY", "UTC", START)
+    ).next_after(INSTANT)
