@@ -22,6 +22,7 @@ from tests.support.clock import START, FakeClock
 from tests.support.installed import Installed, install, schedule, task
 from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually
+from tests.support.scheduling import make_scheduler
 
 __all__ = ["start"]
 
@@ -282,3 +283,17 @@ async def test_a_runtime_that_starts_sets_right_what_older_data_found(
 
     async with start(poll=timedelta(hours=1)):
         await eventually(fired, "the schedule fires when it should")
+
+
+async def test_who_fires_a_schedule_marks_what_comes_next_as_found_by_its_own_data(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    """Or the mark of a newer program would cover what an older one found, and nobody would look at it again."""
+    await clock.attach(database)
+    await hourly(connection, next_for=RIGHT, tzdata=NEWER)
+    await clock.advance(3600)
+
+    await make_scheduler(pool, clock).run_once()
+
+    following = RIGHT + timedelta(hours=1)
+    assert await standing(connection) == [(tzdata_version(), following, following)]
