@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from runtime.core.identity import derive_run_id
 from runtime.core.misfire import BATCH, CatchUpRule, Firing, decide
 from runtime.core.overlap import admission
-from runtime.core.program import task_label
+from runtime.core.program import start_deadline, task_label
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TaskSchedule
@@ -45,12 +45,6 @@ def decide_schedule(
         replacing=body["overlap"] == "cancel_running",
     )
     return decide(schedule, cursor_for, now, rule, ahead=ahead, batch=batch)
-
-
-def start_deadline(body: Mapping[str, Any]) -> timedelta | None:
-    """How long after its due time a run of the task may still begin; None for ever."""
-    text = body.get("start_deadline")
-    return None if text is None else parse_duration(text)
 
 
 def decided(

@@ -12,9 +12,11 @@ from psycopg.rows import TupleRow
 
 from runtime.actor import current_actor
 from runtime.clock import Clock
+from runtime.core.overlap import admission
 from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
 from runtime.store.runs import (
+    FoundTask,
     count_live_runtimes,
     create_manual_run,
     load_run,
@@ -25,6 +27,7 @@ from schemas.run import RunReport, StepReport
 Connection = psycopg.Connection[TupleRow]
 
 _LOOK_AGAIN_SECONDS: Final = 0.05
+_BESIDE: Final = "wait for it, or run beside it with --overlap"
 
 
 class RunRefused(OrdinautError):
@@ -41,7 +44,7 @@ def request_run(
     may_overlap: bool,
     needs_runtime: bool,
 ) -> UUID:
-    """Queue a run of a task.
+    """Queue a run of a task, as its overlap policy lets it in: to begin, to wait for its turn, or in another's place.
 
     Args:
         connection: the database, in autocommit mode.
@@ -56,10 +59,7 @@ def request_run(
     """
     task = resolve_task(connection, label)
     if task.retired_at is not None:
-        raise NotFound(
-            f"task {label} was retired at {task.retired_at:%Y-%m-%d %H:%M} UTC",
-            hint="its runs are kept; to run it again, apply specs that have it",
-        )
+        raise _retired(task, label)
     known = task.body["params"]
     if unknown := sorted(set(params) - set(known)):
         raise NotFound(
@@ -71,19 +71,36 @@ def request_run(
             "no runtime is alive, so nobody would run it",
             hint="start one with `ordinaut up` or `ordinaut runtime`; without --wait the run is queued until then",
         )
-    run_id = create_manual_run(
+    policy = task.body["overlap"]
+    run_id, fate = create_manual_run(
         connection,
         task,
         params=params,
         requested_by=current_actor(),
-        may_overlap=may_overlap or task.body["overlap"] == "allow",
+        entry=admission("allow" if may_overlap else policy),
     )
-    if run_id is None:
-        raise RunRefused(
-            f"another run of {label} is active, and its overlap policy is {task.body['overlap']}",
-            hint="wait for it, or run beside it with --overlap",
-        )
-    return run_id
+    match fate:
+        case "begin" | "wait":
+            return run_id
+        case "retired":
+            raise _retired(resolve_task(connection, label), label)
+        case "overlap":
+            raise RunRefused(
+                f"another run of {label} is active, and its overlap policy is {policy}",
+                hint=_BESIDE,
+            )
+        case "overlap_queue_full":
+            raise RunRefused(
+                f"as many runs of {label} wait as may: its overlap policy is {policy}",
+                hint=_BESIDE,
+            )
+
+
+def _retired(task: FoundTask, label: str) -> NotFound:
+    return NotFound(
+        f"task {label} was retired at {task.retired_at:%Y-%m-%d %H:%M} UTC",
+        hint="its runs are kept; to run it again, apply specs that have it",
+    )
 
 
 def follow_run(

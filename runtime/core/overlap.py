@@ -50,3 +50,35 @@ def admission(policy: OverlapPolicy, *, missed: int = 0) -> Admission:
             return Admission(beside=True)
         case _:
             assert_never(policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a new run of a task meets.
+
+    Attributes:
+        runs: some run of it is active that is no backfill.
+        is_busy: some run of it is active or waits.
+        waits: how many runs wait, backfills not counted.
+    """
+
+    runs: bool = False
+    is_busy: bool = False
+    waits: int = 0
+
+
+Fate = Literal["begin", "wait", "overlap", "overlap_queue_full"]
+"""A run begins, waits for its turn, or does not run for that reason."""
+
+
+def fate_of(entry: Admission, standing: Standing) -> Fate:
+    """What becomes of one run; `fire_schedules` decides many by the same rule.
+
+    A run that meets nothing but a backfill waits, whatever the policy, if no other does: a backfill takes nobody's place.
+    """
+    if entry.beside or not standing.is_busy:
+        return "begin"
+    room = entry.may_wait if standing.runs else max(1, entry.may_wait)
+    if standing.waits < room:
+        return "wait"
+    return "overlap_queue_full" if entry.may_wait else "overlap"

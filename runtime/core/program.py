@@ -87,6 +87,12 @@ def task_label(namespace: str, name: str) -> str:
     return name if namespace == "default" else f"{namespace}/{name}"
 
 
+def start_deadline(body: Mapping[str, Any]) -> timedelta | None:
+    """How long after its due time a run of the task may still begin; None for ever."""
+    text = body.get("start_deadline")
+    return None if text is None else parse_duration(text)
+
+
 def _step(step: Mapping[str, Any], default_retry: RetryPolicy) -> ProgramStep:
     return ProgramStep(
         name=step["id"],

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import psycopg
-from psycopg.rows import DictRow, TupleRow, dict_row
+from psycopg.rows import DictRow, TupleRow, class_row, dict_row
 
+from runtime.core.identity import derive_run_id
+from runtime.core.overlap import Admission, Fate, Standing, fate_of
 from runtime.store.pool import Pool, borrow, fetch_all
 from runtime.store.statements import statement
 
@@ -67,6 +70,85 @@ def release_turn(connection: psycopg.Connection[TupleRow], task_uid: int) -> Non
                 or cursor.execute(statement("follow_active"), which).fetchall()
             ):
                 return
+
+
+def let_in(
+    connection: psycopg.Connection[TupleRow], task_uid: int, entry: Admission
+) -> Fate | Literal["retired"]:
+    """What becomes of a run of the task that the transaction is about to make; nobody else makes one until it ends.
+
+    Runs that it takes the place of are cancelled. After a commit of one that waits, `release_turn` has to look.
+    """
+    which = {"task_uid": task_uid}
+    lock = "lock_task_in_force" if entry.beside else "keep_others_from_starting"
+    if connection.execute(statement(lock), which).fetchone() is None:
+        return "retired"
+    if entry.beside:
+        return "begin"
+    connection.execute(statement("make_way"), which | {"replaces": entry.replaces})
+    with connection.cursor(row_factory=class_row(Standing)) as cursor:
+        found = cursor.execute(statement("read_standing"), which).fetchone()
+    assert found is not None  # noqa: S101 - counts have a row
+    return fate_of(entry, found)
+
+
+def queue_backfill(
+    connection: psycopg.Connection[TupleRow],
+    task_uid: int,
+    revision_id: int,
+    occurrences: Sequence[datetime],
+    *,
+    lane: int,
+    requested_by: str,
+    tzdata: str,
+) -> int | None:
+    """Queue a run for each occurrence that has none, behind whatever else of the task waits; returns how many.
+
+    They run one at a time. None if the task is retired.
+
+    Args:
+        connection: in autocommit mode.
+        task_uid: the task.
+        revision_id: the revision they run by.
+        occurrences: nominal instants.
+        lane: the task's priority.
+        requested_by: who asks.
+        tzdata: the version of the time zone data by which they were found.
+    """
+    wanted = _identified(task_uid, occurrences) | {
+        "task_uid": task_uid,
+        "revision_id": revision_id,
+        "lane": lane,
+        "requested_by": requested_by,
+        "tzdata": tzdata,
+    }
+    with connection.transaction():
+        alone = connection.execute(
+            statement("keep_others_from_starting"), {"task_uid": task_uid}
+        ).fetchone()
+        if alone is None:
+            return None
+        queued = len(connection.execute(statement("queue_backfill"), wanted).fetchall())
+    if queued:
+        release_turn(connection, task_uid)
+        connection.execute(statement("wake"))
+    return queued
+
+
+def find_decided(
+    connection: psycopg.Connection[TupleRow], task_uid: int, occurrences: Sequence[datetime]
+) -> frozenset[datetime]:
+    """Those of these occurrences that `queue_backfill` would leave alone."""
+    rows = connection.execute(statement("find_decided"), _identified(task_uid, occurrences))
+    return frozenset(instant for (instant,) in rows)
+
+
+def _identified(task_uid: int, occurrences: Sequence[datetime]) -> dict[str, Any]:
+    return {
+        "run_ids": [derive_run_id(task_uid, "backfill", "", at) for at in occurrences],
+        "schedule_run_ids": [derive_run_id(task_uid, "schedule", "", at) for at in occurrences],
+        "occurrence_fors": list(occurrences),
+    }
 
 
 async def list_unwatched_turns(pool: Pool, *, limit: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 import psycopg
@@ -13,8 +13,10 @@ from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.identity import derive_run_id
-from runtime.core.program import task_label
+from runtime.core.overlap import Admission, Fate
+from runtime.core.program import start_deadline, task_label
 from runtime.errors import NotFound
+from runtime.store.backlog import let_in, release_turn
 from runtime.store.statements import statement
 from schemas.run import (
     Lease,
@@ -62,30 +64,35 @@ def create_manual_run(
     *,
     params: Mapping[str, Any],
     requested_by: str,
-    may_overlap: bool,
-) -> UUID | None:
-    """Queue a run of a task and wake the runtimes; None if another run of it is active and it may not overlap."""
+    entry: Admission,
+) -> tuple[UUID, Fate | Literal["retired"]]:
+    """Make a run of a task as it may be let in, and wake the runtimes; says what became of it.
+
+    It exists only if it begins or waits for its turn.
+    """
     trigger_key = uuid4().hex
+    run_id = derive_run_id(task.uid, "manual", trigger_key, task.now)
+    deadline = start_deadline(task.body)
     asked = {
-        "run_id": derive_run_id(task.uid, "manual", trigger_key, task.now),
+        "run_id": run_id,
         "task_uid": task.uid,
         "revision_id": task.revision_id,
         "trigger_key": trigger_key,
         "occurrence_for": task.now,
         "params": Jsonb(params) if params else None,
         "requested_by": requested_by,
-        "may_overlap": may_overlap,
+        "start_until": None if deadline is None else task.now + deadline,
         "lane": task.body["priority"],
     }
     with connection.transaction():
-        if not may_overlap:
-            connection.execute(statement("keep_others_from_starting"), {"task_uid": task.uid})
-        rows = _fetch(connection, "create_manual_run", asked)
-    if not rows:
-        return None
+        fate = let_in(connection, task.uid, entry)
+        if fate not in {"begin", "wait"}:
+            return run_id, fate
+        connection.execute(statement("create_manual_run"), asked | {"fate": fate})
+    if fate == "wait":
+        release_turn(connection, task.uid)
     connection.execute(statement("wake"))
-    run_id: UUID = rows[0]["run_id"]
-    return run_id
+    return run_id, fate
 
 
 def count_live_runtimes(connection: Connection) -> int:

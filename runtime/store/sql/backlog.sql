@@ -92,3 +92,94 @@ with held as materialized (
     for update of w
 )
 update ordinaut.due_work w set followed = true from held h where w.run_id = h.run_id returning w.task_uid;
+
+-- name: make_way
+-- Before `read_standing`, in the transaction of `keep_others_from_starting`: ends runs of the task that a new one need not
+-- meet. With `replaces` those are the active ones and those that wait, backfills excepted; in any case those that have not
+-- begun by their start deadline. Whoever executes one finds its lease gone.
+-- Locks: backlog rows, then due_work rows, each by run.
+with replaced as materialized (
+    select b.run_id from ordinaut.backlog b
+    where %(replaces)s and b.task_uid = %(task_uid)s and b.rank = 0
+    order by b.run_id
+    for update
+), unqueued as (
+    delete from ordinaut.backlog b using replaced r where b.run_id = r.run_id returning b.run_id
+), held as materialized (
+    select w.run_id, w.lease_epoch = 0 and w.start_until < ordinaut.now() as is_late
+    from ordinaut.run r
+    join ordinaut.due_work w on w.run_id = r.run_id
+    where r.task_uid = %(task_uid)s and r.state in ('queued', 'running', 'waiting')
+        and (select count(*) from unqueued) >= 0
+        and (%(replaces)s and r.trigger <> 'backfill' or w.lease_epoch = 0 and w.start_until < ordinaut.now())
+    order by w.run_id
+    for update of w
+), dropped as (
+    delete from ordinaut.due_work w using held h where w.run_id = h.run_id returning w.run_id, h.is_late
+), ended as (
+    update ordinaut.run r
+    set state = case when e.is_late then 'skipped' else 'cancelled' end,
+        reason = case when e.is_late then 'start_deadline' else 'overlap' end, finished_at = ordinaut.now()
+    from (select run_id, is_late from dropped union all select run_id, false from unqueued) e
+    where r.run_id = e.run_id
+    returning r.run_id, r.state, r.reason, r.trigger, r.occurrence_for, r.started_at
+)
+insert into ordinaut.outbox (type, subject, run_id, data)
+select 'run.' || e.state, t.label, e.run_id, jsonb_build_object(
+    'task', t.label, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for, 'reason', e.reason)
+    || case e.state when 'cancelled' then jsonb_build_object(
+        'seconds', coalesce(round(extract(epoch from ordinaut.now() - e.started_at), 3), 0)) else '{}' end
+from ended e
+cross join (
+    select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
+    from ordinaut.spec s where s.uid = %(task_uid)s) t
+order by e.run_id;
+
+-- name: read_standing
+-- What a new run of the task meets.
+select a.runs, a.runs or a.backfills or b.any_rank > 0 as is_busy, b.rank_0 as waits
+from (
+    select coalesce(bool_or(r.trigger <> 'backfill'), false) as runs,
+        coalesce(bool_or(r.trigger = 'backfill'), false) as backfills
+    from ordinaut.run r
+    where r.task_uid = %(task_uid)s and r.state in ('queued', 'running', 'waiting')
+        and not exists (select from ordinaut.backlog b where b.run_id = r.run_id)
+) a
+cross join (
+    select count(*) as any_rank, count(*) filter (where rank = 0) as rank_0
+    from ordinaut.backlog where task_uid = %(task_uid)s
+) b;
+
+-- name: queue_backfill
+-- Runs for occurrences of the past, behind whatever else waits. One that ran, or is going to, gets none: neither as an
+-- occurrence of its schedule nor by a backfill before.
+with wanted as materialized (
+    select w.run_id, w.schedule_run_id, w.occurrence_for
+    from unnest(%(run_ids)s::uuid[], %(schedule_run_ids)s::uuid[], %(occurrence_fors)s::timestamptz[])
+        as w(run_id, schedule_run_id, occurrence_for)
+), new_run as (
+    insert into ordinaut.run
+        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, requested_by, tzdata)
+    select w.run_id, %(task_uid)s, %(revision_id)s, 'backfill', w.occurrence_for, w.occurrence_for, 'queued',
+        %(requested_by)s, %(tzdata)s
+    from wanted w
+    where not exists (
+        select from ordinaut.run r
+        where r.run_id = w.schedule_run_id and r.state not in ('skipped', 'failed', 'cancelled'))
+    on conflict (run_id) do nothing
+    returning run_id, occurrence_for
+), new_waiting as (
+    insert into ordinaut.backlog (run_id, task_uid, revision_id, rank, ready_at, lane)
+    select run_id, %(task_uid)s, %(revision_id)s, 1, ordinaut.now(), %(lane)s from new_run
+)
+select occurrence_for from new_run order by occurrence_for;
+
+-- name: find_decided
+-- Which of these occurrences a backfill would leave alone.
+select w.occurrence_for
+from unnest(%(run_ids)s::uuid[], %(schedule_run_ids)s::uuid[], %(occurrence_fors)s::timestamptz[])
+    as w(run_id, schedule_run_id, occurrence_for)
+where exists (select from ordinaut.run r where r.run_id = w.run_id)
+    or exists (
+        select from ordinaut.run r
+        where r.run_id = w.schedule_run_id and r.state not in ('skipped', 'failed', 'cancelled'));

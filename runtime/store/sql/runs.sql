@@ -10,28 +10,31 @@ select p.namespace, p.name from ordinaut.spec p where p.kind = 'Task' and p.reti
 -- name: keep_others_from_starting
 -- Before `create_manual_run`, in its transaction, for a task that may not overlap: whoever else asks for a run waits here
 -- and then sees ours, and a firing that began before finds another generation, and is decided again with ours in sight.
+-- No row of a task that is retired.
 -- Locks: the task's document, then its schedule; as an apply takes them.
 with alone as materialized (
-    select uid from ordinaut.spec where uid = %(task_uid)s for no key update
+    select uid, retired_at from ordinaut.spec where uid = %(task_uid)s for no key update
+), raised as (
+    update ordinaut.schedule c set generation = generation + 1 from alone a where c.task_uid = a.uid
 )
-update ordinaut.schedule c set generation = generation + 1 from alone a where c.task_uid = a.uid;
+select uid from alone where retired_at is null;
 
 -- name: create_manual_run
--- Queues a run that somebody asked for; nothing if the task may not overlap and another run of it is active.
+-- A run that somebody asked for: to begin, or to wait for its turn.
 with new_run as (
     insert into ordinaut.run
         (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, params, requested_by)
-    select %(run_id)s, %(task_uid)s, %(revision_id)s, 'manual', %(trigger_key)s, %(occurrence_for)s,
-        %(occurrence_for)s, 'queued', %(params)s::jsonb, %(requested_by)s
-    where %(may_overlap)s or not exists (
-        select from ordinaut.run r
-        where r.task_uid = %(task_uid)s and r.state in ('queued', 'running', 'waiting'))
-    returning run_id, task_uid, revision_id
+    values (
+        %(run_id)s, %(task_uid)s, %(revision_id)s, 'manual', %(trigger_key)s, %(occurrence_for)s, %(occurrence_for)s,
+        'queued', %(params)s::jsonb, %(requested_by)s)
+    returning run_id, task_uid, revision_id, %(lane)s::smallint as lane,
+        coalesce(%(start_until)s::timestamptz, 'infinity') as start_until
 ), new_work as (
-    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, lane)
-    select run_id, task_uid, revision_id, ordinaut.now(), %(lane)s from new_run
+    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, start_until, lane)
+    select run_id, task_uid, revision_id, ordinaut.now(), start_until, lane from new_run where %(fate)s = 'begin'
 )
-select run_id from new_run;
+insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
+select run_id, task_uid, revision_id, ordinaut.now(), start_until, lane from new_run where %(fate)s = 'wait';
 
 -- name: count_live_runtimes
 -- Runtimes that said they are alive within three heartbeats, and take work.
