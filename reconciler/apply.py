@@ -6,7 +6,7 @@ Theory of operation
     2. the guards are asked again, over what is in force now;
     3. schedules that are replaced or retired are locked, and what they still owe is decided by them;
     4. one revision row, then everything it writes, set by set, through a staging table;
-    5. what fires next, from the transaction's own clock; queued runs of retired tasks are cancelled;
+    5. what fires and is asked next, from the transaction's own clock; queued runs of retired tasks are cancelled;
     6. the events, in the outbox.
     After the commit, and only then, a notification wakes the runtimes; should it be lost, they look by themselves.
 
@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
+from reconciler.conditions import armed_conditions
 from reconciler.core.changes import Applied
 from reconciler.core.desired import Key
 from reconciler.core.digest import facet_digests
@@ -37,6 +38,7 @@ from reconciler.rescheduling import armed, settle_overdue
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import ApplyLocked, StalePlan
 from runtime.store import revisions
+from runtime.store.conditions import arm_conditions
 from runtime.store.revisions import NewRevision, StagedChange
 from runtime.store.specs import (
     Connection,
@@ -109,6 +111,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
         connection, revision_id, [_staged(change, plan) for change in plan.changes]
     )
     _arm_schedules(connection, plan, uids, now)
+    _arm_conditions(connection, plan, uids, now)
     revisions.cancel_queued_runs(connection, _retiring(plan))
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
     return ApplyReport(
@@ -200,6 +203,21 @@ def _arm_schedules(
             disarming.append(uid)
     revisions.arm_schedules(connection, arming, now=now, tzdata=tzdata_version())
     revisions.disarm_schedules(connection, disarming, now=now)
+
+
+def _arm_conditions(
+    connection: Connection, plan: Plan, uids: Mapping[tuple[str, str, str], int], now: datetime
+) -> None:
+    """Of every task that is written: a parameter that a condition names may be what changed."""
+    armed = [
+        condition
+        for change in plan.changes
+        if change.kind == "Task" and change.body is not None
+        for condition in armed_conditions(
+            uids[change.kind, change.namespace, change.name], change.body, now
+        )
+    ]
+    arm_conditions(connection, [*uids.values(), *_retiring(plan)], armed)
 
 
 def _reschedules(change: PlannedChange) -> bool:

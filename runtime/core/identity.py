@@ -18,7 +18,7 @@ def derive_run_id(task_uid: int, trigger: str, trigger_key: str, occurrence_for:
 
     Args:
         task_uid: the task.
-        trigger: `schedule`, `manual`, `event`, `backfill` or `run`.
+        trigger: `schedule`, `manual`, `event`, `condition`, `backfill` or `run`.
         trigger_key: tells apart several firings of one instant; empty for schedules.
         occurrence_for: the nominal instant, aware UTC.
     """

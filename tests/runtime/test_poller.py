@@ -12,18 +12,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from reconciler.conditions import armed_conditions
 from runtime.config import Config
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.poller import Poller
 from runtime.registry import Registry
-from runtime.store.conditions import arm_conditions
 from runtime.store.pool import Pool
 from runtime.tools.definition import ServerDefinition
 from runtime.wake import Bell
 from schemas.event import EVENTS
 from tests.support.clock import START, FakeClock
-from tests.support.installed import HEAD, Installed, install, queue_run, task
+from tests.support.installed import HEAD, Installed, arm, install, queue_run, task
 from tests.support.probes import eventually, within
 from tests.support.scripted_tools import Answer, ScriptedTools, failed, ok
 
@@ -86,16 +84,8 @@ class Bench:
             for one in conditions or ({},)
         ]
         installed = await install(self.connection, task(name, schedule=asked, **fields))
-        await self.arm(installed)
+        arm(self._database, installed)
         return installed
-
-    async def arm(self, installed: Installed) -> None:
-        ((body,),) = await self.rows(
-            "select body from ordinaut.spec where uid = %s", installed.uid
-        )
-        armed = armed_conditions(installed.uid, body, self.clock.now())
-        with psycopg.connect(self._database, autocommit=True) as connection:
-            arm_conditions(connection, [installed.uid], armed)
 
     async def minutes(self, poller: Poller, count: int = 1) -> None:
         """Let minutes pass, with a look and all its polls at the end of each."""

@@ -11,7 +11,9 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from reconciler.conditions import armed_conditions
 from runtime.core.identity import derive_run_id
+from runtime.store.conditions import arm_conditions
 from schemas.spec import KINDS
 
 HEAD = {"apiVersion": "ordinaut/v1"}
@@ -73,6 +75,16 @@ async def schedule(
         " values (%s, %s, %s, %s, 'test')",
         [installed.uid, cursor_for, next_for, next_for],
     )
+
+
+def arm(database: str, installed: Installed) -> None:
+    """Let an installed task have its conditions, as an apply at this moment would."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        found = connection.execute(
+            "select body, ordinaut.now() from ordinaut.spec where uid = %s", [installed.uid]
+        ).fetchone()
+        assert found is not None
+        arm_conditions(connection, [installed.uid], armed_conditions(installed.uid, *found))
 
 
 async def queue_run(
