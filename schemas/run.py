@@ -11,7 +11,7 @@ from schemas.base import Model
 from schemas.event import Failure, Trigger
 
 RunState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled", "skipped"]
-StepState = Literal["succeeded", "failed", "skipped", "retrying", "pending"]
+StepState = Literal["succeeded", "failed", "skipped", "running", "retrying", "pending"]
 
 
 class RunSummary(Model):

@@ -29,6 +29,7 @@ _COLOURS: Final = {
     "ok": "green",
     "running": "cyan",
     "waiting": "yellow",
+    "retrying": "yellow",
     "queued": "yellow",
     "failed": "red",
     "skipped": "bright_black",

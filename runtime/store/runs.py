@@ -144,7 +144,7 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     return RunReport(
         **row,
         lease=Lease(**queued) if queued["ready_at"] is not None else None,
-        steps=_steps(body, results, attempts),
+        steps=_steps(body, results, attempts, is_leased=_is_leased(row, queued)),
         events=tuple(RunEvent(**e) for e in _fetch(connection, "list_run_events", which)),
     )
 
@@ -155,26 +155,42 @@ def run_progress(connection: Connection, run_id: UUID) -> tuple[str, int] | None
     return (rows[0]["state"], rows[0]["results"]) if rows else None
 
 
+def _is_leased(run: Mapping[str, Any], queued: Mapping[str, Any]) -> bool:
+    """Whether a runtime executes the run now; one whose lease has ended is dead, or as good as that."""
+    until = queued["lease_until"]
+    return run["state"] == "running" and until is not None and until > run["now"]
+
+
 def _steps(
-    body: Mapping[str, Any], results: Sequence[dict[str, Any]], attempts: Sequence[dict[str, Any]]
+    body: Mapping[str, Any],
+    results: Sequence[dict[str, Any]],
+    attempts: Sequence[dict[str, Any]],
+    *,
+    is_leased: bool,
 ) -> tuple[StepReport, ...]:
-    """The steps of a body in their order, each with what is recorded of it."""
+    """The steps of a body in their order, each with what is recorded of it; the next one of a leased run is under way."""
     pipeline = body["pipeline"]
     steps = pipeline["steps"] if isinstance(pipeline, Mapping) else pipeline
     recorded = {result["step"]: result for result in results}
     tries: dict[str, list[TryReport]] = {}
     for attempt in attempts:
         tries.setdefault(attempt.pop("step"), []).append(TryReport(**attempt))
+    under_way = next((s["id"] for s in steps if is_leased and s["id"] not in recorded), None)
     return tuple(
-        _step(step, recorded.get(step["id"]), tuple(tries.get(step["id"], ()))) for step in steps
+        _step(step, recorded.get(name), tuple(tries.get(name, ())), is_under_way=name == under_way)
+        for name, step in ((step["id"], step) for step in steps)
     )
 
 
 def _step(
-    step: Mapping[str, Any], result: Mapping[str, Any] | None, tries: tuple[TryReport, ...]
+    step: Mapping[str, Any],
+    result: Mapping[str, Any] | None,
+    tries: tuple[TryReport, ...],
+    *,
+    is_under_way: bool,
 ) -> StepReport:
     if result is None:
-        state: StepState = "retrying" if tries else "pending"
+        state: StepState = "running" if is_under_way else "retrying" if tries else "pending"
         return StepReport(step=step["id"], uses=step["uses"], state=state, tries=tries)
     return StepReport(**result, state=_step_state(result["outcome"]), tries=tries)
 

@@ -220,6 +220,24 @@ def test_a_run_under_lease_says_who_has_it(
     assert "lease     runtime 7, ended " in cli("show", "last").stdout
 
 
+def test_the_next_step_of_a_run_under_lease_is_under_way(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    run_id = insert_run(rows, task, state="running")
+    insert_step_result(rows, run_id, "fetch", uses="web.fetch")
+    insert_step_attempt(rows, run_id, "brief")
+    now = rows.execute("select ordinaut.now() + interval '90 s'").fetchone()
+    assert now is not None
+    insert_due_work(rows, task, run_id, runtime_id=7, lease_epoch=1, lease_until=now[0])
+
+    def states() -> list[str]:
+        return [step["state"] for step in cli("show", "last", "--json").json["steps"]]
+
+    assert states() == ["succeeded", "running", "pending", "pending"]
+    rows.execute("update ordinaut.due_work set lease_until = '2026-01-01'")
+    assert states() == ["succeeded", "retrying", "pending", "pending"]
+
+
 def test_a_run_that_waits_says_for_how_long(
     cli: Cli, rows: psycopg.Connection, task: TaskRow
 ) -> None:
