@@ -39,6 +39,10 @@ class Source:
     files: tuple[SourceFile, ...]
     problems: tuple[Problem, ...]
 
+    def name_of(self, path: Path) -> str:
+        """What a file that lies in the folder is called in messages."""
+        return (Path(self.name) / path.resolve().relative_to(self.root)).as_posix()
+
 
 def read_source(folder: Path, named_from: Path | None = None) -> Source:
     """Read every file of a specs folder.
@@ -70,12 +74,33 @@ def require_folder(folder: Path) -> None:
         )
 
 
-def folder_around(path: Path) -> Path:
-    """The specs folder that a path means: itself, or the one around a file that holds the Project."""
+def read_around(path: Path, here: Path | None = None) -> Source:
+    """Read what a path means: a specs folder; or a file with the folder around it that holds the Project, or else alone.
+
+    Args:
+        path: a folder or a file.
+        here: where the names of files begin, if what is read lies below it.
+
+    Raises:
+        NotFound: there is no such folder, or the file is none of specs.
+    """
     if not path.is_file():
-        return path
-    above = path.absolute().parents
-    return next((folder for folder in above if (folder / PROJECT_FILE).is_file()), path.parent)
+        return read_source(path, _base(path, here))
+    if path.suffix not in SUFFIXES:
+        raise NotFound(f"{path} is no file of specs", hint="they end in .yaml or .yml")
+    for folder in path.absolute().parents:
+        if (folder / PROJECT_FILE).is_file():
+            return read_source(folder, _base(folder, here))
+    root = path.parent.resolve()
+    reading = _Reading(root, (_base(root, here) or root.parent).resolve())
+    file = reading.read(root / path.name)
+    return Source(
+        root, reading.name(root), () if file is None else (file,), tuple(reading.problems)
+    )
+
+
+def _base(folder: Path, here: Path | None) -> Path | None:
+    return here if here is not None and folder.resolve().is_relative_to(here) else None
 
 
 @dataclass(frozen=True, slots=True)

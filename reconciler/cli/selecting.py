@@ -12,7 +12,7 @@ from reconciler.cli.showing import problems_shown
 from reconciler.core.desired import Desired, Specs
 from reconciler.core.suggest import did_you_mean
 from reconciler.load import compile_source
-from reconciler.source import Source, folder_around, read_source
+from reconciler.source import read_around
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.recurrence.zone import Zone
@@ -35,9 +35,9 @@ def selected(what: str | None, config: Config) -> Selected:
         SpecError: what it means cannot be read; the problems have been printed.
     """
     path = Path(what) if what and Path(what).exists() else None
-    source = read_source(folder_around(path or config.specs))
+    source = read_around(path or config.specs)
     specs = compile_source(source, config.environment)
-    file = _name_of(path, source) if path and path.is_file() else None
+    file = source.name_of(path) if path and path.is_file() else None
     with problems_shown(source):
         _require_sound(specs, file)
     return Selected(specs, tuple(_tasks(specs, file, None if path else what)))
@@ -55,10 +55,6 @@ def instant_given(text: str | None, zone: Zone | None) -> datetime:
             param_hint="--from",
         ) from None
     return start if start.tzinfo else start.replace(tzinfo=zone.tz if zone else UTC)
-
-
-def _name_of(path: Path, source: Source) -> str:
-    return (Path(source.name) / path.resolve().relative_to(source.root)).as_posix()
 
 
 def _require_sound(specs: Specs, file: str | None) -> None:

@@ -11,7 +11,8 @@ import click
 from reconciler.core.desired import Specs
 from reconciler.diagnostics import as_github, as_json, as_sarif, as_text, summary
 from reconciler.load import compile_source
-from reconciler.source import Source, folder_around, read_source
+from reconciler.source import Source, read_around
+from runtime.cli.options import configured
 from runtime.cli.output import echo
 from runtime.config import Config
 from runtime.errors import EXIT_ERROR
@@ -25,40 +26,34 @@ _FORMATS: Final = ("text", "json", "github", "sarif")
 Examples:
   ordinaut validate
   ordinaut validate specs/briefing.yaml
-  ordinaut validate --format github
+  ordinaut validate --specs ../other/specs --format github
 """
 )
 @click.argument("path", required=False, type=click.Path(path_type=Path))
+@configured("specs", "environment")
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), default="text", help="What is printed."
 )
 @click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")
-@click.option("--env", "environment", metavar="NAME", help="Whose variables are filled in.")
-def validate(path: Path | None, form: str, as_json_too: bool, environment: str | None) -> None:
+def validate(config: Config, path: Path | None, form: str, as_json_too: bool) -> None:
     """Check specs and show every problem at once.
 
-    PATH is a specs folder, or one file of it, of which alone the problems are shown; the whole folder is read either
-    way. Exits with 1 if there are errors. Needs no database, no network and no secret.
+    PATH is a specs folder, the one of the settings if left out, or one file. Of a file alone the problems are shown, and
+    the folder around it that holds ordinaut.yaml is read with it. Exits with 1 if there are errors. Needs no database, no
+    network and no secret.
     """
-    config = Config.load({"specs": path, "environment": environment})
-    folder = folder_around(config.specs)
-    source = _readable_here(folder)
+    named = path or config.specs
+    source = read_around(named, Path.cwd())
     specs = compile_source(source, config.environment)
-    validation = _validation(specs, source, None if folder == config.specs else config.specs)
+    validation = _validation(specs, source, source.name_of(named) if named.is_file() else None)
     _print("json" if as_json_too else form, validation, source)
     if not validation.valid:
         raise click.exceptions.Exit(EXIT_ERROR)
 
 
-def _readable_here(folder: Path) -> Source:
-    """The specs, with files called so that they can be opened from the working folder, if they are below it."""
-    here = Path.cwd()
-    return read_source(folder, here if folder.resolve().is_relative_to(here) else None)
-
-
-def _validation(specs: Specs, source: Source, only: Path | None) -> Validation:
-    name = (Path(source.name) / only.resolve().relative_to(source.root)).as_posix() if only else ""
-    problems = tuple(problem for problem in specs.problems if name in ("", problem.file))
+def _validation(specs: Specs, source: Source, file: str | None) -> Validation:
+    """All problems, or those of one file."""
+    problems = tuple(problem for problem in specs.problems if file in (None, problem.file))
     errors = sum(problem.severity == "error" for problem in problems)
     return Validation(
         valid=not errors,

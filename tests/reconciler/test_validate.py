@@ -122,6 +122,36 @@ def test_a_file_without_a_project_around_it_is_a_folder_of_its_own(
     assert _run("validate", "alone.yaml").exit_code == 0
 
 
+def test_a_file_outside_of_specs_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alone.yaml").write_text(_PROJECT)
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+
+    result = _run("validate", "alone.yaml")
+
+    assert (result.exit_code, result.stderr) == (0, "1 document in 1 file: no problems\n")
+
+
+def test_a_file_that_cannot_hold_specs_is_refused(specs: Path) -> None:
+    (specs / "README.md").write_text("# Specs\n")
+
+    result = _run("validate", "specs/README.md")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "ORD310: specs/README.md is no file of specs" in result.stderr
+
+
+def test_the_folder_is_named_as_for_plan_too(
+    specs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+
+    assert _run("validate").exit_code == 1
+    assert _run("validate", "--specs", str(specs)).exit_code == 0
+
+
 def test_files_are_named_as_they_can_be_opened(
     specs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
