@@ -75,6 +75,8 @@ CODES: Final[dict[str, str]] = {
     "ORD604": "The time zone is not known.",
     "ORD605": "The schedule never fires.",
     "ORD606": "The rule is too costly to expand.",
+    "ORD607": "The calendars, the schedule and `on_excluded` do not go together.",
+    "ORD608": "The .ics file cannot be used.",
     # 9xx: not supported yet
     "ORD900": "This field is understood and checked, but its engine does not exist yet.",
 }

@@ -18,8 +18,14 @@ class UpcomingOccurrence(Model):
     """When it begins: `at`, and jitter."""
     timezone: str
     """The zone of the times."""
+    excluded_by: str | None = None
+    """The calendar that keeps it from running; null if it runs."""
+    moved_to: AwareDatetime | None = None
+    """Where its calendar moves it; only of one that is excluded."""
+    moved_from: AwareDatetime | None = None
+    """The excluded occurrence that it stands in for, if it does."""
     note: str = ""
-    """What the clocks do to it, in words."""
+    """What the clocks and calendars do to it, in words."""
 
 
 class UpcomingList(Model):

@@ -147,7 +147,7 @@ def _upcoming(reconciled: Reconciled) -> Iterator[str]:
         if key.kind != "Task":
             continue
         schedule = compile_schedules(desired.body)
-        upcoming = schedule.next_after(now)
+        upcoming = schedule.next_running(now)
         soonest = upcoming.due_at if upcoming else datetime.max.replace(tzinfo=UTC)
         fires = (
             f"{brief_time(upcoming.at, zone_of(schedule.timezone), now)}  {dim(relative_time(upcoming.at, now))}"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final, Literal, NamedTuple
 
-from runtime.core.recurrence import Occurrence, occurrences
+from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import Zone, epoch_seconds, from_epoch, load_zone
 from runtime.core.schedules import TaskSchedule
 from schemas.plan import Preview, TimeFlag
@@ -50,11 +50,11 @@ def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: dateti
 
 
 def _upcoming(schedule: TaskSchedule | None, now: datetime, limit: int) -> list[Occurrence]:
-    return schedule.upcoming(now, limit) if schedule else []
+    return list(islice(schedule.running(now), limit)) if schedule else []
 
 
 def _count(schedule: TaskSchedule | None, now: datetime) -> int:
-    counted = schedule.upcoming(now, CAP) if schedule else []
+    counted = _upcoming(schedule, now, CAP)
     if len(counted) < CAP or counted[-1].at > now + COUNTED:
         return sum(found.at <= now + COUNTED for found in counted)
     pace = (counted[-1].at - counted[0].at) / (CAP - 1)
@@ -101,11 +101,8 @@ def _odd_hours(
     schedule: TaskSchedule, change_at: datetime, zone: Zone, now: datetime
 ) -> Iterator[TimeFlag]:
     """What happens to times that do not exist, or happen twice, around one transition."""
-    near = list(
-        occurrences(
-            schedule.compiled, change_at - _DAY, until=change_at + _DAY, limit=2 * _OFTEN + 1
-        )
-    )
+    running = islice(schedule.running(change_at - _DAY), 2 * _OFTEN + 1)
+    near = [found for found in running if found.at <= change_at + _DAY]
     if len(near) > 2 * _OFTEN:
         return
     for found in near:

@@ -1,7 +1,7 @@
 """The runs that tasks would have over a period, followed one by one as far as that stays cheap.
 
-All tasks are followed side by side, an hour at a time, so that whatever bounds the work bounds them all at the same
-instant and what is said of them together stays true up to there. A task that alone fires very often is left behind
+All tasks are followed side by side, a stretch of time after another, so that what bounds the work bounds them all at the
+same instant and what is said of them together stays true up to there. A task that alone fires very often is left behind
 earlier. Leaves what the runs mean to others; begins are kept as numbers, since there may be a million of them.
 """
 
@@ -12,19 +12,24 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice, takewhile
 from typing import Final
 
 from reconciler.core.desired import Desired
-from runtime.core.recurrence import Occurrence, occurrences
+from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import Zone, from_epoch
 from runtime.core.schedules import TaskSchedule, compile_schedules
 
 MOST_OF_A_TASK: Final = 100_000
 """Occurrences of one task that are followed."""
 MOST_OF_ALL: Final = 1_000_000
-"""Occurrences of all tasks together after which following ends, at the end of an hour."""
+"""Occurrences of all tasks together after which following ends, at the end of a stretch."""
 
-_SLICE: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
+# No stretch is longer than a part of the period, so that much that begins late is not walked past its bound.
+_PARTS: Final = 1000
+# A stretch with more than this part of all that may be followed is followed by a shorter one.
+_FULL: Final = 50
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _INSTANT: Final = timedelta(microseconds=1)
@@ -110,9 +115,8 @@ def instant_of(milliseconds: int, zone: Zone) -> datetime:
 
 def marked(schedule: TaskSchedule, period: Period, limit: int) -> Iterator[Occurrence]:
     """The occurrences of a task in a period, those that do not run included, at most `limit`."""
-    return occurrences(
-        schedule.compiled, period.begin - _INSTANT, until=period.end - _INSTANT, limit=limit
-    )
+    following = schedule.following(period.begin - _INSTANT)
+    return islice(takewhile(lambda found: found.at < period.end, following), limit)
 
 
 def follow(
@@ -123,24 +127,26 @@ def follow(
     Args:
         tasks: Task documents without problems.
         of_task: occurrences of one task at which it is left behind.
-        of_all: occurrences of all after which following ends, at the end of an hour.
+        of_all: occurrences of all after which following ends, at the end of a stretch.
 
     Returns:
         The runs of each task by its label, and the instant up to which tasks were followed.
     """
     walks = [_Walk(task, period, of_task) for task in sorted(tasks, key=lambda task: task.key)]
-    until = period.begin
-    while until < period.end and sum(walk.taken for walk in walks) < of_all:
-        until = min(until + _SLICE, period.end)
-        for walk in walks:
-            walk.advance(until)
+    longest = max(1, (period.end - period.begin) // _MINUTE // _PARTS)
+    until, minutes, taken = period.begin, 1, 0
+    while until < period.end and taken < of_all:
+        until = min(until + minutes * _MINUTE, period.end)
+        before, taken = taken, sum(walk.advance(until) for walk in walks)
+        is_full = (taken - before) * _FULL > of_all
+        minutes = max(1, minutes // 2) if is_full else min(longest, minutes * 2)
     return tuple(walk.result(until) for walk in walks), until
 
 
 class _Walk:
     """One task on its way through the period."""
 
-    __slots__ = ("_ahead", "_limit", "_rest", "_runs", "taken")
+    __slots__ = ("_ahead", "_limit", "_rest", "_runs", "_taken")
 
     def __init__(self, task: Desired, period: Period, limit: int) -> None:
         schedule = compile_schedules(task.body)
@@ -148,18 +154,19 @@ class _Walk:
         self._limit = limit
         self._rest = marked(schedule, period, limit + 1)
         self._ahead = next(self._rest, None)
-        self.taken = 0
+        self._taken = 0
 
-    def advance(self, until: datetime) -> None:
-        """Take what comes before an instant."""
+    def advance(self, until: datetime) -> int:
+        """Take what comes before an instant; returns how many were taken since the beginning."""
         while (found := self._ahead) is not None and found.at < until:
-            if self.taken == self._limit:
+            if self._taken == self._limit:
                 self._runs.until = found.at
                 self._ahead = None
-                return
+                break
             self._runs.take(found)
-            self.taken += 1
+            self._taken += 1
             self._ahead = next(self._rest, None)
+        return self._taken
 
     def result(self, until: datetime) -> TaskRuns:
         """What was taken, sorted by when it begins: jitter may change the order."""

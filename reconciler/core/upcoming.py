@@ -8,14 +8,19 @@ from datetime import datetime
 from itertools import islice
 
 from reconciler.core.desired import Desired
-from runtime.core.recurrence import Occurrence, occurrences
+from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import Zone, load_zone
-from runtime.core.schedules import TaskSchedule, compile_schedules
+from runtime.core.schedules import compile_schedules
 from schemas.upcoming import UpcomingList, UpcomingOccurrence
 
 
 def upcoming(
-    tasks: Iterable[Desired], after: datetime, limit: int, zone: Zone | None = None
+    tasks: Iterable[Desired],
+    after: datetime,
+    limit: int,
+    zone: Zone | None = None,
+    *,
+    excluded: bool = False,
 ) -> UpcomingList:
     """The next occurrences of tasks, united in order of time.
 
@@ -24,6 +29,7 @@ def upcoming(
         after: aware instant, exclusive.
         limit: how many at most.
         zone: the zone of all times; each task's own when None.
+        excluded: give those too that a calendar excludes.
 
     Raises:
         ScheduleError: a schedule cannot be expanded; documents without problems have none such.
@@ -32,11 +38,12 @@ def upcoming(
     silent: list[str] = []
     for task in tasks:
         schedule = compile_schedules(task.body)
-        if schedule.next_after(after) is None:
+        if schedule.next_running(after) is None:
             silent.append(task.key.label)
         else:
             shown = zone or load_zone(schedule.timezone or "UTC")
-            streams.append(_stream(task.key.label, schedule, after, limit, shown))
+            found = schedule.following(after) if excluded else schedule.running(after)
+            streams.append(_stream(task.key.label, found, shown))
     merged = heapq.merge(*streams, key=lambda found: (found.at, found.task))
     return UpcomingList(
         after=after, occurrences=tuple(islice(merged, limit)), silent=tuple(sorted(silent))
@@ -44,22 +51,38 @@ def upcoming(
 
 
 def _stream(
-    label: str, schedule: TaskSchedule, after: datetime, limit: int, zone: Zone
+    label: str, occurrences: Iterator[Occurrence], zone: Zone
 ) -> Iterator[UpcomingOccurrence]:
-    for found in occurrences(schedule.compiled, after, limit=limit):
+    for found in occurrences:
         yield UpcomingOccurrence(
             task=label,
             at=found.at.astimezone(zone.tz),
             due_at=found.due_at.astimezone(zone.tz),
             timezone=zone.name,
-            note="; ".join(_notes(found)),
+            excluded_by=found.excluded_by,
+            moved_to=_shown(found.moved_to, zone),
+            moved_from=_shown(found.moved_from, zone),
+            note="; ".join(_notes(found, zone)),
         )
 
 
-def _notes(found: Occurrence) -> Iterator[str]:
+def _shown(instant: datetime | None, zone: Zone) -> datetime | None:
+    return None if instant is None else instant.astimezone(zone.tz)
+
+
+def _notes(found: Occurrence, zone: Zone) -> Iterator[str]:
     if found.shifted:
         yield f"{found.local_at:%H:%M} does not exist that day"
     if found.repeated:
         yield f"{found.local_at:%H:%M} happens twice: the {'second' if found.fold else 'first'}"
-    if found.due_at != found.at:
+    if found.excluded_by is not None:
+        moves = f", moves to {_moment(found.moved_to, zone)}" if found.moved_to else ""
+        yield f"excluded by {found.excluded_by}{moves}"
+    if found.moved_from is not None:
+        yield f"moved from {_moment(found.moved_from, zone)}"
+    if found.due_at != found.at and found.excluded_by is None:
         yield f"begins {(found.due_at - found.at).total_seconds():.1f} s later"
+
+
+def _moment(instant: datetime, zone: Zone) -> str:
+    return f"{instant.astimezone(zone.tz):%a %Y-%m-%d %H:%M}"

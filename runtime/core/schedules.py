@@ -2,15 +2,26 @@
 
 Anchors are written or fixed, never "now": a schedule without `start` counts from `EPOCH`, so the same spec gives the same
 occurrences on every machine and after every restart.
+
+There are two readings of the row. To decide what time has reached, every occurrence counts, those that a calendar
+excludes too: they are recorded as skipped. To tell when a task runs, only those count that run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any, Final
+from datetime import date, datetime, timedelta
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
 
+from runtime.core.anchors import EPOCH, fixed_start
+from runtime.core.calendar.admission import Admission, Named
+from runtime.core.calendar.compilation import CompiledCalendar, compile_calendar
+from runtime.core.calendar.moving import Sifted
+from runtime.core.condition import describe_condition
 from runtime.core.program import task_label
 from runtime.core.recurrence import (
     AtTrigger,
@@ -24,22 +35,29 @@ from runtime.core.recurrence import (
     describe,
     occurrences,
 )
+from runtime.core.recurrence.sources import BEGINNING
 from runtime.core.recurrence.zone import load_zone
 from runtime.errors import ScheduleError
 from schemas.durations import parse_duration
 
-EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Where schedules without a `start` count from: 1 January 2000, 00:00, UTC or local as the kind has it."""
-
 TIME_KINDS: Final = ("rrule", "cron", "every", "at")
+
+
+MOVED_A_DAY: Final = 48
+"""A schedule that moves what is excluded fires no more often than this: what it missed, its next occurrence makes up for."""
+
+Calendars: TypeAlias = Mapping[str, CompiledCalendar]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSchedule:
-    """The time-driven schedules of a task, united: each instant occurs once, however many schedules name it."""
+    """The time-driven schedules of a task, united: each instant occurs once, however many schedules name it.
+
+    Where one schedule runs at an instant that another's calendar excludes, it runs.
+    """
 
     triggers: tuple[Trigger, ...]
-    compiled: tuple[Compiled, ...]
+    parts: tuple[Compiled | Sifted, ...]
     others: tuple[str, ...]
 
     @property
@@ -49,20 +67,48 @@ class TaskSchedule:
         return next((zone for zone in zones if zone), None)
 
     def next_after(self, instant: datetime) -> Occurrence | None:
-        """The first occurrence strictly after an aware instant."""
-        return next(iter(self.upcoming(instant, 1)), None)
+        """The first occurrence strictly after an aware instant, be it excluded or not."""
+        return next(self.following(instant), None)
 
     def upcoming(self, after: datetime, limit: int) -> list[Occurrence]:
-        """At most `limit` occurrences strictly after an instant, in order."""
-        return list(occurrences(self.compiled, after, limit=limit))
+        """At most `limit` occurrences strictly after an instant, in order, those that are excluded too."""
+        return list(islice(self.following(after), limit))
+
+    def following(self, after: datetime) -> Iterator[Occurrence]:
+        """All occurrences strictly after an instant, in order, lazily, those that are excluded too."""
+        return _united([part.following(after) for part in self.parts])
+
+    def next_running(self, instant: datetime) -> Occurrence | None:
+        """The first occurrence strictly after an aware instant that runs."""
+        return next(self.running(instant), None)
+
+    def running(self, after: datetime) -> Iterator[Occurrence]:
+        """The occurrences strictly after an instant that run, in order, lazily."""
+        return _united(
+            [
+                part.running(after) if isinstance(part, Sifted) else part.following(after)
+                for part in self.parts
+            ]
+        )
 
     def count_between(self, after: datetime, until: datetime, cap: int) -> int:
-        """How many occurrences lie after one instant and up to another, counted no further than `cap`."""
-        return sum(1 for _ in occurrences(self.compiled, after, until=until, limit=cap))
+        """How many runs lie after one instant and up to another, counted no further than `cap`."""
+        return sum(found.at <= until for found in islice(self.running(after), cap))
 
     def describe(self) -> str:
         """All schedules in plain words."""
         return "; ".join([*(describe(trigger) for trigger in self.triggers), *self.others])
+
+
+def _united(streams: Sequence[Iterator[Occurrence]]) -> Iterator[Occurrence]:
+    """Several rows as one; of several occurrences at an instant the first schedule's, but rather one that runs."""
+    if len(streams) == 1:
+        return streams[0]
+    merged = heapq.merge(*streams, key=attrgetter("at"))
+    return (
+        min(found, key=lambda one: one.excluded_by is not None)
+        for _, found in groupby(merged, key=attrgetter("at"))
+    )
 
 
 def compile_schedules(body: Mapping[str, Any]) -> TaskSchedule:
@@ -72,20 +118,57 @@ def compile_schedules(body: Mapping[str, Any]) -> TaskSchedule:
         ScheduleError: a schedule is not valid; its message says what is wrong.
     """
     seed = task_label(body["namespace"], body["name"])
-    triggers = tuple(
-        _trigger(schedule)
-        for schedule in body["schedule"]
-        if any(kind in schedule for kind in TIME_KINDS)
-    )
+    timed = [
+        schedule for schedule in body["schedule"] if any(kind in schedule for kind in TIME_KINDS)
+    ]
+    triggers = tuple(map(_trigger, timed))
+    calendars = {
+        label: compile_calendar(content) for label, content in body.get("calendars", {}).items()
+    }
     return TaskSchedule(
         triggers=triggers,
-        compiled=tuple(compile_trigger(trigger, seed=seed) for trigger in triggers),
+        parts=tuple(
+            _part(compile_trigger(trigger, seed=seed), schedule, calendars)
+            for trigger, schedule in zip(triggers, timed, strict=True)
+        ),
         others=tuple(
             _words(schedule)
             for schedule in body["schedule"]
             if not any(k in schedule for k in TIME_KINDS)
         ),
     )
+
+
+def _part(
+    compiled: Compiled, schedule: Mapping[str, Any], calendars: Calendars
+) -> Compiled | Sifted:
+    """A schedule with its calendars, if it has any."""
+    exclude, include = (
+        [Named(label, calendars[label]) for label in schedule.get(name, ())]
+        for name in ("exclude", "include")
+    )
+    if not exclude and not include:
+        return compiled
+    admission = Admission(exclude, include)
+    on_excluded = schedule["on_excluded"]
+    if on_excluded == "previous_included" and admission.has_hours:
+        raise ScheduleError(
+            "on_excluded: previous_included needs calendars of whole days, and one of these holds hours",
+            hint="use next_included, or a calendar without windows and timed events",
+            code="ORD607",
+        )
+    if on_excluded != "skip" and _is_frequent(compiled):
+        raise ScheduleError(
+            f"on_excluded: {on_excluded} is for schedules that fire at most {MOVED_A_DAY} times a day",
+            hint="leave it out: the next occurrence that is not excluded makes up for those before it",
+            code="ORD607",
+        )
+    return Sifted(compiled, admission, on_excluded, load_zone(schedule.get("timezone") or "UTC"))
+
+
+def _is_frequent(compiled: Compiled) -> bool:
+    first = list(occurrences((compiled,), BEGINNING, limit=MOVED_A_DAY + 1))
+    return len(first) > MOVED_A_DAY and first[-1].at - first[0].at < timedelta(days=1)
 
 
 def _trigger(schedule: Mapping[str, Any]) -> Trigger:
@@ -139,18 +222,7 @@ def _rule_start(schedule: Mapping[str, Any]) -> datetime:
     if start is not None:
         return start
     rules = schedule["rrule"]
-    for rule in [rules] if isinstance(rules, str) else rules:
-        parts = {
-            part.partition("=")[0].strip().upper(): part.partition("=")[2]
-            for part in rule.split(";")
-        }
-        if "COUNT" in parts or parts.get("INTERVAL", "1").strip() != "1" or schedule.get("count"):
-            raise ScheduleError(
-                "a rule with COUNT or INTERVAL counts from its start, and there is none",
-                hint="add start: with the local date and time of the first occurrence",
-                code="ORD603",
-            )
-    return EPOCH.replace(tzinfo=None)
+    return fixed_start([rules] if isinstance(rules, str) else rules, schedule.get("count"))
 
 
 def _moments(texts: Iterable[str] | Sequence[str]) -> tuple[datetime, ...]:
@@ -177,6 +249,5 @@ def _words(schedule: Mapping[str, Any]) -> str:
     if "event" in schedule:
         return f"on event {schedule['event']}"
     if "condition" in schedule:
-        poll = schedule["condition"]
-        return f"when {poll['uses']} answers {poll['when']}, asked every {poll['every']}"
+        return describe_condition(schedule["condition"])
     return "when somebody asks"

@@ -51,7 +51,7 @@ class Compiled:
         last: datetime | None = None
         for occurrence in streams[0] if len(streams) == 1 else heapq.merge(*streams, key=order):
             if occurrence.at != last and not self._is_removed(occurrence):
-                yield self._due(occurrence)
+                yield self.due(occurrence)
             last = occurrence.at
 
     def between(self, after: datetime, until: datetime, limit: int) -> tuple[Occurrence, ...]:
@@ -63,7 +63,8 @@ class Compiled:
             bool(self._removed_days) and occurrence.local_at.date() in self._removed_days
         )
 
-    def _due(self, occurrence: Occurrence) -> Occurrence:
+    def due(self, occurrence: Occurrence) -> Occurrence:
+        """The occurrence with the jitter of its nominal instant."""
         reach = self.trigger.jitter // _MILLISECOND
         if not reach:
             return occurrence

@@ -1,0 +1,140 @@
+"""The calendars of one schedule together: which instants they exclude, by the day or by the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from runtime.core.calendar.compilation import CompiledCalendar
+from runtime.core.calendar.regions import LAST, Region
+from runtime.core.recurrence.zone import epoch_seconds, from_epoch
+
+# Changes that a search for an included moment looks at; those of a year of windows and more.
+_LOOKED_AT: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A calendar with the name that people know it by."""
+
+    label: str
+    calendar: CompiledCalendar
+
+
+class Admission:
+    """What a schedule's `exclude` and `include` say of instants.
+
+    Args:
+        exclude: an instant that any of them covers is excluded.
+        include: with any of these, an instant that none of them covers is excluded.
+    """
+
+    __slots__ = ("_day_regions", "_exclude", "_include", "_regions", "has_hours")
+
+    def __init__(self, exclude: Sequence[Named], include: Sequence[Named]) -> None:
+        self._exclude = tuple(exclude)
+        self._include = tuple(include)
+        self.has_hours = any(named.calendar.hours for named in (*exclude, *include))
+        """Whether anything is excluded otherwise than by the day."""
+        self._regions = tuple(
+            region
+            for named in (*exclude, *include)
+            for region in (*named.calendar.days, *named.calendar.hours)
+        )
+        by_the_day = [*exclude, *(include if self._includes_days else ())]
+        self._day_regions = tuple(region for named in by_the_day for region in named.calendar.days)
+
+    @property
+    def _includes_days(self) -> bool:
+        """Whether what `include` leaves out is whole days."""
+        return bool(self._include) and not any(named.calendar.hours for named in self._include)
+
+    def excluded_by(self, at: datetime) -> str | None:
+        """The calendar that excludes an instant, of several the first; None if it may run."""
+        second = epoch_seconds(at)
+        for named in self._exclude:
+            if _covers((*named.calendar.days, *named.calendar.hours), second):
+                return named.label
+        if self._is_outside(second):
+            return ", ".join(named.label for named in self._include)
+        return None
+
+    def is_excluded(self, second: int) -> bool:
+        """Whether anything excludes a second."""
+        return self.is_excluded_by_day(second) or self.is_excluded_by_hours(second)
+
+    def is_excluded_by_day(self, second: int) -> bool:
+        """Whether a whole day that holds a second is excluded."""
+        return any(_covers(named.calendar.days, second) for named in self._exclude) or (
+            self._includes_days and self._is_outside(second)
+        )
+
+    def is_excluded_by_hours(self, second: int) -> bool:
+        """Whether a second is excluded otherwise than by the day."""
+        return any(_covers(named.calendar.hours, second) for named in self._exclude) or (
+            not self._includes_days and self._is_outside(second)
+        )
+
+    def patience(self, at: datetime) -> timedelta | None:
+        """How far an excluded instant may be put off; None if anything but windows that defer excludes it."""
+        second = epoch_seconds(at)
+        spans: list[timedelta] = []
+        for named in self._exclude:
+            calendar = named.calendar
+            if _covers((*calendar.days, *calendar.spans), second):
+                return None
+            if _covers(calendar.windows, second):
+                if calendar.defer is None:
+                    return None
+                spans.append(calendar.defer)
+        if self._is_outside(second):
+            deferring = [named.calendar.defer for named in self._include if named.calendar.defer]
+            if not deferring:
+                return None
+            spans.append(max(deferring))
+        return min(spans, default=None)
+
+    @property
+    def longest_patience(self) -> timedelta | None:
+        """What `patience` may be at most; None if nothing is ever put off."""
+        spans = (named.calendar.defer for named in (*self._exclude, *self._include))
+        return max(filter(None, spans), default=None)
+
+    def next_included(self, at: datetime, until: datetime) -> datetime | None:
+        """The first moment from an instant on, and not after `until`, that nothing excludes; the instant itself if it may run.
+
+        None also if it lies behind more changes than are looked at.
+        """
+        second, last = epoch_seconds(at), min(epoch_seconds(until), LAST - 1)
+        if not self.is_excluded(second):
+            return at
+        for _ in range(_LOOKED_AT):
+            second = min((region.steady_until(second) for region in self._regions), default=LAST)
+            if second > last:
+                return None
+            if not self.is_excluded(second):
+                return from_epoch(second)
+        return None
+
+    def first_day_excluded(self, begin: datetime, end: datetime) -> datetime | None:
+        """The first moment from `begin` to before `end` at which a whole day is excluded."""
+        if not self._day_regions:
+            return None
+        second, stop = epoch_seconds(begin), epoch_seconds(end)
+        while second < stop:
+            if self.is_excluded_by_day(second):
+                return from_epoch(second)
+            second = min(region.steady_until(second) for region in self._day_regions)
+        return None
+
+    def _is_outside(self, second: int) -> bool:
+        return bool(self._include) and not any(
+            _covers((*named.calendar.days, *named.calendar.hours), second)
+            for named in self._include
+        )
+
+
+def _covers(regions: Sequence[Region], second: int) -> bool:
+    return any(region.covers(second) for region in regions)
