@@ -135,11 +135,11 @@ def _event_rule(event: Mapping[str, Any], timezone: str) -> Compiled:
         start, timezone = start.astimezone(UTC).replace(tzinfo=None), "UTC"
     return compile_trigger(
         RRuleTrigger(
-            event.get("rrule") or _ONCE,
+            tuple(event.get("rrule") or [_ONCE]),
             timezone,
             start,
             rdate=(start, *map(_moment, event.get("rdate", []))),
-            exdate=tuple(map(_moment, event.get("exdate", []))),
+            exdate=tuple(map(_day_or_moment, event.get("exdate", []))),
         )
     )
 
@@ -147,6 +147,11 @@ def _event_rule(event: Mapping[str, Any], timezone: str) -> Compiled:
 def _moment(text: str) -> datetime:
     """A date and time; a date alone is its midnight."""
     return datetime.fromisoformat(text)
+
+
+def _day_or_moment(text: str) -> date | datetime:
+    """A date alone is the whole day."""
+    return date.fromisoformat(text) if len(text) == len("2026-12-25") else _moment(text)
 
 
 def _window(window: Mapping[str, Any]) -> Window:

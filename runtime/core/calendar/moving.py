@@ -34,9 +34,9 @@ _REACH: Final = timedelta(days=_REACH_DAYS)
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
 _INSTANT: Final = timedelta(microseconds=1)
-# So many excluded ones in a row, each behind another change of the calendars, and nothing that runs will come.
+# So many in a row that do not run and do not move, across changes of the calendars, and nothing that runs will come.
 _IN_VAIN: Final = 1_000
-# Passing over an occurrence is cheaper than looking the schedule up anew, up to so many.
+# Passing over an occurrence is cheaper than leaping over it, up to so many.
 _PASSED_OVER: Final = 20
 
 _Order: TypeAlias = tuple[datetime, int, timedelta]
@@ -74,42 +74,26 @@ class Sifted:
 
     def running(self, after: datetime) -> Iterator[Occurrence]:
         """What runs strictly after an aware instant, in order; it ends where nothing more will come."""
-        if self.on_excluded == "skip" and self.admission.longest_patience is None:
-            yield from self._unmoved(after)
-            return
+        begin: datetime | None = after
         in_vain = 0
-        for found in self.following(after):
-            if found.excluded_by is None:
-                in_vain = 0
-                yield found
-                continue
-            in_vain += 1
-            if in_vain == _IN_VAIN or (
-                in_vain == 1 and self.admission.next_included(found.at, END) is None
-            ):
-                return
-
-    def _unmoved(self, after: datetime) -> Iterator[Occurrence]:
-        """What runs where nothing moves, with leaps over what is excluded."""
-        resume: datetime | None = after
-        in_vain = 0
-        while resume is not None and in_vain < _IN_VAIN:
-            begin, resume = resume, None
-            included_at, passed = begin, 0
-            for found in self.compiled.following(begin):
-                if found.at >= included_at:
-                    ahead = self.admission.next_included(found.at, END)
-                    if ahead is None:
-                        return
-                    included_at, passed = ahead, 0
-                if found.at >= included_at:
-                    in_vain = 0
+        while begin is not None and in_vain < _IN_VAIN:
+            resume, passed = None, 0
+            for found in self.following(begin):
+                if found.excluded_by is None:
+                    in_vain = passed = 0
                     yield found
                     continue
-                in_vain, passed = in_vain + 1, passed + 1
-                if passed > _PASSED_OVER or in_vain == _IN_VAIN:
-                    resume = included_at - _INSTANT
+                passed += 1
+                in_vain += found.moved_to is None
+                if passed % _PASSED_OVER == 0 and found.moved_to is None:
+                    resume = self._leap(found.at)
                     break
+            begin = resume
+
+    def _leap(self, at: datetime) -> datetime | None:
+        """The instant before the next moment at which anything may run; None if there is none."""
+        ahead = self.admission.next_included(at, END)
+        return None if ahead is None else max(at, ahead - _INSTANT)
 
     def _in_order(self, begin: datetime) -> Iterator[Occurrence]:
         """All that comes of the occurrences after `begin`, sorted; complete only from some instant on."""
