@@ -212,6 +212,7 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
         clock=clock,
         bell=conditions,
         work=work,
+        turns=turns,
         config=config,
     )
     heart = Heart(pool, ground.registry, ground.runtime_id, clock)

@@ -45,6 +45,7 @@ from runtime.store.conditions import (
     settle_poll,
 )
 from runtime.store.pool import Pool
+from runtime.turns import Turns
 from runtime.wake import Bell, until_next
 
 _log = get_logger("poller")
@@ -73,6 +74,7 @@ class Poller:
         clock: Clock,
         bell: Bell,
         work: Bell,
+        turns: Turns,
         config: Config,
     ) -> None:
         self._runtime_id = runtime_id
@@ -82,6 +84,7 @@ class Poller:
         self._clock = clock
         self._bell = bell
         self._work = work
+        self._turns = turns
         self._config = config
         self._active: dict[asyncio.Task[None], PollClaim] = {}
 
@@ -150,20 +153,25 @@ class Poller:
 
     async def _ask(self, claim: PollClaim) -> None:
         answer = await self._answer(claim)
-        if isinstance(answer, Answered):
-            try:
-                queued = await settle_poll(self._pool, claim, answer, runtime_id=self._runtime_id)
-            except psycopg.DataError as error:
-                answer = CallError("ORD506", f"the database refused the answer: {error}")
-            else:
-                if queued is None:
-                    await release_poll(self._pool, claim)
-                elif queued:
-                    self._work.ring()
-                return
-        error = {name: text for name, text in asdict(answer).items() if text}
-        if not await fail_poll(self._pool, claim, error, next_poll(claim.every, claim.now)):
+        refused = await self._settle(claim, answer) if isinstance(answer, Answered) else answer
+        if refused is not None:
+            error = {name: text for name, text in asdict(refused).items() if text}
+            if not await fail_poll(self._pool, claim, error, next_poll(claim.every, claim.now)):
+                await release_poll(self._pool, claim)
+
+    async def _settle(self, claim: PollClaim, answered: Answered) -> CallError | None:
+        """Write an answer and do what comes after its commit; why not, if it cannot be written at all."""
+        try:
+            settled = await settle_poll(self._pool, claim, answered, runtime_id=self._runtime_id)
+        except psycopg.DataError as error:
+            return CallError("ORD506", f"the database refused the answer: {error}")
+        if not settled.is_written:
             await release_poll(self._pool, claim)
+        elif settled.fate == "begin":
+            self._work.ring()
+        elif settled.fate == "wait":
+            self._turns.pass_on([claim.task_uid])
+        return None
 
     async def _answer(self, claim: PollClaim) -> Answered | CallError:
         await self._catalogue.catch_up(claim.revision_id)

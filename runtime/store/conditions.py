@@ -13,7 +13,10 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from runtime.core.condition import Phase
-from runtime.store.pool import Pool, borrow, fetch_all
+from runtime.core.overlap import Fate, admission, fate_of
+from runtime.core.overlap import Standing as Meeting
+from runtime.core.program import start_deadline
+from runtime.store.pool import Connection, Pool, borrow, fetch_all
 from runtime.store.statements import statement
 
 
@@ -68,6 +71,19 @@ class Answered:
     event: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an answer.
+
+    Attributes:
+        is_written: false if nothing was, because the lease was lost or the task is not as it was.
+        fate: of the run that it starts; None if it starts none.
+    """
+
+    is_written: bool
+    fate: Fate | None = None
+
+
 def arm_conditions(
     connection: psycopg.Connection[TupleRow],
     task_uids: Sequence[int],
@@ -111,12 +127,9 @@ async def release_poll(pool: Pool, claim: PollClaim) -> None:
 
 async def settle_poll(
     pool: Pool, claim: PollClaim, answered: Answered, *, runtime_id: int
-) -> bool | None:
-    """Write what an answer does, whole or not at all.
-
-    Returns:
-        Whether a run was queued; None if nothing was written, because the lease was lost or the task is not as it was.
-    """
+) -> Settled:
+    """Write what an answer does, whole or not at all."""
+    deadline = start_deadline(claim.body)
     written = {
         **_fence(claim),
         "revision_id": claim.revision_id,
@@ -127,17 +140,32 @@ async def settle_poll(
         "answer": None if answered.answer is None else Jsonb(answered.answer),
         "run_id": answered.run_id,
         "occurrence_for": answered.occurrence_for,
-        "fires": answered.event is not None,
+        "start_until": None if deadline is None else answered.occurrence_for + deadline,
         "event": None if answered.event is None else Jsonb(answered.event),
     }
     async with borrow(pool) as connection, connection.transaction():
-        if answered.event is not None:
-            await connection.execute(
-                statement("keep_others_from_starting"), {"task_uid": claim.task_uid}
-            )
-        cursor = await connection.execute(statement("settle_poll"), written)
-        row = await cursor.fetchone()
-    return None if row is None else bool(row["queued"])
+        fate = None if answered.event is None else await _fate(connection, claim)
+        cursor = await connection.execute(statement("settle_poll"), written | {"fate": fate})
+        if await cursor.fetchone() is None:
+            # What was to make way for the run stays.
+            raise psycopg.Rollback
+        return Settled(True, fate)
+    return Settled(False)
+
+
+async def _fate(connection: Connection, claim: PollClaim) -> Fate:
+    """What becomes of the run that the transaction is about to make, as `runtime.store.backlog.let_in` has it."""
+    which = {"task_uid": claim.task_uid}
+    entry = admission(claim.body["overlap"])
+    if entry.beside:
+        await connection.execute(statement("lock_task_in_force"), which)
+        return "begin"
+    await connection.execute(statement("keep_others_from_starting"), which)
+    await connection.execute(statement("make_way"), which | {"replaces": entry.replaces})
+    cursor = await connection.execute(statement("read_standing"), which)
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - counts have a row
+    return fate_of(entry, Meeting(**row))
 
 
 async def fail_poll(

@@ -18,6 +18,7 @@ from runtime.poller import Poller
 from runtime.registry import Registry
 from runtime.store.pool import Pool
 from runtime.tools.definition import ServerDefinition
+from runtime.turns import Turns
 from runtime.wake import Bell
 from schemas.event import EVENTS
 from tests.support.clock import START, FakeClock
@@ -57,6 +58,7 @@ class Bench:
         self.pool = pool
         self.connection = connection
         self.clock = clock
+        self.turns = Turns(pool, clock, Bell(clock))
         self._database = database
         self._folder = folder
 
@@ -69,6 +71,7 @@ class Bench:
             clock=self.clock,
             bell=Bell(self.clock),
             work=Bell(self.clock),
+            turns=self.turns,
             config=Config(),
         )
 
@@ -352,6 +355,63 @@ async def test_a_task_that_may_not_overlap_skips_an_edge_while_a_run_of_it_is_ac
     EVENTS[kind].model_validate(data)
 
 
+async def test_a_run_waits_for_its_turn_where_the_task_lets_it(bench: Bench) -> None:
+    active = await queue_run(
+        bench.connection, await bench.watch({"edge": "level"}, overlap="queue_one")
+    )
+
+    await bench.minutes(bench.poller(Meter(level(4))), 2)
+    assert await bench.runs() == [
+        ("08:01", "queued", None),
+        ("08:02", "skipped", "overlap_queue_full"),
+    ]
+    waits = "select count(*) from ordinaut.backlog join ordinaut.run using (run_id) where trigger = 'condition'"
+    assert await bench.rows(waits) == [(1,)]
+    await bench.connection.execute(
+        "with over as (delete from ordinaut.due_work where run_id = %s)"
+        " update ordinaut.run set state = 'succeeded' where run_id = %s",
+        [active, active],
+    )
+    assert not await bench.turns.look()
+
+    assert await bench.rows(waits) == [(0,)]
+    assert await bench.rows(
+        "select count(*) from ordinaut.due_work join ordinaut.run using (run_id) where trigger = 'condition'"
+    ) == [(1,)]
+
+
+async def test_a_run_takes_the_place_of_an_active_one_where_the_task_says_so(bench: Bench) -> None:
+    active = await queue_run(
+        bench.connection, await bench.watch({}, overlap="cancel_running", start_deadline="10m")
+    )
+
+    await bench.minutes(bench.poller(Meter(level(4))))
+
+    assert await bench.runs() == [("08:01", "queued", None)]
+    assert await bench.rows("select state from ordinaut.run where run_id = %s", active) == [
+        ("cancelled",)
+    ]
+    assert await bench.rows("select start_until from ordinaut.due_work") == [
+        (START + timedelta(minutes=11),)
+    ]
+
+
+async def test_an_answer_that_is_not_written_takes_nobody_s_place(bench: Bench) -> None:
+    installed = await bench.watch({}, overlap="cancel_running")
+    active = await queue_run(bench.connection, installed)
+
+    async def paused_meanwhile(_: object) -> CallOutcome:
+        await paused(bench, installed)
+        return level(4)
+
+    await bench.minutes(bench.poller(Meter(paused_meanwhile)))
+
+    assert await bench.runs() == []
+    assert await bench.rows("select state from ordinaut.run where run_id = %s", active) == [
+        ("queued",)
+    ]
+
+
 async def test_several_conditions_of_a_task_are_asked_each_by_itself(bench: Bench) -> None:
     await bench.watch(
         {"every": "1m", "when": "result.level > `3`"},
@@ -385,10 +445,7 @@ async def test_two_runtimes_ask_once(bench: Bench) -> None:
 
 async def test_a_paused_task_is_not_asked_about(bench: Bench) -> None:
     installed = await bench.watch({})
-    await bench.connection.execute(
-        "insert into ordinaut.task_override (task_uid, kind, reason, actor) values (%s, 'pause', '', 'ada')",
-        [installed.uid],
-    )
+    await paused(bench, installed)
     meter = Meter(level(4))
     poller = bench.poller(meter)
 

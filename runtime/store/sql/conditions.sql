@@ -55,11 +55,11 @@ where task_uid = %(task_uid)s and digest = %(digest)s and lease_epoch = %(lease_
 
 -- name: settle_poll
 -- Everything that an answer does: what the condition remembers, when it is asked next, that it no longer fails, and the run
--- that it starts. Nothing at all where the lease was lost, the task changed or was paused meanwhile. Of a task that may
--- not overlap, `keep_others_from_starting` comes before in the same transaction.
+-- that it starts, if it has a fate: to begin, to wait for its turn, or the reason why it does not run. Nothing at all where
+-- the lease was lost, or the task changed or was paused meanwhile.
 -- Locks: the condition row.
 with held as materialized (
-    select c.task_uid, c.digest, c.position, p.body, p.revision_id, c.failing_since,
+    select c.task_uid, c.digest, c.position, p.revision_id, (p.body ->> 'priority')::smallint as lane, c.failing_since,
         p.body #>> array['schedule', c.position::text, 'condition', 'uses'] as uses,
         case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as task
     from ordinaut.condition c
@@ -76,29 +76,28 @@ with held as materialized (
         error = null, failing_since = null
     from held h
     where c.task_uid = h.task_uid and c.digest = h.digest
-), judged as materialized (
-    select h.task, h.task_uid, h.revision_id, (h.body ->> 'priority')::smallint as lane,
-        case when h.body ->> 'overlap' <> 'allow' and exists (
-            select from ordinaut.run r
-            where r.task_uid = h.task_uid and r.state in ('queued', 'running', 'waiting'))
-        then 'overlap' end as reason
-    from held h
-    where %(fires)s
 ), new_run as (
     insert into ordinaut.run
         (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, reason, event, decided_by,
          finished_at)
-    select %(run_id)s, task_uid, revision_id, 'condition', %(digest)s, %(occurrence_for)s, %(occurrence_for)s,
-        case when reason is null then 'queued' else 'skipped' end, reason, %(event)s, %(runtime_id)s,
-        case when reason is not null then ordinaut.now() end
-    from judged
+    select %(run_id)s, h.task_uid, h.revision_id, 'condition', h.digest, %(occurrence_for)s, %(occurrence_for)s,
+        case when f.runs then 'queued' else 'skipped' end, case when not f.runs then %(fate)s::text end, %(event)s,
+        %(runtime_id)s, case when not f.runs then ordinaut.now() end
+    from held h
+    cross join (select %(fate)s::text in ('begin', 'wait') as runs) f
+    where %(fate)s::text is not null
     on conflict (run_id) do nothing
-    returning run_id, task_uid, revision_id, state, reason
+    returning run_id, task_uid, revision_id, reason
 ), new_work as (
-    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, lane)
-    select n.run_id, n.task_uid, n.revision_id, ordinaut.now(), j.lane
-    from new_run n cross join judged j
-    where n.state = 'queued'
+    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, start_until, lane)
+    select n.run_id, n.task_uid, n.revision_id, ordinaut.now(), coalesce(%(start_until)s::timestamptz, 'infinity'), h.lane
+    from new_run n cross join held h
+    where %(fate)s::text = 'begin'
+), new_waiting as (
+    insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
+    select n.run_id, n.task_uid, n.revision_id, ordinaut.now(), coalesce(%(start_until)s::timestamptz, 'infinity'), h.lane
+    from new_run n cross join held h
+    where %(fate)s::text = 'wait'
 ), told as (
     insert into ordinaut.outbox (type, subject, run_id, data)
     select 'condition.recovered', h.task, null, jsonb_build_object(
@@ -106,13 +105,13 @@ with held as materialized (
     from held h
     where h.failing_since is not null
     union all
-    select 'run.skipped', j.task, n.run_id, jsonb_build_object(
-        'task', j.task, 'run_id', n.run_id, 'trigger', 'condition', 'occurrence_for', %(occurrence_for)s::timestamptz,
+    select 'run.skipped', h.task, n.run_id, jsonb_build_object(
+        'task', h.task, 'run_id', n.run_id, 'trigger', 'condition', 'occurrence_for', %(occurrence_for)s::timestamptz,
         'reason', n.reason)
-    from new_run n cross join judged j
-    where n.state = 'skipped'
+    from new_run n cross join held h
+    where n.reason is not null
 )
-select coalesce((select n.state = 'queued' from new_run n), false) as queued from held;
+select task_uid from held;
 
 -- name: fail_poll
 -- A poll without an answer: what the condition remembers stays, the reason is kept, and its first failure is told.
