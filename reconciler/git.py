@@ -58,46 +58,51 @@ class GitFacts:
 
 def read_git_facts(folder: Path) -> GitFacts | None:
     """The facts about the repository that holds `folder`, or None if there are none."""
-    head = _ask(folder, "rev-parse", "--show-toplevel", "HEAD^{commit}")
+    head = ask_text(folder, "rev-parse", "--show-toplevel", "HEAD^{commit}")
     if head is None:
         return None
     top, commit = head.splitlines()
-    author = _author(_ask(folder, "cat-file", "commit", commit) or "")
-    tree = _ask(folder, "rev-parse", "--verify", "--quiet", f"{commit}:./")
-    changed = _ask(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".")
-    branch = _ask(folder, "symbolic-ref", "--quiet", "--short", "HEAD")
-    origin = _ask(folder, "config", "--local", "--get", "remote.origin.url") or top
+    changed = ask_text(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    origin = ask_text(folder, "config", "--local", "--get", "remote.origin.url") or top
     return GitFacts(
         commit=commit,
-        tree=tree.strip() if tree else None,
-        branch=branch.strip() if branch else None,
+        tree=ask_text(folder, "rev-parse", "--verify", "--quiet", f"{commit}:./"),
+        branch=ask_text(folder, "symbolic-ref", "--quiet", "--short", "HEAD"),
         dirty=changed != "",
-        author=author,
-        repository=origin.strip()
-        .rstrip("/")
-        .removesuffix(".git")
-        .replace(":", "/")
-        .rpartition("/")[2],
+        author=author_of(folder, commit),
+        repository=origin.rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2],
     )
 
 
-def _author(commit: str) -> str:
-    """The author in the text of a commit object, without the time."""
-    found = re.search(r"^author (.*>)", commit, re.MULTILINE)
-    return found[1] if found else ""
+def ask_git(folder: Path, *question: str, sent: bytes = b"") -> bytes | None:
+    """git's answer to a question that is asked in a folder, or None if it has none.
 
-
-def _ask(folder: Path, *question: str) -> str | None:
-    """git's answer, or None if it has none."""
+    Args:
+        sent: what git reads before it answers.
+    """
     try:
         answer = subprocess.run(  # noqa: S603 - the command is ours, and what follows are its own words
             [*_GUARDED, *question],
             cwd=folder,
             env={**base_environment(), **_ENVIRONMENT},
+            input=sent,
             capture_output=True,
             timeout=_TIME_LIMIT_SECONDS,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.decode(errors="replace")
+    return answer.stdout
+
+
+def ask_text(folder: Path, *question: str) -> str | None:
+    """The same in words, without the last newline."""
+    answer = ask_git(folder, *question)
+    return None if answer is None else answer.decode(errors="replace").rstrip("\n")
+
+
+def author_of(folder: Path, commit: str) -> str:
+    """Who wrote a commit, as `Name <address>`, without the time."""
+    text = ask_text(folder, "cat-file", "commit", commit) or ""
+    found = re.search(r"^author (.*>)", text, re.MULTILINE)
+    return found[1] if found else ""
