@@ -7,11 +7,11 @@ what runs may begin at once is for `overlap` to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, islice
-from typing import Final, Literal, Protocol, assert_never
+from typing import Literal, Protocol, assert_never
 
 from runtime.core.recurrence import Occurrence
 
@@ -21,16 +21,13 @@ CatchUpPolicy = Literal["latest", "all", "skip"]
 ON_TIME = timedelta(seconds=60)
 # One firing decides at most so many occurrences; the rest is decided by the next, so that no backlog holds others up.
 BATCH = 1000
-# Normally one has come and the next is wanted; only after downtime more are asked for at once.
-_FIRST: Final = 2
-_MORE: Final = 256
 
 
 class Expansion(Protocol):
-    """A schedule that can be asked for its occurrences, excluded ones included."""
+    """A schedule that can be asked for its occurrences."""
 
-    def upcoming(self, after: datetime, limit: int) -> Sequence[Occurrence]:
-        """At most `limit` occurrences strictly after an instant, in order."""
+    def following(self, after: datetime) -> Iterator[Occurrence]:
+        """All occurrences strictly after an instant, in order, lazily, those that are excluded too."""
         ...
 
 
@@ -100,7 +97,7 @@ def decide(
     def has_come(occurrence: Occurrence) -> bool:
         return (occurrence.at if ahead else occurrence.due_at) <= now
 
-    stream = _stream(schedule, cursor_for)
+    stream = schedule.following(cursor_for)
     reached: list[Occurrence] = []
     upcoming = next(stream, None)
     while upcoming is not None and has_come(upcoming) and len(reached) < batch:
@@ -120,16 +117,6 @@ def decide(
         cursor_for=reached[-1].at if reached else cursor_for,
         upcoming=upcoming,
     )
-
-
-def _stream(schedule: Expansion, after: datetime) -> Iterator[Occurrence]:
-    """All occurrences after an instant, asked for a few at a time."""
-    limit = _FIRST
-    while found := schedule.upcoming(after, limit):
-        yield from found
-        if len(found) < limit:
-            return
-        after, limit = found[-1].at, _MORE
 
 
 def _allowance(rule: CatchUpRule) -> int:

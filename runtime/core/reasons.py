@@ -45,6 +45,10 @@ REASONS: Final[dict[str, Reason]] = {
         "another run of the task was active, and as many as may wait did so already",
         "overlap: queue_all lets more runs wait than queue_one",
     ),
+    "overlap_replaced": Reason(
+        "it was missed, and of runs that take each other's place only the latest runs",
+        "any other overlap than cancel_running lets catch_up: {policy: all} run each of them",
+    ),
     "paused": Reason(
         "the task was paused when its schedule was replaced",
         "`ordinaut resume` ends a pause; `ordinaut backfill` runs what it held back",

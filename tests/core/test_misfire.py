@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
@@ -25,12 +26,12 @@ class Hourly:
         self._jitter = jitter
         self._excluded = excluded
 
-    def upcoming(self, after: datetime, limit: int) -> list[Occurrence]:
-        first = (after - START) // HOUR + 1
-        instants = [START + n * HOUR for n in range(first, first + limit)]
-        return [
-            self._occurrence(at) for at in instants if self._until is None or at <= self._until
-        ]
+    def following(self, after: datetime) -> Iterator[Occurrence]:
+        for number in count((after - START) // HOUR + 1):
+            at = START + number * HOUR
+            if self._until is not None and at > self._until:
+                return
+            yield self._occurrence(at)
 
     def _occurrence(self, at: datetime) -> Occurrence:
         return Occurrence(
