@@ -12,6 +12,7 @@ OrdinautError
 │   └── ApplyLocked        another apply holds the lock
 ├── StoreError             PostgreSQL
 │   ├── DatabaseUnavailable
+│   ├── Unstorable         a value it cannot keep
 │   ├── SchemaMismatch     schema older or newer than the program
 │   └── LeaseLost          another runtime holds the run
 ├── BusError               Redis
@@ -155,6 +156,12 @@ class DatabaseUnavailable(StoreError):
     default_code = "ORD301"
     exit_code = EXIT_LOCKED
     retryable = True
+
+
+class Unstorable(StoreError):
+    """A value holds what PostgreSQL cannot keep."""
+
+    default_code = "ORD508"
 
 
 class SchemaMismatch(StoreError):

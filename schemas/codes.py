@@ -68,6 +68,7 @@ CODES: Final[dict[str, str]] = {
     "ORD505": "A step failed and its retries are used up.",
     "ORD506": "The value is too large to be kept.",
     "ORD507": "The run was begun again and again, and each time its runtime was lost.",
+    "ORD508": "The value holds a character that PostgreSQL cannot keep.",
     # 6xx: schedules
     "ORD601": "The schedule expression cannot be parsed.",
     "ORD602": "RFC 5545 or cron forbids this combination.",

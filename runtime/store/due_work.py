@@ -10,11 +10,14 @@ from uuid import UUID
 
 import orjson
 
+from runtime.core.storable import MAX_DEPTH, storable
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
 
 LANES = tuple(range(9, 0, -1))
 """One lane a priority, the highest first."""
+# A value of a step as deep as it may be, and the levels of the report around it.
+_REPORT_DEPTH = MAX_DEPTH + 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,16 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
 
 
 def _json(reports: Sequence[Report]) -> str:
-    return orjson.dumps(list(reports)).decode()
+    """As text that PostgreSQL takes. What it cannot keep is rare, so it is looked for in the whole, and only then in parts."""
+    try:
+        text = orjson.dumps(list(reports))
+    except TypeError:
+        # A lone surrogate, a large integer, or too many levels: an expression can make each of them.
+        text = b""
+    if not text or rb"\u0000" in text:
+        parts = [{name: getattr(report, name) for name in Report.__slots__} for report in reports]
+        text = orjson.dumps(storable(parts, _REPORT_DEPTH))
+    return text.decode()
 
 
 def _pairs(held: Sequence[tuple[UUID, int]]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from psycopg.types.json import Jsonb
 from runtime.core.identity import derive_run_id
 from runtime.core.overlap import Admission, Fate
 from runtime.core.program import start_deadline, task_label
-from runtime.errors import NotFound
+from runtime.core.storable import storable
+from runtime.errors import NotFound, Unstorable
 from runtime.store.backlog import let_in, release_turn
 from runtime.store.statements import statement
 from schemas.run import (
@@ -69,7 +70,11 @@ def create_manual_run(
     """Make a run of a task as it may be let in, and wake the runtimes; says what became of it.
 
     It exists only if it begins or waits for its turn.
+
+    Raises:
+        Unstorable: ORD508, for a parameter.
     """
+    _require_storable(params)
     trigger_key = uuid4().hex
     run_id = derive_run_id(task.uid, "manual", trigger_key, task.now)
     deadline = start_deadline(task.body)
@@ -93,6 +98,15 @@ def create_manual_run(
         release_turn(connection, task.uid)
     connection.execute(statement("wake"))
     return run_id, fate
+
+
+def _require_storable(params: Mapping[str, Any]) -> None:
+    for name, value in params.items():
+        if storable(value) != value:
+            raise Unstorable(
+                f"parameter {name} holds a NUL or half of a surrogate pair, which PostgreSQL cannot keep",
+                hint="leave the character out, or pass the text in another form, such as base64",
+            )
 
 
 def count_live_runtimes(connection: Connection) -> int:

@@ -21,9 +21,10 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from runtime.core.outcomes import CallError, CallOutcome, OutcomeClass
+from runtime.core.storable import storable_text
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.faults import Fault, read_fault
-from runtime.tools.normalise import Answer, Unacceptable, normalise, safe_text
+from runtime.tools.normalise import Answer, Unacceptable, normalise
 from runtime.tools.redact import Redactor
 
 URL_ELICITATION_REQUIRED: Final = -32042
@@ -86,7 +87,7 @@ class Call:
         return CallOutcome(
             kind,
             error=CallError(
-                code, self.redact(safe_text(message))[:_MESSAGE_CHARACTERS], self.last_words
+                code, self.redact(storable_text(message))[:_MESSAGE_CHARACTERS], self.last_words
             ),
             sent=sent,
             generation=self.generation,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from runtime.clock import Clock
+from runtime.core.storable import storable_text
 from runtime.errors import ToolServerError
 from runtime.tools import launch
 from runtime.tools.orphans import ServerRecords
@@ -55,7 +56,7 @@ class StderrTail(asyncio.Protocol):
 
     def text(self) -> str:
         """The end of what was written, secrets blotted out."""
-        shown = self._redact(self._tail.decode(errors="replace"))
+        shown = self._redact(storable_text(self._tail.decode(errors="replace")))
         if self._cut:
             # The cut may have gone through a secret, and half of one is not recognised.
             shown = shown[self._redact.longest :]

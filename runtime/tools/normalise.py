@@ -18,18 +18,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 from runtime.core.outcomes import CallError
+from runtime.core.storable import LARGEST_INTEGER, MAX_DEPTH, SMALLEST_INTEGER, storable_text
 from runtime.tools.redact import Redactor
-
-MAX_DEPTH: Final = 200
-_SMALLEST: Final = -(2**63)
-_LARGEST: Final = 2**64 - 1
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 class Unacceptable(Exception):
@@ -93,25 +88,20 @@ def normalise(value: object, *, limit: int, redact: Redactor) -> tuple[Any, int]
     return safe, size
 
 
-def safe_text(text: str) -> str:
-    """The text without what `jsonb` and terminals cannot take: NUL and lone surrogates become U+FFFD."""
-    return _UNSTORABLE.sub("\ufffd", text)
-
-
 def _safe(value: object, redact: Redactor, depth: int) -> Any:
     if depth == 0:
         raise Unacceptable("ORD407", f"the result is nested more than {MAX_DEPTH} levels deep")
     match value:
         case str():
-            return redact(safe_text(value))
+            return redact(storable_text(value))
         case Mapping():
             return {
-                redact(safe_text(str(key))): _safe(item, redact, depth - 1)
+                redact(storable_text(str(key))): _safe(item, redact, depth - 1)
                 for key, item in value.items()
             }
         case list() | tuple():
             return [_safe(item, redact, depth - 1) for item in value]
-        case int() if not _SMALLEST <= value <= _LARGEST:
+        case int() if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
             raise Unacceptable("ORD407", "the result holds an integer of more than 64 bits")
         case float() if not math.isfinite(value):
             raise Unacceptable("ORD407", f"the result holds {value}, which is not a JSON number")

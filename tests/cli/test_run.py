@@ -96,6 +96,15 @@ def test_parameters_are_json_or_text(cli: Cli, rows: psycopg.Connection, task: T
     assert row["params"] == {"city": "Cluj=Napoca", "days": [1, 2]}
 
 
+def test_a_parameter_that_cannot_be_kept_is_refused(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    answer = cli("run", "briefing", "--param", r'city={"name": "\u0000"}')
+
+    assert (answer.status, answer.stdout, stored(rows)) == (1, "", [])
+    assert "error ORD508: parameter city holds a NUL" in answer.stderr
+
+
 def test_json_prints_the_whole_run(cli: Cli, task: TaskRow) -> None:
     run = RunReport.model_validate(cli("run", "briefing", "--json").json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -42,7 +43,12 @@ async def recorder(pool: Pool, clock: FakeClock) -> AsyncIterator[Recorder]:
 
 
 def report(
-    claim: Claim, output: Any = None, *, epoch: int | None = None, move: Any = "finish"
+    claim: Claim,
+    output: Any = None,
+    *,
+    epoch: int | None = None,
+    move: Any = "finish",
+    state: str = "succeeded",
 ) -> Report:
     result = {
         "step": "x", "attempt": 1, "outcome": "ok", "uses": "a.b", "output": output, "seconds": 0.0,
@@ -53,7 +59,7 @@ def report(
         lease_epoch=claim.lease_epoch if epoch is None else epoch,
         task="briefing",
         move=move,
-        state=None if move == "keep" else "succeeded",
+        state=None if move == "keep" else state,
         results=[result],
     )
 
@@ -107,7 +113,7 @@ async def test_a_report_the_database_refuses_fails_alone(
 ) -> None:
     answers = await asyncio.gather(
         *(
-            recorder.record(report(claim, "\x00" if n == 1 else "fine"))
+            recorder.record(report(claim, state="unheard of" if n == 1 else "succeeded"))
             for n, claim in enumerate(claims)
         ),
         return_exceptions=True,
@@ -121,6 +127,24 @@ async def test_a_report_the_database_refuses_fails_alone(
         type(None),
     ]
     assert (await outcomes(connection)).count(("succeeded",)) == 4
+
+
+async def test_what_the_database_cannot_keep_is_made_so_that_it_can(
+    recorder: Recorder, claims: list[Claim], connection: psycopg.AsyncConnection
+) -> None:
+    deep: Any = "bottom"
+    for _ in range(600):
+        deep = [deep]
+    outputs = ["a\0b", {"\ud800": 10**30}, deep, 7, r"\u0000"]
+
+    await asyncio.gather(*map(recorder.record, map(report, claims, outputs)))
+
+    cursor = await connection.execute(
+        "select output from ordinaut.step_result join ordinaut.run using (run_id) order by trigger_key"
+    )
+    first, second, third, *others = [output for (output,) in await cursor.fetchall()]
+    assert (first, second, others) == ("a\ufffdb", {"\ufffd": "1" + 30 * "0"}, [7, r"\u0000"])
+    assert json.dumps(third).strip("[]") == '"\\u2026"'
 
 
 async def test_a_report_waits_for_a_database_that_comes_back(

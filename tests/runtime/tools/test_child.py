@@ -189,9 +189,9 @@ def test_the_end_of_stderr_is_kept_without_any_part_of_a_secret() -> None:
 
 def test_a_short_stderr_is_kept_whole() -> None:
     tail = StderrTail(Redactor(["secret"]))
-    tail.data_received(b"a secret \xff here\n")
+    tail.data_received(b"a secret \xff \0 here\n")
 
-    assert tail.text() == "a [redacted] \ufffd here"
+    assert tail.text() == "a [redacted] \ufffd \ufffd here"
 
 
 LEFT = """
