@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from runtime.core.recurrence.rule import parse_rule
 from runtime.errors import ScheduleError
 
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -16,14 +17,11 @@ def fixed_start(rules: Sequence[str], count: int | None = None) -> datetime:
     """The local time that rules without a start of their own count from.
 
     Raises:
-        ScheduleError: `ORD603`, a rule means something else for every start.
+        ScheduleError: `ORD603`, a rule means something else for every start; or what `parse_rule` raises.
     """
-    for rule in rules:
-        parts = {
-            part.partition("=")[0].strip().upper(): part.partition("=")[2]
-            for part in rule.split(";")
-        }
-        if "COUNT" in parts or parts.get("INTERVAL", "1").strip() != "1" or count:
+    for text in rules:
+        rule = parse_rule(text, count=count)
+        if rule.count is not None or rule.interval > 1:
             raise ScheduleError(
                 "a rule with COUNT or INTERVAL counts from its start, and there is none",
                 hint="add start: with the local date and time of the first occurrence",

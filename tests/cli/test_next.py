@@ -159,6 +159,51 @@ def test_a_broken_neighbour_does_not_matter_to_one_file(alone: Cli, specs: Path)
 
 
 @pytest.mark.parametrize(
+    "rule",
+    [
+        "'RRULE:FREQ=DAILY;BYHOUR=8;BYMINUTE=30'",
+        "'rrule:freq=daily;byhour=8;byminute=30'",
+        "'RRULE: FREQ=DAILY;BYHOUR=8;BYMINUTE=30;'",
+        '"FREQ=DAILY;BYHOUR=8;BYMINUTE=30\\n"',
+        "[FREQ=DAILY;BYHOUR=8;BYMINUTE=30]",
+    ],
+)
+def test_rules_as_other_programs_write_them_are_understood(
+    alone: Cli, specs: Path, rule: str
+) -> None:
+    (specs / "noon.yaml").write_text(task("noon", f"{{rrule: {rule}, timezone: Europe/Rome}}"))
+
+    assert found(alone, "noon", "--from", "2026-01-05", "-n", "1") == [
+        ("noon", "2026-01-05T08:30:00+01:00")
+    ]
+
+
+def test_a_pasted_block_of_lines_is_refused_with_the_fields_to_write(
+    alone: Cli, specs: Path
+) -> None:
+    lines = (
+        '"DTSTART;TZID=America/New_York:19970902T090000\\n'
+        'RRULE:FREQ=DAILY;COUNT=4\\nEXDATE;TZID=America/New_York:19970903T090000"'
+    )
+    (specs / "noon.yaml").write_text(task("noon", f"{{rrule: {lines}, timezone: UTC}}"))
+
+    refused = alone("next", "specs/noon.yaml")
+
+    assert refused.status == 1
+    assert "error ORD601: DTSTART is not part of a rule" in refused.stderr
+    # What it says works as it stands.
+    names = ("rrule:", "timezone:", "start:", "exdate:")
+    told = [line.strip() for line in refused.stderr.splitlines() if line.strip().startswith(names)]
+    schedule = "".join(f"\n  {field}" for field in told)
+    (specs / "noon.yaml").write_text(task("noon", "SCHEDULE").replace("SCHEDULE", schedule))
+    assert found(alone, "noon", "--from", "1997-09-01", "-n", "9") == [
+        ("noon", "1997-09-02T09:00:00-04:00"),
+        ("noon", "1997-09-04T09:00:00-04:00"),
+        ("noon", "1997-09-05T09:00:00-04:00"),
+    ]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--from", "soon"), "'soon' is not ISO 8601"),

@@ -111,3 +111,34 @@ def test_the_zone_people_read_it_in_is_the_first_one_named() -> None:
         body({"every": "1h"}, {"cron": "0 9 * * *", "timezone": "Asia/Tokyo"})
     )
     assert both.timezone == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "RRULE:INTERVAL=2;FREQ=DAILY",
+        "rrule:freq=daily;interval=2",
+        "RRULE: COUNT=3;FREQ=DAILY",
+        "FREQ=WEEKLY;interval=02",
+    ],
+)
+def test_a_rule_that_counts_needs_a_start_however_it_is_written(rule: str) -> None:
+    with pytest.raises(ScheduleError, match="counts from its start") as caught:
+        compile_schedules(body({"rrule": rule, "timezone": "UTC"}))
+
+    assert caught.value.code == "ORD603"
+
+
+def test_a_written_interval_of_one_needs_no_start() -> None:
+    rule = {"rrule": "RRULE:FREQ=DAILY;INTERVAL=01;", "timezone": "UTC"}
+
+    assert upcoming(rule, limit=1) == ["Mon 05 00:00"]
+
+
+def test_a_pasted_start_is_told_before_a_missing_one() -> None:
+    pasted = "DTSTART:20260105T083000\nRRULE:FREQ=DAILY;COUNT=3"
+
+    with pytest.raises(ScheduleError, match="DTSTART is not part of a rule") as caught:
+        compile_schedules(body({"rrule": pasted, "timezone": "UTC"}))
+
+    assert "start: 2026-01-05T08:30" in caught.value.hint
