@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime
 
 from schemas.base import Model
+from schemas.event import Failure
 from schemas.override import Pause
 from schemas.run import RunState
 
@@ -81,6 +83,27 @@ class RuntimeStatus(Model):
     """Whether it said so within three heartbeats."""
 
 
+class ConditionStatus(Model):
+    """A condition of a task, and what it remembers."""
+
+    condition: int
+    """Where it stands among the task's schedules, from 0."""
+    uses: str
+    """The tool it asks."""
+    phase: Literal["armed", "spent", "released"]
+    """Armed: it may fire. Spent: it fired, and waits to be rearmed. Released: it was rearmed while it was still met."""
+    met_since: AwareDatetime | None = None
+    """Since when every answer has met it; none if the last one did not."""
+    next_poll_at: AwareDatetime
+    """When the tool is asked next; while it is being asked, when that is given up for lost."""
+    polled_at: AwareDatetime | None = None
+    """When it was last asked."""
+    failing_since: AwareDatetime | None = None
+    """Since when no answer could be judged."""
+    error: Failure | None = None
+    """Why the last one could not."""
+
+
 class TaskStatus(Model):
     """A task in force."""
 
@@ -104,6 +127,8 @@ class TaskStatus(Model):
     """Where that stands."""
     last_for: AwareDatetime | None = None
     """The occurrence it stands for."""
+    conditions: tuple[ConditionStatus, ...] = ()
+    """Its conditions."""
 
 
 class QueueStatus(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import click
 
@@ -166,15 +167,28 @@ def _pause(task: TaskStatus, found: Status) -> tuple[str, ...]:
 
 
 def _task(task: TaskStatus, found: Status) -> tuple[str, ...]:
-    zone = zone_of(task.timezone)
-    if task.paused_at is not None:
-        upcoming, distance = "paused", relative_time(task.paused_at, found.now, units=1)
-    elif task.next_due_at is None or task.next_for is None:
-        upcoming, distance = dim("not by time"), ""
-    else:
-        upcoming = brief_time(task.next_for, zone, found.now)
-        distance = relative_time(task.next_due_at, found.now, units=1)
+    upcoming, distance = _upcoming(task, found)
     if task.last_run_id is None or task.last_state is None or task.last_for is None:
         return task.task, upcoming, distance, dim("never"), ""
     last = f"{short_id(task.last_run_id)} {colour_state(task.last_state)}"
     return task.task, upcoming, distance, last, relative_time(task.last_for, found.now, units=1)
+
+
+def _upcoming(task: TaskStatus, found: Status) -> tuple[str, str]:
+    """What is next, and how far it is."""
+
+    def distance(instant: datetime) -> str:
+        return relative_time(instant, found.now, units=1)
+
+    zone = zone_of(task.timezone)
+    failing = [one.failing_since for one in task.conditions if one.failing_since is not None]
+    if task.paused_at is not None:
+        return "paused", distance(task.paused_at)
+    if failing:
+        return click.style("no answer", fg="red"), distance(min(failing))
+    if task.next_due_at is not None and task.next_for is not None:
+        return brief_time(task.next_for, zone, found.now), distance(task.next_due_at)
+    if task.conditions:
+        asked_at = min(one.next_poll_at for one in task.conditions)
+        return f"asks {brief_time(asked_at, zone, found.now)}", distance(asked_at)
+    return dim("not by time"), ""

@@ -14,11 +14,13 @@ from redis import Redis
 from migrations import migrations
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import EXIT_LOCKED
+from schemas.event import Failure
 from schemas.override import Pause
-from schemas.status import Status
+from schemas.status import ConditionStatus, Status
 from tests.support.cli import Cli
 from tests.support.factories import (
     NOON,
+    insert_condition,
     insert_due_work,
     insert_event,
     insert_revision,
@@ -101,6 +103,55 @@ def test_the_screen_shows_tasks_by_their_next_fire(cli: Cli, rows: psycopg.Conne
     assert "succeeded" in screen
     assert "not by time" in screen
     assert "never" in screen
+
+
+ASKED = {"condition": {"uses": "meter.read", "every": "5m", "when": "result.level > `3`"}}
+
+
+def test_a_task_with_a_condition_shows_when_its_tool_is_asked(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    insert_condition(
+        rows,
+        insert_task(rows, "watch", schedule=ASKED),
+        next_poll_at=NOON.replace(year=2125),
+        polled_at=NOON,
+        met_since=NOON,
+        phase="spent",
+    )
+
+    status = Status.model_validate(cli("status", "--json").json)
+    lines = cli("status").lines
+
+    [task] = status.tasks
+    assert task.conditions == (
+        ConditionStatus(
+            condition=0,
+            uses="meter.read",
+            phase="spent",
+            met_since=NOON,
+            next_poll_at=NOON.replace(year=2125),
+            polled_at=NOON,
+        ),
+    )
+    [line] = [line for line in lines if line.startswith("watch")]
+    assert re.split(r" {2,}", line)[:2] == ["watch", "asks 05 Jan 2125 12:00 +00:00"]
+
+
+def test_a_condition_that_gets_no_answer_is_pointed_out(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    error = {"code": "ORD401", "message": "it does not start"}
+    watch = insert_task(rows, "watch", schedule=[ASKED, {"manual": True}, ASKED])
+    insert_condition(rows, watch)
+    insert_condition(rows, watch, position=2, error=error, failing_since=NOON)
+
+    status = Status.model_validate(cli("status", "--json").json)
+
+    [task] = status.tasks
+    assert [one.error for one in task.conditions] == [None, Failure(**error)]
+    [line] = [line for line in cli("status").lines if line.startswith("watch")]
+    assert re.match(r"watch +no answer +\S+ \S+ ago +never", line)
 
 
 def test_tasks_beyond_the_limit_are_counted(cli: Cli, rows: psycopg.Connection) -> None:

@@ -111,6 +111,21 @@ def insert_schedule(
     _insert(connection, "schedule", row)
 
 
+def insert_condition(
+    connection: psycopg.Connection, task: TaskRow, *, position: int = 0, **columns: Any
+) -> None:
+    """What a condition of the task remembers; it has not been asked yet."""
+    row = {
+        "task_uid": task.uid,
+        "digest": f"{position:064}",
+        "position": position,
+        "every": timedelta(minutes=5),
+        "next_poll_at": NOON,
+        **columns,
+    }
+    _insert(connection, "condition", row)
+
+
 def insert_run(
     connection: psycopg.Connection,
     task: TaskRow,

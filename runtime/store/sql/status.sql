@@ -40,7 +40,7 @@ from (select occurred_at from ordinaut.outbox order by outbox_id limit 100000) w
 select p.namespace, p.name, p.project, s.next_for, s.next_due_at,
     coalesce(s.paused_at, o.created_at) as paused_at, o.actor, o.reason, o.until,
     jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone,
-    l.run_id as last_run_id, l.state as last_state, l.occurrence_for as last_for,
+    l.run_id as last_run_id, l.state as last_state, l.occurrence_for as last_for, k.conditions,
     count(*) over () as total
 from ordinaut.spec p
 left join ordinaut.schedule s on s.task_uid = p.uid
@@ -48,6 +48,13 @@ left join ordinaut.task_override o on o.task_uid = p.uid and o.kind = 'pause' an
 left join lateral (
     select r.run_id, r.state, r.occurrence_for
     from ordinaut.run r where r.task_uid = p.uid order by r.run_id desc limit 1) l on true
+cross join lateral (
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'condition', c.position,
+        'uses', p.body #>> array['schedule', c.position::text, 'condition', 'uses'],
+        'phase', c.phase, 'met_since', c.met_since, 'next_poll_at', c.next_poll_at, 'polled_at', c.polled_at,
+        'failing_since', c.failing_since, 'error', c.error) order by c.position), '[]') as conditions
+    from ordinaut.condition c where c.task_uid = p.uid) k
 where p.kind = 'Task' and p.retired_at is null
 order by coalesce(s.paused_at, o.created_at) is not null, s.next_due_at nulls last, p.namespace, p.name
 limit %(limit)s;
