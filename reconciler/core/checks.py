@@ -15,7 +15,7 @@ from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.params import argument_problems, schema_problems
 from reconciler.core.references import Names, references, refusal, steps_of, tool_uses
-from reconciler.core.suggest import did_you_mean
+from reconciler.core.suggest import did_you_mean, nearest
 from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
 from reconciler.core.timing import time_problems
@@ -28,6 +28,8 @@ from schemas.spec import BUILTIN_SERVERS, BUILTIN_TOOLS
 from schemas.task import Task
 from schemas.tool_server import ToolServer
 
+# The names of one server's tools are alike: only a slip of the pen is taken for another tool.
+_MISSPELT: Final = 0.9
 _REPEATS_DO_HARM: Final = ("once", "transactional")
 
 
@@ -123,19 +125,26 @@ def tool_problems(entry: Entry, world: World) -> Iterator[Problem]:
         resolved = world.names.server(address, namespace)
         if resolved is None:
             continue
-        yield from _filter_problems(entry, path, address, resolved, world)
-        if agent is not None and (pattern := refusal(agent, resolved)) is not None:
+        missing = tuple(_filter_problems(entry, path, address, resolved, world))
+        yield from missing
+        if not missing and agent is not None and (pattern := refusal(agent, resolved)) is not None:
             message = (
                 f"the agent {agent.name} is denied `{resolved}` by `{pattern}`"
                 if pattern
                 else f"no scope of the agent {agent.name} allows `{resolved}`"
             )
             hint = (
-                f"add `{resolved}` to its scopes"
-                if not pattern
-                else "use another tool, or change `deny`"
+                "use another tool, or change `deny`" if pattern else _scope_hint(agent, resolved)
             )
             yield from entry.problem(path, "ORD409", message, hint)
+
+
+def _scope_hint(agent: Agent, address: str) -> str:
+    """A scope that names one tool names it right; the tools of servers are not known here."""
+    add = f"add `{address}` to its scopes"
+    named = [scope for scope in agent.scopes if not set("*?[") & set(scope)]
+    meant = nearest(address, named, _MISSPELT)
+    return f"did you mean `{meant}`? Otherwise {add}" if meant else add
 
 
 def _calls(entry: Entry, world: World) -> Iterator[tuple[Path, str, str]]:

@@ -59,7 +59,7 @@ class ToolInfo:
             problems = [f"the tool's input schema cannot be used: {error}"]
         except (TypeError, ValueError, RecursionError) as error:
             problems = [f"not JSON: {error}"]
-        return self._error("ORD403", "does not take these arguments", problems)
+        return self._error("ORD403", "cannot be called like this", problems)
 
     def result_error(self, structured: object, *, given: bool) -> CallError | None:
         """Why this structured result breaks the tool's output schema (ORD407), or None.

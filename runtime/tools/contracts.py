@@ -269,6 +269,9 @@ def _unknown(name: str, names: frozenset[str]) -> str:
 def _sentence(error: ValidationError) -> str:
     deepest = best_match([error]) or error
     where = ".".join(str(step) for step in deepest.absolute_path)
+    if deepest.validator == "required":
+        name = deepest.message.removesuffix(" is a required property").strip("'\"")
+        return f"{_short(f'{where}.{name}' if where else name)} is missing"
     return f"{where}: {_short(deepest.message)}" if where else _short(deepest.message)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final, NoReturn
 from runtime.core.expressions.context import Reference, merge_references, path_text
 from runtime.core.expressions.functions import complaint_about_call
 from runtime.core.expressions.paths import Path, close_match
-from runtime.core.expressions.scan import span_of
+from runtime.core.expressions.scan import raw_string, span_of
 from runtime.core.expressions.syntax import POSTFIX, Node
 from runtime.core.expressions.times import check_format, zone_named
 from runtime.errors import ExpressionError
@@ -206,10 +206,10 @@ def _root_hint(root: str, text: str, roots: Iterable[str]) -> str:
     if root in {"true", "false", "null"}:
         return f"write `{root}` between backticks"
     if json.dumps(root) in text:
-        return f"double quotes name a field; text is written in single quotes: '{root}'"
+        return f"double quotes name a field; text is written in single quotes: {raw_string(root)}"
     if close := close_match(root, roots):
         return f"did you mean {close}?"
-    return f"a step's result is steps.{root}, a parameter params.{root}, and text is '{root}'"
+    return f"a step's result is steps.{root}, a parameter params.{root}, and text is {raw_string(root)}"
 
 
 def _check_time_literals(arguments: list[Any]) -> None:

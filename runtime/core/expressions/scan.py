@@ -59,6 +59,11 @@ def split(text: str) -> tuple[str | Hole, ...]:
     return tuple(pieces)
 
 
+def raw_string(text: str) -> str:
+    """The expression whose value is this text."""
+    return "'" + text.replace("'", r"\'") + "'"
+
+
 def escape(literal: str) -> str:
     """Text that a template renders as `literal`."""
     return literal.replace("${", "$${")

@@ -11,7 +11,7 @@ from jmespath.exceptions import IncompleteExpressionError, LexerError, ParseErro
 from jmespath.parser import Parser
 
 from runtime.core.expressions.functions import refuse_constant
-from runtime.core.expressions.scan import QUOTED, original_offset, quote_spans
+from runtime.core.expressions.scan import QUOTED, original_offset, quote_spans, raw_string
 from runtime.errors import ExpressionError
 
 LONGEST_EXPRESSION: Final = 4096
@@ -104,7 +104,7 @@ def _check_literal(text: str, position: int) -> None:
     except ValueError:
         raise ExpressionError(
             f"`{text[:40]}` is not JSON",
-            hint=f"text is written in single quotes: '{text[:40].strip()}'",
+            hint=f"text is written in single quotes: {raw_string(text[:40].strip())}",
             position=position,
         ) from None
     if json_depth(value) > DEEPEST:

@@ -149,6 +149,7 @@ def test_an_expression_around_a_part_of_a_condition_is_refused(
             "inside an expression a path stands by itself, without ${...}",
         ),
         ("params.a == `yes`", 12, "text is written in single quotes: 'yes'"),
+        ("params.a == `'`", 12, r"text is written in single quotes: '\''"),
         ("params.a ~ 'x'", 9, ""),
         ("params.a )", 9, ""),
         ("params.a == true", 12, "write `true` between backticks"),

@@ -34,7 +34,7 @@ def test_a_tool_whose_schemas_cannot_be_used_cannot_be_used_either() -> None:
 
     assert arguments is not None
     assert arguments.message.startswith(
-        "s.t does not take these arguments: the tool's input schema cannot be used: not a valid JSON Schema"
+        "s.t cannot be called like this: the tool's input schema cannot be used: not a valid JSON Schema"
     )
     assert result is not None
     assert result.message.endswith(

@@ -144,7 +144,7 @@ async def test_wrong_arguments_are_refused_without_being_sent(
 
     assert (outcome.kind, outcome.sent) == ("contract_error", False)
     assert error_of(outcome) == (
-        "ORD403 good.slow does not take these arguments: "
+        "ORD403 good.slow cannot be called like this: "
         "unknown argument 'secnods': did you mean 'seconds'?; seconds: 'soon' is not of type 'number'"
     )
     assert not diary.exists()
@@ -166,9 +166,7 @@ async def test_arguments_that_json_cannot_carry_are_not_sent_as_something_else(
     outcome = await box.call("raw.echo", {"value": value})
 
     assert (outcome.kind, outcome.sent) == ("contract_error", False)
-    assert error_of(outcome).startswith(
-        "ORD403 raw.echo does not take these arguments: not JSON: "
-    )
+    assert error_of(outcome).startswith("ORD403 raw.echo cannot be called like this: not JSON: ")
     assert problem in error_of(outcome)
 
 
