@@ -6,8 +6,10 @@ none, by what it waits for. What the record does not hold is not guessed at.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import islice, takewhile
 from typing import Final
 
 from runtime.core.evidence import DecidedRun, Evidence, Pause
@@ -29,6 +31,9 @@ _LOOKED_BACK: Final = (
     timedelta(days=40),
     timedelta(days=800),
 )
+
+
+_COUNTED: Final = 10_000
 
 
 def explain(evidence: Evidence) -> Explanation:
@@ -264,20 +269,16 @@ class _Argument:
             return None
         since = self._evidence.since
         for span in _LOOKED_BACK:
-            last = None
-            for occurrence in self._schedule.upcoming(since - span, 10_000):
-                if occurrence.at >= since:
-                    break
-                last = occurrence.at
-            if last is not None:
-                return self._local(last)
+            before = takewhile(lambda one: one.at < since, self._schedule.running(since - span))
+            if last := deque(islice(before, _COUNTED), maxlen=1):
+                return self._local(last[0].at)
         return None
 
     def _next(self) -> datetime | None:
         if self._schedule is None:
             return None
-        following = self._schedule.upcoming(self._evidence.until - timedelta(microseconds=1), 1)
-        return self._local(following[0].at) if following else None
+        following = self._schedule.next_running(self._evidence.until - timedelta(microseconds=1))
+        return self._local(following.at) if following else None
 
     # words
 

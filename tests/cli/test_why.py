@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from runtime.core.reasons import REASONS
 from schemas.explanation import Explained, Explanation
@@ -343,6 +344,47 @@ def test_odd_hours_of_the_clock_are_told(cli: Cli, rows: psycopg.Connection) -> 
         "02:30 does not exist on that day; Sun 2026-03-29 03:30 stands for it",
     )
     assert only(why(cli, "--at", "2026-10-25")).facts == ("02:30 happens twice on that day",)
+
+
+def test_what_a_calendar_excludes_or_moves_is_told_before_and_after(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    set_now(rows, NOON)
+    holidays = {"timezone": "Europe/Chisinau", "days": ["2026-01-05", "2026-01-07"]}
+    schedule = {
+        "cron": "30 8 * * *",
+        "timezone": "Europe/Chisinau",
+        "exclude": ["holidays"],
+        "on_excluded": "next_included",
+    }
+    revision = insert_revision(rows, applied_at=BEFORE)
+    found = insert_task(rows, revision_id=revision, schedule=schedule)
+    for table in ("spec", "spec_revision"):
+        rows.execute(
+            sql.SQL("update ordinaut.{} set body = body || %s").format(sql.Identifier(table)),
+            [Jsonb({"calendars": {"holidays": holidays}})],
+        )
+    insert_schedule(rows, found, next_for=MORNING + timedelta(days=1), cursor_for=MORNING)
+    insert_run(
+        rows,
+        found,
+        occurrence_for=MORNING,
+        created_at=MORNING,
+        state="skipped",
+        reason="calendar",
+        detail="holidays",
+    )
+
+    assert only(why(cli, "--at", AT)).sentence == (
+        "it did not run: a calendar of the schedule excludes it (holidays)"
+    )
+    assert only(why(cli, "--at", "2026-01-07")).sentence == (
+        "it will not run: calendar holidays excludes it; Thu 2026-01-08 08:30 stands in for it"
+    )
+    assert only(why(cli, "--at", "2026-01-08")).facts == (
+        "it stands in for Wed 2026-01-07 08:30, which a calendar excludes",
+    )
+    assert why(cli, "--at", "2026-01-07").next_at == MORNING + timedelta(days=3)
 
 
 def test_a_whole_day_is_explained_in_order_and_cut_where_there_is_too_much(
