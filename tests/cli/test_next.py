@@ -118,10 +118,12 @@ def test_jitter_is_shown_and_is_always_the_same(alone: Cli, specs: Path) -> None
 
 def test_tasks_that_time_does_not_drive_are_named_aside(alone: Cli, specs: Path) -> None:
     (specs / "noon.yaml").write_text(task("noon", "{at: '2020-01-01T00:00Z'}"))
+    asked = "{condition: {uses: llm.plan, every: 1m, when: result.text}}"
+    (specs / "watch.yaml").write_text(task("watch", asked))
 
     answer = alone("next", "-n", "1")
 
-    assert answer.stderr == "not driven by time, or never again: manual, noon\n"
+    assert answer.stderr == "not driven by time, or never again: manual, noon, watch\n"
     assert "night" in answer.stdout
     assert alone("next", "manual").stdout == ""
 
