@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,14 +34,19 @@ async def serve(config: Config, place: Place, beside: Sequence[Service] = ()) ->
         OrdinautError: it could not start, or one of its services failed.
     """
     with _signals() as asked:
+        # A program around it tells of itself.
+        told = logging.DEBUG if beside else logging.INFO
         async with running(config, place) as runtime:
+            _log.log(told, "started: takes up to %d runs at once", config.concurrency)
             group = ServiceGroup(beside)
             group.start()
             try:
                 await _until_asked(runtime, group, asked[0], has_group=bool(beside))
-                return await _drain(runtime, config, asked[1])
+                whole = await _drain(runtime, config, asked[1], told=told)
             finally:
                 await group.stop()
+        _log.log(told, "stopped" if whole else "stopped: what was not finished is handed back")
+        return whole
 
 
 async def _until_asked(
@@ -59,13 +65,17 @@ async def _until_asked(
         await asyncio.gather(*endings, return_exceptions=True)
 
 
-async def _drain(runtime: Runtime, config: Config, asked_again: asyncio.Event) -> bool:
+async def _drain(
+    runtime: Runtime, config: Config, asked_again: asyncio.Event, *, told: int
+) -> bool:
     if runtime.active:
         _log.warning(
-            "stopping: %d active runs have %s to finish; ask again to hand them back now",
-            runtime.active,
+            "stopping: %s %s to finish; ask again to hand back now",
+            "1 active run has" if runtime.active == 1 else f"{runtime.active} active runs have",
             rough_span(config.grace),
         )
+    else:
+        _log.log(told, "stopping: no run is active")
     draining = asyncio.ensure_future(runtime.drain())
     hurry = asyncio.ensure_future(asked_again.wait())
     await asyncio.wait((draining, hurry), return_when=asyncio.FIRST_COMPLETED)

@@ -173,7 +173,7 @@ async def test_a_runtime_whose_database_is_silent_still_ends(site: Site, network
         await site.called("only")
         network.blackhole()
         runtime.terminate()
-        await runtime.line("stopping: 1 active runs")
+        await runtime.line("stopping: 1 active run has")
         runtime.terminate()
         ended = await runtime.ended(seconds=60)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import psycopg
 
@@ -44,7 +45,7 @@ async def test_sigterm_lets_a_run_finish_and_takes_nothing_new(site: Site) -> No
         active = await site.queue(installed, "a")
         await site.called("only")
         runtime.terminate()
-        await runtime.line("stopping: 1 active runs")
+        await runtime.line("stopping: 1 active run has")
         await site.queue(installed, "b")
         site.open_gate()
         assert (await runtime.ended()).status == 0
@@ -63,7 +64,7 @@ async def test_a_second_signal_hands_back_at_once(site: Site) -> None:
     async with site.runtime(grace="10m") as runtime:
         await site.called("first", "second")
         runtime.terminate()
-        await runtime.line("stopping: 1 active runs")
+        await runtime.line("stopping: 1 active run has")
         runtime.terminate()
         await runtime.ended()
 
@@ -88,3 +89,15 @@ async def test_a_grace_that_ends_hands_back_what_is_left(site: Site) -> None:
         (True, 0)
     ]
     assert await site.value("select stopped_at is not null from ordinaut.runtime")
+
+
+async def test_a_runtime_tells_of_its_start_and_its_end(site: Site) -> None:
+    """Asserts: one line each on stderr when a runtime takes work, is asked to stop, and has stopped; nothing on stdout."""
+    async with site.runtime(concurrency="3") as runtime:
+        await runtime.line("started: takes up to 3 runs at once")
+        runtime.terminate()
+        ended = await runtime.ended()
+
+    said = [json.loads(line)["message"] for line in ended.stderr.splitlines()]
+    assert (ended.status, ended.stdout) == (0, "")
+    assert said[1:] == ["stopping: no run is active", "stopped"]

@@ -118,7 +118,7 @@ async def test_ctrl_c_lets_a_run_finish(home: Path, site: Site) -> None:
         await ordinaut("run", "entries", cwd=home, env=site.env)
         await called(home, "first", "second")
         up.interrupt_group()
-        await up.line("stopping: 1 active runs")
+        await up.line("stopping: 1 active run has")
         (home / "gate").touch()
         assert (await up.ended()).status == 0
 
@@ -134,7 +134,7 @@ async def test_a_second_ctrl_c_hands_back_at_once(home: Path, site: Site) -> Non
         await ordinaut("run", "entries", cwd=home, env=site.env)
         await called(home, "first", "second")
         up.interrupt_group()
-        await up.line("stopping: 1 active runs have 10 min to finish")
+        await up.line("stopping: 1 active run has 10 min to finish")
         up.interrupt_group()
         ended = await up.ended()
 
