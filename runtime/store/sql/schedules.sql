@@ -43,6 +43,7 @@ with firing as materialized (
         start_until timestamptz, lane smallint, beside boolean, replaces boolean, may_wait integer, reason text,
         detail text)
     join advanced a on a.task_uid = d.task_uid
+    where not exists (select from ordinaut.run r where r.run_id = d.run_id)
 ), contender as materialized (
     -- Tasks of which a run must not simply begin beside what is active.
     select task_uid, task, bool_or(replaces) as replaces
@@ -87,53 +88,46 @@ with firing as materialized (
     where r.run_id = e.run_id
     returning r.run_id, r.task_uid, r.state, r.reason, r.trigger, r.occurrence_for, r.started_at
 ), standing as materialized (
-    select c.task_uid, coalesce(a.runs, false) as runs,
-        coalesce(a.runs or a.backfills, false) or coalesce(w.any_rank, 0) > 0 as is_busy,
-        case when c.replaces then 0 else coalesce(w.rank_0, 0) end as waits
-    from contender c
-    left join (
-        select task_uid, bool_or(not is_backfill) as runs, bool_or(is_backfill) as backfills
+    -- Only of tasks that are busy: where nobody is, nothing is left to be joined.
+    select task_uid, bool_or(is_run) as runs, count(*) filter (where is_before) as waits
+    from (
+        select task_uid, not is_backfill as is_run, false as is_before
         from active
         where run_id not in (select run_id from held)
-        group by task_uid
-    ) a on a.task_uid = c.task_uid
-    left join (
-        select task_uid, count(*) as any_rank, count(*) filter (where rank = 0) as rank_0 from waiting group by task_uid
-    ) w on w.task_uid = c.task_uid
+        union all
+        select task_uid, false, rank = 0 and not replaces from waiting
+    ) one
+    group by task_uid
 ), judged as materialized (
     -- A regular occurrence that meets nothing but a backfill waits, whatever its policy, if no other does.
     select d.*, case
         when d.reason is not null then 'skip'
-        when d.beside or not s.is_busy and d.place = 1 then 'begin'
-        when s.waits + d.place - case when s.is_busy then 0 else 1 end
-            <= greatest(d.may_wait, case when s.is_busy and not s.runs then 1 else 0 end) then 'wait'
+        when d.beside or s.task_uid is null and d.place = 1 then 'begin'
+        when coalesce(s.waits, 0) + d.place - case when s.task_uid is null then 1 else 0 end
+            <= greatest(d.may_wait, case when s.runs then 0 when s.task_uid is not null then 1 else 0 end) then 'wait'
         else 'skip' end as fate
     from decision d
     left join standing s on s.task_uid = d.task_uid
+), fated as materialized (
+    select j.*, case fate when 'skip' then
+        coalesce(reason, case when may_wait = 0 then 'overlap' else 'overlap_queue_full' end) end as skip_reason
+    from judged j
 ), new_run as (
     insert into ordinaut.run
         (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, reason, detail, finished_at, decided_by,
          tzdata)
     select run_id, task_uid, revision_id, 'schedule', occurrence_for, due_at,
-        case fate when 'skip' then 'skipped' else 'queued' end,
-        case fate when 'skip' then
-            coalesce(reason, case when may_wait = 0 then 'overlap' else 'overlap_queue_full' end) end,
-        detail, case fate when 'skip' then ordinaut.now() end, %(decided_by)s, %(tzdata)s
-    from judged
-    on conflict (run_id) do nothing
-    returning run_id, state, reason, detail
+        case fate when 'skip' then 'skipped' else 'queued' end, skip_reason, detail,
+        case fate when 'skip' then ordinaut.now() end, %(decided_by)s, %(tzdata)s
+    from fated
 ), new_work as (
     insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, start_until, lane)
-    select j.run_id, j.task_uid, j.revision_id, greatest(ordinaut.now(), j.due_at), coalesce(j.start_until, 'infinity'),
-        j.lane
-    from judged j join new_run n on n.run_id = j.run_id
-    where j.fate = 'begin'
+    select run_id, task_uid, revision_id, greatest(ordinaut.now(), due_at), coalesce(start_until, 'infinity'), lane
+    from fated where fate = 'begin'
 ), new_waiting as (
     insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
-    select j.run_id, j.task_uid, j.revision_id, j.due_at, coalesce(j.start_until, 'infinity'), j.lane
-    from judged j join new_run n on n.run_id = j.run_id
-    where j.fate = 'wait'
-    returning task_uid
+    select run_id, task_uid, revision_id, due_at, coalesce(start_until, 'infinity'), lane
+    from fated where fate = 'wait'
 ), told as (
     insert into ordinaut.outbox (type, subject, run_id, data)
     select t.type, t.task, t.run_id, t.data
@@ -144,20 +138,20 @@ with firing as materialized (
             'seconds', coalesce(round(extract(epoch from ordinaut.now() - e.started_at), 3), 0)) else '{}' end as data
         from ended e join contender c on c.task_uid = e.task_uid
         union all
-        select 'run.skipped', j.task, j.run_id, j.occurrence_for, jsonb_build_object(
-            'task', j.task, 'run_id', j.run_id, 'trigger', 'schedule', 'occurrence_for', j.occurrence_for,
-            'reason', n.reason) || case when n.detail is null then '{}' else jsonb_build_object('detail', n.detail) end
-        from judged j join new_run n on n.run_id = j.run_id and n.state = 'skipped'
+        select 'run.skipped', task, run_id, occurrence_for, jsonb_build_object(
+            'task', task, 'run_id', run_id, 'trigger', 'schedule', 'occurrence_for', occurrence_for,
+            'reason', skip_reason) || case when detail is null then '{}' else jsonb_build_object('detail', detail) end
+        from fated where fate = 'skip'
     ) t
     order by t.occurrence_for, t.run_id
 )
 select
     (select count(*) from advanced) as advanced,
-    (select count(*) from new_run where state = 'queued') - (select count(*) from new_waiting) as queued,
-    (select count(*) from new_waiting) as waiting,
-    (select count(*) from new_run where state = 'skipped') as skipped,
+    (select count(*) from fated where fate = 'begin') as queued,
+    (select count(*) from fated where fate = 'wait') as waiting,
+    (select count(*) from fated where fate = 'skip') as skipped,
     array(select run_id from ended where state = 'cancelled') as cancelled,
-    array(select task_uid from new_waiting union select task_uid from ended) as turns;
+    array(select task_uid from fated where fate = 'wait' union select task_uid from ended) as turns;
 
 -- name: look_ahead
 -- How long until one of the schedules that `list_due_schedules` lists is due, by the server's clock, negative when overdue
