@@ -9,6 +9,8 @@ from typing import Any
 from reconciler.core.digest import digest_of
 from runtime.core.expressions import (
     ANSWER_ROOTS,
+    Condition,
+    Template,
     compile_condition,
     compile_template,
     references,
@@ -48,12 +50,16 @@ def _named_params(
     condition: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any]]:
     judged = (condition[name] for name in ("when", "rearm") if name in condition)
-    expressions = [
+    expressions: list[Template | Condition] = [
         compile_template(condition["with"]),
         *(compile_condition(text, roots=ANSWER_ROOTS) for text in judged),
     ]
     for expression in expressions:
         for reference in references(expression):
-            if reference.root == "params":
-                name, *_ = reference.path or ("",)
-                yield from [(name, params.get(name))] if name else params.items()
+            if reference.root != "params":
+                continue
+            if reference.path:
+                name = str(reference.path[0])
+                yield name, params.get(name)
+            else:
+                yield from params.items()
