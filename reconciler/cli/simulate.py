@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import click
 
-from reconciler.cli.selecting import instant_given, selected
+from reconciler.cli.selecting import Selected, instant_given, selected
 from reconciler.cli.showing import look_of_terminal
 from reconciler.core.simulation import Assumptions, default_zone
 from reconciler.core.simulation import simulate as played
 from reconciler.core.simulation_runs import Period, period_of
 from reconciler.core.simulation_text import render_simulation
+from reconciler.icsfile import NotACalendar, write_ics
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json
+from runtime.cli.output import echo, echo_json, local_time
 from runtime.config import Config
 from runtime.core.recurrence.zone import Zone, load_zone
 from schemas.durations import parse_duration
@@ -54,6 +56,12 @@ Examples:
     show_default=True,
     help="How many runs in a minute are a herd.",
 )
+@click.option(
+    "--ics",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the runs to an iCalendar file too.",
+)
 @json_option
 @configured("specs", "environment")
 def simulate(
@@ -65,6 +73,7 @@ def simulate(
     timezone: str | None,
     duration: str,
     herd: int,
+    ics: Path | None,
     as_json: bool,
 ) -> None:
     """Play the specs through the coming days: runs, overlaps, herds, budgets, and a map of the hours.
@@ -77,10 +86,29 @@ def simulate(
     period = _period(instant_given(start, zone), days, zone)
     assumed = Assumptions(duration=_duration(duration), herd=herd)
     simulation = played(found.specs, found.tasks, period, assumed)
+    if ics:
+        _write(ics, found, period, assumed.duration)
     if as_json:
         echo_json(simulation.model_dump(mode="json"))
     else:
         echo(render_simulation(simulation, look_of_terminal(verbose=False)).rstrip("\n"))
+
+
+def _write(path: Path, found: Selected, period: Period, assumed: timedelta) -> None:
+    from reconciler.core.simulation_ics import calendar_file  # noqa: PLC0415 - few ask for a file, and its library loads slowly
+
+    file = calendar_file(found.specs.project, found.tasks, period, assumed)
+    try:
+        write_ics(file.content, path)
+    except (NotACalendar, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise click.BadParameter(f"{why or error}", param_hint="--ics") from None
+    cut = (
+        f": all before {local_time(file.cut_at, period.zone.tz)}; fewer --days, or one task, give the rest"
+        if file.cut_at
+        else ""
+    )
+    click.echo(f"{path} holds {file.events:,} runs{cut}", err=True)
 
 
 def _period(begin: datetime, days: int, zone: Zone) -> Period:

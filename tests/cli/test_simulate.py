@@ -195,3 +195,65 @@ def test_bad_arguments_are_refused(
 
     assert (answer.status, answer.stdout) == (1, "")
     assert message in answer.stderr
+
+
+ICS = ("simulate", "noon", "--from", "2026-01-05", "--days", "2", "--ics")
+
+
+def test_the_runs_can_be_written_for_a_calendar_application(alone: Cli, specs: Path) -> None:
+    answer = alone(*ICS, "runs.ics")
+
+    assert (answer.status, answer.stderr) == (0, "runs.ics holds 2 runs\n")
+    assert answer.stdout.startswith("home: 2 runs\n")
+    content = Path("runs.ics").read_bytes()
+    assert content.startswith(b"BEGIN:VCALENDAR\r\n")
+    assert content.count(b"\r\nDTSTART:20260105T110000Z\r\n") == 1
+    assert content.count(b"\r\nDTSTAMP:20260104T230000Z\r\n") == 2
+
+
+def test_a_file_of_runs_is_written_anew_and_the_same(alone: Cli, specs: Path) -> None:
+    alone(*ICS, "runs.ics")
+    content = Path("runs.ics").read_bytes()
+    Path("runs.ics").write_bytes(b"begin:vcalendar\r\n")
+    Path("link.ics").symlink_to("runs.ics")
+
+    assert alone(*ICS, "link.ics").status == 0
+
+    assert Path("link.ics").is_symlink()
+    assert Path("runs.ics").read_bytes() == content
+    assert {path.name for path in Path().iterdir()} == {"specs", "runs.ics", "link.ics"}
+
+
+def test_too_many_runs_for_a_calendar_are_told(alone: Cli, specs: Path) -> None:
+    (specs / "noon.yaml").write_text(task("noon", "{every: 1s}"))
+
+    answer = alone(*ICS, "runs.ics")
+
+    assert answer.status == 0
+    assert answer.stderr == (
+        "runs.ics holds 20,000 runs: all before Mon 2026-01-05 05:33:20 +01:00;"
+        " fewer --days, or one task, give the rest\n"
+    )
+
+
+def test_nothing_but_a_calendar_file_is_overwritten(alone: Cli, specs: Path) -> None:
+    answer = alone(*ICS, "specs/noon.yaml")
+
+    assert (answer.status, answer.stdout) == (1, "")
+    assert "specs/noon.yaml is there already and is no iCalendar file" in answer.stderr
+    assert (specs / "noon.yaml").read_text().startswith(HEAD)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("specs", "is a directory"),
+        ("nowhere/runs.ics", "No such file or directory"),
+        ("/dev/null", "/dev/null is not a file"),
+    ],
+)
+def test_what_cannot_be_written_is_told(alone: Cli, specs: Path, path: str, message: str) -> None:
+    answer = alone(*ICS, path)
+
+    assert (answer.status, answer.stdout) == (1, "")
+    assert message in answer.stderr
