@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import psycopg
 import pytest
 
 from runtime.store.pool import Pool, open_pool
+from tests.support.clock import FakeClock
+from tests.support.polling import Polling
 
 
 @pytest.fixture
@@ -15,3 +19,16 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     pool = await open_pool(database)
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+async def polling(
+    pool: Pool,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    database: str,
+    tmp_path: Path,
+) -> Polling:
+    """Runtimes that ask, on this test's database and clock."""
+    await clock.attach(database)
+    return Polling(pool, connection, clock, database, tmp_path)
