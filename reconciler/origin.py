@@ -25,10 +25,11 @@ def plan_source(project: str, folder: Path) -> PlanSource:
         branch=facts.branch,
         dirty=facts.dirty,
         author=facts.author,
-        pull_request=_pull_request(),
+        pull_request=pull_request(),
     )
 
 
-def _pull_request() -> str | None:
+def pull_request() -> str | None:
+    """The number of the pull request that a CI system checks."""
     pull = _GITHUB_PULL.match(environment_variable("GITHUB_REF") or "")
     return pull[1] if pull else environment_variable("CI_MERGE_REQUEST_IID")

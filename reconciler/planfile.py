@@ -29,7 +29,7 @@ def read_plan(path: Path) -> Plan:
 
     Raises:
         NotFound: there is no such file.
-        PlanError: ORD207, it is no plan, or not what it was when it was written.
+        PlanError: ORD207, it is no plan, one of git against git, or not what it was when it was written.
         StalePlan: it was made by a version that compares documents in another form.
     """
     try:
@@ -48,6 +48,12 @@ def read_plan(path: Path) -> Plan:
             code="ORD207",
         ) from error
     _require_unaltered(plan, path)
+    if plan.git_base is not None:
+        raise PlanError(
+            f"{path} compares two commits and no database, so it cannot be applied",
+            hint=f"ordinaut apply --expect-digest {plan.digest} applies it where it is the plan",
+            code="ORD207",
+        )
     return plan
 
 
@@ -57,7 +63,7 @@ def _require_unaltered(plan: Plan, path: Path) -> None:
             f"{path} was made by Ordinaut {plan.tool}, which compares documents in another form",
             hint="make the plan again with this version",
         )
-    expected = plan_digest(plan.source.project, plan.environment, plan.changes)
+    expected = plan_digest(plan.source.project, plan.environment.name, plan.changes)
     bodies = all(
         change.body is None or digest_of(change.body) == change.after_digest
         for change in plan.changes

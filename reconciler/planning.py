@@ -51,7 +51,7 @@ def plan_specs(
 def plan_first(specs: Specs, source: PlanSource, now: datetime) -> Plan:
     """The plan where no database exists yet: everything is new."""
     changes = diff(specs.documents, {}, _owner(specs))
-    return make_plan(changes, _ground(specs, source, now))
+    return make_plan(changes, ground_of(specs, source, now))
 
 
 def plan_against(
@@ -111,7 +111,8 @@ def _named(specs: Specs) -> list[Key]:
     return [*specs.documents, *(key for key in former if key is not None)]
 
 
-def _ground(specs: Specs, source: PlanSource, now: datetime) -> Ground:
+def ground_of(specs: Specs, source: PlanSource, now: datetime) -> Ground:
+    """What a plan for these specs stands on wherever it would be applied."""
     return Ground(
         source=source,
         environment=specs.environment,
@@ -133,7 +134,7 @@ def _observed_ground(
     installation_id, now = read_ground(connection)
     touched = [change.from_.uid for change in changes.writing if change.from_ is not None]
     return replace(
-        _ground(specs, source, now),
+        ground_of(specs, source, now),
         installation_id=installation_id,
         base=_base(connection, owner),
         bodies=read_bodies(connection, touched),

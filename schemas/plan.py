@@ -1,7 +1,7 @@
 """The plan as JSON (`ordinaut plan --json`): what apply would write, why, and what that does to runs and fire times.
 
 Fields are only ever added within `ordinaut.dev/plan/v1`. A plan holds no secret, only references to them. Its digest
-covers what would be written and over which state, nothing that depends on the moment or the machine.
+covers what would be written and over which state, nothing that depends on the moment, the machine or the database.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from schemas.problem import Problem
 PLAN_FORMAT: Final = "ordinaut.dev/plan/v1"
 
 Action = Literal["create", "update", "rename", "retire", "adopt"]
-Reason = Literal["git", "restored", "drift", "conflict", "converged"]
+Reason = Literal["git", "restored", "drift", "conflict", "converged", "unknown"]
 Facet = Literal["schedule", "pipeline", "policy", "meta"]
 Level = Literal["low", "medium", "high"]
 
@@ -63,6 +63,17 @@ class PlanBase(Model):
     """When it was applied."""
 
 
+class GitBase(Model):
+    """The commit that a plan of git against git takes for what is applied."""
+
+    named: str
+    """The revision that was named."""
+    commit: str
+    """Where the history of what is planned parts from it: git's merge base, as in a pull request."""
+    broken: tuple[str, ...] = ()
+    """Files that have errors there: what they held is unknown."""
+
+
 class FieldChange(Model):
     """One field that differs."""
 
@@ -79,8 +90,8 @@ class FieldChange(Model):
 class TimeFlag(Model):
     """Something about the clock that a reader should know."""
 
-    kind: Literal["gap", "fold", "utc_offset_change", "never_fires"]
-    """A time that does not exist, one that happens twice, another offset from UTC, or no occurrence at all."""
+    kind: Literal["gap", "fold", "utc_offset_change", "excluded", "moved", "never_fires"]
+    """A time that does not exist, one that happens twice, another offset from UTC, an occurrence that a calendar excludes or moves, or no occurrence at all."""
     at: AwareDatetime | None = None
     """The occurrence, or the instant at which the offset changes."""
     note: str
@@ -244,6 +255,8 @@ class PlanSummary(Model):
     """Updates that restore what somebody changed outside git."""
     conflict: int = 0
     """Updates of what somebody else changed too."""
+    unknown: int = 0
+    """Documents whose former state is unknown, since it has errors in the commit they are compared with."""
     unchanged: int = 0
     unmanaged: int = 0
     """Rows that no revision wrote and git does not name."""
@@ -274,6 +287,12 @@ class Plan(Model):
     """What git wants."""
     base: PlanBase | None = None
     """What is applied now; null before the first apply."""
+    git_base: GitBase | None = None
+    """The commit it was compared with instead of a database; null for a plan that can be applied."""
+    only: tuple[str, ...] = ()
+    """The keys and labels that were asked for; the plan is partial, and retires nothing, if there are any."""
+    left_out: int = 0
+    """How many other changes a partial plan leaves out."""
     as_of: AwareDatetime
     """When it was made."""
     tzdata: str

@@ -10,7 +10,8 @@ from typing import Any, Final
 import click
 
 from reconciler.cli.showing import look_of_terminal
-from reconciler.core.render import override_words, render_plan
+from reconciler.core.render import render_plan
+from reconciler.core.render_notes import override_words
 from reconciler.diagnostics import as_text
 from reconciler.reconcile import Reconciled
 from reconciler.up import Ready

@@ -96,9 +96,14 @@ def _read(
         problems += reading.problems
         documents += reading.documents
         if reading.problems:
-            doubtful.update(_NAMES.findall(file.data.decode(errors="replace")))
+            doubtful |= names_in(file.data)
     overlays = tuple(folder for document in documents for folder in _overlays(document))
     return [one for one in documents if not one.file.startswith(overlays)], frozenset(doubtful)
+
+
+def names_in(data: bytes) -> set[str]:
+    """The names that the text of a file seems to give to documents, however broken it is."""
+    return set(_NAMES.findall(data.decode(errors="replace")))
 
 
 def _overlays(document: SourceDocument) -> Iterator[str]:

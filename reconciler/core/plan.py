@@ -7,7 +7,7 @@ which state, never on the moment.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -30,7 +30,7 @@ from reconciler.core.changes import (
     Writing,
     key_of,
 )
-from reconciler.core.desired import Desired
+from reconciler.core.desired import Desired, Key
 from reconciler.core.digest import NORMALISER_VERSION, digest_of
 from reconciler.core.fields import field_ops
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
@@ -45,6 +45,7 @@ from schemas.plan import (
     Action,
     Facet,
     FieldChange,
+    GitBase,
     Override,
     Plan,
     PlanBase,
@@ -79,6 +80,10 @@ class Ground:
         source: what git wants, and whose it is.
         environment: where the plan would be applied, and in which database.
         base: the last revision there.
+        git_base: the commit that is compared with instead of a database.
+        unknown: documents whose state in that commit is not known.
+        only: what a partial plan was asked for; empty for a whole one.
+        left_out: how many other changes it leaves out.
         now: the instant from which fire times are looked at.
         tool: the program's version.
         tzdata: the version of the time zone data.
@@ -95,6 +100,10 @@ class Ground:
     environment: str
     installation_id: UUID | None = None
     base: PlanBase | None = None
+    git_base: GitBase | None = None
+    unknown: frozenset[Key] = frozenset()
+    only: tuple[str, ...] = ()
+    left_out: int = 0
     now: datetime
     tool: str
     tzdata: str
@@ -122,10 +131,13 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
     return Plan(
         tool=ground.tool,
         normaliser_version=NORMALISER_VERSION,
-        digest=plan_digest(ground.source.project, environment, entries),
+        digest=plan_digest(ground.source.project, ground.environment, entries),
         environment=environment,
         source=ground.source,
         base=ground.base,
+        git_base=ground.git_base,
+        only=ground.only,
+        left_out=ground.left_out,
         as_of=ground.now,
         tzdata=ground.tzdata,
         tzdata_applied={
@@ -143,16 +155,18 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
     )
 
 
-def plan_digest(
-    project: str, environment: PlanEnvironment, changes: Iterable[PlannedChange]
-) -> str:
-    """sha256 (hex) of what would be written and over which state; equal plans of any two machines have it in common."""
+def plan_digest(project: str, environment: str, changes: Iterable[PlannedChange]) -> str:
+    """sha256 (hex) of what would be written and over which state.
+
+    Plans of any two machines have it in common, and a plan of git against git has it in common with the plan over a
+    database that holds what the commit says: neither the database nor its numbers for documents are part of it.
+    """
     return digest_of(
         {
             "format": PLAN_FORMAT,
             "normaliser_version": NORMALISER_VERSION,
             "project": project,
-            "environment": environment.model_dump(mode="json"),
+            "environment": environment,
             "changes": [change.model_dump(mode="json", include=_DIGESTED) for change in changes],
         }
     )
@@ -163,7 +177,6 @@ _DIGESTED: Final = {
     "namespace",
     "name",
     "former_key",
-    "uid",
     "action",
     "base_digest",
     "live_digest",
@@ -173,7 +186,7 @@ _DIGESTED: Final = {
 
 def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedChange:
     key, row, wanted = key_of(change), change.from_, _wanted(change)
-    action, reason = _verdict(change)
+    action, reason = _verdict(change, ground.unknown)
     before = _live_body(row, ground.bodies)
     after = wanted.body if wanted else None
     facets = _facets(row, wanted)
@@ -187,7 +200,7 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         name=key.name,
         key=key.label,
         former_key=row.key.label if row and row.key != key else None,
-        uid=row.uid if row else None,
+        uid=row.uid if row and ground.git_base is None else None,
         action=action,
         reason=reason,
         facets=facets,
@@ -224,9 +237,11 @@ _VERDICTS: Final[Mapping[type[Writing], tuple[Action, Reason]]] = {
 }
 
 
-def _verdict(change: Writing) -> tuple[Action, Reason]:
+def _verdict(change: Writing, unknown: Container[Key]) -> tuple[Action, Reason]:
     if isinstance(change, Create) and change.from_ is not None:
         return "create", "restored"
+    if isinstance(change, Create) and key_of(change) in unknown:
+        return "create", "unknown"
     return _VERDICTS[type(change)]
 
 
@@ -282,8 +297,10 @@ class _Previews:
         self._known: dict[str, Preview] = {}
 
     def of(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Preview:
-        schedules = [body.get("schedule") if body else None for body in (before, after)]
-        name = digest_of(schedules)
+        names = ("schedule", "calendars")
+        name = digest_of(
+            [[body.get(name) for name in names] if body else None for body in (before, after)]
+        )
         if name not in self._known:
             old = _compiled_if_sound(before) if before else None
             new = compile_schedules(after) if after else None
@@ -312,6 +329,7 @@ def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummar
         adopt=actions["adopt"],
         drift=reasons["drift"],
         conflict=reasons["conflict"],
+        unknown=reasons["unknown"],
         unchanged=sum(isinstance(change, Unchanged) for change in changes),
         unmanaged=sum(isinstance(change, Unmanaged) for change in changes),
         impact=highest(entry.impact for entry in entries),
@@ -321,4 +339,4 @@ def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummar
     )
 
 
-_NAMED_REASONS: Final = frozenset({"drift", "conflict"})
+_NAMED_REASONS: Final = frozenset({"drift", "conflict", "unknown"})

@@ -5,7 +5,7 @@ The same plan gives the same text for the same `Look`, so two plans can be compa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -13,24 +13,18 @@ from zoneinfo import ZoneInfo
 from reconciler.core.guards import refused
 from reconciler.core.look import Look, counted, day_and_time, flow, rough_span
 from reconciler.core.render_change import change_lines, grid_of
+from reconciler.core.render_notes import git_base_text, note_lines
 from runtime.core.recurrence.zone import load_zone
 from schemas.apply import ApplyReport
-from schemas.plan import Override, Plan
-from schemas.problem import Problem
+from schemas.plan import Plan
 
 _UTC: Final = ZoneInfo("UTC")
-# Diagnostics shown before `-v` is needed.
-_DIAGNOSTICS: Final = 10
 _SHORT: Final = 7
 
 
 def render_plan(plan: Plan, look: Look) -> str:
     """The whole plan; one line if there is nothing to do and nothing to say."""
-    notes = [
-        *_overrides(plan, look),
-        *_zone_data(plan, look),
-        *_diagnostics(plan.diagnostics, look),
-    ]
+    notes = list(note_lines(plan, look))
     if not plan.changes:
         return look.finish([_nothing(plan), *notes])
     ordered = sorted(plan.changes, key=lambda change: change.kind != "Task")
@@ -58,7 +52,11 @@ def render_report(report: ApplyReport) -> str:
 
 
 def _nothing(plan: Plan) -> str:
-    matches = f" match r{plan.base.revision}" if plan.base else ""
+    matches = ""
+    if plan.base:
+        matches = f" match r{plan.base.revision}"
+    elif plan.git_base:
+        matches = f" match {git_base_text(plan.git_base)}"
     return f"No changes: {counted(plan.summary.unchanged, 'document')}{matches}."
 
 
@@ -71,7 +69,9 @@ def _header(plan: Plan, look: Look) -> list[str]:
     if plan.source.pull_request:
         source += f" (PR #{plan.source.pull_request})"
     base = "nothing applied yet"
-    if plan.base:
+    if plan.git_base:
+        base = f"base {git_base_text(plan.git_base)}"
+    elif plan.base:
         ago = rough_span(plan.as_of - plan.base.applied_at)
         commit = f"{plan.base.commit[:_SHORT]}, " if plan.base.commit else ""
         base = f"base r{plan.base.revision} ({commit}{ago} ago)"
@@ -86,45 +86,6 @@ def _header(plan: Plan, look: Look) -> list[str]:
 
 def _instant(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC"
-
-
-def _overrides(plan: Plan, look: Look) -> Iterator[str]:
-    retired = {change.key for change in plan.changes if change.action == "retire"}
-    for override in plan.overrides:
-        fate = "ends with its task" if override.key in retired else "not touched by apply"
-        yield from _note([override.key, override_words(override, plan.as_of.year), fate], look)
-
-
-def override_words(override: Override, year: int) -> str:
-    """What was set, by whom, until when and why; times in UTC, without a year that is `year`."""
-    state = "paused" if override.kind == "pause" else "snoozed"
-    until = f" until {day_and_time(override.until, _UTC, year)}" if override.until else ""
-    reason = f' ("{override.reason}")' if override.reason else ""
-    return f"{state} by {override.actor}{until}{reason}"
-
-
-def _zone_data(plan: Plan, look: Look) -> Iterator[str]:
-    if plan.tzdata_applied:
-        others = ", ".join(
-            f"{counted(count, 'schedule')} in force by {version}"
-            for version, count in plan.tzdata_applied.items()
-        )
-        yield from _note(["time zone data", f"this plan is by {plan.tzdata}", others], look)
-
-
-def _note(parts: list[str], look: Look) -> Iterator[str]:
-    first, *rest = flow([f"i {parts[0]}", *parts[1:]], look.width, indent=" " * 4)
-    yield look.paint(first[0], "note") + first[1:]
-    yield from rest
-
-
-def _diagnostics(problems: Iterable[Problem], look: Look) -> Iterator[str]:
-    every = list(problems)
-    shown = every if look.verbose else every[:_DIAGNOSTICS]
-    for problem in shown:
-        yield f"{look.paint('!', 'note')} {problem.code} {problem.place}  {problem.message}"
-    if len(every) > len(shown):
-        yield look.paint(f"  and {counted(len(every) - len(shown), 'more message')} (-v)", "dim")
 
 
 def _footer(plan: Plan, look: Look) -> Iterator[str]:
@@ -149,6 +110,7 @@ def _counts(plan: Plan) -> list[str]:
         "to adopt": summary.adopt,
         "drifted": summary.drift,
         "in conflict": summary.conflict,
+        "unknown before": summary.unknown,
         "unchanged": summary.unchanged,
         "unmanaged and ignored": summary.unmanaged,
     }

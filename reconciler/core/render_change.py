@@ -23,6 +23,7 @@ SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
     "adopt": ("+", "add"),
     "drift": ("≠", "change"),
     "conflict": ("≠", "remove"),
+    "unknown": ("?", "change"),
 }
 _INDENT: Final = " " * 4
 _NAME: Final = 10
@@ -31,6 +32,7 @@ _FIELDS: Final = 4
 # Told by name: steps of a pipeline, a task's own steps, and the written-out steps of a pipeline that it uses.
 _STEPS: Final = re.compile(r"/steps|/pipeline(/steps|/[0-9]+|$)")
 _IDENTITY: Final = ("/name", "/namespace")
+_TIMES: Final = frozenset({"schedule", "calendars"})
 
 
 class Grid(NamedTuple):
@@ -105,6 +107,7 @@ _HAPPENS: Final = {
     "restored": "comes back with its history",
     "drift": "changed outside git; apply restores what git says",
     "conflict": "changed in git and, otherwise, outside it; apply would overwrite the latter",
+    "unknown": "what it was is unknown: it is broken in the commit it is compared with",
     "converged": "the database already holds this; apply records it",
     "adopt": "taken over: it is in the database, and no apply made it",
     "rename": "keeps its history, queue and overrides",
@@ -181,7 +184,7 @@ def _fields_by_facet(change: PlannedChange) -> dict[str, list[FieldChange]]:
         top = op.path.split("/")[1] if op.path else ""
         if op.path in _IDENTITY or _STEPS.match(op.path):
             continue
-        if top == "schedule" and _is_told(change):
+        if top in _TIMES and _is_told(change):
             continue
         found.setdefault(_about(change.kind, top), []).append(op)
     return found
@@ -198,7 +201,9 @@ def _about(kind: str, top: str) -> str:
         return "meta"
     if kind != "Task":
         return "fields"
-    return top if top in {"pipeline", "params", "schedule", "agent"} else "policy"
+    if top in _TIMES:
+        return "schedule"
+    return top if top in {"pipeline", "params", "agent"} else "policy"
 
 
 def _field_lines(change: PlannedChange, fields: list[FieldChange], look: Look) -> list[str]:

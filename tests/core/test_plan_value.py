@@ -13,6 +13,7 @@ from reconciler.core.changes import ChangeSet
 from reconciler.core.plan import Ground, QueueState, make_plan
 from schemas.plan import (
     FieldChange,
+    GitBase,
     Plan,
     PlannedChange,
     PlanSource,
@@ -163,10 +164,12 @@ class TestDigest:
             {"base": None},
             {"queue": {}},
             {"overrides": [PAUSED, PAUSED]},
+            {"installation_id": UUID(int=1)},
+            {"git_base": GitBase(named="main", commit="0" * 40)},
         ],
         ids=lambda ground: next(iter(ground)),
     )
-    def test_it_does_not_depend_on_the_moment_the_machine_or_the_commit(
+    def test_it_does_not_depend_on_the_moment_the_machine_the_commit_or_the_database(
         self, ground: dict[str, Any]
     ) -> None:
         assert story(**ground).digest == story().digest
@@ -175,12 +178,11 @@ class TestDigest:
         "ground",
         [
             {"environment": "staging"},
-            {"installation_id": UUID(int=1)},
             {"source": PlanSource(project="other")},
         ],
         ids=lambda ground: next(iter(ground)),
     )
-    def test_it_depends_on_where_it_would_be_applied(self, ground: dict[str, Any]) -> None:
+    def test_it_depends_on_what_it_would_be_applied_to(self, ground: dict[str, Any]) -> None:
         assert story(**ground).digest != story().digest
 
     def test_it_depends_on_the_state_it_would_be_applied_over(self) -> None:

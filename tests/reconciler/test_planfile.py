@@ -41,14 +41,13 @@ def body_of(plan: dict[str, Any]) -> dict[str, Any]:
     [
         lambda plan: plan["changes"].pop(),
         lambda plan: plan["changes"][0].update(action="update"),
-        lambda plan: plan["changes"][0].update(uid=99),
         lambda plan: plan["changes"][0].update(base_digest="0" * 64),
         lambda plan: body_of(plan).update(priority=1),
         lambda plan: plan["source"].update(project="other"),
         lambda plan: plan["environment"].update(name="staging"),
         lambda plan: plan.update(digest="0" * 64),
     ],
-    ids=["change", "action", "uid", "base", "body", "project", "environment", "digest"],
+    ids=["change", "action", "base", "body", "project", "environment", "digest"],
 )
 def test_a_plan_that_was_altered_is_refused(saved: Path, change: Any) -> None:
     edit(saved, change)

@@ -1,0 +1,105 @@
+"""Git against git: the plan that a pull request is reviewed by, without any database and without a secret.
+
+As in a pull request, what is planned is compared with the commit where its history parts from the base (three dots, in
+git's words): what the base has gained since then is neither shown nor undone. What that commit says is taken for what is
+applied, which a database may contradict: whoever applies learns of drift then, and `--expect-digest` stops there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.commits import (
+    Repository,
+    find_commit,
+    find_fork,
+    find_repository,
+    find_tree,
+    read_commit,
+)
+from reconciler.core.assumed import NOTHING, Assumed, assumed
+from reconciler.core.changes import Owner
+from reconciler.core.desired import Specs
+from reconciler.core.diff import diff
+from reconciler.core.guards import NOTHING_ALLOWED, Allowed
+from reconciler.core.plan import make_plan
+from reconciler.git import author_of
+from reconciler.load import compile_source
+from reconciler.origin import plan_source, pull_request
+from reconciler.planning import ground_of
+from reconciler.source import Source, read_source
+from runtime.clock import SYSTEM_CLOCK
+from runtime.errors import NotFound, SpecError
+from schemas.plan import GitBase, Plan, PlanSource
+
+
+def read_head(folder: Path, head: str | None) -> Source:
+    """The specs to plan for: those of a revision, or those that are checked out, edits included.
+
+    Raises:
+        NotFound: there is no such folder or revision.
+    """
+    if head is None:
+        return read_source(folder)
+    repository = find_repository(folder)
+    source = read_commit(repository, find_commit(repository, head))
+    if source is None:
+        raise NotFound(f"{head} has no folder {folder}", hint="name the folder with --specs")
+    return source
+
+
+def plan_between(
+    folder: Path, specs: Specs, base: str, head: str | None, allowed: Allowed = NOTHING_ALLOWED
+) -> Plan:
+    """The plan from where the histories of two revisions part to the second of them.
+
+    Args:
+        specs: what `read_head` compiles to, without errors.
+        base: the revision to compare with.
+        head: the revision that `specs` are of; None for the working tree.
+
+    Raises:
+        NotFound: git does not know the revisions, or finds nothing that they have in common.
+        SpecError: the specs name what belongs to another project, or share a past.
+    """
+    repository = find_repository(folder)
+    tip = find_commit(repository, head or "HEAD")
+    fork = find_fork(repository, find_commit(repository, base), tip)
+    before = _assumed(repository, fork, specs)
+    owner = Owner(specs.project, specs.environment)
+    changes = diff(specs.documents, before.applied, owner)
+    if changes.problems:
+        raise SpecError("the specs cannot be applied over that commit", problems=changes.problems)
+    source = (
+        plan_source(specs.project, folder)
+        if head is None
+        else _source_of(repository, specs.project, tip)
+    )
+    ground = replace(
+        ground_of(specs, source, SYSTEM_CLOCK.now()),
+        git_base=GitBase(named=base, commit=fork, broken=before.broken),
+        unknown=before.unknown,
+        bodies=before.bodies,
+        rules=before.rules,
+        allowed=allowed,
+    )
+    return make_plan(changes, ground)
+
+
+def _assumed(repository: Repository, commit: str, specs: Specs) -> Assumed:
+    source = read_commit(repository, commit)
+    if source is None or not (source.files or source.problems):
+        return NOTHING
+    base = compile_source(source, specs.environment)
+    return assumed(base, source.files, specs.documents)
+
+
+def _source_of(repository: Repository, project: str, commit: str) -> PlanSource:
+    return PlanSource(
+        project=project,
+        commit=commit,
+        tree=find_tree(repository, commit),
+        author=author_of(repository.place, commit),
+        pull_request=pull_request(),
+    )
