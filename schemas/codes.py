@@ -25,6 +25,7 @@ CODES: Final[dict[str, str]] = {
     "ORD012": "A variable is not defined.",
     "ORD013": "A pipeline's steps contradict each other.",
     "ORD014": "Parameters do not fit the pipeline's JSON Schema, or the schema itself is not valid.",
+    "ORD015": "The file could not be formatted.",
     # 1xx: lint
     "ORD101": "An expression reads the result of a step that may have none.",
     # 2xx: plan and apply
