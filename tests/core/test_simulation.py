@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -386,3 +387,52 @@ def test_a_herd_that_jitters_already_gets_no_hint() -> None:
 
     assert "1 herd: 2 runs or more in a minute" in shown
     assert "it is missing in" not in shown
+
+
+NIGHT = {
+    "timezone": "UTC",
+    "windows": [{"from": "22:00", "to": "07:00", "days": []}],
+    "defer": "2h",
+}
+HOLIDAY = {"timezone": "UTC", "days": ["2026-01-06"]}
+
+
+def excluding(schedule: str, label: str, content: dict[str, Any], on_excluded: str) -> Simulation:
+    """Two days of a task whose schedule excludes a calendar."""
+    found = specs(task("quiet", schedule))
+    (quiet,) = (one for key, one in found.documents.items() if key.kind == "Task")
+    schedules = [
+        {**one, "exclude": [label], "on_excluded": on_excluded} for one in quiet.body["schedule"]
+    ]
+    body = {**quiet.body, "schedule": schedules, "calendars": {label: content}}
+    period = period_of(BEGIN, 2, load_zone("UTC"))
+    return simulate(found, [replace(quiet, body=body)], period, Assumptions())
+
+
+def test_what_a_calendar_skips_is_counted_and_does_not_run() -> None:
+    found = excluding("cron: '0 8,12 * * *', timezone: UTC", "holidays", HOLIDAY, "skip")
+
+    (quiet,) = found.tasks
+    assert (quiet.runs, quiet.skipped, quiet.moved) == (2, {"holidays": 2}, {})
+    assert quiet.last_at == at("2026-01-05T12:00Z")
+    assert "  2 skipped by holidays\n" in text(found)
+
+
+def test_what_quiet_hours_defer_is_counted_where_it_runs() -> None:
+    found = excluding("cron: '0 3,6,12 * * *', timezone: UTC", "quiet-hours", NIGHT, "skip")
+
+    (quiet,) = found.tasks
+    # Until seven are two hours at most: what is due at three does not wait so long.
+    assert (quiet.runs, quiet.skipped, quiet.moved) == (4, {"quiet-hours": 2}, {"quiet-hours": 2})
+    assert [found.heat[0].hours[hour] for hour in (3, 6, 7, 12)] == [0, 0, 1, 1]
+    assert "2 skipped by quiet-hours, 2 moved by quiet-hours\n" in text(found)
+
+
+def test_a_task_of_which_all_is_skipped_is_told() -> None:
+    always = {"timezone": "UTC", "days": ["2026-01-01/2026-12-31"]}
+    found = excluding("cron: '0 8 * * *', timezone: UTC", "sabbatical", always, "skip")
+
+    (quiet,) = found.tasks
+    assert (quiet.runs, quiet.skipped, quiet.first_at) == (0, {"sabbatical": 2}, None)
+    assert found.silent == ()
+    assert "quiet  0     0      never\n" in text(found)
