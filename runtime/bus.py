@@ -16,6 +16,8 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from runtime.errors import BusError, ConfigError
@@ -64,6 +66,13 @@ def bus_errors(url: str) -> Iterator[None]:
             f"{bus_address(url)} cannot be used: {_reason(error)}",
             hint="check ORDINAUT_REDIS_URL and that the server runs; without it `ordinaut up` starts its own",
         ) from error
+
+
+def is_away(error: BusError) -> bool:
+    """Whether Redis did not answer, so that it may do so later."""
+    cause = error.__cause__
+    away = isinstance(cause, RedisConnectionError | RedisTimeoutError)
+    return away and not isinstance(cause, AuthenticationError)
 
 
 def bus_address(url: str) -> str:

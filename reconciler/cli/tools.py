@@ -13,7 +13,7 @@ import orjson
 
 from reconciler.load import load_specs
 from runtime.cli.options import configured, json_option, named_values
-from runtime.cli.output import bold, colour_state, dim, echo, echo_json, shorten
+from runtime.cli.output import bold, colour_state, dim, echo, echo_json, shorten, width_left
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.spans import exact_span
@@ -66,7 +66,8 @@ def list_tools(*, config: Config, servers: tuple[str, ...], as_json: bool) -> No
         for report in reports:
             for tool in report.tools:
                 summary = " ".join(tool.description.split())
-                echo(f"{bold(tool.tool.ljust(widest))}  {shorten(summary, 100)}".rstrip())
+                shown = shorten(summary, width_left(widest + 2, otherwise=100))
+                echo(f"{bold(tool.tool.ljust(widest))}  {shown}".rstrip())
             if report.error is not None:
                 click.echo(f"{report.server}: {_told(report.error)}", err=True)
     _exit_unless(all(report.ok for report in reports))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from textwrap import wrap
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -89,6 +90,15 @@ def _diagnostics(problems: Iterable[Problem], look: Look) -> Iterator[str]:
     every = list(problems)
     shown = every if look.verbose else every[:_DIAGNOSTICS]
     for problem in shown:
-        yield f"{look.paint('!', 'note')} {problem.code} {problem.place}  {problem.message}"
+        text = f"! {problem.code} {problem.place}  {problem.message}"
+        first, *rest = wrap(
+            text,
+            look.width,
+            subsequent_indent=" " * 4,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield look.paint(first[0], "note") + first[1:]
+        yield from rest
     if len(every) > len(shown):
         yield look.paint(f"  and {counted(len(every) - len(shown), 'more message')} (-v)", "dim")

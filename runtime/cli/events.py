@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 import click
 import orjson
-from redis import Redis
 
-from runtime.bus import bus_errors, connect_bus
+from runtime.bus import bus_address, bus_errors, connect_bus, is_away
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import bold, dim, echo, echo_json_line, short_id
+from runtime.cli.output import bold, dim, echo, echo_json_line, short_id, wrapped
+from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.spans import exact_span
 from runtime.database import redis_url
@@ -30,6 +31,9 @@ from schemas.event import Event
 
 _POSITION = re.compile(r"\d+(-\d+)?")
 _SHOWN_ELSEWHERE: Final = frozenset({"task", "run_id", "trigger", "occurrence_for"})
+# Facts that do not fit beside it stand below the type.
+_INDENT: Final = 36
+_AGAIN_SECONDS: Final = 0.5
 _USUAL: Final = {"attempt": 1, "outcome": "ok"}
 
 
@@ -78,8 +82,8 @@ def events(
 ) -> None:
     """Show events from the stream, or follow them.
 
-    Prints the last events, oldest first. With --json each is a line: the attributes of CloudEvents, and its position on
-    the stream, which --from takes.
+    Prints the last events, oldest first; following outlasts a Redis that is away for a while. With --json each is a line:
+    the attributes of CloudEvents, and its position on the stream, which --from takes.
     """
     url = redis_url(config)
     if url is None:
@@ -89,40 +93,49 @@ def events(
         )
     selection = Selection(patterns)
     with bus_errors(url), connect_bus(url) as bus:
-        for entry in _entries(
-            bus, config.stream, selection, after=after, count=count, follow=follow
-        ):
-            _print(entry, as_json=as_json)
+        newest = newest_position(bus, config.stream)
+        if after is None:
+            last = 20 if count is None else count
+            _print(last_entries(bus, config.stream, selection, last, newest), as_json=as_json)
+        elif not follow:
+            wanted = filter(selection.wants, entries_after(bus, config.stream, after))
+            _print(islice(wanted, count), as_json=as_json)
+    if follow:
+        coming = filter(selection.wants, _coming(config, url, after or newest))
+        # Without a position, -n is about those before.
+        _print(islice(coming, None if after is None else count), as_json=as_json)
 
 
-def _entries(
-    bus: Redis,
-    stream: str,
-    selection: Selection,
-    *,
-    after: str | None,
-    count: int | None,
-    follow: bool,
-) -> Iterator[Entry]:
-    if after is not None:
-        read = follow_entries if follow else entries_after
-        wanted = (entry for entry in read(bus, stream, after) if selection.wants(entry))
-        return wanted if count is None else islice(wanted, count)
-    newest = newest_position(bus, stream)
-    last = last_entries(bus, stream, selection, 20 if count is None else count, newest)
-    if not follow:
-        return iter(last)
-    coming = follow_entries(bus, stream, newest)
-    return chain(last, (entry for entry in coming if selection.wants(entry)))
+def _coming(config: Config, url: str, position: str) -> Iterator[Entry]:
+    """Every entry after a position, without end; a Redis that goes away is waited for, wherever it comes back."""
+    is_lost = False
+    while True:
+        try:
+            with bus_errors(url), connect_bus(url) as bus:
+                if is_lost and bus.ping():
+                    click.echo(f"{bus_address(url)} answers again", err=True)
+                    is_lost = False
+                for entry in follow_entries(bus, config.stream, position):
+                    position = entry.position
+                    yield entry
+        except BusError as error:
+            if not is_away(error):
+                raise
+            if not is_lost:
+                click.echo(f"{error.message}; waiting for it", err=True)
+            is_lost = True
+            asyncio.run(SYSTEM_CLOCK.sleep(_AGAIN_SECONDS))
+            url = redis_url(config) or url
 
 
-def _print(entry: Entry, *, as_json: bool) -> None:
-    if entry.event is None:
-        click.echo(f"entry {entry.position} of the stream is no event of Ordinaut", err=True)
-    elif as_json:
-        echo_json_line({"position": entry.position, **entry.event.model_dump(mode="json")})
-    else:
-        echo(_line(entry.event))
+def _print(entries: Iterable[Entry], *, as_json: bool) -> None:
+    for entry in entries:
+        if entry.event is None:
+            click.echo(f"entry {entry.position} of the stream is no event of Ordinaut", err=True)
+        elif as_json:
+            echo_json_line({"position": entry.position, **entry.event.model_dump(mode="json")})
+        else:
+            echo(wrapped(_line(entry.event), _INDENT))
 
 
 def _line(event: Event) -> str:

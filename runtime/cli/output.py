@@ -6,6 +6,7 @@ carries a meaning of its own.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -73,7 +74,35 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int
 def fields(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and values under each other, the values aligned."""
     widest = max(len(name) for name, _ in pairs)
-    return "\n".join(f"{bold(name.ljust(widest))}{_GAP}{value}" for name, value in pairs)
+    indent = widest + len(_GAP)
+    return "\n".join(
+        wrapped(f"{bold(name.ljust(widest))}{_GAP}{value}", indent) for name, value in pairs
+    )
+
+
+def wrapped(text: str, indent: int) -> str:
+    """Text on as many lines as a terminal needs, broken at its blanks; elsewhere as it is.
+
+    Args:
+        text: one line; colours do not count.
+        indent: how far the lines after the first are moved in.
+    """
+    if not sys.stdout.isatty():
+        return text
+    room = _terminal_width()
+    lines = [""]
+    for blanks, word in re.findall(r"( *)([^ ]+)", text):
+        fits = _width(lines[-1] + blanks + word) <= room or indent + _width(word) > room
+        if fits:
+            lines[-1] += blanks + word
+        else:
+            lines.append(" " * indent + word)
+    return "\n".join(lines)
+
+
+def width_left(used: int, otherwise: int) -> int:
+    """How many columns of a terminal are left beside so many that are used; `otherwise` where there is none."""
+    return max(1, _terminal_width() - used) if sys.stdout.isatty() else otherwise
 
 
 def colour_state(state: str) -> str:

@@ -14,6 +14,7 @@ from redis import Redis
 from tests.support.cli import Cli
 from tests.support.probes import eventually
 from tests.support.processes import started
+from tests.support.proxy import Proxy
 from tests.support.streams import is_following
 
 STREAM = "ordinaut:events"
@@ -176,6 +177,28 @@ async def test_following_an_empty_stream_misses_nothing(
         await eventually(lambda: is_following(redis_url), "a command that waits for events")
         add(bus, "run.started", 1)
         await process.line('"1-0"')
+
+
+async def test_following_goes_on_after_redis_was_away(
+    tmp_path: Path, redis_url: str, bus: Redis
+) -> None:
+    add(bus, "run.started", 1)
+    async with Proxy(redis_url) as network:
+        env = {"ORDINAUT_REDIS_URL": network.url}
+        async with started("events", "-f", "--json", cwd=tmp_path, env=env) as process:
+            await eventually(lambda: is_following(redis_url), "a command that waits for events")
+            network.refuse()
+            network.cut()
+            await process.line("; waiting for it")
+            add(bus, "run.failed", 2)
+            await network.resume()
+            await process.line("answers again")
+            await process.line('"2-0"')
+            process.interrupt_group()
+            ended = await process.ended()
+
+    assert positions(ended.stdout) == ["1-0", "2-0"]
+    assert len(ended.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize("position", ["x", "1-", "-", "(1-0", "$"])

@@ -43,6 +43,21 @@ def test_wide_characters_count_twice() -> None:
     assert click.unstyle(text).splitlines()[1:] == ["日本    1", "abcdef  2"]
 
 
+def test_on_a_terminal_long_values_go_on_below_their_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = [("name", f"{colour_state('ok')}  " + "word " * 20), ("b", "x" * 90)]
+    whole = fields(pairs)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lines = click.unstyle(fields(pairs)).splitlines()
+
+    assert whole.count("\n") == 1
+    assert lines[0] == "name  ok  " + " ".join(["word"] * 14)
+    assert lines[1:] == ["      " + " ".join(["word"] * 6), "b     " + "x" * 90]
+
+
 def test_a_table_that_is_no_terminal_is_never_cut() -> None:
     text = table(("NAME", "N"), [("x" * 200, "1")], flexible=0)
 

@@ -119,6 +119,23 @@ def test_many_messages_fold(verbose: bool, shown: int) -> None:
     assert ("and 3 more messages (-v)" in text) is not verbose
 
 
+def test_a_long_message_goes_on_below_its_beginning() -> None:
+    problem = Problem(
+        code="ORD900",
+        message="this word of a field is understood " * 4,
+        severity="warning",
+        file="specs/tasks/weekday-morning-briefing.yaml",
+        line=12,
+        column=3,
+    )
+    plan = plan_of(database_of(BEFORE), compiled(BEFORE), diagnostics=[problem])
+
+    text = render_plan(plan, Look(width=80))
+
+    assert "\n    understood this word" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
 def test_a_refusal_says_what_to_do() -> None:
     plan = plan_of(
         database_of(BEFORE), compiled("kind: ToolServer\nname: fs\nstdio: {command: x}")
