@@ -1,8 +1,8 @@
 """A specs folder on disk to the files in it, in one order on every machine.
 
-Read are `*.yaml` and `*.yml` that no part of the path hides with a leading dot. A link that leads out of the folder
-is refused. Nothing in the folder is executed, and every file is read to at most one byte more than a file of specs
-may have.
+Read are `*.yaml` and `*.yml`, and the `*.ics` that calendars may name, unless a part of the path hides them with a leading
+dot. A link that leads out of the folder is refused. Nothing in the folder is executed, and every file is read to at most
+one byte more than such a file may have.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from reconciler.core.calendars import ICS_SUFFIX
 from reconciler.core.compile import SourceFile
 from reconciler.core.documents import MAX_FILE_BYTES
+from reconciler.core.ics import MAX_BYTES as MAX_ICS_BYTES
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
-SUFFIXES: Final = (".yaml", ".yml")
+SUFFIXES: Final = (".yaml", ".yml", ICS_SUFFIX)
 PROJECT_FILE: Final = "ordinaut.yaml"
 """Where the Project stands by custom; it is found in any file."""
 
@@ -59,6 +61,11 @@ def read_source(folder: Path, named_from: Path | None = None) -> Source:
     reading = _Reading(root, (named_from or root.parent).resolve())
     files = [file for path in sorted(reading.paths()) if (file := reading.read(path)) is not None]
     return Source(root, reading.name(root), tuple(files), tuple(reading.problems))
+
+
+def most_bytes(name: str) -> int:
+    """How large a file of this name may be."""
+    return MAX_ICS_BYTES if name.endswith(ICS_SUFFIX) else MAX_FILE_BYTES
 
 
 def require_folder(folder: Path) -> None:
@@ -133,7 +140,7 @@ class _Reading:
             return None
         try:
             with path.open("rb") as file:
-                return SourceFile(self.name(path), file.read(MAX_FILE_BYTES + 1))
+                return SourceFile(self.name(path), file.read(most_bytes(path.name) + 1))
         except OSError as error:
             self._refuse(path, "ORD001", f"cannot be read: {error.strerror}")
             return None

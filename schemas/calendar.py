@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from schemas import patterns
-from schemas.base import Document, Model, PositiveDuration, Text
+from schemas.base import Document, Model, PositiveDuration, Text, word_or_mapping
 from schemas.schedule import TimeZone
 
 LocalClock = Annotated[
@@ -39,6 +39,12 @@ class DateRange(Model):
     to: Date
     """The last day."""
 
+    @model_validator(mode="after")
+    def _runs_forward(self) -> DateRange:
+        if self.to < self.from_:
+            raise ValueError("a range ends on the day it begins, or later")
+        return self
+
 
 class Window(Model):
     """Hours of the day; a window that ends before it begins goes over midnight."""
@@ -50,9 +56,32 @@ class Window(Model):
     days: tuple[Weekday, ...] = ()
     """The weekdays on which it begins; every day when left out."""
 
+    @model_validator(mode="after")
+    def _holds_something(self) -> Window:
+        if self.from_ in (self.to, "24:00"):
+            raise ValueError(
+                "a window begins before 24:00, and ends at another time than it begins"
+            )
+        return self
+
+
+class DayRule(Model):
+    """A recurrence rule of RFC 5545 with the day that it counts from."""
+
+    rrule: Text = Field(examples=["FREQ=WEEKLY;INTERVAL=2;BYDAY=FR"])
+    """The rule; it names days, not times of day."""
+    start: Date
+    """DTSTART: the first day that it may name."""
+
+
+Rule = Annotated[
+    Annotated[Text, Tag("<word>")] | Annotated[DayRule, Tag("<mapping>")],
+    Discriminator(word_or_mapping),
+]
+
 
 class Calendar(Document):
-    """Days and windows, in one zone."""
+    """Days and hours, in one zone."""
 
     kind: Literal["Calendar"]
     """Always `Calendar`."""
@@ -62,14 +91,14 @@ class Calendar(Document):
     """Single days."""
     ranges: tuple[DateRange, ...] = ()
     """Runs of days."""
-    rules: tuple[Text, ...] = ()
-    """Recurrence rules that name days."""
+    rules: tuple[Rule, ...] = ()
+    """Recurrence rules that name days, as text, or with their start where INTERVAL or COUNT counts from it."""
     ics: Text | None = None
-    """An .ics file in the repository, relative to this file, whose events are the days."""
+    """An .ics file in the specs folder, relative to this file, whose events are days and spans of time."""
     windows: tuple[Window, ...] = ()
     """Hours of the day, such as quiet hours."""
     defer: PositiveDuration | None = None
-    """With windows: put an excluded occurrence off to the window's end, by at most this much, instead of skipping it."""
+    """With windows: put an excluded occurrence off to the next moment that is not, by at most this much, instead of skipping it."""
 
     @model_validator(mode="after")
     def _names_something(self) -> Calendar:
@@ -77,4 +106,6 @@ class Calendar(Document):
             raise ValueError(
                 "a calendar names at least one of dates, ranges, rules, ics and windows"
             )
+        if self.defer is not None and not self.windows:
+            raise ValueError("`defer` puts off what a window excludes, and there are no `windows`")
         return self

@@ -118,11 +118,11 @@ class TimeBound(Model):
     count: Integer | None = Field(default=None, ge=1, le=1_000_000)
     """Fire this many times, counted from `start`."""
     exclude: tuple[QualifiedName, ...] = ()
-    """Calendars whose days and windows do not fire."""
+    """Calendars in which nothing fires."""
     include: tuple[QualifiedName, ...] = ()
     """Calendars outside of which nothing fires."""
     on_excluded: Literal["skip", "next_included", "previous_included"] = "skip"
-    """What becomes of an excluded occurrence."""
+    """What becomes of an excluded occurrence: record it as skipped, or move it to the same time of the nearest day that is not excluded."""
     jitter: Duration = dt.timedelta(0)
     """Spread the due time by up to this much; the same occurrence always gets the same offset."""
 

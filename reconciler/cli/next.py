@@ -36,6 +36,7 @@ Examples:
 )
 @click.option("--from", "start", metavar="TIME", help="Begin here instead of now; ISO 8601.")
 @click.option("--tz", "timezone", metavar="ZONE", help="Show times in this zone.")
+@click.option("--all", "excluded", is_flag=True, help="Show what calendars exclude, too.")
 @json_option
 @configured("specs", "environment")
 def next(  # noqa: A001 - commands are found by their name
@@ -45,15 +46,17 @@ def next(  # noqa: A001 - commands are found by their name
     limit: int,
     start: str | None,
     timezone: str | None,
+    excluded: bool,
     as_json: bool,
 ) -> None:
-    """Show when tasks will fire, in their own zone, with what the clocks do to them.
+    """Show when tasks will fire, in their own zone, with what clocks and calendars do to them.
 
     Reads the specs alone: no database is needed, and what is paused there is not known here. A time of --from without an
     offset is read in the zone of --tz, or else as UTC.
     """
     zone = load_zone(timezone) if timezone else None
-    found = upcoming(selected(what, config).tasks, instant_given(start, zone), limit, zone)
+    begin = instant_given(start, zone)
+    found = upcoming(selected(what, config).tasks, begin, limit, zone, excluded=excluded)
     if as_json:
         echo_json(found.model_dump(mode="json"))
     else:

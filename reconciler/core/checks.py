@@ -42,12 +42,14 @@ class World:
         documents: every model by identity, those with stand-ins too.
         flawed: identities of documents with errors of their own, whose content proves nothing.
         secrets: the secrets that the Project declares; None if it could not be read.
+        calendars: the canonical content of the calendars that are known whole.
     """
 
     names: Names
     documents: Mapping[Key, Document]
     flawed: frozenset[Key]
     secrets: frozenset[str] | None
+    calendars: Mapping[Key, bytes]
 
 
 def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
@@ -57,7 +59,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from tool_problems(entry, world)
     yield from template_problems(entry, world.secrets)
     yield from step_problems(entry)
-    yield from time_problems(entry)
+    yield from time_problems(entry, world.names, world.calendars)
     yield from schema_problems(entry)
     yield from use_problems(entry, world)
     yield from unsupported_problems(entry)

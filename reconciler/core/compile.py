@@ -13,17 +13,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.core.calendars import (
+    ICS_SUFFIX,
+    Content,
+    Events,
+    calendar_contents,
+    calendar_events,
+)
 from reconciler.core.checks import World, document_problems
 from reconciler.core.defaults import with_defaults
 from reconciler.core.desired import Desired, Key, Specs
-from reconciler.core.digest import digest_of, facet_digests
+from reconciler.core.digest import canonical, digest_of, facet_digests
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
 from reconciler.core.locate import place_of
 from reconciler.core.project import DEFAULT_ENVIRONMENT, ProjectHead, project_head
 from reconciler.core.references import Names
 from reconciler.core.repair import fitted
-from reconciler.core.resolve import resolved_body
+from reconciler.core.resolve import Referred, resolved_body
 from reconciler.core.shape import shape_problems
 from reconciler.core.suggest import did_you_mean
 from reconciler.core.variables import with_variables
@@ -53,30 +60,36 @@ def compile_specs(
     """Compile a folder of specs.
 
     Args:
-        files: every file, in any order; the result does not depend on it.
+        files: every file, in any order, and the .ics files that calendars may name; the result does not depend on the order.
         folder: the folder's name, for messages about what is missing.
         environment: whose variables fill `${vars.…}`.
         unread: problems of files that could not even be read; what they hold is not known.
     """
     problems = list(unread)
-    documents, doubtful = _read(files, problems)
+    attached = {file.name: file.data for file in files if file.name.endswith(ICS_SUFFIX)}
+    documents, doubtful = _read([one for one in files if one.name not in attached], problems)
     head = project_head(documents, folder, environment, problems)
     headed, unheaded = _headed(documents, problems)
     entries = _entries(headed, head, problems)
     unique = _unique(entries, problems)
     names = Names(frozenset(unique), doubtful | unheaded, bool(unread))
+    reported = frozenset(problem.file for problem in unread)
+    events, broken = calendar_events(unique.values(), attached, folder, reported)
+    problems += broken
+    calendars = calendar_contents(unique.values(), events)
     world = World(
         names,
         {key: entry.document for key, entry in unique.items()},
         frozenset(key for key, entry in unique.items() if entry.repaired),
         head.secrets,
+        {key: canonical(content) for key, content in calendars.items()},
     )
     for entry in entries:
         problems += document_problems(entry, world)
     return Specs(
         project=head.name,
         environment=environment,
-        documents=_desired(unique.values(), names),
+        documents=_desired(unique.values(), names, events, calendars),
         problems=tuple(sorted(problems, key=_reading_order)),
     )
 
@@ -194,14 +207,20 @@ def _unique(entries: Iterable[Entry], problems: list[Problem]) -> dict[Key, Entr
     return unique
 
 
-def _desired(entries: Iterable[Entry], names: Names) -> dict[Key, Desired]:
+def _desired(
+    entries: Iterable[Entry],
+    names: Names,
+    events: Mapping[Key, Events],
+    calendars: Mapping[Key, Content],
+) -> dict[Key, Desired]:
     whole = sorted((entry for entry in entries if not entry.repaired), key=lambda entry: entry.key)
     pipelines = {e.key: e.document for e in whole if isinstance(e.document, Pipeline)}
-    return {entry.key: _one_desired(entry, names, pipelines) for entry in whole}
+    referred = Referred(names, pipelines, events, calendars)
+    return {entry.key: _one_desired(entry, referred) for entry in whole}
 
 
-def _one_desired(entry: Entry, names: Names, pipelines: Mapping[Key, Pipeline]) -> Desired:
-    body = resolved_body(entry.document, names, pipelines)
+def _one_desired(entry: Entry, referred: Referred) -> Desired:
+    body = resolved_body(entry.document, entry.key, referred)
     return Desired(
         key=entry.key,
         document=entry.document,

@@ -19,7 +19,7 @@ NORMALISER_VERSION: Final = 1
 """Grows whenever the same document would give another digest; it is stored beside every digest."""
 
 FACETS: Final[dict[str, frozenset[str]]] = {
-    "schedule": frozenset({"schedule"}),
+    "schedule": frozenset({"schedule", "calendars"}),
     "pipeline": frozenset({"pipeline", "params", "agent"}),
     "policy": frozenset(
         {

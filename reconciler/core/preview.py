@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Final, Literal, NamedTuple
 
 from runtime.core.recurrence import Occurrence
@@ -25,6 +25,8 @@ _AHEAD: Final = timedelta(days=365)
 _DAY: Final = timedelta(days=1)
 # A schedule that fires more often than this a day meets every odd hour of the clock: saying so would help nobody.
 _OFTEN: Final = 12
+# So many excluded occurrences are named; the others are counted.
+_EXCLUDED: Final = 3
 
 
 def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: datetime) -> Preview:
@@ -86,6 +88,7 @@ def _flags(
     if schedule.triggers and not upcoming:
         yield TimeFlag(kind="never_fires", note="never fires again")
         return
+    yield from _excluded(schedule, zone, now)
     shown = [now, *(found.at for found in upcoming[:SHOWN])]
     for change in _transitions(zone, now):
         if any(one < change.at <= other for one, other in pairwise(shown)):
@@ -95,6 +98,23 @@ def _flags(
                 kind="utc_offset_change", at=local, note=f"clocks go {way} {_day(local, now)}"
             )
         yield from _odd_hours(schedule, change.at, zone, now)
+
+
+def _excluded(schedule: TaskSchedule, zone: Zone, now: datetime) -> Iterator[TimeFlag]:
+    """The first occurrences that calendars exclude, and how many more there are."""
+    ahead = takewhile(lambda found: found.at <= now + COUNTED, schedule.following(now))
+    excluded = [found for found in islice(ahead, CAP) if found.excluded_by is not None]
+    for found in excluded[:_EXCLUDED]:
+        local = _local(found.at, zone)
+        note = f"{_day(local, now)} {local:%H:%M} is excluded by {found.excluded_by}"
+        if found.moved_to is not None:
+            target = _local(found.moved_to, zone)
+            day = "" if target.date() == local.date() else f"{_day(target, now)} "
+            note += f" and moves to {day}{target:%H:%M}"
+        yield TimeFlag(kind="moved" if found.moved_to else "excluded", at=local, note=note)
+    more = len(excluded) - _EXCLUDED
+    if more > 0:
+        yield TimeFlag(kind="excluded", note=f"{more} more are excluded in 30 d")
 
 
 def _odd_hours(

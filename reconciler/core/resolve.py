@@ -1,54 +1,78 @@
 """A document to the body that is stored: absolute references, and a task's pipeline written out in place.
 
 A task's own steps stay a list under `pipeline`; the use of a Pipeline document becomes `pipeline: {use, with, steps}`,
-where `with` has the defaults of the pipeline's JSON Schema filled in, so that a run needs no other document.
+where `with` has the defaults of the pipeline's JSON Schema filled in, so that a run needs no other document. For the same
+reason `calendars` holds the content of each calendar that a schedule names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from reconciler.core.calendars import Content, Events
 from reconciler.core.desired import Key
 from reconciler.core.digest import normalised
 from reconciler.core.references import Names
 from schemas.base import Document
+from schemas.calendar import Calendar
 from schemas.pipeline import Pipeline, PipelineUse
 from schemas.task import Task
 
 
-def resolved_body(
-    document: Document, names: Names, pipelines: Mapping[Key, Pipeline]
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """What a document may refer to.
+
+    Attributes:
+        names: every identity.
+        pipelines: the pipelines that are known whole.
+        events: what the .ics files of calendars hold.
+        calendars: the content of the calendars that are known whole.
+    """
+
+    names: Names
+    pipelines: Mapping[Key, Pipeline]
+    events: Mapping[Key, Events]
+    calendars: Mapping[Key, Content]
+
+
+def resolved_body(document: Document, key: Key, referred: Referred) -> dict[str, Any]:
     """The normalised JSON of a document whose references were all found."""
     body = normalised(document)
-    namespace = document.namespace
     match document:
         case Task():
-            _resolve_task(body, document, names, pipelines)
+            _resolve_task(body, document, referred)
         case Pipeline():
-            _resolve_steps(body["steps"], names, namespace)
+            _resolve_steps(body["steps"], referred.names, document.namespace)
+        case Calendar() if document.ics is not None:
+            body["events"] = list(referred.events.get(key, ()))
         case _:
             pass
     return body
 
 
-def _resolve_task(
-    body: dict[str, Any], task: Task, names: Names, pipelines: Mapping[Key, Pipeline]
-) -> None:
-    namespace = task.namespace
+def _resolve_task(body: dict[str, Any], task: Task, referred: Referred) -> None:
+    namespace, names = task.namespace, referred.names
     if task.agent is not None:
         body["agent"] = _label("Agent", task.agent, names, namespace)
+    calendars: dict[str, Content] = {}
     for schedule in body["schedule"]:
         for name in ("include", "exclude"):
-            if name in schedule:
-                schedule[name] = [
-                    _label("Calendar", text, names, namespace) for text in schedule[name]
-                ]
+            found = [names.find("Calendar", text, namespace) for text in schedule.get(name, ())]
+            keys = [key for key in found if key is not None]
+            if found:
+                schedule[name] = [key.label for key in keys]
+            calendars |= {
+                key.label: referred.calendars[key] for key in keys if key in referred.calendars
+            }
         if "condition" in schedule:
             _resolve_tool(schedule["condition"], "uses", names, namespace)
+    if calendars:
+        body["calendars"] = calendars
     if isinstance(task.pipeline, PipelineUse):
-        body["pipeline"] = _written_out(task.pipeline, names, namespace, pipelines)
+        body["pipeline"] = _written_out(task.pipeline, names, namespace, referred.pipelines)
     else:
         _resolve_steps(body["pipeline"], names, namespace)
 

@@ -5,20 +5,23 @@ A schedule whose last occurrence is over is no problem here: what is valid must 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
+from reconciler.core.desired import Key
 from reconciler.core.digest import NORMAL_FORM, canonical
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
+from reconciler.core.references import Names
+from runtime.core.calendar.compilation import compile_day_rule
 from runtime.core.recurrence.zone import load_zone
-from runtime.core.schedules import compile_schedules
+from runtime.core.schedules import TIME_KINDS, compile_schedules
 from runtime.errors import ScheduleError
-from schemas.calendar import Calendar
+from schemas.calendar import Calendar, DayRule
 from schemas.problem import Problem
 from schemas.project import Project
 from schemas.schedule import RRuleSchedule
@@ -26,17 +29,22 @@ from schemas.task import Task
 
 _BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _ZONE_UNKNOWN: Final = "ORD604"
+_SIDES: Final = ("exclude", "include")
 
 
-def time_problems(entry: Entry) -> Iterator[Problem]:
-    """What is wrong with the schedules, rules and zones of a document."""
+def time_problems(entry: Entry, names: Names, calendars: Mapping[Key, bytes]) -> Iterator[Problem]:
+    """What is wrong with the schedules, rules and zones of a document.
+
+    Args:
+        calendars: the canonical content of those that are known whole.
+    """
     match entry.document:
         case Task():
-            yield from _schedule_problems(entry)
+            yield from _schedule_problems(entry, names, calendars)
         case Calendar() as calendar:
             yield from _zone_problems(entry, ("timezone",), calendar.timezone)
             for number, rule in enumerate(calendar.rules):
-                yield from _rule_problems(entry, ("rules", number), rule)
+                yield from _day_rule_problems(entry, ("rules", number), rule)
         case Project() as project:
             yield from _zone_problems(entry, ("defaults", "timezone"), project.defaults.timezone)
             for number, window in enumerate(project.guards.freeze):
@@ -56,40 +64,86 @@ def _zone_problems(entry: Entry, path: Path, zone: str | None) -> Iterator[Probl
 
 def _rule_problems(entry: Entry, path: Path, rule: str) -> Iterator[Problem]:
     schedule = RRuleSchedule(rrule=(rule,), timezone="UTC").model_dump(**NORMAL_FORM)
-    if (error := _judged(canonical(schedule))) is not None:
+    if (error := _judged(canonical(schedule), ())) is not None:
         yield from entry.problem(path, error.code, error.message, error.hint)
 
 
-def _schedule_problems(entry: Entry) -> Iterator[Problem]:
+def _day_rule_problems(entry: Entry, path: Path, rule: str | DayRule) -> Iterator[Problem]:
+    written = rule if isinstance(rule, str) else rule.model_dump(**NORMAL_FORM)
+    try:
+        first = compile_day_rule(written).next_after(_BEGINNING)
+        error = None if first else ScheduleError("the rule names no day", code="ORD605")
+    except ScheduleError as found:
+        error = found
+    if error is not None:
+        place = path if isinstance(rule, str) else (*path, "rrule")
+        yield from entry.problem(place, error.code, error.message, error.hint)
+
+
+def _schedule_problems(
+    entry: Entry, names: Names, calendars: Mapping[Key, bytes]
+) -> Iterator[Problem]:
     for number, schedule in enumerate(
         entry.document.model_dump(**NORMAL_FORM, include={"schedule"})["schedule"]
     ):
         path: Path = ("schedule", number)
-        error = _judged(canonical(schedule))
+        error = _judged(canonical(schedule), _named(schedule, entry, names, calendars))
         # A zone that the Project gave has been reported there.
         if error is not None and (
             error.code != _ZONE_UNKNOWN or entry.is_written((*path, "timezone"))
         ):
-            kind = next(name for name in schedule if name in ("rrule", "cron", "every", "at"))
-            field = "timezone" if error.code == _ZONE_UNKNOWN else kind
-            yield from entry.problem((*path, field), error.code, error.message, error.hint)
+            yield from entry.problem(
+                (*path, _field(schedule, error)), error.code, error.message, error.hint
+            )
+
+
+def _field(schedule: Mapping[str, Any], error: ScheduleError) -> str:
+    """The field of a schedule that an error is about."""
+    match error.code:
+        case "ORD604":
+            return "timezone"
+        case "ORD607":
+            return "on_excluded"
+        case _:
+            return next(name for name in schedule if name in TIME_KINDS)
+
+
+def _named(
+    schedule: Mapping[str, Any], entry: Entry, names: Names, calendars: Mapping[Key, bytes]
+) -> tuple[tuple[str, bytes], ...]:
+    """The calendars that a schedule names; none unless all of them are known, for then nothing can be said of them."""
+    texts = {text: None for side in _SIDES for text in schedule.get(side, ())}
+    keys = {text: names.find("Calendar", text, entry.document.namespace) for text in texts}
+    if not all(key in calendars for key in keys.values()):
+        return ()
+    return tuple((text, calendars[key]) for text, key in keys.items() if key is not None)
 
 
 @lru_cache(maxsize=16_384)
-def _judged(schedule: bytes) -> ScheduleError | None:
+def _judged(schedule: bytes, calendars: tuple[tuple[str, bytes], ...]) -> ScheduleError | None:
     """What is wrong with one normalised schedule; many tasks share the same few."""
+    read: dict[str, Any] = orjson.loads(schedule)
+    if not calendars:
+        read = {name: value for name, value in read.items() if name not in _SIDES}
     body: dict[str, Any] = {
         "namespace": "default",
         "name": "any",
-        "schedule": [orjson.loads(schedule)],
+        "schedule": [read],
+        "calendars": {text: orjson.loads(content) for text, content in calendars},
     }
     try:
         compiled = compile_schedules(body)
     except ScheduleError as error:
         return error
-    if compiled.triggers and compiled.next_after(_BEGINNING) is None:
-        return ScheduleError(
-            "the schedule never fires: its parts exclude each other, or everything is removed again",
-            code="ORD605",
-        )
-    return None
+    if not compiled.triggers or compiled.next_running(_BEGINNING) is not None:
+        return None
+    excluded = compiled.next_after(_BEGINNING) is not None
+    return ScheduleError(
+        "the schedule never fires: "
+        + (
+            "its calendars exclude all of its occurrences"
+            if excluded
+            else "its parts exclude each other, or everything is removed again"
+        ),
+        code="ORD605",
+    )

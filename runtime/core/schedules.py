@@ -97,7 +97,11 @@ class TaskSchedule:
 
     def describe(self) -> str:
         """All schedules in plain words."""
-        return "; ".join([*(describe(trigger) for trigger in self.triggers), *self.others])
+        timed = (
+            describe(trigger) + (part.describe() if isinstance(part, Sifted) else "")
+            for trigger, part in zip(self.triggers, self.parts, strict=True)
+        )
+        return "; ".join([*timed, *self.others])
 
 
 def _united(streams: Sequence[Iterator[Occurrence]]) -> Iterator[Occurrence]:

@@ -51,6 +51,15 @@ class Admission:
         """Whether what `include` leaves out is whole days."""
         return bool(self._include) and not any(named.calendar.hours for named in self._include)
 
+    def describe(self) -> str:
+        """In words, to go on a description of the schedule."""
+        words = ""
+        if self._exclude:
+            words += f", except in {' and '.join(named.label for named in self._exclude)}"
+        if self._include:
+            words += f", only in {' or '.join(named.label for named in self._include)}"
+        return words
+
     def excluded_by(self, at: datetime) -> str | None:
         """The calendar that excludes an instant, of several the first; None if it may run."""
         second = epoch_seconds(at)

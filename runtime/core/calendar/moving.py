@@ -29,6 +29,11 @@ from runtime.core.recurrence.zone import Zone, epoch_seconds
 
 OnExcluded = Literal["skip", "next_included", "previous_included"]
 
+_MOVED: Final[dict[OnExcluded, str]] = {
+    "skip": "",
+    "next_included": ", else the next day",
+    "previous_included": ", else the day before",
+}
 _REACH_DAYS: Final = 366
 _REACH: Final = timedelta(days=_REACH_DAYS)
 _DAY: Final = timedelta(days=1)
@@ -58,6 +63,10 @@ class Sifted:
     admission: Admission
     on_excluded: OnExcluded
     zone: Zone
+
+    def describe(self) -> str:
+        """What the calendars do, in words, to go on a description of the schedule."""
+        return self.admission.describe() + _MOVED[self.on_excluded]
 
     def following(self, after: datetime) -> Iterator[Occurrence]:
         """Everything strictly after an aware instant, excluded occurrences too, in order and each instant once."""
