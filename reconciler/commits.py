@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from reconciler.core.compile import SourceFile
-from reconciler.core.documents import MAX_FILE_BYTES
 from reconciler.git import ask_git, ask_text
-from reconciler.source import SUFFIXES, Source
+from reconciler.source import SUFFIXES, Source, most_bytes
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
@@ -257,8 +256,7 @@ class _Reading:
             return _Refusal("ORD010", "the link leads out of the specs folder")
         if end not in self.objects:
             return _Refusal("ORD001", "cannot be read: the link leads nowhere")
-        size = self.objects[end].size
-        if size > MAX_FILE_BYTES:
-            most = f"the file has {size:,} bytes; {MAX_FILE_BYTES:,} are the most"
-            return _Refusal("ORD010", most)
+        size, most = self.objects[end].size, most_bytes(end)
+        if size > most:
+            return _Refusal("ORD010", f"the file has {size:,} bytes; {most:,} are the most")
         return None
