@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,11 +19,13 @@ from runtime.clock import SYSTEM_CLOCK
 from runtime.errors import NotFound
 from runtime.manual import RunRefused, follow_run, request_run
 from runtime.store.connect import connect
+from schemas.event import EVENTS
 from schemas.run import RunReport
 from tests.support.cli import Cli
 from tests.support.factories import (
     NOON,
     TaskRow,
+    insert_due_work,
     insert_run,
     insert_step_result,
     insert_task,
@@ -303,3 +306,93 @@ def test_of_runs_that_are_asked_for_at_once_one_is_queued_unless_overlap_is_allo
         ]
 
     assert queued.count(True) == 1
+
+
+class TestOverlap:
+    """What becomes of a run that is asked for while another is active."""
+
+    @pytest.fixture
+    def active(self, rows: psycopg.Connection, request: pytest.FixtureRequest) -> UUID:
+        task = insert_task(rows, overlap=request.param)
+        run_id = insert_run(rows, task, state="running")
+        insert_due_work(rows, task, run_id, lease_epoch=1)
+        return run_id
+
+    def states(self, rows: psycopg.Connection) -> list[tuple[str, str | None, bool, bool]]:
+        return rows.execute(
+            "select state, reason, run_id in (select run_id from ordinaut.due_work),"
+            " run_id in (select run_id from ordinaut.backlog) from ordinaut.run order by trigger = 'manual', run_id"
+        ).fetchall()
+
+    @pytest.mark.parametrize("active", ["queue_one", "queue_all"], indirect=True)
+    def test_where_runs_queue_it_waits_for_its_turn(
+        self, cli: Cli, rows: psycopg.Connection, active: UUID
+    ) -> None:
+        assert cli("run", "briefing").status == 0
+
+        assert self.states(rows) == [("running", None, True, False), ("queued", None, False, True)]
+        assert rows.execute("select followed from ordinaut.due_work").fetchall() == [(True,)]
+
+    @pytest.mark.parametrize("active", ["queue_one"], indirect=True)
+    def test_it_is_refused_where_as_many_wait_as_may(
+        self, cli: Cli, rows: psycopg.Connection, active: UUID
+    ) -> None:
+        cli("run", "briefing")
+
+        found = cli("run", "briefing")
+
+        assert found.status == 1
+        assert "error ORD311: as many runs of briefing wait as may" in found.stderr
+        assert len(self.states(rows)) == 2
+
+    @pytest.mark.parametrize("active", ["cancel_running"], indirect=True)
+    def test_it_takes_the_place_of_the_active_one(
+        self, cli: Cli, rows: psycopg.Connection, active: UUID
+    ) -> None:
+        assert cli("run", "briefing").status == 0
+
+        assert self.states(rows) == [
+            ("cancelled", "overlap", False, False),
+            ("queued", None, True, False),
+        ]
+        [(run_id, data)] = rows.execute(
+            "select run_id, data from ordinaut.outbox where type = 'run.cancelled'"
+        ).fetchall()
+        assert run_id == active
+        assert EVENTS["run.cancelled"].model_validate(data)
+
+    @pytest.mark.parametrize("active", ["queue_one"], indirect=True)
+    def test_it_may_still_run_beside_it(
+        self, cli: Cli, rows: psycopg.Connection, active: UUID
+    ) -> None:
+        cli("run", "briefing", "--overlap")
+
+        assert [begins for _, _, begins, _ in self.states(rows)] == [True, True]
+
+    def test_it_must_begin_by_its_start_deadline(self, cli: Cli, rows: psycopg.Connection) -> None:
+        insert_task(rows, start_deadline="1h")
+
+        cli("run", "briefing")
+
+        assert rows.execute(
+            "select w.start_until - r.due_at from ordinaut.run r join ordinaut.due_work w using (run_id)"
+        ).fetchall() == [(timedelta(hours=1),)]
+
+
+@pytest.mark.parametrize("policy", ["skip", "allow"])
+def test_a_task_that_is_retired_just_then_is_not_run(
+    cli: Cli, rows: psycopg.Connection, database: str, policy: str
+) -> None:
+    insert_task(rows, overlap=policy)
+    with psycopg.connect(database) as retiring, ThreadPoolExecutor() as pool:
+        retiring.execute("update ordinaut.spec set retired_at = ordinaut.now()")
+        asking = pool.submit(cli, "run", "briefing")
+        while not rows.execute(
+            "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        ).fetchall():
+            pass
+        retiring.commit()
+        found = asking.result()
+
+    assert "error ORD310: task briefing was retired" in found.stderr
+    assert rows.execute("select from ordinaut.run").fetchall() == []
