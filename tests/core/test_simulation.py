@@ -229,6 +229,18 @@ def test_a_task_that_may_run_beside_itself_still_needs_a_slot() -> None:
     ]
 
 
+def test_a_task_that_waits_for_itself_is_not_told_again_for_its_key() -> None:
+    often = task(
+        "first",
+        "cron: '0-1 8 * * *', timezone: UTC",
+        "overlap: queue_all\nconcurrency: {key: crm, limit: 1}",
+    )
+
+    assert meetings(played(often, duration=timedelta(seconds=90))) == [
+        ("first", "first", None, 1, "waits")
+    ]
+
+
 def test_a_herd_is_told_once_for_each_time_of_the_day() -> None:
     daily = "cron: '0 8 * * *', timezone: Europe/Rome"
     found = played(
