@@ -248,6 +248,8 @@ class _Scale:
         if self.is_exact:
             return "digits are runs"
         symbols = _DIGITS if self.ascii_only else _BLOCKS
+        if self.most == 1:
+            return f"{symbols[-1]} is 1 run"
         return f"from {symbols[0]} for 1 to {symbols[-1]} for {counted(self.most, 'run')}"
 
 

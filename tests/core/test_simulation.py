@@ -291,6 +291,7 @@ def test_heat_is_counted_in_the_zone_of_the_simulation() -> None:
 
     assert [row.day for row in found.heat] == [date(2026, 1, 5), date(2026, 1, 6)]
     assert [row.hours.index(1) for row in found.heat] == [13, 13]
+    assert text(found).endswith("\n█ is 1 run in an hour\n")
 
 
 def test_a_late_run_of_the_last_day_is_on_the_map_of_the_next() -> None:
