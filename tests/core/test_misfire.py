@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -152,3 +153,98 @@ def test_a_long_backlog_runs_no_more_than_its_limit_over_all_batches() -> None:
         cursor = firing.cursor_for
 
     assert decided == ["catch_up_max"] * (2 * BATCH - 7) + [None] * 10
+
+
+class TestExcluded:
+    """What a calendar excludes is decided like everything else, and takes nobody's place."""
+
+    def test_it_is_skipped_for_that_reason_and_never_the_latest(self) -> None:
+        first, second, third = hours(1, 2, 3)
+        schedule = Hourly(excluded=[third])
+
+        firing = decide(schedule, START, third, rule("latest"))
+
+        assert {d.occurrence.at: d.reason for d in firing.decisions} == {
+            first: "catch_up_latest",
+            second: None,
+            third: "calendar",
+        }
+
+    def test_it_does_not_count_against_the_limit_in_later_batches_either(self) -> None:
+        instants = hours(*range(1, 7))
+        schedule = Hourly(excluded=instants[3:5])
+        reasons: list[str | None] = []
+        cursor = START
+
+        while (
+            firing := decide(schedule, cursor, instants[-1], rule("all", maximum=3), batch=2)
+        ).decisions:
+            reasons += [decision.reason for decision in firing.decisions]
+            cursor = firing.cursor_for
+
+        assert reasons == ["catch_up_max", None, None, "calendar", "calendar", None]
+
+    def test_one_that_is_too_old_is_excluded_all_the_same(self) -> None:
+        (first,) = hours(1)
+        schedule = Hourly(excluded=[first])
+
+        firing = decide(schedule, START, first + 48 * HOUR, rule("all"), batch=1)
+
+        assert firing.decisions[0].reason == "calendar"
+
+
+def test_the_last_of_many_is_not_left_to_pass_for_one_on_time() -> None:
+    firing = decide(Hourly(), START, START + 4 * HOUR, rule("all"), batch=3)
+
+    assert [decision.missed for decision in firing.decisions] == [True] * 4
+    assert firing.upcoming is not None
+    assert firing.upcoming.at == START + 5 * HOUR
+
+
+def test_an_occurrence_on_time_is_not_a_missed_one() -> None:
+    on_time = decide(Hourly(), START, START + HOUR, rule("all"))
+    late = decide(Hourly(), START, START + HOUR + timedelta(minutes=2), rule("all"))
+
+    assert [on_time.decisions[0].missed, late.decisions[0].missed] == [False, True]
+
+
+@pytest.mark.parametrize("policy", ["latest", "all", "skip"])
+def test_what_can_no_longer_start_in_time_is_not_queued(policy: CatchUpPolicy) -> None:
+    hurried = replace(rule(policy), start_deadline=timedelta(minutes=30))
+
+    firing = decide(Hourly(), START, START + HOUR + timedelta(minutes=31), hurried)
+
+    assert [decision.reason for decision in firing.decisions] == ["start_deadline"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "others"),
+    [("latest", "catch_up_latest"), ("all", "overlap_replaced")],
+)
+def test_of_runs_that_replace_each_other_only_the_latest_runs(
+    policy: CatchUpPolicy, others: str
+) -> None:
+    replacing = replace(rule(policy), replacing=True)
+
+    firing = decide(Hourly(), START, START + 3 * HOUR, replacing)
+
+    assert [decision.reason for decision in firing.decisions] == [others, others, None]
+
+
+class Together(Hourly):
+    """Jitter puts the first three off to the third."""
+
+    def _occurrence(self, at: datetime) -> Occurrence:
+        return replace(super()._occurrence(at), due_at=max(at, START + 3 * HOUR))
+
+
+@pytest.mark.parametrize("replacing", [False, True])
+def test_of_runs_that_replace_each_other_and_are_all_on_time_only_the_latest_runs(
+    replacing: bool,
+) -> None:
+    given = replace(rule("skip"), replacing=replacing)
+
+    firing = decide(Together(), START, START + 3 * HOUR, given)
+
+    skipped = "catch_up_skip" if replacing else None
+    assert [decision.reason for decision in firing.decisions] == [skipped, skipped, None]

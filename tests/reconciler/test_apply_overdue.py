@@ -105,6 +105,32 @@ def test_what_a_paused_task_owed_is_recorded_as_skipped_and_it_stays_paused(benc
     )
 
 
+def test_missed_runs_that_it_owed_go_one_after_another(bench: Bench) -> None:
+    left_alone(bench, timedelta(minutes=3), "catch_up: {policy: all}\n")
+
+    bench.apply(specs(task("one", "every: 1h"), task("two")))
+
+    assert bench.row(
+        "select (select count(*) from ordinaut.due_work), (select count(*) from ordinaut.backlog)"
+    ) == (1, 2)
+    assert bench.row(
+        "select count(*) from ordinaut.run where decided_by is null and tzdata <> ''"
+    ) == (3,)
+
+
+def test_what_a_calendar_excludes_is_no_victim_of_retirement(bench: Bench) -> None:
+    holidays = "kind: Calendar\nname: holidays\ntimezone: UTC\ndates: [2026-10-22]"
+    bench.stop_the_clock(START)
+    bench.apply(specs(task("one", "every: 1m, exclude: [holidays]"), task("two"), holidays))
+    bench.stop_the_clock(START + timedelta(minutes=1))
+
+    bench.apply(specs(task("two"), holidays))
+
+    assert bench.rows("select state, reason, detail from ordinaut.run") == [
+        ("skipped", "calendar", "holidays")
+    ]
+
+
 def test_a_schedule_that_somebody_broke_owes_nothing(bench: Bench) -> None:
     left_alone(bench, timedelta(minutes=2))
     bench.run("update ordinaut.spec set body = body - 'catch_up' where name = 'one'")
@@ -143,6 +169,28 @@ class TestQueue:
             (two.uid, "queued", None),
         ]
         assert bench.rows("select task_uid from ordinaut.due_work") == [(two.uid,)]
+        (told,) = bench.rows("select data from ordinaut.outbox where type = 'run.cancelled'")
+        assert EVENTS["run.cancelled"].model_validate(told[0])
+
+    def test_runs_that_wait_for_their_turn_are_cancelled_too(self, bench: Bench) -> None:
+        bench.apply(specs(task("one", more="overlap: queue_all\n"), task("two")))
+        one = row_of(bench, "one")
+        begun = insert_run(bench.connection, one, state="running", occurrence_for=START)
+        insert_due_work(bench.connection, one, begun, lease_epoch=1)
+        waits = insert_run(bench.connection, one, state="queued")
+        bench.run(
+            "insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, lane) values (%s, %s, 1, now(), 5)",
+            waits,
+            one.uid,
+        )
+
+        bench.apply(specs(task("two")))
+
+        assert bench.rows("select run_id, state, reason from ordinaut.run order by state") == [
+            (waits, "cancelled", "retired"),
+            (begun, "running", None),
+        ]
+        assert bench.rows("select from ordinaut.backlog") == []
         (told,) = bench.rows("select data from ordinaut.outbox where type = 'run.cancelled'")
         assert EVENTS["run.cancelled"].model_validate(told[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -71,6 +72,19 @@ async def test_work_stops_when_another_runtime_holds_its_run(
     assert len((await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)).claims) == 1
 
     await keeper.renew()
+
+    assert await stopped(work)
+
+
+async def test_work_whose_run_the_database_ended_stops_at_once(
+    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+) -> None:
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+
+    keeper.end([uuid4()], "not ours")
+    assert not work.cancelling()
+    keeper.end([claimed.run_id], "the next run took its place")
 
     assert await stopped(work)
 
