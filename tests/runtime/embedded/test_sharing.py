@@ -104,7 +104,7 @@ async def test_commands_at_once_take_turns(state: Path, tmp_path: Path) -> None:
     ):
         finished = await asyncio.gather(first.ended(), second.ended(), third.ended())
 
-    assert [each.status for each in finished] == [0, 0, 0]
+    assert [(each.status, each.stderr) for each in finished] == [(0, "")] * 3
     assert sorted(each.stdout for each in finished) == [f"began\nwrote {n}\n" for n in range(3)]
 
 
