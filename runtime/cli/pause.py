@@ -74,7 +74,10 @@ def _lines(done: PauseReport) -> Iterator[tuple[str, str]]:
     if done.next_for is not None:
         upcoming = local_time(done.next_for, zone_of(done.timezone))
         if done.pause.until is None or done.next_for < done.pause.until:
-            yield "holds", f"{upcoming} and what follows; decided later by catch_up: {done.catch_up}"
+            yield (
+                "holds",
+                f"{upcoming} and what follows; decided later by catch_up: {done.catch_up}",
+            )
         else:
             yield "holds", f"nothing: what comes next is {upcoming}"
 
