@@ -40,9 +40,11 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Look": {
         "status": ("runtime.cli.status", "Show what is applied, what runs and what is due."),
         "runs": ("runtime.cli.runs", "List runs, newest first."),
-        "show": ("runtime.cli.show", "Show one run: steps, tries, values and events."),
+        "show": ("reconciler.cli.show", "Show one run in full, or one revision."),
         "why": ("runtime.cli.why", "Explain why a task ran, did not run, or ran late."),
         "events": ("runtime.cli.events", "Show events from the stream, or follow them."),
+        "history": ("reconciler.cli.history", "List what was applied, newest first."),
+        "diff": ("reconciler.cli.diff", "Show what differs between two revisions."),
     },
 }
 """Every command by the section of the help it stands in: the module that holds it under its own name, and its summary."""

@@ -1,0 +1,98 @@
+"""Revisions in words, as `history`, `show` and `diff` say them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from reconciler.core.look import Look
+from reconciler.core.render_change import change_lines, grid_of
+from runtime.cli.output import bold, fields, local_time, relative_time
+from schemas.plan import PlannedChange
+from schemas.revision import Difference, Revision, RevisionReport
+
+_SHORT: Final = 7
+_ACTIONS: Final = {
+    "create": "created",
+    "update": "updated",
+    "rename": "renamed",
+    "adopt": "adopted",
+    "retire": "retired",
+}
+
+
+def commit_words(revision: Revision) -> str:
+    """The commit, and a mark where the specs differed from it."""
+    if revision.commit is None:
+        return "-"
+    return f"{revision.commit[:_SHORT]}{' and edits' if revision.dirty else ''}"
+
+
+def written_words(revision: Revision) -> str:
+    """What was written: in numbers, or of the one document that was asked about."""
+    if revision.action is not None:
+        # A creation touches all.
+        parts = revision.facets if revision.action in {"update", "rename"} else ()
+        return " ".join([_ACTIONS[revision.action], *([", ".join(parts)] if parts else [])])
+    counts = revision.written.model_dump()
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def report_text(report: RevisionReport, look: Look) -> str:
+    """One revision, and what it wrote."""
+    revision = report.revision
+    lines = [bold(f"r{revision.revision}"), fields(list(_facts(revision, report.now))), ""]
+    return look.finish([*lines, *_change_lines(report.changes, look, revision.applied_at)])
+
+
+def difference_text(difference: Difference, look: Look) -> str:
+    """What leads from one revision to another."""
+    before, after = difference.before, difference.after
+    names = f"r{before.revision} -> r{after.revision}"
+    if not difference.changes:
+        return f"No differences: {names}, {difference.unchanged} documents.\n"
+    sides = [f"{names}  {after.project}/{after.environment}"]
+    sides += [
+        f"  r{one.revision}  {commit_words(one)}  {local_time(one.applied_at, UTC)}  by {one.actor}"
+        for one in (before, after)
+    ]
+    return look.finish(
+        [
+            bold(sides[0]),
+            *sides[1:],
+            "",
+            *_change_lines(difference.changes, look, difference.as_of),
+            "",
+            f"{len(difference.changes)} differ, {difference.unchanged} are the same.",
+        ]
+    )
+
+
+def _facts(revision: Revision, now: datetime) -> Iterator[tuple[str, str]]:
+    when = revision.applied_at
+    yield "kind", revision.kind
+    yield "of", f"{revision.project}/{revision.environment}"
+    yield "when", f"{local_time(when, UTC)}, {relative_time(when, now)}"
+    yield "by", revision.actor
+    yield "commit", _commit(revision)
+    if revision.pull_request:
+        yield "pull request", f"#{revision.pull_request}"
+    yield "over", f"r{revision.parent}" if revision.parent else "nothing applied before"
+    yield "wrote", written_words(revision)
+
+
+def _commit(revision: Revision) -> str:
+    if revision.commit is None:
+        return "none: applied outside of git"
+    branch = f" on {revision.branch}" if revision.branch else ""
+    author = f", by {revision.author}" if revision.author else ""
+    edits = ", with edits that were not committed" if revision.dirty else ""
+    return f"{revision.commit}{branch}{author}{edits}"
+
+
+def _change_lines(changes: Sequence[PlannedChange], look: Look, as_of: datetime) -> Iterator[str]:
+    ordered = sorted(changes, key=lambda change: change.kind != "Task")
+    grid = grid_of(ordered, look.width)
+    for change in ordered:
+        yield from change_lines(change, look, as_of, grid)

@@ -1,0 +1,131 @@
+"""Revisions as the values that diffing compares: what documents said once is desired, or applied, like what they say now.
+
+A document that has another name by now is followed by its uid: it is the same one, renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.core.changes import (
+    Adopt,
+    Applied,
+    Change,
+    ChangeSet,
+    Create,
+    Drift,
+    Owner,
+    Rename,
+    Retire,
+    Update,
+    Version,
+)
+from reconciler.core.desired import Desired, Key, Place
+from schemas.base import API_VERSION, Document
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A document as one revision wrote it.
+
+    Attributes:
+        key: its identity then.
+        action: create, update, rename, retire or adopt.
+        body: what it said; of a retirement, what the row held then.
+        place: where it was written then.
+    """
+
+    key: Key
+    uid: int
+    revision_id: int
+    action: str
+    body: Mapping[str, Any]
+    digest: str
+    facets: Mapping[str, str]
+    place: Place
+
+
+def as_applied(documents: Iterable[Recorded], owner: Owner) -> dict[Key, Applied]:
+    """A revision's documents as what is in force."""
+    rows = (_row(document, owner) for document in documents)
+    return {row.key: row for row in rows}
+
+
+def as_desired(
+    documents: Iterable[Recorded], rows: Iterable[Applied], owner: Owner
+) -> dict[Key, Desired]:
+    """A revision's documents as what is wanted.
+
+    Args:
+        rows: what they are compared with.
+        owner: of the documents; what others have now is no former self of theirs.
+    """
+    bearing = {row.uid: row.key for row in rows if row.retired_at is None and row.owner == owner}
+    wanted = (_wanted(document, bearing.get(document.uid)) for document in documents)
+    return {one.key: one for one in wanted}
+
+
+def written_changes(
+    written: Iterable[Recorded], before: Mapping[int, Recorded], owner: Owner
+) -> ChangeSet:
+    """What one revision did.
+
+    Args:
+        written: what it wrote.
+        before: what those of these documents that were in force said before, by uid.
+        owner: of the revision.
+    """
+    return ChangeSet.of(_change(one, before.get(one.uid), owner) for one in written)
+
+
+def _change(written: Recorded, before: Recorded | None, owner: Owner) -> Change:
+    if written.action == "retire":
+        return Retire(_row(before or written, owner))
+    if written.action == "adopt":
+        return Adopt(_row(before or written, owner), _wanted(written, None))
+    if before is None:
+        return Create(None, _wanted(written, None))
+    row, wanted = _row(before, owner), _wanted(written, before.key)
+    if row.key != wanted.key:
+        return Rename(row, wanted)
+    # What says the same as the revision before was written to undo what somebody did past git.
+    return Drift(row, wanted) if before.digest == written.digest else Update(row, wanted)
+
+
+def _row(document: Recorded, owner: Owner) -> Applied:
+    version = Version(document.digest, document.facets)
+    return Applied(
+        key=document.key,
+        uid=document.uid,
+        owner=owner,
+        revision_id=document.revision_id,
+        last=version,
+        live=version,
+        protected=bool(document.body.get("protect")),
+    )
+
+
+def _wanted(document: Recorded, bears: Key | None) -> Desired:
+    return Desired(
+        key=document.key,
+        document=_head(document, bears),
+        body=document.body,
+        digest=document.digest,
+        facets=document.facets,
+        place=document.place,
+    )
+
+
+def _head(document: Recorded, bears: Key | None) -> Document:
+    """What every kind has; the rest of a document that compiled once is in its body."""
+    key, renamed = document.key, bears not in {None, document.key}
+    return Document(
+        api_version=API_VERSION,
+        kind=key.kind,
+        name=key.name,
+        namespace=key.namespace,
+        protect=document.body.get("protect", False),
+        renamed_from=f"{bears.namespace}/{bears.name}" if bears and renamed else None,
+    )

@@ -1,0 +1,94 @@
+"""What was applied, revision by revision: who, when, of which commit, and what each document said then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow, class_row, dict_row
+
+from runtime.store.specs import Identity
+from runtime.store.statements import statement
+from schemas.revision import Revision
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as one revision wrote it.
+
+    Attributes:
+        action: create, update, rename, retire or adopt.
+        body: what it says; of a retirement, what the row held then.
+    """
+
+    uid: int
+    revision_id: int
+    action: str
+    body: Mapping[str, Any]
+    digest: str
+    facets: Mapping[str, str]
+    file: str
+    line: int
+
+
+def list_revisions(
+    connection: Connection, *, uid: int | None = None, limit: int
+) -> tuple[Revision, ...]:
+    """The newest revisions; of one document, if its uid is given, those that wrote it."""
+    return _revisions(connection, uid=uid, revision_id=None, limit=limit)
+
+
+def find_revision(connection: Connection, revision_id: int) -> Revision | None:
+    """One revision."""
+    return next(iter(_revisions(connection, uid=None, revision_id=revision_id, limit=1)), None)
+
+
+def find_document(connection: Connection, identity: Identity) -> int | None:
+    """The uid of a document, retired or not."""
+    kind, namespace, name = identity
+    row = connection.execute(
+        statement("find_document"), {"kind": kind, "namespace": namespace, "name": name}
+    ).fetchone()
+    return row[0] if row else None
+
+
+def list_document_names(connection: Connection, kind: str) -> list[tuple[str, str]]:
+    """Namespace and name of every document in force of a kind."""
+    rows = connection.execute(statement("list_document_names"), {"kind": kind}).fetchall()
+    return [(namespace, name) for namespace, name in rows]
+
+
+def read_documents_as_of(connection: Connection, revision: Revision) -> list[StoredDocument]:
+    """Every document of a revision's project and environment as it left them."""
+    return _recorded(
+        connection,
+        "read_documents_as_of",
+        revision_id=revision.revision,
+        project=revision.project,
+        environment=revision.environment,
+    )
+
+
+def read_documents_of(connection: Connection, revision_id: int) -> list[StoredDocument]:
+    """What a revision wrote."""
+    return _recorded(connection, "read_documents_of", revision_id=revision_id)
+
+
+def read_documents_before(connection: Connection, revision_id: int) -> list[StoredDocument]:
+    """What those of them that were in force said just before."""
+    return _recorded(connection, "read_documents_before", revision_id=revision_id)
+
+
+def _revisions(connection: Connection, **params: int | None) -> tuple[Revision, ...]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement("list_revisions"), params).fetchall()
+    return tuple(Revision.model_validate(row) for row in rows)
+
+
+def _recorded(connection: Connection, name: str, **params: Any) -> list[StoredDocument]:
+    with connection.cursor(row_factory=class_row(StoredDocument)) as cursor:
+        return cursor.execute(statement(name), params).fetchall()
