@@ -103,7 +103,8 @@ class StateFolder:
         """
         try:
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            if not self.root.exists():
+            # Several commands may come at once; whoever makes it makes it theirs and the servers'.
+            with suppress(FileExistsError):
                 self.root.mkdir(mode=0o700)
                 if account := self.account:
                     os.chown(self.root, -1, account.gid)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,18 @@ def test_the_name_of_a_dead_holder_is_not_believed(state: Path) -> None:
 def _temporary_urls(state: Path) -> object:
     with temporarily(state) as urls:
         return urls
+
+
+def test_any_number_of_processes_may_prepare_a_folder_at_once(tmp_path: Path) -> None:
+    """One command in twenty that came beside another was told that the folder could not be used."""
+    with ThreadPoolExecutor(8) as many:
+        for attempt in range(50):
+            at_once = threading.Barrier(8)
+
+            def prepare(folder: Path, at_once: threading.Barrier = at_once) -> None:
+                at_once.wait()
+                StateFolder(folder).prepare()
+
+            list(many.map(prepare, [tmp_path / str(attempt)] * 8))
+
+    assert sorted(path.name for path in (tmp_path / "0").iterdir()) == [".gitignore"]
