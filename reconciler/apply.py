@@ -15,9 +15,10 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import psycopg
 
@@ -39,7 +40,7 @@ from runtime.core.recurrence import tzdata_version
 from runtime.errors import ApplyLocked, StalePlan
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
-from runtime.store.revisions import NewRevision, StagedChange
+from runtime.store.revisions import Armed, NewRevision, StagedChange
 from runtime.store.specs import (
     Connection,
     LastWrite,
@@ -110,10 +111,11 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     uids = revisions.write_specs(
         connection, revision_id, [_staged(change, plan) for change in plan.changes]
     )
-    _arm_schedules(connection, plan, uids, now)
+    new = _arm_schedules(connection, plan, uids, now)
     _arm_conditions(connection, plan, uids, now)
     revisions.cancel_queued_runs(connection, _retiring(plan))
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
+    _arm_overtaken(connection, new)
     return ApplyReport(
         revision=revision_id,
         applied_at=applied_at,
@@ -190,19 +192,40 @@ def _settle_schedules(connection: Connection, plan: Plan) -> datetime:
 
 def _arm_schedules(
     connection: Connection, plan: Plan, uids: Mapping[tuple[str, str, str], int], now: datetime
-) -> None:
+) -> list[tuple[Armed, Mapping[str, Any]]]:
+    """Set what fires next; returns that of the new tasks, with their bodies."""
     arming, disarming = [], _retiring(plan)
+    new: list[tuple[Armed, Mapping[str, Any]]] = []
     for change in plan.changes:
         if change.body is None or not _reschedules(change):
             continue
         uid = uids[change.kind, change.namespace, change.name]
         upcoming = armed(uid, change.body, now)
-        if upcoming is not None:
-            arming.append(upcoming)
-        else:
+        if upcoming is None:
             disarming.append(uid)
+            continue
+        arming.append(upcoming)
+        if change.uid is None:
+            new.append((upcoming, change.body))
     revisions.arm_schedules(connection, arming, now=now, tzdata=tzdata_version())
     revisions.disarm_schedules(connection, disarming, now=now)
+    return new
+
+
+def _arm_overtaken(connection: Connection, new: Iterable[tuple[Armed, Mapping[str, Any]]]) -> None:
+    """Count new tasks from here: a large apply takes a while, and what comes meanwhile comes before they are in force.
+
+    A schedule that replaces another counts from where that one ended, or an occurrence could be nobody's.
+    """
+    _, now = read_ground(connection)
+    again = [
+        armed(before.task_uid, body, now)
+        for before, body in new
+        if before.next_for is not None and before.next_for <= now
+    ]
+    revisions.arm_schedules(
+        connection, [one for one in again if one], now=now, tzdata=tzdata_version()
+    )
 
 
 def _arm_conditions(

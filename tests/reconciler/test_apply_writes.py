@@ -55,6 +55,22 @@ def test_only_tasks_that_a_clock_drives_have_a_schedule(bench: Bench) -> None:
     ) == [("one", 1, True, True)]
 
 
+def test_what_a_new_task_missed_while_the_apply_went_on_is_none_of_its_own(bench: Bench) -> None:
+    plan = bench.plan(specs(task("one", "every: 1m")))
+    bench.run("create sequence public.ticks")
+    bench.run(
+        "create or replace function ordinaut.now() returns timestamptz language sql volatile as"
+        " $$ select timestamptz '2026-10-22 12:00:30Z' + nextval('public.ticks') * interval '20 s' $$"
+    )
+
+    bench.carry_out(plan)
+
+    assert bench.row(
+        "select c.next_for > (select max(occurred_at) from ordinaut.outbox), c.next_for - c.cursor_for <= interval '1 min'"
+        " from ordinaut.schedule c"
+    ) == (True, True)
+
+
 def test_the_next_occurrence_comes_strictly_after_the_apply(bench: Bench) -> None:
     (now,) = bench.row("select date_trunc('hour', now()) + interval '1 day'")
     bench.stop_the_clock(now)
