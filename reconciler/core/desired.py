@@ -49,7 +49,8 @@ class Desired:
     Attributes:
         key: its identity.
         document: the validated model, defaults and variables filled in.
-        body: the normalised JSON of it; a task's pipeline is inlined under `pipeline.steps`, tool addresses are resolved.
+        body: the normalised JSON of it; a task's `pipeline` is a list of steps or `{use, with, steps}`, and tool addresses
+            are resolved.
         digest: sha256 (hex) of the canonical JSON of `body`.
         facets: the digest of each facet (`schedule`, `pipeline`, `policy`, `meta`).
         place: where the document begins.

@@ -1,7 +1,7 @@
 """What became of one tool call: a closed set of outcome classes, and which of them may be repeated.
 
-Source of the classes: DESIGN section 9. `sent` is the fact everything hangs on: a call that never left may always be
-repeated, one that left may only be repeated where the step says that repeating is harmless.
+`sent` is the fact everything hangs on: a call that never left may always be repeated, one that left may only be repeated
+where the step says that repeating is harmless.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from typing import Self
 from runtime.clock import Clock
 from runtime.embedded import launch
 from runtime.embedded.files import write_private
+from runtime.started import started
 
 StopSignals = Sequence[tuple[signal.Signals, float]]
 
@@ -51,8 +52,8 @@ class ProcessRecord:
     @classmethod
     def of(cls, pid: int) -> Self | None:
         """The process that has this number now; None if none has, or only a zombie."""
-        started = _started_linux(pid) if sys.platform == "linux" else _started_posix(pid)
-        return None if started is None else cls(pid, started)
+        start = started(pid)
+        return None if start is None else cls(pid, start)
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
@@ -203,26 +204,3 @@ async def _wait(done: Callable[[], bool], seconds: float, clock: Clock) -> None:
     until = clock.monotonic() + seconds
     while not done() and clock.monotonic() < until:
         await clock.sleep(_LOOK_AGAIN_SECONDS)
-
-
-def _started_linux(pid: int) -> str | None:
-    """Boot and tick: unlike a wall time, these do not move when the clock is set."""
-    try:
-        # The name, in brackets, may hold spaces and brackets; after it come the state and, 19 fields on, the start.
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if state in "ZX" else f"{boot} {fields[18]}"
-
-
-def _started_posix(pid: int) -> str | None:
-    answer = subprocess.run(  # noqa: S603 - a number is the only argument that varies
-        ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=_ENVIRONMENT,
-    )
-    state, _, started = answer.stdout.strip().partition(" ")
-    return None if state[:1] in ("", "Z") else started.strip()

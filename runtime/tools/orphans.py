@@ -2,8 +2,7 @@
 
 A record is a file `<pid>.json`. It names the process by number *and* start time, because numbers are used again, and the
 runtime that owns it in the same way, because several runtimes may share one state folder. A group is killed only if its
-leader is provably the recorded one and its owner is provably gone. On systems without /proc nothing can be proved, so
-nothing is killed.
+leader is provably the recorded one and its owner is provably gone.
 
 Limit: a background process that outlived its server *and* the runtime is not found again; while the runtime lives, it
 kills the whole group as soon as the server ends.
@@ -17,25 +16,9 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-_START_TIME: Final = 19  # of the fields after the name in /proc/<pid>/stat (field 22 in proc(5))
-
-
-def started(pid: int) -> str | None:
-    """When a process started, as text that no other process with this number ever has; None if there is none.
-
-    The form is `<boot id>/<clock ticks since boot>`.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        # The name stands in parentheses and may itself hold blanks and parentheses.
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    if after_name[0] == "Z":
-        return None
-    return f"{boot}/{after_name[_START_TIME]}"
+from runtime.started import started
 
 
 class ServerRecords:

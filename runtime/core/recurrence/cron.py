@@ -22,6 +22,7 @@ from typing import Final, NoReturn
 from runtime.core.recurrence import days
 from runtime.core.recurrence.days import DaySet, YearKind
 from runtime.core.recurrence.period import TimeGrid
+from runtime.core.recurrence.values import MONTHS, WEEKDAY_NAMES
 from runtime.errors import ScheduleError
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -33,21 +34,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "@MIDNIGHT": "0 0 * * *",
     "@HOURLY": "0 * * * *",
 }
-_WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_MONTHS: Final = (
-    "JAN",
-    "FEB",
-    "MAR",
-    "APR",
-    "MAY",
-    "JUN",
-    "JUL",
-    "AUG",
-    "SEP",
-    "OCT",
-    "NOV",
-    "DEC",
-)
+# Cron counts from Sunday.
+_WEEKDAYS: Final = tuple(name[:3] for name in (WEEKDAY_NAMES[-1], *WEEKDAY_NAMES[:-1]))
 _LONGEST_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -68,7 +56,7 @@ _FIELDS: Final = (
     _Field("minute", 0, 59),
     _Field("hour", 0, 23),
     _Field("day-of-month", 1, 31),
-    _Field("month", 1, 12, _MONTHS),
+    _Field("month", 1, 12, MONTHS),
     _Field("day-of-week", 0, 7, _WEEKDAYS),
 )
 _EVERY_FIELD: Final = tuple(field.name for field in _FIELDS)

@@ -13,7 +13,7 @@ from runtime.errors import ScheduleError
 Frequency = Literal["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"]
 FREQUENCIES: Final[tuple[Frequency, ...]] = get_args(Frequency)
 WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_WEEKDAY_NAMES: Final = (
+WEEKDAY_NAMES: Final = (
     "MONDAY",
     "TUESDAY",
     "WEDNESDAY",
@@ -22,7 +22,7 @@ _WEEKDAY_NAMES: Final = (
     "SATURDAY",
     "SUNDAY",
 )
-_MONTHS: Final = (
+MONTHS: Final = (
     "JAN",
     "FEB",
     "MAR",
@@ -115,8 +115,8 @@ def _number(name: str, item: str) -> int:
 
 
 def _meant_number(name: str, item: str) -> str:
-    if name == "BYMONTH" and item[:3] in _MONTHS:
-        return f"months are numbers: BYMONTH={_MONTHS.index(item[:3]) + 1}"
+    if name == "BYMONTH" and item[:3] in MONTHS:
+        return f"months are numbers: BYMONTH={MONTHS.index(item[:3]) + 1}"
     if name == "BYHOUR" and (time := re.fullmatch(r"(\d{1,2}):(\d{2})", item)):
         return f"did you mean BYHOUR={int(time[1])};BYMINUTE={int(time[2])}?"
     if name in ("BYHOUR", "BYMINUTE") and item in ("24", "60"):
@@ -132,7 +132,7 @@ def weekday(name: str, value: str) -> int:
         meant = next(
             (
                 code
-                for code, full in zip(WEEKDAYS, _WEEKDAY_NAMES, strict=True)
+                for code, full in zip(WEEKDAYS, WEEKDAY_NAMES, strict=True)
                 if value[:3] == full[:3]
             ),
             "",

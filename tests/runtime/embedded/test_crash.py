@@ -20,10 +20,10 @@ from runtime.embedded.processes import (
     ProcessRecord,
     Program,
     ServerProcess,
-    _started_posix,
     stop_orphan,
 )
 from runtime.embedded.state import StateFolder
+from runtime.started import _elsewhere
 from tests.runtime.embedded.servers import OWNER, ask, pids, remember, remembered
 from tests.support.probes import eventually
 from tests.support.processes import started
@@ -208,14 +208,14 @@ async def test_a_process_is_known_by_its_start(tmp_path: Path) -> None:
 
 def test_without_proc_a_process_is_known_through_ps() -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as child:
-        living = _started_posix(child.pid)
+        living = _elsewhere(child.pid)
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        zombie = _started_posix(child.pid)
+        zombie = _elsewhere(child.pid)
 
     assert living
     assert zombie is None
-    assert _started_posix(child.pid) is None
+    assert _elsewhere(child.pid) is None
 
 
 async def test_leftover_sockets_under_the_temporary_folder_are_removed(tmp_path: Path) -> None:

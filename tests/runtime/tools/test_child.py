@@ -15,10 +15,11 @@ import pytest
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import base_environment
 from runtime.errors import ToolServerError
+from runtime.started import started
 from runtime.tools import launch
 from runtime.tools.child import STDERR_BYTES, Child, StderrTail
 from runtime.tools.definition import ServerDefinition, StdioTransport
-from runtime.tools.orphans import ServerRecords, reap_orphans, started
+from runtime.tools.orphans import ServerRecords, reap_orphans
 from runtime.tools.redact import Redactor
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.servers import SUPPORT, group_of, is_alive, kill, kill_and_wait, raw
