@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
-from psycopg_pool import PoolTimeout
 from redis.asyncio import Redis as AsyncRedis
 
 from runtime.bus import open_bus
@@ -91,7 +90,7 @@ class Heart:
                 if beats % _PARTITION_BEATS == 0:
                     await ensure_partitions(self._pool)
                 beats += 1
-            except (psycopg.OperationalError, PoolTimeout) as error:
+            except psycopg.OperationalError as error:
                 _log.warning("no heartbeat: %s", " ".join(str(error).split()))
             await self._clock.sleep(_BEAT_SECONDS)
 
@@ -155,7 +154,7 @@ async def running(
             runtime_id = await register_runtime(
                 pool, host=socket.gethostname(), pid=os.getpid(), version=version("ordinaut")
             )
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except psycopg.OperationalError as error:
             raise unavailable(place.database_url, error) from error
         stack.push_async_callback(_say_farewell, pool, runtime_id)
         ground = _Ground(config, place, clock, pool, bus, toolbox, registry, runtime_id)
@@ -168,7 +167,7 @@ async def running(
 async def _say_farewell(pool: Pool, runtime_id: int) -> None:
     try:
         await stop_runtime(pool, runtime_id)
-    except (psycopg.OperationalError, PoolTimeout) as error:
+    except psycopg.OperationalError as error:
         # Its heartbeat ends as well, and says the same a little later.
         _log.warning("stopped without saying so: %s", " ".join(str(error).split()))
 

@@ -3,6 +3,10 @@
 Before Python 3.12 `asyncio.wait_for` forgets a cancellation that arrives in the same moment as its result
 (https://github.com/python/cpython/issues/86296), and so do redis-py and psycopg_pool, which wait with it. A service that
 was asked to stop just then would go on for ever, and whoever waits for its end with it.
+
+Heeded here, where a library returns, the cancellation takes effect at once, whoever asked for it: a service may sleep for
+minutes after such a call, and a run whose lease was lost may call another tool. `runtime.service` guards against the
+calls that nobody wrapped: it looks again at every turn of a loop, and asks again.
 """
 
 from __future__ import annotations

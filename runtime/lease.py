@@ -14,7 +14,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
 from runtime.logs import get_logger
@@ -90,7 +89,7 @@ class LeaseKeeper:
         asked = {run_id: held.lease_epoch for run_id, held in self._held.items()}
         try:
             kept = await renew_leases(self._pool, list(asked.items()), self._lease)
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except psycopg.OperationalError as error:
             _log.warning("leases not renewed: %s", " ".join(str(error).split()))
             return False
         for run_id, lease_epoch in asked.items():

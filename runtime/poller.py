@@ -20,7 +20,6 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from runtime.calling import Tools, redacted, refusal
 from runtime.clock import Clock
@@ -119,7 +118,7 @@ class Poller:
             # The end of a poll rings the bell, so a full house need not look again by itself.
             is_full = len(self._active) >= _AT_ONCE
             return None if is_full else await seconds_until_poll(self._pool)
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except psycopg.OperationalError as error:
             _log.warning("conditions not looked at: %s", " ".join(str(error).split()))
             return _RETRY_SECONDS
 
@@ -133,7 +132,7 @@ class Poller:
         keeping = asyncio.create_task(self._keep(claim, asking))
         try:
             await self._ask(claim)
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except psycopg.OperationalError as error:
             # Whether something was written is not known; if not, the condition is asked again after the lease.
             _log.warning("answer not written: %s", " ".join(str(error).split()))
         except Exception:  # noqa: BLE001 - one condition that cannot be asked must not stop the others
@@ -145,7 +144,7 @@ class Poller:
         """Renew the lease three times per lease span, and end the poll that has lost it."""
         while True:
             await self._clock.sleep(self._config.lease.total_seconds() / 3)
-            with contextlib.suppress(psycopg.OperationalError, PoolTimeout):
+            with contextlib.suppress(psycopg.OperationalError):
                 if not await renew_poll(self._pool, claim, self._config.lease):
                     _log.warning("lease of a condition of task %s lost", claim.task_uid)
                     asking.cancel("lease lost")
@@ -205,7 +204,7 @@ class Poller:
         """End the polls under way, so that others ask at once."""
         claims = list(self._active.values())
         await end_tasks(list(self._active))
-        with contextlib.suppress(psycopg.Error, PoolTimeout):
+        with contextlib.suppress(psycopg.Error):
             for claim in claims:
                 await release_poll(self._pool, claim)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Final
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
 from runtime.core.recurrence import tzdata_version
@@ -54,7 +53,7 @@ class Rederiver:
             try:
                 await self.run_once()
                 patience = _AGAIN_SECONDS
-            except (psycopg.OperationalError, PoolTimeout) as error:
+            except psycopg.OperationalError as error:
                 _log.warning("schedules not derived again: %s", " ".join(str(error).split()))
                 patience = _RETRY_SECONDS
             await self._clock.sleep(patience)

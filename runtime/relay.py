@@ -13,7 +13,6 @@ import random
 from typing import Final
 
 import psycopg
-from psycopg_pool import PoolTimeout
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -41,7 +40,7 @@ for _, entry in ipairs(cjson.decode(ARGV[2])) do
     redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(entry))
 end
 """
-_AWAY: Final = (RedisError, psycopg.OperationalError, PoolTimeout)
+_AWAY: Final = (RedisError, psycopg.OperationalError)
 
 
 class Relay:

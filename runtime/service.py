@@ -30,7 +30,8 @@ def stop_if_cancelled() -> None:
     """Raise the cancellation that a library has swallowed.
 
     A cancellation that arrives together with an answer can get lost on its way through a client library, and the loop of a
-    service would then go on for ever. So every turn of such a loop begins here.
+    service would then go on for ever. So every turn of such a loop begins here; calls that are known to lose one are wrapped
+    besides, in `heeding_cancellation`, as the rest of a turn may take long.
 
     Raises:
         CancelledError: this task was asked to stop.

@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Final
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
 from runtime.logs import get_logger
@@ -52,7 +51,7 @@ class Turns:
             wait = 0.0
             try:
                 wait = _HELD_UP_SECONDS if await self.look() else 0.0
-            except (psycopg.OperationalError, PoolTimeout) as error:
+            except psycopg.OperationalError as error:
                 _log.warning("backlog not looked at: %s", " ".join(str(error).split()))
                 wait = _RETRY_SECONDS
             await self._clock.sleep(wait)

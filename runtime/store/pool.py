@@ -73,8 +73,8 @@ async def borrow(pool: Pool, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterat
     """A connection for a block that takes at most `seconds`; after that it is broken, and its user is told so.
 
     Raises:
-        psycopg.OperationalError: the database is away, or silent; whether it did what it was asked is unknown.
-        psycopg_pool.PoolTimeout: no connection became free.
+        psycopg.OperationalError: the database is away, or silent; whether it did what it was asked is unknown. Or no
+            connection became free (PoolTimeout is one).
     """
     with heeding_cancellation():
         connection = await _living(pool)
