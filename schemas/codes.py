@@ -1,7 +1,7 @@
 """Every error and diagnostic code, with its meaning: the one place a code is allocated.
 
-Ranges: 0xx reading files and the shape of documents · 1xx lint · 2xx plan and apply · 3xx store, events and
-configuration · 4xx tools · 5xx expressions and runs · 6xx schedules · 9xx fields whose engine is not there yet.
+Ranges: 0xx reading files and the shape of documents · 1xx remarks about expressions · 2xx plan and apply · 3xx store, events and
+configuration · 4xx tools · 5xx expressions and runs · 6xx schedules · 8xx lint · 9xx fields whose engine is not there yet.
 A code, once released, never changes its meaning.
 """
 
@@ -26,7 +26,7 @@ CODES: Final[dict[str, str]] = {
     "ORD013": "A pipeline's steps contradict each other.",
     "ORD014": "Parameters do not fit the pipeline's JSON Schema, or the schema itself is not valid.",
     "ORD015": "The file could not be formatted.",
-    # 1xx: lint
+    # 1xx: remarks about expressions
     "ORD101": "An expression reads the result of a step that may have none.",
     # 2xx: plan and apply
     "ORD201": "The specs hold errors, so nothing was planned.",
@@ -81,6 +81,22 @@ CODES: Final[dict[str, str]] = {
     "ORD606": "The rule is too costly to expand.",
     "ORD607": "The calendars, the schedule and `on_excluded` do not go together.",
     "ORD608": "The .ics file cannot be used.",
+    # 8xx: lint
+    "ORD801": "A schedule's time does not exist, or happens twice, when the clocks change.",
+    "ORD802": "Many runs begin in the same minute.",
+    "ORD803": "A schedule has ended.",
+    "ORD804": "A run may last longer than the time to the next one.",
+    "ORD805": "Nobody answers for a task.",
+    "ORD806": "No document names this one.",
+    "ORD807": "A value looks like a secret.",
+    "ORD808": "A time zone names no place.",
+    "ORD809": "Months that lack a day are left out.",
+    "ORD810": "More runs or calls are due than an agent is allowed.",
+    "ORD811": "A destructive tool is called and nobody is asked.",
+    "ORD812": "A former name has been kept for long.",
+    "ORD813": "Nothing takes a variable, a secret or a default.",
+    "ORD814": "A comment that ignores a rule lacks its code or its reason.",
+    "ORD815": "A comment ignores what is not there.",
     # 9xx: not supported yet
     "ORD900": "This field is understood and checked, but its engine does not exist yet.",
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import (
     Document,
@@ -18,6 +18,7 @@ from schemas.base import (
     ShortText,
     Text,
 )
+from schemas.codes import CODES
 from schemas.pipeline import Retry
 from schemas.schedule import TimeZone
 from schemas.task import CatchUp, Overlap
@@ -63,6 +64,19 @@ class Defaults(Model):
     """Retry of tasks."""
 
 
+LintLevel = Literal["off", "note", "warning", "error"]
+"""How much a lint rule matters."""
+
+
+def _is_rule(code: str) -> str:
+    if not code.startswith("ORD8") or code not in CODES:
+        raise ValueError(f"there is no lint rule {code}; docs/errors.md lists them")
+    return code
+
+
+LintLevels = dict[Annotated[str, AfterValidator(_is_rule)], LintLevel]
+
+
 class Environment(Model):
     """One place where the same specs run, such as staging."""
 
@@ -70,6 +84,8 @@ class Environment(Model):
     """Values of `${vars.…}` there."""
     overlay: Text | None = None
     """A folder of partial documents laid over the specs, relative to this file."""
+    lint: LintLevels | None = None
+    """How much lint rules matter there; the Project's `lint` for those that are not named."""
 
 
 class FreezeWindow(Model):
@@ -113,3 +129,5 @@ class Project(Document):
     """Changes that are refused."""
     heal: Literal["off", "alert", "heal"] = "alert"
     """What to do about changes that did not come through git."""
+    lint: LintLevels | None = Field(default=None, examples=[{"ORD801": "off"}])
+    """How much lint rules matter, by code."""

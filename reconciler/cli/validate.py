@@ -16,9 +16,10 @@ from runtime.cli.options import configured
 from runtime.cli.output import echo
 from runtime.config import Config
 from runtime.errors import EXIT_ERROR
+from schemas.problem import Problem
 from schemas.validation import Validation
 
-_FORMATS: Final = ("text", "json", "github", "sarif")
+FORMATS: Final = ("text", "json", "github", "sarif")
 
 
 @click.command(
@@ -32,7 +33,7 @@ Examples:
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @configured("specs", "environment")
 @click.option(
-    "--format", "form", type=click.Choice(_FORMATS), default="text", help="What is printed."
+    "--format", "form", type=click.Choice(FORMATS), default="text", help="What is printed."
 )
 @click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")
 def validate(config: Config, path: Path | None, form: str, as_json_too: bool) -> None:
@@ -45,15 +46,16 @@ def validate(config: Config, path: Path | None, form: str, as_json_too: bool) ->
     named = path or config.specs
     source = read_around(named, Path.cwd())
     specs = compile_source(source, config.environment)
-    validation = _validation(specs, source, source.name_of(named) if named.is_file() else None)
-    _print("json" if as_json_too else form, validation, source)
+    file = source.name_of(named) if named.is_file() else None
+    shown = tuple(problem for problem in specs.problems if file in (None, problem.file))
+    validation = validation_of(specs, source, shown)
+    print_validation("json" if as_json_too else form, validation, source)
     if not validation.valid:
         raise click.exceptions.Exit(EXIT_ERROR)
 
 
-def _validation(specs: Specs, source: Source, file: str | None) -> Validation:
-    """All problems, or those of one file."""
-    problems = tuple(problem for problem in specs.problems if file in (None, problem.file))
+def validation_of(specs: Specs, source: Source, problems: tuple[Problem, ...]) -> Validation:
+    """What is told of specs, with these problems of them."""
     errors = sum(problem.severity == "error" for problem in problems)
     return Validation(
         valid=not errors,
@@ -67,7 +69,8 @@ def _validation(specs: Specs, source: Source, file: str | None) -> Validation:
     )
 
 
-def _print(form: str, validation: Validation, source: Source) -> None:
+def print_validation(form: str, validation: Validation, source: Source) -> None:
+    """Print problems in one of `FORMATS`."""
     match form:
         case "json":
             click.echo(as_json(validation), nl=False)

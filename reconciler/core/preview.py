@@ -51,6 +51,13 @@ def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: dateti
     )
 
 
+def odd_hours(schedule: TaskSchedule, now: datetime) -> Iterator[TimeFlag]:
+    """Times within a year from now that do not exist, or happen twice."""
+    zone = load_zone(schedule.timezone or "UTC")
+    for change in _transitions(zone, now):
+        yield from _odd_hours(schedule, change.at, zone, now)
+
+
 def _upcoming(schedule: TaskSchedule | None, now: datetime, limit: int) -> list[Occurrence]:
     return list(islice(schedule.running(now), limit)) if schedule else []
 

@@ -1,0 +1,98 @@
+"""`ordinaut lint`: advice about specs that are valid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from reconciler.cli.selecting import instant_given
+from reconciler.cli.validate import FORMATS, print_validation, validation_of
+from reconciler.core.compile import SourceFile
+from reconciler.linting import lint_source
+from reconciler.load import compile_source
+from reconciler.source import Source, read_around
+from runtime.cli.options import configured
+from runtime.config import Config
+from runtime.errors import EXIT_ERROR
+from schemas.problem import Problem
+
+_LEAK: Final = "ORD807"
+_FAILING: Final = {"error": ("error",), "warning": ("error", "warning")}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut lint
+  ordinaut lint specs/team-a --fail-on warning
+  ordinaut lint --format sarif > lint.sarif
+"""
+)
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@configured("specs", "environment")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="text", help="What is printed."
+)
+@click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(tuple(_FAILING)),
+    default="error",
+    show_default=True,
+    help="What ends the command with 1.",
+)
+@click.option("--from", "start", metavar="TIME", help="Look ahead from here instead of now; ISO 8601.")  # fmt: skip
+def lint(
+    *,
+    config: Config,
+    paths: tuple[Path, ...],
+    form: str,
+    as_json_too: bool,
+    fail_on: str,
+    start: str | None,
+) -> None:
+    """Advise about specs that are valid: what will surprise, grow stale, or leak.
+
+    Shows what is found in PATHS, or in the whole specs folder. The Project sets what a rule is worth under `lint`; a
+    comment `# ordinaut:ignore ORD801 reason` on a line or above it silences a rule there. Specs with errors get these
+    instead of advice. Needs no database and no network.
+    """
+    source = _source(paths, config)
+    specs = compile_source(source, config.environment)
+    problems = specs.errors or lint_source(source, specs, instant_given(start, None))
+    shown = tuple(_within(problems, [source.name_of(path) for path in paths]))
+    validation = validation_of(specs, source, shown)
+    print_validation("json" if as_json_too else form, validation, _without_secrets(source, shown))
+    if any(problem.severity in _FAILING[fail_on] for problem in shown):
+        raise click.exceptions.Exit(EXIT_ERROR)
+
+
+def _source(paths: tuple[Path, ...], config: Config) -> Source:
+    """The specs folder of the settings, unless what is asked for lies elsewhere."""
+    folder = config.specs.resolve()
+    inside = all(path.resolve().is_relative_to(folder) for path in paths)
+    return read_around(config.specs if inside else paths[0], Path.cwd())
+
+
+def _without_secrets(source: Source, problems: Iterable[Problem]) -> Source:
+    """What was read, without the lines' ends in which secrets stand: a log keeps what it is shown."""
+    files = {file.name: file for file in source.files}
+    for problem in problems:
+        if problem.code == _LEAK:
+            lines = files[problem.file].data.split(b"\n")
+            text = lines[problem.line - 1].decode(errors="replace")
+            lines[problem.line - 1] = f"{text[: problem.column - 1]}…".encode()
+            files[problem.file] = SourceFile(problem.file, b"\n".join(lines))
+    return replace(source, files=tuple(files.values()))
+
+
+def _within(problems: Iterable[Problem], names: list[str]) -> Iterable[Problem]:
+    return (
+        problem
+        for problem in problems
+        if not names or any(Path(problem.file).is_relative_to(name) for name in names)
+    )

@@ -1,0 +1,106 @@
+"""Rules about who answers for documents, and what they dare: owners, destructive tools, former names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from reconciler.core.entry import Entry
+from reconciler.core.lint.world import World
+from reconciler.core.references import steps_of
+from schemas.agent import Agent
+from schemas.pipeline import Pipeline, PipelineUse
+from schemas.problem import Problem
+from schemas.task import Task
+
+_DESTROYS: Final = frozenset(
+    {
+        "clear",
+        "delete",
+        "destroy",
+        "drop",
+        "erase",
+        "kill",
+        "purge",
+        "remove",
+        "revoke",
+        "terminate",
+        "truncate",
+        "uninstall",
+        "wipe",
+    }
+)
+_WORD: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
+_STALE: Final = timedelta(days=30)
+_APPROVES: Final = "ordinaut.approve"
+
+
+def without_owner(world: World) -> Iterator[Problem]:
+    """ORD805: a task for which nobody answers."""
+    if world.project[1].owner is not None:
+        return
+    for entry, _ in world.tasks():
+        if entry.document.owner is None:
+            yield from entry.problem(
+                ("name",),
+                "ORD805",
+                "nobody answers for this task: neither it nor the Project names an owner",
+                "write `owner: team-name` here, or in the Project for all",
+            )
+
+
+def destructive_without_approval(world: World) -> Iterator[Problem]:
+    """ORD811: a step calls a tool that destroys, and nobody is asked. A tool is known by the verb in its name."""
+    for entry in world.entries.values():
+        asked = False
+        for path, step in steps_of(entry.document):
+            asked = asked or step.uses == _APPROVES
+            verbs = _DESTROYS.intersection(
+                word.lower() for word in _WORD.findall(step.uses.partition(".")[2])
+            )
+            if verbs and step.approval is None and not asked and not _is_granted(world, entry):
+                yield from entry.problem(
+                    (*path, "uses"),
+                    "ORD811",
+                    f"`{step.uses}` destroys something, by its name, and nobody is asked before",
+                    "give the step an `approval`, or the agent `destructive: granted`",
+                )
+
+
+def _is_granted(world: World, entry: Entry) -> bool:
+    """Whether every agent that may run these steps has been granted destructive tools."""
+    agents = [_agent(world, task) for task in _tasks_with(world, entry)]
+    return bool(agents) and all(agent and agent.destructive == "granted" for agent in agents)
+
+
+def _tasks_with(world: World, entry: Entry) -> Iterator[Task]:
+    """The tasks that run the steps of a document: itself, or those that use the pipeline."""
+    for other, _ in world.tasks():
+        task = other.document
+        assert isinstance(task, Task)  # noqa: S101 - what was asked
+        if other is entry or (
+            isinstance(entry.document, Pipeline)
+            and isinstance(task.pipeline, PipelineUse)
+            and world.names.find("Pipeline", task.pipeline.use, task.namespace) == entry.key
+        ):
+            yield task
+
+
+def _agent(world: World, task: Task) -> Agent | None:
+    key = world.names.find("Agent", task.agent, task.namespace) if task.agent else None
+    document = world.documents[key].document if key else None
+    return document if isinstance(document, Agent) else None
+
+
+def stale_rename(world: World) -> Iterator[Problem]:
+    """ORD812: a former name that has been there for long."""
+    for key, since in world.renamed_at.items():
+        if world.now - since > _STALE:
+            yield from world.entries[key].problem(
+                ("renamed_from",),
+                "ORD812",
+                f"`renamed_from` has been here for {(world.now - since).days} days",
+                "remove the line when every environment has applied it; history stays",
+            )
