@@ -22,8 +22,8 @@ from reconciler.core.assumed import NOTHING, Assumed, assumed
 from reconciler.core.changes import Owner
 from reconciler.core.desired import Specs
 from reconciler.core.diff import diff
-from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.plan import make_plan
+from reconciler.core.selection import part_of
 from reconciler.git import author_of
 from reconciler.load import compile_source
 from reconciler.origin import plan_source, pull_request
@@ -50,7 +50,7 @@ def read_head(folder: Path, head: str | None) -> Source:
 
 
 def plan_between(
-    folder: Path, specs: Specs, base: str, head: str | None, allowed: Allowed = NOTHING_ALLOWED
+    folder: Path, specs: Specs, base: str, head: str | None, only: tuple[str, ...] = ()
 ) -> Plan:
     """The plan from where the histories of two revisions part to the second of them.
 
@@ -58,9 +58,11 @@ def plan_between(
         specs: what `read_head` compiles to, without errors.
         base: the revision to compare with.
         head: the revision that `specs` are of; None for the working tree.
+        only: keys and labels of the part that is wanted; empty for all.
 
     Raises:
-        NotFound: git does not know the revisions, or finds nothing that they have in common.
+        NotFound: git does not know the revisions, or finds nothing that they have in common; or one of `only` means
+            nothing.
         SpecError: the specs name what belongs to another project, or share a past.
     """
     repository = find_repository(folder)
@@ -71,6 +73,7 @@ def plan_between(
     changes = diff(specs.documents, before.applied, owner)
     if changes.problems:
         raise SpecError("the specs cannot be applied over that commit", problems=changes.problems)
+    part = part_of(changes, specs.documents, only)
     source = (
         plan_source(specs.project, folder)
         if head is None
@@ -82,9 +85,10 @@ def plan_between(
         unknown=before.unknown,
         bodies=before.bodies,
         rules=before.rules,
-        allowed=allowed,
+        only=only,
+        left_out=part.left_out,
     )
-    return make_plan(changes, ground)
+    return make_plan(part.changes, ground)
 
 
 def _assumed(repository: Repository, commit: str, specs: Specs) -> Assumed:

@@ -1,4 +1,4 @@
-"""A plan in a file: written to be reviewed, read back to be applied exactly as it was reviewed."""
+"""A plan in a file: written to be reviewed, as JSON or Markdown; JSON is read back to be applied exactly as it was reviewed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from reconciler.core.digest import NORMALISER_VERSION, digest_of
 from reconciler.core.plan import plan_digest
+from reconciler.core.render_markdown import render_markdown
 from runtime.errors import NotFound, PlanError, StalePlan
 from schemas.plan import Plan
 
@@ -18,8 +19,21 @@ def write_plan(plan: Plan, path: Path) -> None:
     Raises:
         PlanError: ORD207, the file cannot be written.
     """
+    _write(plan.model_dump_json(indent=1) + "\n", path)
+
+
+def write_markdown(plan: Plan, path: Path) -> None:
+    """Write a plan as a comment on a pull request.
+
+    Raises:
+        PlanError: ORD207, the file cannot be written.
+    """
+    _write(render_markdown(plan), path)
+
+
+def _write(text: str, path: Path) -> None:
     try:
-        path.write_text(plan.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PlanError(f"{path} cannot be written: {error.strerror}", code="ORD207") from error
 

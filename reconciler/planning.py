@@ -14,7 +14,10 @@ from reconciler.core.changes import Applied, ChangeSet, Owner
 from reconciler.core.desired import Key, Specs
 from reconciler.core.diff import diff, former_key
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
+from reconciler.core.holding import under_hold
 from reconciler.core.plan import Ground, QueueState, make_plan
+from reconciler.core.selection import part_of
+from reconciler.holds import hold_on
 from reconciler.observe import observe, rules_in_force
 from reconciler.origin import plan_source
 from runtime.clock import SYSTEM_CLOCK
@@ -33,25 +36,34 @@ from schemas.plan import Override, Plan, PlanBase, PlanSource
 
 
 def plan_specs(
-    connection: Connection | None, specs: Specs, folder: Path, allowed: Allowed = NOTHING_ALLOWED
+    connection: Connection | None,
+    specs: Specs,
+    folder: Path,
+    allowed: Allowed = NOTHING_ALLOWED,
+    only: tuple[str, ...] = (),
 ) -> Plan:
     """The plan for the specs of a folder, over a database or, where none exists yet, over nothing.
 
     Raises:
+        NotFound: as `plan_against`.
         SpecError: the specs hold errors, or as `plan_against`.
         StoreError: the database cannot be read.
     """
     require_sound(specs)
     source = plan_source(specs.project, folder)
     if connection is None:
-        return plan_first(specs, source, SYSTEM_CLOCK.now())
-    return plan_against(connection, specs, source, allowed)
+        return plan_first(specs, source, SYSTEM_CLOCK.now(), only)
+    made = plan_against(connection, specs, source, allowed, only)
+    return under_hold(made, hold_on(connection, specs, source, folder))
 
 
-def plan_first(specs: Specs, source: PlanSource, now: datetime) -> Plan:
+def plan_first(
+    specs: Specs, source: PlanSource, now: datetime, only: tuple[str, ...] = ()
+) -> Plan:
     """The plan where no database exists yet: everything is new."""
-    changes = diff(specs.documents, {}, _owner(specs))
-    return make_plan(changes, ground_of(specs, source, now))
+    part = part_of(diff(specs.documents, {}, _owner(specs)), specs.documents, only)
+    ground = replace(ground_of(specs, source, now), only=only, left_out=part.left_out)
+    return make_plan(part.changes, ground)
 
 
 def plan_against(
@@ -59,13 +71,16 @@ def plan_against(
     specs: Specs,
     source: PlanSource,
     allowed: Allowed = NOTHING_ALLOWED,
+    only: tuple[str, ...] = (),
 ) -> Plan:
     """The plan that makes a database match the specs, from one consistent view of it.
 
     Args:
         allowed: what guards would refuse, and was asked for in so many words.
+        only: keys and labels of the part that is wanted (`reconciler.core.selection`); empty for all.
 
     Raises:
+        NotFound: one of `only` means nothing.
         SpecError: the specs name what belongs to another project, or share a past.
         StoreError: the database cannot be read.
     """
@@ -80,11 +95,13 @@ def plan_against(
                 raise SpecError(
                     "the specs cannot be applied to this database", problems=changes.problems
                 )
-            ground = _observed_ground(connection, specs, source, applied, changes)
+            part = part_of(changes, specs.documents, only)
+            ground = _observed_ground(connection, specs, source, applied, part.changes)
     finally:
         connection.isolation_level = None
         connection.read_only = None
-    return make_plan(changes, replace(ground, allowed=allowed))
+    ground = replace(ground, allowed=allowed, only=only, left_out=part.left_out)
+    return make_plan(part.changes, ground)
 
 
 def require_sound(specs: Specs) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
+from reconciler.cli.planoptions import expect_digest_option, only_option, verbose_option
 from reconciler.cli.showing import look_of_terminal, problems_shown
 from reconciler.core.guards import Allowed, refusal, refused
 from reconciler.core.render import render_plan, render_report
 from reconciler.database import database_to_write
+from reconciler.expecting import require_expected
 from reconciler.load import compile_source
 from reconciler.planfile import read_plan
 from reconciler.planning import plan_specs, require_sound
@@ -40,13 +42,16 @@ Examples:
   ordinaut apply
   ordinaut apply --yes
   ordinaut apply --plan plan.json
+  ordinaut apply --expect-digest sha256:…
   ordinaut apply --allow-retire 37
 """
 )
 @configured("specs", "environment", "database_url", "state_dir")
 @json_option
-@click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
+@verbose_option
+@only_option
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE", help="Apply this plan, as it was reviewed.")  # fmt: skip
+@expect_digest_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
 @click.option("--allow-adopt", type=int, metavar="N", help="Take over exactly this many rows.")
@@ -56,8 +61,10 @@ def apply(
     *,
     config: Config,
     as_json: bool,
-    verbose: bool,
+    verbose: int,
+    only: tuple[str, ...],
     plan_file: Path | None,
+    expect_digest: str | None,
     yes: bool,
     allow_retire: int | None,
     allow_adopt: int | None,
@@ -66,27 +73,34 @@ def apply(
 ) -> None:
     """Make the database match the specs, in one transaction: all of it, or nothing.
 
-    Shows the plan and asks first; a plan FILE is applied as it was reviewed, without asking. Exits with 0, or 1 for an
-    error, 3 if a guard refuses, 4 if the plan is stale or in conflict, 5 if a lock or the database cannot be had.
+    Shows the plan and asks first. What was reviewed is applied without asking: a plan FILE, or the plan of now if it
+    has the DIGEST that was reviewed. Exits with 0, or 1 for an error, 3 if a guard refuses, 4 if the plan is stale, in
+    conflict or another one than was reviewed, 5 if a lock or the database cannot be had.
     """
     allowed = Allowed(retire=allow_retire, adopt=allow_adopt, conflicts=force_conflicts)
     request = Request(actor=current_actor(), allowed=allowed, lock_timeout=lock_timeout)
     if plan_file is not None:
+        if only or expect_digest:
+            raise click.UsageError(
+                "a plan FILE is applied as it is: leave out --only and --expect-digest"
+            )
         made = read_plan(plan_file)
         with database_to_write(config, request.actor) as connection:
             _show(made, as_json=as_json, verbose=verbose)
             _carry_out(connection, made, request, as_json=as_json)
         return
-    if not yes and not _is_terminal():
+    if not yes and expect_digest is None and not _is_terminal():
         raise click.UsageError("apply asks before it writes, and this is no terminal: give --yes")
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)
     with problems_shown(source):
         require_sound(specs)
         with database_to_write(config, request.actor) as connection:
-            made = plan_specs(connection, specs, source.root, allowed)
+            made = plan_specs(connection, specs, source.root, allowed, only)
             _show(made, as_json=as_json, verbose=verbose)
-            _require_consent(made, asks=not yes)
+            if expect_digest is not None:
+                require_expected(connection, made, expect_digest)
+            _require_consent(made, asks=not yes and expect_digest is None)
             _carry_out(connection, made, request, as_json=as_json)
 
 
@@ -102,7 +116,7 @@ def _require_consent(made: Plan, *, asks: bool) -> None:
         raise click.exceptions.Exit(EXIT_ERROR)
 
 
-def _show(made: Plan, *, as_json: bool, verbose: bool) -> None:
+def _show(made: Plan, *, as_json: bool, verbose: int) -> None:
     if as_json:
         echo_json_line({"type": "plan", **made.model_dump(mode="json")})
     else:

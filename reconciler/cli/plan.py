@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
+from reconciler.cli.planoptions import fail_on_option, only_option, verbose_option
 from reconciler.cli.showing import look_of_terminal, problems_shown
 from reconciler.comparing import plan_between, read_head
+from reconciler.core.fail_on import refusal_of
 from reconciler.core.guards import refusal, refused
 from reconciler.core.render import render_plan
 from reconciler.database import database_to_read
 from reconciler.load import compile_source
-from reconciler.planfile import write_plan
+from reconciler.planfile import write_markdown, write_plan
 from reconciler.planning import plan_specs, require_sound
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
@@ -23,11 +26,23 @@ from schemas.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class _Revisions:
-    """What is compared where no database is asked."""
+class _Files:
+    """Where else the plan is written to."""
 
-    base: str | None
-    head: str | None
+    out: Path | None
+    json_out: Path | None
+    md_out: Path | None
+
+    def write(self, made: Plan) -> None:
+        for path in filter(None, (self.out, self.json_out)):
+            write_plan(made, path)
+        if self.md_out is not None:
+            write_markdown(made, self.md_out)
+        if self.out is not None:
+            click.echo(f"Apply exactly this: ordinaut apply --plan {self.out}", err=True)
+
+
+_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(
@@ -35,45 +50,55 @@ class _Revisions:
 Examples:
   ordinaut plan
   ordinaut plan --out plan.json && ordinaut apply --plan plan.json
-  ordinaut plan --base origin/main
+  ordinaut plan --base origin/main --md-out plan.md --fail-on retire,gain
+  ordinaut plan --only ops/morning-brief --only team=ops
   ordinaut plan --detailed-exitcode
 """
 )
 @configured("specs", "environment", "database_url", "state_dir")
 @json_option
-@click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
+@verbose_option
 @click.option("--base", metavar="REV", help="Compare with git instead of a database: with where the history parts from REV.")  # fmt: skip
 @click.option("--head", metavar="REV", help="With --base: plan for this revision, not for the working tree.")  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Also write the plan."
-)
+@only_option
+@click.option("--out", type=_FILE, metavar="FILE", help="Also write the plan, to be applied.")
+@click.option("--json-out", type=_FILE, metavar="FILE", help="Also write what --json prints.")
+@click.option("--md-out", type=_FILE, metavar="FILE", help="Also write it as a comment on a pull request.")  # fmt: skip
+@fail_on_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
 def plan(
     *,
     config: Config,
     as_json: bool,
-    verbose: bool,
+    verbose: int,
     base: str | None,
     head: str | None,
+    only: tuple[str, ...],
     out: Path | None,
+    json_out: Path | None,
+    md_out: Path | None,
+    fail_on: tuple[str, ...],
     detailed_exitcode: bool,
 ) -> None:
     """Show what applying the specs would change: when things fire, what is called, who is touched.
 
     Writes nothing, runs no code of the repository and needs no secret; with --base it needs no database either. Exits
-    with 0, or 1 for an error, 3 if a guard refuses, 4 for a conflict, 5 if the database cannot be reached.
+    with 0, or 1 for an error, 3 if a guard or --fail-on refuses, 4 for a conflict, 5 if the database cannot be reached.
     """
     _require_sense(base, head, out)
-    made = _made(config, _Revisions(base, head))
-    if out is not None:
-        write_plan(made, out)
-        click.echo(f"Apply exactly this: ordinaut apply --plan {out}", err=True)
+    made = _made(config, base, head, only)
+    _Files(out, json_out, md_out).write(made)
     if as_json:
         echo_json(made.model_dump(mode="json"))
     else:
         echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))
+    refused_too = refusal_of(made, fail_on)
     if stopping := refused(made.guards):
+        if refused_too:
+            click.echo(refused_too.message, err=True)
         raise click.exceptions.Exit(refusal(stopping).exit_code)
+    if refused_too:
+        raise refused_too
     if detailed_exitcode and made.changes:
         raise click.exceptions.Exit(EXIT_CHANGES)
 
@@ -82,17 +107,19 @@ def _require_sense(base: str | None, head: str | None, out: Path | None) -> None
     if head is not None and base is None:
         raise click.UsageError("--head needs --base, which it is compared with")
     if base is not None and out is not None:
-        raise click.UsageError("a plan of git against git cannot be applied: leave out --out")
+        raise click.UsageError(
+            "a plan of git against git cannot be applied: give --json-out instead of --out"
+        )
 
 
-def _made(config: Config, revisions: _Revisions) -> Plan:
-    source = read_head(config.specs, revisions.head)
+def _made(config: Config, base: str | None, head: str | None, only: tuple[str, ...]) -> Plan:
+    source = read_head(config.specs, head)
     specs = compile_source(source, config.environment)
     with problems_shown(source):
         require_sound(specs)
-        if revisions.base is not None:
-            return plan_between(config.specs, specs, revisions.base, revisions.head)
+        if base is not None:
+            return plan_between(config.specs, specs, base, head, only)
         with database_to_read(config) as connection:
             if connection is None:
                 click.echo("There is no database yet: compared with an empty one.", err=True)
-            return plan_specs(connection, specs, source.root)
+            return plan_specs(connection, specs, source.root, only=only)

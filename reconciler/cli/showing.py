@@ -20,7 +20,7 @@ from runtime.errors import SpecError
 _WIDTH: Final = 100
 
 
-def look_of_terminal(*, verbose: bool) -> Look:
+def look_of_terminal(*, verbose: int = 0) -> Look:
     """The look that fits stdout; printing takes colours away again where they are not wanted."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
     return Look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ _CODES: Final[dict[Style, str]] = {
     "bold": "1",
 }
 _ASCII: Final = str.maketrans({"≠": "!", "…": "~", "—": "-", "±": "+"})
+# Controls, marks of direction and other characters without a shape, halves of pairs, what is not assigned, other spaces.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _UNITS: Final = (("day", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -32,13 +35,13 @@ class Look:
 
     Attributes:
         width: columns that lines should fit in; nothing is cut to fit.
-        verbose: unfold everything.
+        verbose: 1 unfolds everything and shows every field, 2 shows long values whole.
         colour: use terminal colours, which never carry a meaning of their own.
         ascii_only: use no character outside ASCII.
     """
 
     width: int = 100
-    verbose: bool = False
+    verbose: int = 0
     colour: bool = False
     ascii_only: bool = False
 
@@ -99,9 +102,22 @@ def rough_span(span: timedelta) -> str:
 
 def value_text(value: Any, limit: int = 48) -> str:
     """A JSON value on one line, cut where it is longer than `limit`."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    text = " ".join(text.split())
+    text = visible(value if isinstance(value, str) else orjson.dumps(value).decode())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """Text on one line, in which everything that is there can be seen.
+
+    What would move the cursor, turn the direction of writing around or hide is written as its number: specs may come
+    from strangers, and what a reviewer sees has to be what is there.
+    """
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(
+        f"\\u{ord(one):04x}" if unicodedata.category(one) in _UNSEEN else one for one in line
+    )
 
 
 def counted(count: int, noun: str) -> str:

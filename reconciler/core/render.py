@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from reconciler.core.folding import ROOM, fold, fold_lines
 from reconciler.core.guards import refused
 from reconciler.core.look import Look, counted, day_and_time, flow, rough_span
 from reconciler.core.render_change import change_lines, grid_of
@@ -27,12 +28,19 @@ def render_plan(plan: Plan, look: Look) -> str:
     notes = list(note_lines(plan, look))
     if not plan.changes:
         return look.finish([_nothing(plan), *notes])
-    ordered = sorted(plan.changes, key=lambda change: change.kind != "Task")
-    grid = grid_of(ordered, look.width)
-    lines = [*_header(plan, look), ""]
-    for change in ordered:
-        lines += change_lines(change, look, plan.as_of, grid)
+    lines = [*_header(plan, look), "", *told_changes(plan, look)]
     return look.finish([*lines, *notes, "", *_footer(plan, look)])
+
+
+def told_changes(plan: Plan, look: Look, room: int = ROOM) -> list[str]:
+    """Every change, tasks first; beyond `room`, what weighs little is only counted."""
+    ordered = sorted(plan.changes, key=lambda change: change.kind != "Task")
+    folded = fold(ordered, len(ordered) if look.verbose else room)
+    grid = grid_of(folded.told, look.width)
+    lines = [
+        line for change in folded.told for line in change_lines(change, look, plan.as_of, grid)
+    ]
+    return [*lines, *fold_lines(folded.folds, look)]
 
 
 def render_report(report: ApplyReport) -> str:
@@ -129,18 +137,20 @@ def _effects(plan: Plan) -> Iterator[str]:
     why = f" ({', '.join(reasons)})" if reasons else ""
     yield f"Impact: {summary.impact.upper()}{why}"
     if summary.first_effect_at:
-        at = day_and_time(summary.first_effect_at, _zone_of_first(plan), plan.as_of.year)
-        yield f"first effect {at} (in {rough_span(summary.first_effect_at - plan.as_of)})"
+        left = rough_span(summary.first_effect_at - plan.as_of)
+        yield f"first effect {first_effect(plan)} (in {left})"
     if any(change.preview for change in plan.changes):
         yield f"runs in 30 d {summary.runs_30d_delta:+d}"
 
 
-def _zone_of_first(plan: Plan) -> ZoneInfo:
-    """The zone of the task that first fires differently."""
+def first_effect(plan: Plan) -> str | None:
+    """When something first fires differently, in the zone of the task that does."""
     first = plan.summary.first_effect_at
+    if first is None:
+        return None
     zones = (
         c.preview.timezone
         for c in plan.changes
         if c.preview and c.preview.first_effect_at == first
     )
-    return load_zone(next(zones, "UTC")).tz if first else _UTC
+    return day_and_time(first, load_zone(next(zones, "UTC")).tz, plan.as_of.year)

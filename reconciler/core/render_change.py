@@ -8,9 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from difflib import unified_diff
+from typing import Any, Final, NamedTuple
 
-from reconciler.core.look import Look, Style, columns, counted, day_and_time, flow, value_text
+from reconciler.core.look import (
+    Look,
+    Style,
+    columns,
+    counted,
+    day_and_time,
+    flow,
+    value_text,
+    visible,
+)
 from reconciler.core.preview import CAP
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import FieldChange, PlannedChange, Preview
@@ -27,6 +37,9 @@ SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
 }
 _INDENT: Final = " " * 4
 _NAME: Final = 10
+# How much of a value one `-v` shows, and how much is ever shown on one line.
+_LONG: Final = 240
+_WHOLE: Final = 100_000
 # How many fields of a policy or parameter are shown before `-v` is needed.
 _FIELDS: Final = 4
 # Told by name: steps of a pipeline, a task's own steps, and the written-out steps of a pipeline that it uses.
@@ -44,12 +57,13 @@ class Grid(NamedTuple):
 
 def grid_of(changes: Sequence[PlannedChange], width: int) -> Grid:
     """As wide as the widest, but the longest titles stick out rather than push all others apart."""
-    widest = max(len(title_of(change)) for change in changes)
-    return Grid(min(widest, width * 2 // 5), max(len(_owner(change)) for change in changes))
+    widest = max((len(title_of(change)) for change in changes), default=0)
+    owners = (len(_owner(change)) for change in changes)
+    return Grid(min(widest, width * 2 // 5), max(owners, default=0))
 
 
 def _owner(change: PlannedChange) -> str:
-    return f"owner {change.owner}" if change.owner else ""
+    return f"owner {visible(change.owner)}" if change.owner else ""
 
 
 def symbol_of(change: PlannedChange) -> tuple[str, Style]:
@@ -68,7 +82,8 @@ def change_lines(change: PlannedChange, look: Look, as_of: datetime, grid: Grid)
     lines = list(_head(change, look, grid))
     lines += [f"{_INDENT}{text}" for text in _details(change, look, as_of)]
     if look.verbose:
-        lines += [f"{_INDENT}{look.paint(text, 'dim')}" for text in _all_fields(change)]
+        fields = _all_fields(change, whole=look.verbose > 1)
+        lines += [f"{_INDENT}{look.paint(text, 'dim')}" for text in fields]
     return lines
 
 
@@ -76,7 +91,7 @@ def _head(change: PlannedChange, look: Look, grid: Grid) -> Iterator[str]:
     symbol, style = symbol_of(change)
     title = title_of(change).ljust(grid.title)
     owner = _owner(change).ljust(grid.owner)
-    place = f"{change.file}:{change.line}" if change.file else ""
+    place = f"{visible(change.file)}:{change.line}" if change.file else ""
     fits = len(f"{title}{owner}{place}") + 6 <= look.width
     head = f"{look.paint(symbol, style)} {look.paint(title, 'bold')}  {owner}"
     yield f"{head}  {look.paint(place, 'dim')}" if fits else head
@@ -116,7 +131,9 @@ _HAPPENS: Final = {
 
 
 def _schedule(preview: Preview, look: Look, as_of: datetime) -> Iterator[str]:
-    before, after = preview.schedule_before, preview.schedule_after
+    before, after = (
+        words and visible(words) for words in (preview.schedule_before, preview.schedule_after)
+    )
     words = [after or before or ""]
     if before and after and before != after:
         room = look.width - len(_INDENT) - _NAME
@@ -125,7 +142,7 @@ def _schedule(preview: Preview, look: Look, as_of: datetime) -> Iterator[str]:
     if preview.before or preview.after or preview.flags:
         rows = _time_rows(preview, look, as_of)
         notes = [look.paint(f"! {flag.note}", "note") for flag in preview.flags]
-        yield from (f"  {text}" for text in [*rows, *notes, f"runs in 30 d  {_runs(preview)}"])
+        yield from (f"  {text}" for text in [*rows, *notes, f"runs in 30 d  {runs_text(preview)}"])
 
 
 def _time_rows(preview: Preview, look: Look, as_of: datetime) -> list[str]:
@@ -148,7 +165,8 @@ def _named_times(preview: Preview) -> list[tuple[str, tuple[datetime, ...]]]:
     return [("was", preview.before), ("now", preview.after)]
 
 
-def _runs(preview: Preview) -> str:
+def runs_text(preview: Preview) -> str:
+    """How many runs there are in 30 days, before and after where both are known; `~` before an estimate."""
     after = _number(preview.runs_30d_after)
     return (
         after
@@ -255,16 +273,29 @@ def _work(change: PlannedChange) -> list[str]:
     return parts
 
 
-def _all_fields(change: PlannedChange) -> Iterator[str]:
+def _all_fields(change: PlannedChange, *, whole: bool) -> Iterator[str]:
     """Every field: the changed ones, or the whole body of a creation."""
     signs = {"add": "+", "remove": "-", "replace": "~"}
     for op in change.ops:
-        values = [
-            value_text(value, limit=10_000)
-            for value in ([op.before] if op.op != "add" else [])
-            + ([op.after] if op.op != "remove" else [])
-        ]
-        yield f"{signs[op.op]} {op.path}  {' -> '.join(values)}"
+        sides = ([op.before] if op.op != "add" else []) + ([op.after] if op.op != "remove" else [])
+        path = f"{signs[op.op]} {visible(op.path)}"
+        if whole and any(isinstance(side, str) and "\n" in side for side in sides):
+            yield path
+            yield from (f"  {line}" for line in _line_by_line(sides))
+        else:
+            limit = _WHOLE if whole else _LONG
+            yield f"{path}  {' -> '.join(value_text(side, limit) for side in sides)}"
     if change.action == "create":
         for name, value in sorted((change.body or {}).items()):
-            yield f"+ /{name}  {value_text(value, limit=10_000)}"
+            yield f"+ /{name}  {value_text(value, _WHOLE if whole else _LONG)}"
+
+
+def _line_by_line(sides: Sequence[Any]) -> Iterator[str]:
+    """A long text as its lines: all of one, or those of two that differ, with their surroundings."""
+    texts = [str(side).splitlines() for side in sides]
+    if len(texts) == 1:
+        yield from (visible(line) for line in texts[0])
+        return
+    for line in unified_diff(texts[0], texts[1], lineterm="", n=1):
+        if not line.startswith(("---", "+++")):
+            yield line[:1] + visible(line[1:])

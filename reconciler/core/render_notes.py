@@ -8,7 +8,8 @@ from textwrap import wrap
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from reconciler.core.look import Look, counted, day_and_time, flow
+from reconciler.core.holding import hold_words
+from reconciler.core.look import Look, counted, day_and_time, flow, visible
 from schemas.plan import GitBase, Override, Plan
 from schemas.problem import Problem
 
@@ -24,6 +25,7 @@ def note_lines(plan: Plan, look: Look) -> Iterator[str]:
     return chain(
         _partial(plan, look),
         _git_base(plan, look),
+        _hold(plan, look),
         _overrides(plan, look),
         _zone_data(plan, look),
         _diagnostics(plan.diagnostics, look),
@@ -56,6 +58,13 @@ def _git_base(plan: Plan, look: Look) -> Iterator[str]:
         yield from _note(parts, look)
 
 
+def _hold(plan: Plan, look: Look) -> Iterator[str]:
+    if hold := plan.hold:
+        what = f"commit {hold.commit[:_SHORT]}" if hold.commit else "what came from outside git"
+        fate = "ends with this apply" if hold.ends else "`ordinaut hold clear` ends it"
+        yield from _note(["held", f"{hold_words(hold)} {what}", fate], look)
+
+
 def _overrides(plan: Plan, look: Look) -> Iterator[str]:
     retired = {change.key for change in plan.changes if change.action == "retire"}
     for override in plan.overrides:
@@ -81,7 +90,8 @@ def _zone_data(plan: Plan, look: Look) -> Iterator[str]:
 
 
 def _note(parts: list[str], look: Look) -> Iterator[str]:
-    first, *rest = flow([f"i {parts[0]}", *parts[1:]], look.width, indent=" " * 4)
+    words = [visible(part) for part in parts]
+    first, *rest = flow([f"i {words[0]}", *words[1:]], look.width, indent=" " * 4)
     yield look.paint(first[0], "note") + first[1:]
     yield from rest
 
@@ -90,7 +100,7 @@ def _diagnostics(problems: Iterable[Problem], look: Look) -> Iterator[str]:
     every = list(problems)
     shown = every if look.verbose else every[:_DIAGNOSTICS]
     for problem in shown:
-        text = f"! {problem.code} {problem.place}  {problem.message}"
+        text = f"! {problem.code} {visible(problem.place)}  {visible(problem.message)}"
         first, *rest = wrap(
             text,
             look.width,

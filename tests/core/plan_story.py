@@ -10,6 +10,7 @@ from reconciler.core.changes import Version
 from reconciler.core.desired import Key, Specs
 from reconciler.core.digest import digest_of, facet_digests
 from reconciler.core.plan import Ground, QueueState, make_plan
+from reconciler.core.selection import part_of
 from schemas.plan import Override, Plan, PlanBase, PlanSource
 from tests.support.specs import Database, compiled, database_of
 
@@ -150,7 +151,8 @@ def plan_of(database: Database, specs: Specs, **ground: Any) -> Plan:
         "tzdata": "2026b",
         "bodies": database.bodies,
     }
-    return make_plan(database.changes_to(specs), Ground(**{**given, **ground}))
+    part = part_of(database.changes_to(specs), specs.documents, ground.get("only", ()))
+    return make_plan(part.changes, Ground(**{**given, "left_out": part.left_out, **ground}))
 
 
 def story(**ground: Any) -> Plan:

@@ -20,6 +20,7 @@ TEXTS = {
     "story-80": (story, Look(width=80)),
     "story-120": (story, Look(width=120)),
     "story-verbose": (story, Look(width=120, verbose=True)),
+    "story-whole": (story, Look(width=120, verbose=2)),
     "first": (lambda: plan_of(Database({}), compiled(AFTER), base=None), Look(width=80)),
 }
 

@@ -1,0 +1,59 @@
+"""What a change lets somebody do that they could not do before: call a tool, spend more, run another program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from schemas.plan import FieldChange, PlannedChange
+
+_TRANSPORTS: Final = frozenset({"stdio", "http", "sandbox"})
+_LIMITS: Final = frozenset({"rate_limits", "budgets"})
+
+
+def gains_of(change: PlannedChange) -> tuple[str, ...]:
+    """The gains of a change, in words that follow its name; what is only taken away is none."""
+    return tuple(dict.fromkeys(_gains(change)))
+
+
+def _gains(change: PlannedChange) -> Iterator[str]:
+    if change.action == "retire":
+        return
+    yield from (f"calls {tool}" for tool in change.tools.added)
+    is_new = change.action in {"create", "adopt"}
+    match change.kind:
+        case "Agent" if is_new:
+            scopes = (change.body or {}).get("scopes", ())
+            yield from (f"may call {scope}" for scope in scopes)
+        case "Agent":
+            for op in change.ops:
+                yield from _powers(op)
+        case "ToolServer" if is_new:
+            yield "is a new tool server"
+        case "ToolServer" if any(_top(op) in _TRANSPORTS for op in change.ops):
+            yield "runs or reaches something else"
+        case _:
+            pass
+
+
+def _powers(op: FieldChange) -> Iterator[str]:
+    match _top(op):
+        case "scopes":
+            yield from (f"may call {scope}" for scope in _more(op.before, op.after))
+        case "deny":
+            yield from (f"is not denied {scope}" for scope in _more(op.after, op.before))
+        case "destructive" if op.after == "granted":
+            yield "may call destructive tools without approval"
+        # Which of two limits lets more through depends on what is called.
+        case name if name in _LIMITS:
+            yield f"has other {name.replace('_', ' ')}"
+        case _:
+            pass
+
+
+def _more(before: list[str] | None, after: list[str] | None) -> list[str]:
+    return [scope for scope in after or () if scope not in (before or ())]
+
+
+def _top(op: FieldChange) -> str:
+    return op.path.split("/")[1] if op.path else ""
