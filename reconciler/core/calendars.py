@@ -62,7 +62,8 @@ def calendar_events(
 
 
 def _require_file(written: str, name: str, files: Mapping[str, bytes], folder: str) -> None:
-    if written.startswith("/") or not name.startswith(f"{folder}/"):
+    is_inside = not name.startswith("../") and (folder == "." or name.startswith(f"{folder}/"))
+    if written.startswith("/") or not is_inside:
         raise ScheduleError(
             "the path leads out of the specs folder",
             hint="put the file into the specs folder, so that plans and watching see it",

@@ -43,7 +43,7 @@ from schemas.durations import parse_duration
 TIME_KINDS: Final = ("rrule", "cron", "every", "at")
 
 
-MOVED_A_DAY: Final = 48
+MOVED_A_DAY: Final = 24
 """A schedule that moves what is excluded fires no more often than this: what it missed, its next occurrence makes up for."""
 
 Calendars: TypeAlias = Mapping[str, CompiledCalendar]

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from runtime.core.calendar.compilation import CompiledCalendar
-from runtime.core.calendar.regions import LAST, Region
+from runtime.core.calendar.regions import DAY, LAST, Region
 from runtime.core.recurrence.zone import epoch_seconds, from_epoch
 
 # Changes that a search for an included moment looks at; those of a year of windows and more.
 _LOOKED_AT: Final = 4_000
+# Days looked back at are remembered: neighbouring occurrences ask for the same ones.
+_REMEMBERED: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Admission:
         include: with any of these, an instant that none of them covers is excluded.
     """
 
-    __slots__ = ("_day_regions", "_exclude", "_include", "_regions", "has_hours")
+    __slots__ = ("_day_regions", "_ends", "_exclude", "_include", "_regions", "has_hours")
 
     def __init__(self, exclude: Sequence[Named], include: Sequence[Named]) -> None:
         self._exclude = tuple(exclude)
@@ -43,6 +45,7 @@ class Admission:
             for named in (*exclude, *include)
             for region in (*named.calendar.days, *named.calendar.hours)
         )
+        self._ends: dict[int, int | None] = {}
         by_the_day = [*exclude, *(include if self._includes_days else ())]
         self._day_regions = tuple(region for named in by_the_day for region in named.calendar.days)
 
@@ -127,16 +130,39 @@ class Admission:
                 return from_epoch(second)
         return None
 
-    def first_day_excluded(self, begin: datetime, end: datetime) -> datetime | None:
-        """The first moment from `begin` to before `end` at which a whole day is excluded."""
-        if not self._day_regions:
-            return None
+    def first_by_day(self, begin: datetime, end: datetime, *, excluded: bool) -> datetime | None:
+        """The first moment from `begin` to before `end` at which a whole day is excluded, or at which none is."""
         second, stop = epoch_seconds(begin), epoch_seconds(end)
         while second < stop:
-            if self.is_excluded_by_day(second):
+            if self.is_excluded_by_day(second) == excluded:
                 return from_epoch(second)
-            second = min(region.steady_until(second) for region in self._day_regions)
+            second = self._same_by_day_until(second)
         return None
+
+    def last_by_day(self, at: datetime, reach: timedelta) -> datetime | None:
+        """An instant after which, and up to `at`, whole days are excluded; None if they are over the whole of `reach`."""
+        last = epoch_seconds(at) // DAY
+        for day in range(last, last - reach // timedelta(days=1) - 2, -1):
+            if day not in self._ends:
+                if len(self._ends) >= _REMEMBERED:
+                    self._ends.clear()
+                self._ends[day] = self._included_until(day * DAY, (day + 1) * DAY)
+            if (end := self._ends[day]) is not None:
+                return from_epoch(end)
+        return None
+
+    def _included_until(self, begin: int, end: int) -> int | None:
+        """Where, from `begin` to `end`, the last stretch ends in which no whole day is excluded."""
+        found = None
+        while begin < end:
+            until = min(self._same_by_day_until(begin), end)
+            if not self.is_excluded_by_day(begin):
+                found = until
+            begin = until
+        return found
+
+    def _same_by_day_until(self, second: int) -> int:
+        return min((region.steady_until(second) for region in self._day_regions), default=LAST)
 
     def _is_outside(self, second: int) -> bool:
         return bool(self._include) and not any(

@@ -107,8 +107,15 @@ class Sifted:
     def _in_order(self, begin: datetime) -> Iterator[Occurrence]:
         """All that comes of the occurrences after `begin`, sorted; complete only from some instant on."""
         waiting: _Waiting = []
+        moves_back = self.on_excluded == "previous_included"
+        # Where occurrences move back, none moves to before this moment.
+        first = self.admission.next_included(begin, END) or END if moves_back else begin
+        day, floor = None, begin
         for number, found in enumerate(self.compiled.following(begin)):
-            floor = self._floor(found.at)
+            if not moves_back:
+                floor = found.at
+            elif day != (day := self._local_day(found.at)):
+                floor = max(first, self._reach_back(day))
             while waiting and waiting[0][0][0] < floor:
                 yield _first(waiting)
             for one in self._outcome(found):
@@ -116,13 +123,11 @@ class Sifted:
         while waiting:
             yield _first(waiting)
 
-    def _floor(self, at: datetime) -> datetime:
-        """An instant before which nothing can come of occurrences from `at` on."""
-        if self.on_excluded != "previous_included":
-            return at
+    def _reach_back(self, day: date) -> datetime:
+        """An instant before which no occurrence of a local day, or of a later one, moves."""
         # A time that does not exist may stand for an instant of the next day.
-        day = self._clear_day(self._local_day(at) - _DAY)
-        return self._midnight(day) if day else at - _REACH - 2 * _DAY
+        clear = self._clear_day(day - _DAY)
+        return self._midnight(clear or day - _REACH - 2 * _DAY)
 
     def _outcome(self, found: Occurrence) -> tuple[Occurrence, ...]:
         """An occurrence as it is, or marked as excluded, and what stands in for it."""
@@ -157,14 +162,25 @@ class Sifted:
         """The same wall time on the nearest day in one direction that is not excluded."""
         by_elapsed = isinstance(self.compiled.trigger, EveryTrigger)
         wall = self.zone.read(found.at).local_at if by_elapsed else found.local_at
-        for _ in range(_REACH_DAYS):
-            wall += step
-            at = self.zone.resolve(wall, "shift", "first")[0].at
+        for days in range(self._days_excluded(found.at, step), _REACH_DAYS + 1):
+            at = self.zone.resolve(wall + days * step, "shift", "first")[0].at
             # Where a day is left out, its times stand for those of the next.
             is_ahead = (at > found.at) == (step > -step) and at != found.at
             if is_ahead and not self.admission.is_excluded_by_day(epoch_seconds(at)):
                 return at
         return None
+
+    def _days_excluded(self, at: datetime, step: timedelta) -> int:
+        """How many days on the first is that may hold a moment which is not excluded by the day; more than the reach if none."""
+        limit = _REACH + 2 * _DAY
+        if step > -step:
+            free = self.admission.first_by_day(at, at + limit, excluded=False)
+        else:
+            free = self.admission.last_by_day(at, limit)
+        if free is None:
+            return _REACH_DAYS + 1
+        # The wall may show another day than it did, in other zones too.
+        return max(1, abs(free - at) // _DAY - 2)
 
     def _waiting_since(self, after: datetime) -> datetime:
         """Where to begin so as not to miss what was put off until after an instant."""
@@ -175,12 +191,15 @@ class Sifted:
 
     def _unsettled_since(self, after: datetime) -> datetime:
         """Where to begin so as not to miss what moves to after an instant."""
+        limit = _REACH + 2 * _DAY
+        if self.admission.next_included(after, after + limit) is None:
+            return after
         moment = self._before_included(after)
         day = self._clear_day(self._local_day(moment))
         if day is None:
-            return moment - _REACH - _DAY
-        excluded = self.admission.first_day_excluded(self._midnight(day), after)
-        return min(moment, excluded or moment) - _INSTANT
+            return after - limit
+        excluded = self.admission.first_by_day(self._midnight(day), after, excluded=True)
+        return max(min(moment, excluded or moment) - _INSTANT, after - limit)
 
     def _before_included(self, after: datetime) -> datetime:
         """An instant between which and `after` there is a moment that nothing excludes."""
@@ -193,16 +212,21 @@ class Sifted:
 
     def _clear_day(self, before: date) -> date | None:
         """The last local day that is over when `before` begins and of which nothing is excluded by the day."""
-        for back in range(1, _REACH_DAYS + 2):
-            day = before - back * _DAY
+        end_of_all, day = self._midnight(before), before - _DAY
+        while day >= before - _REACH - _DAY:
+            free = self.admission.last_by_day(self._midnight(day + _DAY), _REACH)
+            if free is None:
+                return None
+            day = min(day, self._local_day(free))
             begin = self._midnight(day)
             # Times that are left out at the day's end stand for as many of the next day.
             end = max(self._midnight(day + _DAY), begin + _DAY)
             if (
-                end <= self._midnight(before)
-                and self.admission.first_day_excluded(begin, end) is None
+                end <= end_of_all
+                and self.admission.first_by_day(begin, end, excluded=True) is None
             ):
                 return day
+            day -= _DAY
         return None
 
     def _local_day(self, at: datetime) -> date:

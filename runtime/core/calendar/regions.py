@@ -136,6 +136,11 @@ class Days:
         offset, until = self._zone.span(second)
         day = (second + offset) // DAY
         change = min(days.steady_until(day) for days in self._sets)
+        # Two days are more than any offset or fold: before `far` no wall shows the day of the change, and once the offset
+        # stays that long none shows the day before this one again. Nearer, stop where the offset changes and look again.
+        far = (change - 2) * DAY
+        if far > until and until + offset - 2 * DAY >= day * DAY:
+            return min(far, LAST)
         return min(change * DAY - offset, until, LAST)
 
 
