@@ -1,7 +1,8 @@
-"""Models to JSON Schemas for editors: draft-07, which is what YAML language servers read.
+"""Models to JSON Schemas: of specs for editors, in draft-07, which is what YAML language servers read; and of plans.
 
-One schema a kind, and one for files that mix kinds, which leads an editor by `kind`. The text is the same on every
-machine, so that it can be committed and compared. `python -m schemas.export` writes the files.
+One schema a kind, and one for files that mix kinds, which leads an editor by `kind`. The schema of a plan is for the
+programs that read plans: it is open, since fields are only ever added to a plan. The text is the same on every machine,
+so that it can be committed and compared. `python -m schemas.export` writes the files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.base import Document
 from schemas.durations import format_duration
+from schemas.plan import Plan
 from schemas.spec import KINDS
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -29,6 +31,8 @@ _VARIABLE_SCHEMA: Final = {
     "description": "A variable of the Project, such as `${vars.city}`, filled in when a plan is made.",
 }
 _WORDS: Final = ("description", "default", "examples")
+# Keywords whose keys are names of ours.
+_NAMED: Final = frozenset({"properties", "$defs"})
 _NULL: Final = {"type": "null"}
 # What a variable may not stand for: the fields that say what a document is.
 _FIXED: Final = frozenset({"apiVersion", "kind"})
@@ -56,6 +60,32 @@ def exported() -> dict[str, str]:
         name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         for name, schema in schemas.items()
     }
+
+
+def published() -> dict[str, str]:
+    """The text of every schema of what the program prints, by its file."""
+    schema = _opened(Plan.model_json_schema(mode="serialization", ref_template=_REF))
+    definitions = dict(sorted(schema.pop("$defs").items()))
+    whole = {"$schema": DRAFT, "title": "Ordinaut plan", **schema, "definitions": definitions}
+    return {file_name("plan"): json.dumps(whole, indent=2, ensure_ascii=False) + "\n"}
+
+
+def _opened(schema: Any) -> Any:
+    """A schema that lets through what a later version adds, without the titles that only repeat names."""
+    match schema:
+        case dict():
+            opened = {
+                key: {name: _opened(inner) for name, inner in value.items()}
+                if key in _NAMED
+                else _opened(value)
+                for key, value in schema.items()
+                if key != "title" and (key, value) != ("additionalProperties", False)
+            }
+            return _with_wrapped_reference(opened)
+        case list():
+            return [_opened(inner) for inner in schema]
+        case _:
+            return schema
 
 
 def _kind_schema(model: type[Document]) -> dict[str, Any]:
@@ -159,5 +189,5 @@ def _with_wrapped_reference(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for file, text in exported().items():
+    for file, text in {**exported(), **published()}.items():
         Path(__file__).with_name(file).write_text(text, encoding="utf-8")
