@@ -14,7 +14,7 @@ import pytest
 from runtime.scheduler import Look, Scheduler
 from runtime.store.backlog import release_turns
 from runtime.store.due_work import Claim, Report, claim_due, record_progress
-from runtime.store.pool import Pool
+from runtime.store.pool import Pool, open_pool
 from runtime.turns import Turns
 from runtime.wake import Bell
 from schemas.event import EVENTS
@@ -495,6 +495,23 @@ class TestNobodyWaitsForEver:
         await asyncio.gather(service, looking, return_exceptions=True)
 
         assert len(await place.claim()) == 1
+
+    async def test_a_look_that_fails_is_repeated(
+        self, place: Place, database: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cut_off = await open_pool(database)
+        await cut_off.close()
+        turns = Turns(cut_off, place.clock, place.work)
+        turns.pass_on([1])
+        service = asyncio.create_task(turns.run())
+
+        for times in (1, 2):
+            await eventually(lambda: place.clock.sleepers, "a pause")
+            assert caplog.text.count("backlog not looked at") == times
+            await place.clock.advance(0.5)
+
+        service.cancel()
+        await asyncio.gather(service, return_exceptions=True)
 
     @pytest.mark.parametrize("others", [1, 3])
     async def test_ends_and_firings_that_race_leave_nobody_behind(

@@ -9,7 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
+from runtime.core.recurrence import tzdata_version
 from runtime.scheduler import Look, Scheduler
 from runtime.store.pool import Pool, open_pool
 from runtime.store.statements import statement
@@ -18,7 +20,7 @@ from tests.support.clock import START, FakeClock
 from tests.support.installed import Installed, install, queue_run, schedule, task
 from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually, within
-from tests.support.scheduling import make_scheduler
+from tests.support.scheduling import RUNTIME, make_scheduler
 
 MINUTELY = {"every": "1m"}
 
@@ -123,6 +125,34 @@ async def test_a_run_that_is_due_while_another_is_active_is_skipped_unless_overl
         ("careful", "skipped", "overlap"),
         ("careless", "queued", None),
     ]
+
+
+async def test_what_a_calendar_excludes_is_recorded_with_where_it_was_moved(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    daily = {
+        "cron": "0 9 * * *",
+        "timezone": "UTC",
+        "exclude": ["rest"],
+        "on_excluded": "next_included",
+    }
+    installed = await install(connection, task(schedule=daily))
+    await connection.execute(
+        "update ordinaut.spec set body = body || %s",
+        [Jsonb({"calendars": {"rest": {"timezone": "UTC", "days": ["2026-01-05"]}}})],
+    )
+    await schedule(connection, installed, START, START + timedelta(hours=1))
+
+    await clock.advance(3600)
+    assert await scheduler.run_once() == Look(due=1, skipped=1)
+
+    cursor = await connection.execute(
+        "select reason, detail, decided_by, tzdata from ordinaut.run"
+    )
+    moved = "rest: moved to 2026-01-06T09:00:00+00:00"
+    assert await cursor.fetchall() == [("calendar", moved, RUNTIME, tzdata_version())]
+    cursor = await connection.execute("select data ->> 'detail' from ordinaut.outbox")
+    assert await cursor.fetchall() == [(moved,)]
 
 
 async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
