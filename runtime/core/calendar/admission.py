@@ -11,8 +11,8 @@ from runtime.core.calendar.compilation import CompiledCalendar
 from runtime.core.calendar.regions import DAY, LAST, Region
 from runtime.core.recurrence.zone import epoch_seconds, from_epoch
 
-# Changes that a search for an included moment looks at; those of a year of windows and more.
-_LOOKED_AT: Final = 4_000
+# Changes that a search for an included moment looks at: those of nearly three years of nights.
+_LOOKED_AT: Final = 2_000
 # Days looked back at are remembered: neighbouring occurrences ask for the same ones.
 _REMEMBERED: Final = 4_096
 
@@ -33,18 +33,23 @@ class Admission:
         include: with any of these, an instant that none of them covers is excluded.
     """
 
-    __slots__ = ("_day_regions", "_ends", "_exclude", "_include", "_regions", "has_hours")
+    __slots__ = (
+        "_day_regions",
+        "_ends",
+        "_exclude",
+        "_exclude_regions",
+        "_include",
+        "_include_regions",
+        "has_hours",
+    )
 
     def __init__(self, exclude: Sequence[Named], include: Sequence[Named]) -> None:
         self._exclude = tuple(exclude)
         self._include = tuple(include)
         self.has_hours = any(named.calendar.hours for named in (*exclude, *include))
         """Whether anything is excluded otherwise than by the day."""
-        self._regions = tuple(
-            region
-            for named in (*exclude, *include)
-            for region in (*named.calendar.days, *named.calendar.hours)
-        )
+        self._exclude_regions = _regions(exclude)
+        self._include_regions = _regions(include)
         self._ends: dict[int, int | None] = {}
         by_the_day = [*exclude, *(include if self._includes_days else ())]
         self._day_regions = tuple(region for named in by_the_day for region in named.calendar.days)
@@ -119,16 +124,28 @@ class Admission:
 
         None also if it lies behind more changes than are looked at.
         """
-        second, last = epoch_seconds(at), min(epoch_seconds(until), LAST - 1)
-        if not self.is_excluded(second):
-            return at
+        begin, last = epoch_seconds(at), min(epoch_seconds(until), LAST - 1)
+        second = begin
         for _ in range(_LOOKED_AT):
-            second = min((region.steady_until(second) for region in self._regions), default=LAST)
+            excluded_until = self._excluded_until(second)
+            if excluded_until is None:
+                return at if second == begin else from_epoch(second)
+            second = excluded_until
             if second > last:
                 return None
-            if not self.is_excluded(second):
-                return from_epoch(second)
         return None
+
+    def _excluded_until(self, second: int) -> int | None:
+        """A later second before which an excluded one stays so: whatever covers it has to end first; None if it is not."""
+        ends = [
+            region.steady_until(second)
+            for region in self._exclude_regions
+            if region.covers(second)
+        ]
+        if self._is_outside(second):
+            changes = (region.steady_until(second) for region in self._include_regions)
+            ends.append(min(changes, default=LAST))
+        return max(ends, default=None)
 
     def first_by_day(self, begin: datetime, end: datetime, *, excluded: bool) -> datetime | None:
         """The first moment from `begin` to before `end` at which a whole day is excluded, or at which none is."""
@@ -165,10 +182,13 @@ class Admission:
         return min((region.steady_until(second) for region in self._day_regions), default=LAST)
 
     def _is_outside(self, second: int) -> bool:
-        return bool(self._include) and not any(
-            _covers((*named.calendar.days, *named.calendar.hours), second)
-            for named in self._include
-        )
+        return bool(self._include) and not _covers(self._include_regions, second)
+
+
+def _regions(calendars: Sequence[Named]) -> tuple[Region, ...]:
+    return tuple(
+        region for named in calendars for region in (*named.calendar.days, *named.calendar.hours)
+    )
 
 
 def _covers(regions: Sequence[Region], second: int) -> bool:
