@@ -54,7 +54,7 @@ def file_name(name: str) -> str:
 
 def exported() -> dict[str, str]:
     """The text of every schema file by its name."""
-    schemas = {file_name(kind): _kind_schema(model) for kind, model in KINDS.items()}
+    schemas = {file_name(kind): kind_schema(model) for kind, model in KINDS.items()}
     schemas[file_name(COMBINED)] = _combined_schema()
     return {
         name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -88,7 +88,8 @@ def _opened(schema: Any) -> Any:
             return schema
 
 
-def _kind_schema(model: type[Document]) -> dict[str, Any]:
+def kind_schema(model: type[Document]) -> dict[str, Any]:
+    """The schema of one kind."""
     schema = _converted(
         model.model_json_schema(by_alias=True, ref_template=_REF, schema_generator=_Generator)
     )
@@ -100,7 +101,7 @@ def _combined_schema() -> dict[str, Any]:
     """A schema that asks for the kind first and then for the fields of that kind."""
     definitions: dict[str, Any] = {}
     for kind, model in KINDS.items():
-        schema = _kind_schema(model)
+        schema = kind_schema(model)
         del schema["$schema"]
         definitions |= schema.pop("definitions")
         definitions[kind] = schema

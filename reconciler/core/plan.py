@@ -36,6 +36,7 @@ from reconciler.core.fields import field_ops
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
 from reconciler.core.preview import foresee
+from reconciler.core.similar import rename_hints
 from reconciler.core.standing import footprint_of
 from reconciler.core.steps import steps_effect, tools_effect
 from runtime.core.schedules import TaskSchedule, compile_schedules
@@ -151,7 +152,7 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
         unmanaged=tuple(str(key_of(c)) for c in changes if isinstance(c, Unmanaged)),
         overrides=tuple(ground.overrides),
         guards=guards,
-        diagnostics=tuple(ground.diagnostics),
+        diagnostics=(*ground.diagnostics, *rename_hints(changes.writing, ground.bodies)),
     )
 
 
