@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 
@@ -27,6 +27,7 @@ from reconciler.core.changes import Applied
 from reconciler.core.desired import Key
 from reconciler.core.digest import facet_digests
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refusal, refused
+from reconciler.core.holding import hold_guard
 from reconciler.core.standing import (
     footprint_of,
     keys_of,
@@ -34,23 +35,28 @@ from reconciler.core.standing import (
     stale_keys,
     written_key,
 )
+from reconciler.holds import hold_now, hold_replaced
 from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import armed, settle_overdue
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import ApplyLocked, StalePlan
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
+from runtime.store.holds import clear_hold
 from runtime.store.revisions import Armed, NewRevision, StagedChange
 from runtime.store.specs import (
     Connection,
     LastWrite,
     explain_staleness,
     find_apply,
+    read_base,
     read_ground,
 )
 from schemas.apply import ApplyReport
 from schemas.event import RevisionApplied
+from schemas.hold import PlanHold
 from schemas.plan import Plan, PlannedChange
+from schemas.revision import Revision
 
 LOCK_TIMEOUT = timedelta(seconds=10)
 """How long an apply waits for another one before it gives up."""
@@ -67,11 +73,16 @@ class Request:
         actor: who asks.
         allowed: what guards would refuse, and was asked for in so many words.
         lock_timeout: how long to wait for another apply.
+        kind: what the revision is remembered as.
+        restores: the revision that the plan brings back; then it is remembered as a rollback, no hold stands in its way,
+            and it holds what it replaces.
     """
 
     actor: str
     allowed: Allowed = NOTHING_ALLOWED
     lock_timeout: timedelta = LOCK_TIMEOUT
+    kind: Literal["apply", "adopt"] = "apply"
+    restores: Revision | None = None
 
 
 def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
@@ -105,7 +116,9 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     revisions.lock_specs(connection, [one.uid for one in plan.changes if one.uid is not None])
     applied = observe(connection, owner, keys_of(plan))
     _require_fresh(connection, plan, applied)
-    _require_guards(connection, plan, applied, request.allowed)
+    hold = None if request.restores else hold_now(connection, owner, plan)
+    _require_guards(connection, plan, applied, request.allowed, hold)
+    replaced = read_base(connection, owner.project, owner.environment)
     now = _settle_schedules(connection, plan)
     revision_id, applied_at = revisions.insert_revision(connection, _revision(plan, request))
     uids = revisions.write_specs(
@@ -114,6 +127,10 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     new = _arm_schedules(connection, plan, uids, now)
     _arm_conditions(connection, plan, uids, now)
     revisions.cancel_queued_runs(connection, _retiring(plan))
+    if hold is not None:
+        clear_hold(connection, owner.project, owner.environment, "Synced")
+    if request.restores is not None and replaced is not None:
+        hold_replaced(connection, replaced.revision_id, request.restores, revision_id)
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
     _arm_overtaken(connection, new)
     return ApplyReport(
@@ -167,11 +184,16 @@ def _reason(key: Key, write: LastWrite) -> str:
 
 
 def _require_guards(
-    connection: Connection, plan: Plan, applied: Mapping[Key, Applied], allowed: Allowed
+    connection: Connection,
+    plan: Plan,
+    applied: Mapping[Key, Applied],
+    allowed: Allowed,
+    hold: PlanHold | None,
 ) -> None:
     owner = owner_of(plan)
     footprint = footprint_of(plan.changes, applied.values(), owner)
-    stopping = refused(evaluate(footprint, rules_in_force(connection, applied, owner), allowed))
+    guards = evaluate(footprint, rules_in_force(connection, applied, owner), allowed)
+    stopping = refused([*guards, *([hold_guard(hold, plan.source)] if hold else [])])
     if stopping:
         raise refusal(stopping)
 
@@ -259,6 +281,7 @@ def _retiring(plan: Plan) -> list[int]:
 def _revision(plan: Plan, request: Request) -> NewRevision:
     source = plan.source
     return NewRevision(
+        kind="rollback" if request.restores else request.kind,
         parent_id=plan.base.revision if plan.base else None,
         project=source.project,
         environment=plan.environment.name,

@@ -8,8 +8,7 @@ from pathlib import Path
 from reconciler.apply import Request, apply_plan
 from reconciler.core.desired import Specs
 from reconciler.load import compile_source
-from reconciler.origin import plan_source
-from reconciler.planning import plan_against
+from reconciler.planning import plan_specs
 from reconciler.source import Source, read_source
 from runtime.actor import current_actor
 from runtime.store.connect import connect
@@ -38,7 +37,7 @@ def reconcile_once(conninfo: str, folder: Path, environment: str) -> Reconciled:
     """Make the database match a specs folder, if the folder is sound and no guard refuses.
 
     Raises:
-        Blocked, Conflicted, StalePlan, ApplyLocked: nothing was changed.
+        Blocked, Held, Conflicted, StalePlan, ApplyLocked: nothing was changed.
         StoreError: the database cannot be reached or refused; nothing was changed.
     """
     source = read_source(folder, folder.parent)
@@ -46,7 +45,7 @@ def reconcile_once(conninfo: str, folder: Path, environment: str) -> Reconciled:
     if specs.errors:
         return Reconciled(source, specs)
     with connect(conninfo, name="ordinaut apply") as connection:
-        plan = plan_against(connection, specs, plan_source(specs.project, folder))
+        plan = plan_specs(connection, specs, folder)
         if not plan.changes:
             return Reconciled(source, specs, plan)
         report = apply_plan(connection, plan, Request(actor=current_actor()))

@@ -8,6 +8,7 @@ OrdinautError
 ├── PlanError              plan or apply refused
 │   ├── StalePlan          the database moved on
 │   ├── Blocked            a guard, policy or protection refused
+│   │   └── Held           a rollback keeps what is to be applied from coming back
 │   ├── Conflicted         somebody else changed what the plan changes
 │   └── ApplyLocked        another apply holds the lock
 ├── StoreError             PostgreSQL
@@ -127,6 +128,12 @@ class Blocked(PlanError):
 
     default_code = "ORD203"
     exit_code = EXIT_BLOCKED
+
+
+class Held(Blocked):
+    """What is to be applied was rolled back, and a hold keeps it from coming back."""
+
+    default_code = "ORD210"
 
 
 class Conflicted(PlanError):

@@ -38,6 +38,7 @@ CODES: Final[dict[str, str]] = {
     "ORD207": "The plan file is not one, or was altered.",
     "ORD208": "Somebody changed outside git what the plan changes too.",
     "ORD209": "The revisions are not of one project and environment.",
+    "ORD210": "A hold keeps what was rolled back from being applied again.",
     "ORD211": "A new document looks like one that would be retired.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",

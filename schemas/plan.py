@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.base import JsonObject, Model
+from schemas.hold import PlanHold
 from schemas.problem import Problem
 
 PLAN_FORMAT: Final = "ordinaut.dev/plan/v1"
@@ -307,6 +308,8 @@ class Plan(Model):
     """What apply would write, ordered by kind, namespace and name."""
     unmanaged: tuple[str, ...] = ()
     """Rows that no revision wrote and git does not name."""
+    hold: PlanHold | None = None
+    """What a rollback keeps from being applied again; null where nothing is held."""
     overrides: tuple[Override, ...] = ()
     """Pauses and snoozes in force."""
     guards: tuple[Guard, ...] = ()

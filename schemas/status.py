@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from schemas.base import Model
 from schemas.event import Failure
+from schemas.hold import Hold
 from schemas.override import Pause
 from schemas.run import RunState
 
@@ -179,6 +180,8 @@ class Status(Model):
     """Time zone data."""
     revisions: tuple[AppliedRevision, ...]
     """What is applied, a project and environment each."""
+    holds: tuple[Hold, ...] = ()
+    """What was rolled back and is not applied again by itself."""
     runtimes: tuple[RuntimeStatus, ...]
     """Who works."""
     queue: QueueStatus

@@ -27,6 +27,8 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),
         "apply": ("reconciler.cli.apply", "Make the database match the specs."),
         "schema": ("reconciler.cli.schema", "Print the JSON Schema of specs, for editors."),
+        "rollback": ("reconciler.cli.rollback", "Bring back what an earlier revision left."),
+        "hold": ("runtime.cli.hold", "Show or clear what rollbacks keep from coming back."),
         "tools": ("reconciler.cli.tools", "List, test and call tools of the specs' servers."),
     },
     "Run": {

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
+from reconciler.apply import Request
+from reconciler.cli.consent import (
+    carry_out,
+    lock_timeout_option,
+    require_consent,
+    require_way_to_ask,
+    show_plan,
+    yes_option,
+)
 from reconciler.cli.planoptions import expect_digest_option, only_option, verbose_option
-from reconciler.cli.showing import look_of_terminal, problems_shown
-from reconciler.core.guards import Allowed, refusal, refused
-from reconciler.core.render import render_plan, render_report
+from reconciler.cli.showing import problems_shown
+from reconciler.core.guards import Allowed
 from reconciler.database import database_to_write
 from reconciler.expecting import require_expected
 from reconciler.load import compile_source
@@ -21,19 +27,7 @@ from reconciler.planning import plan_specs, require_sound
 from reconciler.source import read_source
 from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json_line
 from runtime.config import Config
-from runtime.errors import EXIT_ERROR
-from runtime.store.specs import Connection
-from schemas.durations import format_duration, parse_duration
-from schemas.plan import Plan
-
-
-def _span(_context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=parameter) from error
 
 
 @click.command(
@@ -52,11 +46,11 @@ Examples:
 @only_option
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE", help="Apply this plan, as it was reviewed.")  # fmt: skip
 @expect_digest_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@yes_option
 @click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
 @click.option("--allow-adopt", type=int, metavar="N", help="Take over exactly this many rows.")
 @click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
-@click.option("--lock-timeout", callback=_span, default=format_duration(LOCK_TIMEOUT), metavar="SPAN", show_default=True, help="How long to wait for another apply.")  # fmt: skip
+@lock_timeout_option
 def apply(
     *,
     config: Config,
@@ -86,46 +80,18 @@ def apply(
             )
         made = read_plan(plan_file)
         with database_to_write(config, request.actor) as connection:
-            _show(made, as_json=as_json, verbose=verbose)
-            _carry_out(connection, made, request, as_json=as_json)
+            show_plan(made, as_json=as_json, verbose=verbose)
+            carry_out(connection, made, request, as_json=as_json)
         return
-    if not yes and expect_digest is None and not _is_terminal():
-        raise click.UsageError("apply asks before it writes, and this is no terminal: give --yes")
+    require_way_to_ask(yes=yes or expect_digest is not None)
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)
     with problems_shown(source):
         require_sound(specs)
         with database_to_write(config, request.actor) as connection:
             made = plan_specs(connection, specs, source.root, allowed, only)
-            _show(made, as_json=as_json, verbose=verbose)
+            show_plan(made, as_json=as_json, verbose=verbose)
             if expect_digest is not None:
                 require_expected(connection, made, expect_digest)
-            _require_consent(made, asks=not yes and expect_digest is None)
-            _carry_out(connection, made, request, as_json=as_json)
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def _require_consent(made: Plan, *, asks: bool) -> None:
-    if stopping := refused(made.guards):
-        raise refusal(stopping)
-    if asks and made.changes and not click.confirm("Apply these changes?", err=True):
-        click.echo("Nothing was applied.", err=True)
-        raise click.exceptions.Exit(EXIT_ERROR)
-
-
-def _show(made: Plan, *, as_json: bool, verbose: int) -> None:
-    if as_json:
-        echo_json_line({"type": "plan", **made.model_dump(mode="json")})
-    else:
-        echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))
-
-
-def _carry_out(connection: Connection, made: Plan, request: Request, *, as_json: bool) -> None:
-    report = apply_plan(connection, made, request)
-    if as_json:
-        echo_json_line({"type": "result", **report.model_dump(mode="json")})
-    elif made.changes:
-        echo(render_report(report))
+            require_consent(made, asks=not yes and expect_digest is None)
+            carry_out(connection, made, request, as_json=as_json)

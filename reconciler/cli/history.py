@@ -28,7 +28,7 @@ Examples:
 @json_option
 @configured("database_url", "state_dir")
 def history(*, config: Config, document: str | None, limit: int, as_json: bool) -> None:
-    """Show what was applied: every revision, newest first, or those that wrote one document.
+    """List what was applied, newest first: every revision, or those that wrote one document.
 
     DOCUMENT is a task's name, or KIND/NAME. `ordinaut show rN` shows one revision in full, `ordinaut diff rN` what
     became of it since.

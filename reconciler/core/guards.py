@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.core.desired import Key
-from runtime.errors import Blocked, Conflicted
+from runtime.errors import Blocked, Conflicted, Held
 from schemas.plan import Guard
 from schemas.project import Guards
 
@@ -74,11 +74,15 @@ def refused(guards: Collection[Guard]) -> tuple[Guard, ...]:
 
 def refusal(guards: Collection[Guard]) -> Blocked | Conflicted:
     """The error for guards that refuse."""
-    kind = Conflicted if all(guard.name == "conflict" for guard in guards) else Blocked
+    kinds = {_KINDS.get(guard.name, Blocked) for guard in guards}
+    kind = kinds.pop() if len(kinds) == 1 else Blocked
     return kind(
         "the plan " + "; it ".join(guard.message for guard in guards),
         hint="\n".join(guard.hint for guard in guards),
     )
+
+
+_KINDS: Final[Mapping[str, type[Blocked | Conflicted]]] = {"conflict": Conflicted, "hold": Held}
 
 
 def _retire(footprint: Footprint, rules: Guards, allowed: Allowed) -> Guard:

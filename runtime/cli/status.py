@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from runtime.cli.holding import hold_words
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import (
     brief_time,
@@ -94,6 +95,8 @@ def _facts(found: Status, embedded: str) -> Iterator[tuple[str, str]]:
         yield "" if number else "applied", _revision(revision, found)
     if not found.revisions:
         yield "applied", "nothing yet; `ordinaut apply` does it"
+    for hold in found.holds:
+        yield "held", click.style(hold_words(hold, found.now), fg="yellow")
     for number, runtime in enumerate(found.runtimes):
         yield "" if number else "runtimes", _runtime(runtime, found)
     if not found.runtimes:

@@ -17,6 +17,7 @@ from runtime.core.recurrence import tzdata_version
 from runtime.store.schedules import Advance, Decided, firing_params
 from runtime.store.specs import Identity
 from runtime.store.statements import statement
+from schemas.revision import RevisionKind
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -25,6 +26,7 @@ Connection = psycopg.Connection[TupleRow]
 class NewRevision:
     """A revision to be written."""
 
+    kind: RevisionKind
     parent_id: int | None
     project: str
     environment: str

@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow, dict_row
 from migrations import migrations
 from runtime.core.program import task_label
 from runtime.core.recurrence import tzdata_version
+from runtime.store.holds import list_holds
 from runtime.store.rederiving import count_schedules_by_tzdata
 from runtime.store.statements import statement
 from schemas.override import Pause
@@ -48,6 +49,7 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
             version=tzdata_version(), schedules=count_schedules_by_tzdata(connection)
         ),
         revisions=tuple(AppliedRevision(**r) for r in _fetch(connection, "list_newest_revisions")),
+        holds=list_holds(connection),
         runtimes=tuple(RuntimeStatus(**r) for r in _fetch(connection, "list_runtimes")),
         queue=QueueStatus(**_fetch(connection, "load_queue_status")[0]),
         outbox=OutboxStatus(**_fetch(connection, "load_outbox_status")[0]),

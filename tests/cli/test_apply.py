@@ -75,7 +75,7 @@ def test_on_a_terminal_it_asks(  # noqa: PLR0917 - a row of the table and what i
     status: int,
     count: int,
 ) -> None:
-    monkeypatch.setattr("reconciler.cli.apply._is_terminal", lambda: True)
+    monkeypatch.setattr("reconciler.cli.consent.is_terminal", lambda: True)
 
     apply = CliRunner().invoke(
         main, ["apply"], input=f"{answer}\n", env={"ORDINAUT_DATABASE_URL": database}
@@ -91,7 +91,7 @@ def test_nothing_is_asked_where_there_is_nothing_to_do(
     specs: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli("apply", "--yes")
-    monkeypatch.setattr("reconciler.cli.apply._is_terminal", lambda: True)
+    monkeypatch.setattr("reconciler.cli.consent.is_terminal", lambda: True)
 
     assert cli("apply").stderr == ""
 

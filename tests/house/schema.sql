@@ -312,8 +312,17 @@ CREATE TABLE ordinaut.source_status (
     seen_commit text,
     applied_commit text,
     held_commit text,
-    changed_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+    changed_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    held_digest text,
+    held_by bigint,
+    CONSTRAINT source_status_hold_is_whole CHECK ((((held_digest IS NULL) = (held_by IS NULL)) AND ((held_commit IS NULL) OR (held_by IS NOT NULL))))
 );
+-- Name: COLUMN source_status.held_commit; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.held_commit IS 'the commit that was rolled back; null where it came from outside git';
+-- Name: COLUMN source_status.held_digest; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.held_digest IS 'of all documents that were in force before the rollback';
+-- Name: COLUMN source_status.held_by; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.held_by IS 'the rollback; null where nothing is held';
 -- Name: spec; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.spec (
     uid bigint NOT NULL,
@@ -590,6 +599,9 @@ ALTER TABLE ONLY ordinaut.revision
 -- Name: schedule schedule_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.schedule
     ADD CONSTRAINT schedule_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
+-- Name: source_status source_status_held_by_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.source_status
+    ADD CONSTRAINT source_status_held_by_fkey FOREIGN KEY (held_by) REFERENCES ordinaut.revision(revision_id);
 -- Name: spec spec_revision_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.spec
     ADD CONSTRAINT spec_revision_id_fkey FOREIGN KEY (revision_id) REFERENCES ordinaut.revision(revision_id);

@@ -37,7 +37,7 @@ insert into ordinaut.revision
     (parent_id, project, environment, kind, git_commit, git_tree, git_branch, git_dirty, pull_request, author, actor,
      plan_digest, normaliser_version, summary)
 values
-    (%(parent_id)s, %(project)s, %(environment)s, 'apply', %(git_commit)s, %(git_tree)s, %(git_branch)s, %(git_dirty)s,
+    (%(parent_id)s, %(project)s, %(environment)s, %(kind)s, %(git_commit)s, %(git_tree)s, %(git_branch)s, %(git_dirty)s,
      %(pull_request)s, %(author)s, %(actor)s, %(plan_digest)s, %(normaliser_version)s, %(summary)s)
 returning revision_id, applied_at;
 

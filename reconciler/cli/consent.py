@@ -1,0 +1,86 @@
+"""What every command that writes has in common: it shows the plan, asks where there is a terminal, and carries it out."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import click
+
+from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
+from reconciler.cli.showing import look_of_terminal
+from reconciler.core.guards import refusal, refused
+from reconciler.core.render import render_plan, render_report
+from runtime.cli.output import echo, echo_json_line
+from runtime.errors import EXIT_ERROR
+from runtime.store.specs import Connection
+from schemas.apply import ApplyReport
+from schemas.durations import format_duration, parse_duration
+from schemas.plan import Plan
+
+
+def _span(_context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from error
+
+
+yes_option = click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal."
+)
+lock_timeout_option = click.option(
+    "--lock-timeout",
+    callback=_span,
+    default=format_duration(LOCK_TIMEOUT),
+    metavar="SPAN",
+    show_default=True,
+    help="How long to wait for another apply.",
+)
+
+
+def is_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def require_way_to_ask(*, yes: bool) -> None:
+    """Refuse to go on where nobody can be asked and nobody said yes beforehand, before anything is read."""
+    if not yes and not is_terminal():
+        command = click.get_current_context().command.name
+        raise click.UsageError(
+            f"{command} asks before it writes, and this is no terminal: give --yes"
+        )
+
+
+def show_plan(made: Plan, *, as_json: bool, verbose: int) -> None:
+    """Print a plan, as text or as the first line of a stream of JSON."""
+    if as_json:
+        echo_json_line({"type": "plan", **made.model_dump(mode="json")})
+    else:
+        echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))
+
+
+def require_consent(made: Plan, *, asks: bool) -> None:
+    """Refuse what a guard refuses, then ask.
+
+    Raises:
+        Blocked, Conflicted: a guard refuses.
+    """
+    if stopping := refused(made.guards):
+        raise refusal(stopping)
+    if asks and made.changes and not click.confirm("Apply these changes?", err=True):
+        click.echo("Nothing was applied.", err=True)
+        raise click.exceptions.Exit(EXIT_ERROR)
+
+
+def carry_out(
+    connection: Connection, made: Plan, request: Request, *, as_json: bool
+) -> ApplyReport:
+    """Apply a plan and print what came of it."""
+    report = apply_plan(connection, made, request)
+    if as_json:
+        echo_json_line({"type": "result", **report.model_dump(mode="json")})
+    elif made.changes:
+        echo(render_report(report))
+    return report

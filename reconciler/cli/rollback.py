@@ -1,0 +1,82 @@
+"""`ordinaut rollback`: bring back what an earlier revision left in force."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from reconciler.apply import Request
+from reconciler.cli.consent import (
+    carry_out,
+    lock_timeout_option,
+    require_consent,
+    require_way_to_ask,
+    show_plan,
+    yes_option,
+)
+from reconciler.core.guards import Allowed
+from reconciler.past import resolve_revision
+from reconciler.rollback import plan_rollback
+from runtime.actor import current_actor
+from runtime.cli.holding import hold_words
+from runtime.cli.options import configured, json_option
+from runtime.clock import SYSTEM_CLOCK
+from runtime.config import Config
+from runtime.database import open_database
+from runtime.store.holds import find_hold
+from runtime.store.specs import Connection
+from schemas.revision import Revision
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut rollback --to r40
+  ordinaut rollback --to r40 --yes --allow-retire 12
+"""
+)
+@click.option("--to", "target", required=True, metavar="rN", help="The revision to go back to.")
+@configured("database_url", "state_dir")
+@json_option
+@click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
+@yes_option
+@click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
+@click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
+@lock_timeout_option
+def rollback(
+    *,
+    config: Config,
+    target: str,
+    as_json: bool,
+    verbose: bool,
+    yes: bool,
+    allow_retire: int | None,
+    force_conflicts: bool,
+    lock_timeout: timedelta,
+) -> None:
+    """Bring back every document of a project as revision rN left it, in one transaction.
+
+    Reads no specs, shows the plan and asks first. What is replaced is held: its commit is not applied again until a
+    commit on top of it comes, or until `ordinaut hold clear`. Exits as apply does.
+    """
+    require_way_to_ask(yes=yes)
+    actor = current_actor()
+    allowed = Allowed(retire=allow_retire, conflicts=force_conflicts)
+    with open_database(config, name=f"ordinaut apply by {actor}") as connection:
+        to = resolve_revision(connection, target)
+        made = plan_rollback(connection, to, allowed)
+        show_plan(made, as_json=as_json, verbose=verbose)
+        require_consent(made, asks=not yes)
+        request = Request(actor=actor, allowed=allowed, lock_timeout=lock_timeout, restores=to)
+        carry_out(connection, made, request, as_json=as_json)
+        _tell_hold(connection, to)
+
+
+def _tell_hold(connection: Connection, to: Revision) -> None:
+    hold = find_hold(connection, to.project, to.environment)
+    if hold is None:
+        return
+    click.echo(f"Held: {hold_words(hold, SYSTEM_CLOCK.now())}.", err=True)
+    mend = f"`git revert {hold.commit[:12]}` and an apply" if hold.commit else "Other specs"
+    click.echo(f"  {mend} end that, and so does `ordinaut hold clear`.", err=True)

@@ -1,0 +1,83 @@
+"""Whether a hold concerns what is about to be planned or applied, and what an apply makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reconciler.core.changes import Owner
+from reconciler.core.desired import Specs
+from reconciler.core.holding import whole_digest
+from reconciler.git import ask_git
+from reconciler.past import documents_as_of, resolve_revision
+from runtime.store.holds import clear_hold, find_hold, set_hold
+from runtime.store.specs import Connection
+from schemas.hold import PlanHold
+from schemas.plan import Plan, PlanSource
+from schemas.revision import Revision
+
+
+def hold_on(
+    connection: Connection, specs: Specs, source: PlanSource, folder: Path
+) -> PlanHold | None:
+    """The hold on a project, and whether these specs come after what is held.
+
+    Args:
+        folder: the specs folder, in whose repository history is asked. A commit that is unknown there, as in a shallow
+            clone, is not taken for one that comes before.
+    """
+    hold = find_hold(connection, specs.project, specs.environment)
+    if hold is None:
+        return None
+    if hold.commit is not None and source.commit is not None:
+        ends = _descends(folder, source.commit, hold.commit)
+    else:
+        ends = _digest(specs) != hold.digest
+    return PlanHold(**hold.model_dump(), ends=ends)
+
+
+def hold_now(connection: Connection, owner: Owner, plan: Plan) -> PlanHold | None:
+    """The hold on a project, and whether a plan that was made before ends it: not one that knew of another hold."""
+    hold = find_hold(connection, owner.project, owner.environment)
+    if hold is None:
+        return None
+    knew = plan.hold is not None and plan.hold.revision == hold.revision
+    return PlanHold(**hold.model_dump(), ends=knew and plan.hold is not None and plan.hold.ends)
+
+
+def _descends(folder: Path, commit: str, ancestor: str) -> bool:
+    question = ("merge-base", "--is-ancestor", ancestor, commit)
+    return commit != ancestor and ask_git(folder, *question) is not None
+
+
+def _digest(specs: Specs) -> str:
+    return whole_digest((key, one.digest) for key, one in specs.documents.items())
+
+
+def hold_replaced(
+    connection: Connection, replaced: int, restored: Revision, rollback: int
+) -> None:
+    """Hold what a rollback replaced; what is held already stays so, unless the rollback brought back just that.
+
+    Args:
+        replaced: the number of the revision that was in force.
+        restored: the one whose documents are in force again.
+        rollback: the number of the revision that says so.
+    """
+    owner = Owner(restored.project, restored.environment)
+    standing = find_hold(connection, owner.project, owner.environment)
+    if standing is None:
+        before = resolve_revision(connection, f"r{replaced}")
+        set_hold(
+            connection,
+            owner.project,
+            owner.environment,
+            commit=before.commit,
+            digest=_digest_as_of(connection, before),
+            revision=rollback,
+        )
+    elif _digest_as_of(connection, restored) == standing.digest:
+        clear_hold(connection, owner.project, owner.environment, "Synced")
+
+
+def _digest_as_of(connection: Connection, revision: Revision) -> str:
+    return whole_digest((one.key, one.digest) for one in documents_as_of(connection, revision))

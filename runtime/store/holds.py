@@ -1,0 +1,61 @@
+"""Holds: what was rolled back, and is not applied again until somebody commits on top of it or clears the hold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+
+from runtime.store.statements import statement
+from schemas.hold import Hold
+
+Connection = psycopg.Connection[TupleRow]
+
+
+def list_holds(
+    connection: Connection, project: str | None = None, environment: str | None = None
+) -> tuple[Hold, ...]:
+    """The holds in force, of everything or of one project or environment."""
+    params = {"project": project, "environment": environment}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement("list_holds"), params).fetchall()
+    return tuple(Hold.model_validate(row) for row in rows)
+
+
+def find_hold(connection: Connection, project: str, environment: str) -> Hold | None:
+    """The hold on a project in an environment."""
+    return next(iter(list_holds(connection, project, environment)), None)
+
+
+def set_hold(
+    connection: Connection,
+    project: str,
+    environment: str,
+    *,
+    commit: str | None,
+    digest: str,
+    revision: int,
+) -> None:
+    """Hold what a rollback, the revision of this number, has replaced."""
+    connection.execute(
+        statement("set_hold"),
+        {
+            "project": project,
+            "environment": environment,
+            "commit": commit,
+            "digest": digest,
+            "revision": revision,
+        },
+    )
+
+
+def clear_hold(
+    connection: Connection,
+    project: str,
+    environment: str,
+    condition: Literal["Synced", "OutOfSync"],
+) -> None:
+    """End a hold; the condition says whether what is in force is what git says."""
+    params = {"project": project, "environment": environment, "condition": condition}
+    connection.execute(statement("clear_hold"), params)

@@ -1,0 +1,326 @@
+"""`ordinaut rollback` brings back what an earlier revision left, and holds what it replaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from reconciler.cli import main
+from reconciler.reconcile import Reconciled, reconcile_once
+from runtime.errors import Held
+from tests.cli.test_plan import TASK, specs
+from tests.support.cli import Cli
+from tests.support.git import Clone, new_repository
+
+__all__ = ["specs"]
+
+
+def write(specs: Path, name: str, more: str = "") -> None:
+    (specs / f"{name}.yaml").write_text(TASK.replace("NAME", name) + more)
+
+
+@pytest.fixture
+def clone(specs: Path, folder: Path, cli: Cli) -> Clone:
+    """A repository with two commits, both applied; the second changed a task's priority."""
+    clone = new_repository(folder)
+    clone.commit()
+    cli("apply", "--yes")
+    write(specs, "one", "priority: 7\n")
+    clone.commit()
+    assert cli("apply", "--yes").status == 0
+    return clone
+
+
+def bodies(rows: psycopg.Connection) -> list[tuple[object, ...]]:
+    return rows.execute(
+        "select kind, name, uid, body, digest, protected from ordinaut.spec"
+        " where retired_at is null order by 1, 2"
+    ).fetchall()
+
+
+def test_everything_is_again_as_it_was(specs: Path, cli: Cli, rows: psycopg.Connection) -> None:
+    cli("apply", "--yes")
+    before = bodies(rows)
+    (specs / "one.yaml").unlink()
+    (specs / "two.yaml").write_text(
+        TASK.replace("NAME", "deux").replace("1h", "2h") + "renamed_from: two\n"
+    )
+    write(specs, "three")
+    cli("apply", "--yes")
+
+    rollback = cli("rollback", "--to", "r1", "--yes")
+
+    assert (rollback.status, rollback.lines[-1]) == (
+        0,
+        "Applied as r3: 1 created, 1 renamed, 1 retired.",
+    )
+    assert "> deux -> two" in rollback.stdout
+    assert bodies(rows) == before
+    assert cli("history").lines[1].split()[0] == "r3"
+    assert "  rollback  " in cli("history").lines[1]
+    assert cli("diff", "r1", "r3").stdout.startswith("No differences")
+
+
+def test_what_was_rolled_back_can_be_brought_back_and_the_hold_ends(
+    clone: Clone, cli: Cli
+) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+
+    again = cli("rollback", "--to", "r2", "--yes")
+
+    assert (again.status, again.stderr) == (0, "")
+    assert cli("hold").stderr == "nothing is held\n"
+    assert cli("plan", "--detailed-exitcode").status == 0
+
+
+def test_the_plan_is_shown_with_its_times_and_consent_is_asked_for(
+    specs: Path, cli: Cli, database: str, rows: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("apply", "--yes")
+    (specs / "one.yaml").write_text(TASK.replace("NAME", "one").replace("1h", "2h"))
+    cli("apply", "--yes")
+
+    unasked = cli("rollback", "--to", "r1")
+    monkeypatch.setattr("reconciler.cli.consent.is_terminal", lambda: True)
+    asked = CliRunner().invoke(
+        main,
+        ["rollback", "--to", "r1"],
+        input="n\n",
+        env={"ORDINAUT_DATABASE_URL": database},
+    )
+
+    assert unasked.status == 1
+    assert "rollback asks before it writes, and this is no terminal: give --yes" in unasked.stderr
+    assert "runs in 30 d  360 -> 720" in asked.stdout
+    assert (asked.exit_code, "Apply these changes? [y/N]" in asked.stderr) == (1, True)
+    assert rows.execute("select count(*) from ordinaut.revision").fetchone() == (2,)
+
+
+def test_guards_and_conflicts_refuse_a_rollback_as_they_refuse_an_apply(
+    specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    for name in ("one", "two"):
+        (specs / f"{name}.yaml").unlink()
+    cli("apply", "--yes")
+    write(specs, "one")
+    cli("apply", "--yes")
+
+    guarded = cli("rollback", "--to", "r1", "--yes")
+    rows.execute("update ordinaut.spec set body = body || '{\"priority\": 9}' where name = 'one'")
+    write(specs, "one", "priority: 4\n")
+    cli("apply", "--yes", "--force-conflicts")
+    rows.execute("update ordinaut.spec set body = body || '{\"priority\": 9}' where name = 'one'")
+    conflicting = cli("rollback", "--to", "r2", "--yes")
+
+    assert (guarded.status, "--allow-retire 1" in guarded.stderr) == (3, True)
+    assert (conflicting.status, "error ORD208:" in conflicting.stderr) == (4, True)
+    assert cli("hold").stderr == "nothing is held\n"
+    assert cli("rollback", "--to", "r1", "--yes", "--allow-retire", "1").status == 0
+
+
+def test_where_nothing_differs_nothing_is_written_or_held(
+    specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    cli("apply", "--yes")
+
+    rollback = cli("rollback", "--to", "r1", "--yes")
+
+    assert (rollback.status, rollback.stdout) == (0, "No changes: 4 documents match r1.\n")
+    assert rows.execute("select count(*) from ordinaut.source_status").fetchone() == (0,)
+
+
+def test_the_specs_may_be_broken(specs: Path, cli: Cli) -> None:
+    cli("apply", "--yes")
+    write(specs, "one", "priority: 7\n")
+    cli("apply", "--yes")
+    (specs / "one.yaml").write_text("[")
+
+    assert cli("rollback", "--to", "r1", "--yes").status == 0
+
+
+def test_a_name_that_another_project_bears_by_now_refuses_it(specs: Path, cli: Cli) -> None:
+    cli("apply", "--yes")
+    (specs / "one.yaml").unlink()
+    cli("apply", "--yes")
+    other = specs.parent / "other"
+    other.mkdir()
+    for path in (specs / "ordinaut.yaml", specs / "fs.yaml"):
+        (other / path.name).write_text(
+            path.read_text().replace("home", "shop").replace("fs", "gs")
+        )
+    (other / "one.yaml").write_text(TASK.replace("NAME", "one").replace("fs.", "gs."))
+    assert cli("apply", "--yes", "--specs", "other").status == 0
+
+    rollback = cli("rollback", "--to", "r1", "--yes")
+
+    assert rollback.status == 1
+    assert "error ORD204: r1 cannot be brought back: Task one belongs to project shop" in rollback.stderr
+
+
+def test_json_is_a_line_for_the_plan_and_one_for_the_result(clone: Clone, cli: Cli) -> None:
+    rollback = cli("rollback", "--to", "r1", "--yes", "--json")
+
+    assert [line.split('"')[3] for line in rollback.lines] == ["plan", "result"]
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+def test_the_commit_that_was_rolled_back_is_refused_and_edits_on_it_too(
+    clone: Clone, specs: Path, cli: Cli, rows: psycopg.Connection, dirty: bool
+) -> None:
+    held = clone.git("rev-parse", "HEAD")[:7]
+    rollback = cli("rollback", "--to", "r1", "--yes")
+    if dirty:
+        write(specs, "one", "priority: 6\n")
+
+    plan, apply = cli("plan"), cli("apply", "--yes")
+
+    assert "Held: commit " in rollback.stderr
+    assert f"`git revert {held}" in rollback.stderr
+    assert (plan.status, apply.status) == (3, 3)
+    assert f"error ORD210: the plan is of commit {held}, which r3 (" in apply.stderr
+    assert "or let it in again: `ordinaut hold clear`" in apply.stderr
+    assert rows.execute("select count(*) from ordinaut.revision").fetchone() == (3,)
+
+
+def test_watching_is_refused_as_applying_is(
+    clone: Clone, specs: Path, cli: Cli, database: str
+) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+
+    with pytest.raises(Held, match="rolled back and holds"):
+        reconcile_once(database, specs, "default")
+
+    write(specs, "one")
+    clone.commit()
+    write(specs, "two", "priority: 8\n")
+    clone.commit()
+    outcome = reconcile_once(database, specs, "default")
+    assert isinstance(outcome, Reconciled)
+    assert outcome.report is not None
+
+
+def test_a_commit_that_descends_from_the_held_one_ends_the_hold(
+    clone: Clone, specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+    write(specs, "one", "priority: 8\n")
+    clone.commit()
+
+    plan, apply = cli("plan"), cli("apply", "--yes")
+
+    assert plan.status == 0
+    assert "ends with this apply" in " ".join(plan.stdout.split())
+    assert apply.status == 0
+    assert cli("hold").stderr == "nothing is held\n"
+    assert rows.execute(
+        "select condition, held_commit, held_by from ordinaut.source_status"
+    ).fetchall() == [("Synced", None, None)]
+
+
+def test_a_commit_beside_the_held_one_is_refused(clone: Clone, specs: Path, cli: Cli) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+    clone.git("checkout", "--quiet", "HEAD~1")
+    write(specs, "one", "priority: 9\n")
+    clone.commit()
+
+    apply = cli("apply", "--yes")
+
+    assert (apply.status, "which does not descend from" in apply.stderr) == (3, True)
+
+
+def test_clearing_the_hold_lets_the_commit_in_again(
+    clone: Clone, cli: Cli, rows: psycopg.Connection
+) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+    held = cli("hold", "--json").json["holds"]
+
+    cleared = cli("hold", "clear")
+
+    assert [(one["project"], one["commit"], one["revision"]) for one in held] == [
+        ("home", clone.git("rev-parse", "HEAD"), 3)
+    ]
+    assert (cleared.status, cleared.stdout.startswith("commit ")) == (0, True)
+    assert rows.execute("select condition from ordinaut.source_status").fetchall() == [
+        ("OutOfSync",)
+    ]
+    assert cli("apply", "--yes").lines[-1] == "Applied as r4: 1 updated."
+    assert cli("hold", "clear").status == 1
+
+
+def test_a_plan_that_was_made_before_the_rollback_is_refused(
+    clone: Clone, specs: Path, cli: Cli
+) -> None:
+    write(specs, "two", "priority: 3\n")
+    cli("plan", "--out", "plan.json")
+    cli("rollback", "--to", "r1", "--yes")
+
+    apply = cli("apply", "--plan", "plan.json")
+
+    assert (apply.status, "error ORD210:" in apply.stderr) == (3, True)
+
+
+def test_rolling_back_further_keeps_the_first_hold(clone: Clone, specs: Path, cli: Cli) -> None:
+    bad = clone.commit()
+    write(specs, "two", "priority: 3\n")
+    worse = clone.commit()
+    cli("apply", "--yes")
+    cli("rollback", "--to", "r2", "--yes")
+
+    cli("rollback", "--to", "r1", "--yes")
+
+    (held,) = cli("hold", "--json").json["holds"]
+    assert (held["commit"], held["revision"]) == (worse, 4)
+    assert bad != worse
+
+
+def test_outside_of_git_the_hold_is_on_what_the_specs_say(specs: Path, cli: Cli) -> None:
+    cli("apply", "--yes")
+    write(specs, "one", "priority: 7\n")
+    cli("apply", "--yes")
+    cli("rollback", "--to", "r1", "--yes")
+
+    refused = cli("apply", "--yes")
+    write(specs, "one", "priority: 8\n")
+    applied = cli("apply", "--yes")
+
+    assert refused.status == 3
+    assert "error ORD210: the plan brings back what r3 (" in refused.stderr
+    assert applied.lines[-1] == "Applied as r4: 1 updated."
+
+
+def test_status_shows_what_is_held(clone: Clone, cli: Cli) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+
+    held = clone.git("rev-parse", "HEAD")[:12]
+    (line,) = [line for line in cli("status").lines if line.startswith("held")]
+    assert f"commit {held} in home/default, rolled back by " in line
+    assert cli("status", "--json").json["holds"][0]["revision"] == 3
+
+
+def test_of_several_holds_one_must_be_named(clone: Clone, specs: Path, cli: Cli) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+    project = specs / "ordinaut.yaml"
+    project.write_text(project.read_text().replace("home", "shop"))
+    for path in specs.glob("*.yaml"):
+        if path != project:
+            path.unlink()
+    server = "apiVersion: ordinaut/v1\nkind: ToolServer\nname: gs\nstdio: {command: gs}\n"
+    (specs / "gs.yaml").write_text(server)
+    cli("apply", "--yes")
+    (specs / "gs.yaml").write_text(server + "owner: me\n")
+    cli("apply", "--yes")
+    cli("rollback", "--to", "r4", "--yes")
+
+    unnamed, unknown = cli("hold", "clear"), cli("hold", "clear", "nobody")
+    cleared = cli("hold", "clear", "shop/default")
+
+    assert (unnamed.status, "name one of home/default, shop/default" in unnamed.stderr) == (
+        1,
+        True,
+    )
+    assert (unknown.status, "nothing of nobody is held" in unknown.stderr) == (1, True)
+    assert cleared.status == 0
+    assert [one["project"] for one in cli("hold", "--json").json["holds"]] == ["home"]
