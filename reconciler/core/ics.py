@@ -10,6 +10,7 @@ instants follow from one database.
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -80,11 +81,22 @@ def _components(data: bytes) -> list[Component]:
             hint="leave out what is long over, or divide it among calendars",
             code="ORD010",
         )
+    # Counted before they are parsed, which takes much longer.
+    count = data.upper().count(b"BEGIN:VEVENT")
+    if count > MAX_EVENTS:
+        raise ScheduleError(
+            f"it holds {count:,} events; {MAX_EVENTS:,} are the most",
+            hint="leave out what is long over, or divide it among calendars",
+            code="ORD010",
+        )
     # Only specs with .ics files need the parser, and it takes its time to load.
     from icalendar import Calendar  # noqa: PLC0415 - as above
 
     try:
-        calendars = Calendar.from_ical(data, multiple=True)
+        # It warns where it guesses at a zone; zones are found by `_known_zone`.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            calendars = Calendar.from_ical(data, multiple=True)
         found = [event for calendar in calendars for event in calendar.walk("VEVENT")]
     except _BROKEN as error:
         raise ScheduleError(f"it is not iCalendar: {_said(error)}", code=_CODE) from None
@@ -93,12 +105,6 @@ def _components(data: bytes) -> list[Component]:
             "it is not iCalendar: there is no `BEGIN:VCALENDAR`",
             hint="export the calendar as an .ics file",
             code=_CODE,
-        )
-    if len(found) > MAX_EVENTS:
-        raise ScheduleError(
-            f"it holds {len(found):,} events; {MAX_EVENTS:,} are the most",
-            hint="leave out what is long over, or divide it among calendars",
-            code="ORD010",
         )
     return found
 

@@ -17,6 +17,7 @@ from reconciler.core.digest import NORMAL_FORM, canonical
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.references import Names
+from runtime.core.anchors import EPOCH
 from runtime.core.calendar.compilation import compile_day_rule
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TIME_KINDS, compile_schedules
@@ -135,9 +136,11 @@ def _judged(schedule: bytes, calendars: tuple[tuple[str, bytes], ...]) -> Schedu
         compiled = compile_schedules(body)
     except ScheduleError as error:
         return error
-    if not compiled.triggers or compiled.next_running(_BEGINNING) is not None:
+    # The rules of calendars begin in the year 2000, so that what they exclude was not excluded before.
+    begin = EPOCH if compiled.next_after(EPOCH) else _BEGINNING
+    if not compiled.triggers or compiled.next_running(begin) is not None:
         return None
-    excluded = compiled.next_after(_BEGINNING) is not None
+    excluded = compiled.next_after(begin) is not None
     return ScheduleError(
         "the schedule never fires: "
         + (
