@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from runtime.clock import SYSTEM_CLOCK
 from runtime.core.misfire import BATCH
 from runtime.scheduler import Scheduler
 from runtime.store.pool import Pool, open_pool
@@ -180,18 +180,24 @@ class TestAWeek:
         )
         assert await cursor.fetchone() == (1,)
 
+    @pytest.mark.parametrize(("minutes", "is_aside"), [(1, False), (WEEK_MINUTES, True)])
     async def test_the_event_loop_goes_on_meanwhile(
-        self, pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+        self,
+        pool: Pool,
+        connection: psycopg.AsyncConnection,
+        clock: FakeClock,
+        caplog: pytest.LogCaptureFixture,
+        minutes: int,
+        is_aside: bool,
     ) -> None:
-        """Counting what may run of the rest, up to 10,000, is the longest of it."""
-        await minutely(connection, catch_up={"policy": "all", "window": "30d", "max": 10_000})
-        await clock.advance(WEEK_MINUTES * 60)
-        deciding = asyncio.create_task(make_scheduler(pool, clock).run_once())
-        longest, before = 0.0, SYSTEM_CLOCK.monotonic()
-        while not deciding.done():
-            await SYSTEM_CLOCK.sleep(0.001)
-            now = SYSTEM_CLOCK.monotonic()
-            longest, before = max(longest, now - before), now
+        """Where it is decided shows in what the log says of a schedule that cannot be."""
+        await minutely(connection)
+        await connection.execute(
+            "update ordinaut.spec set body = jsonb_set(body, '{schedule,0,every}', 'null')"
+        )
+        await clock.advance(60 * minutes)
 
-        assert (await deciding).due == 1
-        assert longest < 0.25
+        await make_scheduler(pool, clock).run_once()
+
+        (record,) = caplog.records
+        assert (record.threadName != threading.main_thread().name) == is_aside
