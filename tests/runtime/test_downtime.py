@@ -187,6 +187,7 @@ class TestAWeek:
         connection: psycopg.AsyncConnection,
         clock: FakeClock,
         caplog: pytest.LogCaptureFixture,
+        *,
         minutes: int,
         is_aside: bool,
     ) -> None:
