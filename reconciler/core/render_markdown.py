@@ -21,7 +21,7 @@ from reconciler.core.markdown import block, cell, code, folded_block, table
 from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.core.render import first_effect, told_changes
 from reconciler.core.render_change import runs_text, title_of
-from reconciler.core.render_notes import note_lines
+from reconciler.core.render_notes import git_base_text, note_lines
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import Plan, PlannedChange
 
@@ -87,8 +87,8 @@ def _said_first(plan: Plan) -> Iterator[str]:
         left = counted(plan.left_out, "other change")
         yield f"**Partial:** only {named}; {left} left out, and nothing is retired."
     if plan.git_base:
-        commit = code(plan.git_base.commit[:7])
-        yield f"Git against git: compared with {commit}, and no database was asked."
+        base = code(git_base_text(plan.git_base))
+        yield f"Git against git: compared with {base}, and no database was asked."
     effects = list(_effects(plan))
     if effects:
         yield " · ".join(effects)
@@ -101,10 +101,7 @@ def _effects(plan: Plan) -> Iterator[str]:
     if any(change.preview for change in plan.changes):
         yield f"runs in 30 d {plan.summary.runs_30d_delta:+d}"
     gains = [
-        code(f"{title_of(change)} {gain}")
-        for change in plan.changes
-        if change.action != "create"
-        for gain in gains_of(change)
+        code(f"{title_of(change)} {gain}") for change in plan.changes for gain in gains_of(change)
     ]
     if gains:
         more = f" and {len(gains) - _NAMED} more" if len(gains) > _NAMED else ""
