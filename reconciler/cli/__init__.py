@@ -19,6 +19,7 @@ EXIT_INTERRUPTED: Final = 130
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Write and review": {
+        "init": ("reconciler.cli.init", "Begin a repository of specs."),
         "validate": ("reconciler.cli.validate", "Check specs and show every problem at once."),
         "fmt": ("reconciler.cli.fmt", "Write spec files in their one form."),
         "lint": ("reconciler.cli.lint", "Advise about specs that are valid."),

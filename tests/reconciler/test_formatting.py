@@ -169,6 +169,16 @@ def test_comments_in_lists_stay_with_their_items() -> None:
     assert formatted(text) == dedent(text).replace("- # dashed", "-  # dashed")
 
 
+def test_a_comment_below_a_list_in_the_column_of_its_key_is_about_what_follows_both() -> None:
+    assert formatted("list:\n- a\n# end\n") == "list:\n  - a\n# end\n"
+
+
+def test_comments_in_a_row_stay_in_a_row() -> None:
+    text = "a:\n  b: 1\n# about c\n    # and more\nc: 1\n"
+
+    assert formatted(text) == text.replace("    # and", "# and")
+
+
 def test_a_comment_that_comes_to_stand_behind_a_dash_goes_above_it() -> None:
     assert formatted(
         "kind: Task\npipeline:\n- uses: llm.plan\n  # about the id\n  id: plan\n"
@@ -281,8 +291,11 @@ def test_a_broken_file_is_refused_with_its_place() -> None:
     assert [problem.place for problem in result.problems] == ["specs/a.yaml:3:1"]
 
 
-def test_a_text_that_would_say_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formatting, "block_lines", lambda root: ["a: 2"])
+@pytest.mark.parametrize("lines", [["a: 2"], ["a: 1", "a: 1"], ["a: true"]])
+def test_a_text_that_would_say_something_else_is_refused(
+    monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
+    monkeypatch.setattr(formatting, "block_lines", lambda root: lines)
 
     result = format_file("a.yaml", b"a:  1\n")
 
