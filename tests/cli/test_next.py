@@ -53,6 +53,41 @@ def test_all_tasks_come_in_the_order_of_time_each_in_its_zone(alone: Cli, specs:
     ]
 
 
+@pytest.fixture
+def holiday(specs: Path) -> None:
+    """Another task, which moves what a calendar excludes."""
+    (specs / "calendar.yaml").write_text(
+        "apiVersion: ordinaut/v1\nkind: Calendar\nname: holidays\ntimezone: UTC\n"
+        "dates: [2026-01-06, 2026-01-07]\n"
+    )
+    schedule = (
+        "cron: '0 9 6,8 * *', timezone: UTC, exclude: [holidays], on_excluded: next_included"
+    )
+    (specs / "moved.yaml").write_text(task("moved", f"{{{schedule}}}"))
+
+
+def test_what_a_calendar_excludes_is_not_shown_and_what_it_moves_is(
+    alone: Cli, specs: Path, holiday: None
+) -> None:
+    assert found(alone, "moved", "--from", "2026-01-05", "-n", "2") == [
+        ("moved", "2026-01-08T09:00:00+00:00"),
+        ("moved", "2026-02-06T09:00:00+00:00"),
+    ]
+
+
+def test_what_a_calendar_excludes_is_shown_when_asked_for(
+    alone: Cli, specs: Path, holiday: None
+) -> None:
+    answer = alone("next", "moved", "--all", "--from", "2026-01-05", "-n", "1")
+    as_json = alone("next", "moved", "--all", "--from", "2026-01-05", "-n", "1", "--json")
+
+    assert "excluded by holidays, moves to Thu 2026-01-08 09:00" in answer.stdout
+    (shown,) = UpcomingList.model_validate(as_json.json).occurrences
+    assert (shown.excluded_by, shown.moved_from) == ("holidays", None)
+    assert shown.moved_to is not None
+    assert shown.moved_to.isoformat() == "2026-01-08T09:00:00+00:00"
+
+
 def test_a_task_a_file_or_a_folder_can_be_named(alone: Cli, specs: Path) -> None:
     start = ("--from", "2026-01-05", "-n", "1")
     night = [("night", "2026-01-05T02:30:00+01:00")]

@@ -16,11 +16,11 @@ from tests.support.specs import compiled
 BERLIN = "timezone: Europe/Berlin"
 
 
-def schedule(*texts: str) -> TaskSchedule:
-    """A task's schedule, from YAML."""
+def schedule(*texts: str, before: str = "") -> TaskSchedule:
+    """A task's schedule, from YAML; `before` it may stand other documents."""
     triggers = ", ".join(f"{{{text}}}" for text in texts)
     specs = compiled(
-        f"kind: ToolServer\nname: s\nstdio: {{command: x}}\n---\nkind: Task\nname: t\n"
+        f"{before}kind: ToolServer\nname: s\nstdio: {{command: x}}\n---\nkind: Task\nname: t\n"
         f"schedule: [{triggers}]\npipeline: [{{id: a, uses: s.a}}]"
     )
     return next(
@@ -49,6 +49,65 @@ def test_times_are_in_the_zone_of_the_task() -> None:
         "2026-10-26T08:00:00+01:00",
     ]
     assert (preview.before, preview.runs_30d_before, preview.runs_30d_after) == ((), 0, 30)
+
+
+CALENDARS = """\
+kind: Calendar
+name: holidays
+timezone: Europe/Berlin
+dates: [2026-10-23]
+---
+kind: Calendar
+name: weekend
+timezone: Europe/Berlin
+rules: [FREQ=WEEKLY;BYDAY=SA]
+---
+kind: Calendar
+name: quiet
+timezone: Europe/Berlin
+windows: [{from: "22:00", to: "07:00"}]
+---
+"""
+
+
+def excluding(fields: str, more: str) -> TaskSchedule:
+    return schedule(f'cron: "{fields}", {BERLIN}, {more}', before=CALENDARS)
+
+
+def test_what_calendars_exclude_is_told_by_its_day() -> None:
+    preview = foresee(None, excluding("0 8 23-25 * *", "exclude: [holidays, weekend]"), NOW)
+
+    assert notes(preview)[:2] == [
+        ("excluded", "Fri 23 Oct 08:00 is excluded by holidays"),
+        ("excluded", "Sat 24 Oct 08:00 is excluded by weekend"),
+    ]
+    assert (preview.runs_30d_after, preview.after[0].day) == (1, 25)
+
+
+def test_what_calendars_move_is_told_with_where_it_goes() -> None:
+    by_hour = excluding("30 22 24 * *", "exclude: [quiet], on_excluded: next_included")
+    by_day = excluding("0 8 23 * *", "exclude: [holidays], on_excluded: next_included")
+
+    assert notes(foresee(None, by_hour, NOW))[0] == (
+        "moved",
+        "Sat 24 Oct 22:30 is excluded by quiet and moves to Sun 25 Oct 07:00",
+    )
+    assert foresee(None, by_day, NOW).after[0].isoformat() == "2026-10-24T08:00:00+02:00"
+
+
+def test_of_many_that_are_excluded_the_first_are_told_and_the_others_counted() -> None:
+    nightly = notes(foresee(None, excluding("0 8,23 * * *", "exclude: [quiet]"), NOW))
+
+    assert [kind for kind, _ in nightly[:4]] == ["excluded"] * 4
+    assert nightly[3] == ("excluded", "27 more are excluded in 30 d")
+
+
+def test_a_schedule_whose_calendars_leave_nothing_never_fires_again() -> None:
+    over = excluding("0 8 * * *", "include: [holidays]")
+
+    preview = foresee(over, over, NOW.replace(year=2027))
+    assert notes(preview) == [("never_fires", "never fires again")]
+    assert (preview.after, preview.runs_30d_after) == ((), 0)
 
 
 def test_the_clocks_going_back_between_the_shown_times_is_told() -> None:
