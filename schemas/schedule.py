@@ -143,9 +143,15 @@ class RRuleSchedule(TimeBound):
     """The zone in which the rule is read."""
     start: LocalTime | None = None
     """DTSTART, in local time. Without it the rule counts from 1 January 2000, 00:00; rules with INTERVAL or COUNT need it."""
-    rdate: tuple[Moment, ...] = ()
+    rdate: Annotated[
+        tuple[Moment, ...],
+        BeforeValidator(as_list, json_schema_input_type=Moment | tuple[Moment, ...]),
+    ] = ()
     """Extra occurrences."""
-    exdate: tuple[DayOrMoment, ...] = ()
+    exdate: Annotated[
+        tuple[DayOrMoment, ...],
+        BeforeValidator(as_list, json_schema_input_type=DayOrMoment | tuple[DayOrMoment, ...]),
+    ] = ()
     """Occurrences to leave out, one by one or by the day."""
     dst_gap: DstGap = "shift"
     """A time that does not exist: shift it as RFC 5545 does, or skip it."""

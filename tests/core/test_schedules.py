@@ -142,3 +142,18 @@ def test_a_pasted_start_is_told_before_a_missing_one() -> None:
         compile_schedules(body({"rrule": pasted, "timezone": "UTC"}))
 
     assert "start: 2026-01-05T08:30" in caught.value.hint
+
+
+def test_one_date_needs_no_list() -> None:
+    daily = {"rrule": "FREQ=DAILY;BYHOUR=8", "timezone": "America/New_York"}
+    written = Task.model_validate(
+        task(schedule=daily | {"exdate": "2026-12-25", "rdate": "2026-12-24T09:30"})
+    )
+    body = written.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    found = compile_schedules(body).upcoming(datetime(2026, 12, 24, 13, tzinfo=UTC), 2)
+
+    assert [one.at.isoformat() for one in found] == [
+        "2026-12-24T14:30:00+00:00",
+        "2026-12-26T13:00:00+00:00",
+    ]
