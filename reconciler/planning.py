@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -72,12 +72,15 @@ def plan_against(
     source: PlanSource,
     allowed: Allowed = NOTHING_ALLOWED,
     only: tuple[str, ...] = (),
+    *,
+    taking: Collection[Key] = (),
 ) -> Plan:
     """The plan that makes a database match the specs, from one consistent view of it.
 
     Args:
         allowed: what guards would refuse, and was asked for in so many words.
         only: keys and labels of the part that is wanted (`reconciler.core.selection`); empty for all.
+        taking: documents of other projects to be taken over.
 
     Raises:
         NotFound: one of `only` means nothing.
@@ -90,7 +93,7 @@ def plan_against(
     try:
         with connection.transaction():
             applied = observe(connection, owner, _named(specs))
-            changes = diff(specs.documents, applied, owner)
+            changes = diff(specs.documents, applied, owner, taking)
             if changes.problems:
                 raise SpecError(
                     "the specs cannot be applied to this database", problems=changes.problems

@@ -40,6 +40,7 @@ CODES: Final[dict[str, str]] = {
     "ORD209": "The revisions are not of one project and environment.",
     "ORD210": "A hold keeps what was rolled back from being applied again.",
     "ORD211": "A new document looks like one that would be retired.",
+    "ORD212": "There is nothing to take over.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

@@ -172,6 +172,8 @@ class PlannedChange(Model):
     """`name` in the default namespace, else `namespace/name`."""
     former_key: str | None = None
     """What it is called in the database, if that differs."""
+    taken_from: str | None = None
+    """The project and environment that it is taken over from, as `project/environment`; null if from nobody."""
     uid: int | None = None
     """The database's number for it; null if it is new."""
     action: Action

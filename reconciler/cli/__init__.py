@@ -27,9 +27,10 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "simulate": ("reconciler.cli.simulate", "Play the specs through the coming days."),
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),
         "apply": ("reconciler.cli.apply", "Make the database match the specs."),
-        "schema": ("reconciler.cli.schema", "Print the JSON Schema of specs, for editors."),
         "rollback": ("reconciler.cli.rollback", "Bring back what an earlier revision left."),
+        "adopt": ("reconciler.cli.adopt", "Take over what others have in the database."),
         "hold": ("runtime.cli.hold", "Show or clear what rollbacks keep from coming back."),
+        "schema": ("reconciler.cli.schema", "Print the JSON Schema of specs, for editors."),
         "tools": ("reconciler.cli.tools", "List, test and call tools of the specs' servers."),
     },
     "Run": {
@@ -46,9 +47,9 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "runs": ("runtime.cli.runs", "List runs, newest first."),
         "show": ("reconciler.cli.show", "Show one run in full, or one revision."),
         "why": ("runtime.cli.why", "Explain why a task ran, did not run, or ran late."),
-        "events": ("runtime.cli.events", "Show events from the stream, or follow them."),
         "history": ("reconciler.cli.history", "List what was applied, newest first."),
         "diff": ("reconciler.cli.diff", "Show what differs between two revisions."),
+        "events": ("runtime.cli.events", "Show events from the stream, or follow them."),
     },
 }
 """Every command by the section of the help it stands in: the module that holds it under its own name, and its summary."""

@@ -112,7 +112,7 @@ class Converge:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """In git, and in the database without any revision that wrote it."""
+    """In git, and in the database without any revision that wrote it, or with one of another owner's."""
 
     from_: Applied
     to: Desired

@@ -12,6 +12,7 @@ Theory of operation
     differ     differ, D is not L   Conflict
     D only     -                    Create
     D, no A    L                    Adopt
+    D          another owner's A    Adopt, if that was asked for by name; else a problem
     A only     any                  Retire
     L only     -                    Unmanaged
 
@@ -25,7 +26,7 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -51,7 +52,10 @@ from schemas.problem import Problem
 
 
 def diff(
-    desired: Mapping[Key, Desired], applied: Mapping[Key, Applied], owner: Owner
+    desired: Mapping[Key, Desired],
+    applied: Mapping[Key, Applied],
+    owner: Owner,
+    taking: Collection[Key] = (),
 ) -> ChangeSet:
     """Compare everything.
 
@@ -60,6 +64,7 @@ def diff(
         applied: what the database has: every document of `owner`, and those of others under a key or former key
             that `desired` names.
         owner: for whom; documents of others are problems where they are in the way (ORD204), else not looked at.
+        taking: keys of others' documents that are to be taken over; not of those that are protected.
     """
     renames, problems = _renames(desired, applied, owner)
     moved = {rename.former for rename in renames.values()}
@@ -69,7 +74,10 @@ def diff(
         if key in renames:
             changes.append(_renamed(applied[renames[key].former], wanted))
         elif found is not None and _is_in_force(found) and _is_foreign(found, owner):
-            problems.append(_owned_by_another(wanted, found))
+            if key in taking and not found.protected:
+                changes.append(Adopt(found, wanted))
+            else:
+                problems.append(_owned_by_another(wanted, found, asked=key in taking))
         else:
             changes.append(_wanted(found, wanted))
     for key, found in applied.items():
@@ -166,12 +174,15 @@ def _is_foreign(found: Applied, owner: Owner) -> bool:
     return found.last is not None and found.owner != owner
 
 
-def _owned_by_another(wanted: Desired, found: Applied) -> Problem:
+def _owned_by_another(wanted: Desired, found: Applied, *, asked: bool) -> Problem:
+    key, owner = wanted.key, found.owner
+    there = " and is protected there" if asked else ""
+    take = f"`ordinaut adopt {key.kind}/{key.label}` takes it over with its history"
     return _problem(
         wanted,
         code="ORD204",
-        message=f"{wanted.key} belongs to project {found.owner.project}, environment {found.owner.environment}",
-        hint="choose another name, or retire it there first: its history then moves here",
+        message=f"{key} belongs to project {owner.project}, environment {owner.environment}{there}",
+        hint="take `protect` out there first" if asked else f"choose another name, or {take}",
     )
 
 

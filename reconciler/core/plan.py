@@ -201,6 +201,7 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         name=key.name,
         key=key.label,
         former_key=row.key.label if row and row.key != key else None,
+        taken_from=_taken_from(change),
         uid=row.uid if row and ground.git_base is None else None,
         action=action,
         reason=reason,
@@ -220,6 +221,12 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         queue=_queue_effect(action, queue),
         preview=previews.of(before, after) if "schedule" in facets else None,
     )
+
+
+def _taken_from(change: Writing) -> str | None:
+    if not isinstance(change, Adopt) or change.from_.last is None:
+        return None
+    return f"{change.from_.owner.project}/{change.from_.owner.environment}"
 
 
 def _wanted(change: Writing) -> Desired | None:
@@ -256,7 +263,9 @@ def _live_body(
 def _facets(row: Applied | None, wanted: Desired | None) -> tuple[Facet, ...]:
     """The facets in which git differs from the last revision or from the live row; all, where one side is missing."""
     sides = (
-        [] if row is None or row.retired_at is not None else [row.live, *filter(None, [row.last])]
+        []
+        if row is None or row.last is None or row.retired_at is not None
+        else [row.live, row.last]
     )
     if wanted is None:
         return tuple(facet for facet in _FACETS if any(facet in side.facets for side in sides))

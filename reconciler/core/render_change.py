@@ -101,7 +101,9 @@ def _head(change: PlannedChange, look: Look, grid: Grid) -> Iterator[str]:
 
 def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str]:
     room = look.width - len(_INDENT) - _NAME
-    if happens := _HAPPENS.get(change.reason) or _HAPPENS.get(change.action):
+    if change.taken_from:
+        yield f"taken over from {change.taken_from}, with its history"
+    elif happens := _HAPPENS.get(change.reason) or _HAPPENS.get(change.action):
         yield happens
     if change.preview is not None:
         yield from _schedule(change.preview, look, as_of)

@@ -64,10 +64,9 @@ def test_every_command_has_help_with_examples_that_it_understands(name: str) -> 
 
 def _understand(command: click.Command, words: list[str]) -> None:
     context = command.make_context(command.name, list(words))
-    if isinstance(command, click.Group):
-        _, inner, rest = command.resolve_command(
-            context, [*context._protected_args, *context.args]
-        )
+    left = [*context._protected_args, *context.args]
+    if isinstance(command, click.Group) and (left or not command.invoke_without_command):
+        _, inner, rest = command.resolve_command(context, left)
         assert inner is not None
         _understand(inner, rest)
 
