@@ -66,9 +66,9 @@ def find_commit(repository: Repository, revision: str) -> str:
     Raises:
         NotFound: it means none in this clone.
     """
-    question = ("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    # git would take it for an option.
-    found = None if revision.startswith("-") else ask_text(repository.place, *question)
+    # With this at its end, no revision can be taken for an option.
+    named = f"{revision}^{{commit}}"
+    found = ask_text(repository.place, "rev-parse", "--verify", "--quiet", named)
     if found is None:
         raise NotFound(
             f"git knows no commit {revision} in this clone",

@@ -36,7 +36,6 @@ Examples:
   ordinaut apply
   ordinaut apply --yes
   ordinaut apply --plan plan.json
-  ordinaut apply --expect-digest sha256:…
   ordinaut apply --allow-retire 37
 """
 )

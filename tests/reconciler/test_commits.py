@@ -58,11 +58,16 @@ def _shape(source: Source) -> object:
 
 def test_a_commit_s_files_are_those_of_its_checkout(clone: Clone) -> None:
     clone.write({"specs/.hidden/x.yaml": "x", "specs/.y.yaml": "y", "specs/notes.md": "words"})
+    clone.write({"specs/days.ics": "BEGIN:VCALENDAR"})
 
     there, here = _both(clone)
 
     assert _shape(there) == _shape(here)
-    assert [file.name for file in there.files] == ["specs/ops/a.yml", "specs/ordinaut.yaml"]
+    assert [file.name for file in there.files] == [
+        "specs/days.ics",
+        "specs/ops/a.yml",
+        "specs/ordinaut.yaml",
+    ]
 
 
 def test_the_top_of_a_repository_may_be_the_specs_folder(clone: Clone) -> None:
@@ -176,7 +181,9 @@ def test_branches_tags_and_hashes_name_commits(clone: Clone) -> None:
     assert {find_commit(repository, name) for name in ("main", "v1", head[:9], "HEAD~0")} == {head}
 
 
-@pytest.mark.parametrize("name", ["nowhere", "HEAD:specs", "--all", "-h", ""])
+@pytest.mark.parametrize(
+    "name", ["nowhere", "HEAD:specs", "--all", "--since=now", "--default", "-h", ""]
+)
 def test_what_names_no_commit_is_refused(clone: Clone, name: str) -> None:
     with pytest.raises(NotFound, match="git knows no commit") as refusal:
         find_commit(_repository(clone), name)
