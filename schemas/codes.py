@@ -41,6 +41,7 @@ CODES: Final[dict[str, str]] = {
     "ORD210": "A hold keeps what was rolled back from being applied again.",
     "ORD211": "A new document looks like one that would be retired.",
     "ORD212": "There is nothing to take over.",
+    "ORD213": "What is in force cannot be written as specs.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

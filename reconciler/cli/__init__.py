@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "apply": ("reconciler.cli.apply", "Make the database match the specs."),
         "rollback": ("reconciler.cli.rollback", "Bring back what an earlier revision left."),
         "adopt": ("reconciler.cli.adopt", "Take over what others have in the database."),
+        "export": ("reconciler.cli.export", "Write what is in force as specs."),
         "hold": ("runtime.cli.hold", "Show or clear what rollbacks keep from coming back."),
         "schema": ("reconciler.cli.schema", "Print the JSON Schema of specs, for editors."),
         "tools": ("reconciler.cli.tools", "List, test and call tools of the specs' servers."),

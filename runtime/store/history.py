@@ -35,6 +35,18 @@ class StoredDocument:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """A document in force, as its row has it."""
+
+    project: str
+    environment: str
+    kind: str
+    namespace: str
+    name: str
+    body: Mapping[str, Any]
+
+
 def list_revisions(
     connection: Connection, *, uid: int | None = None, limit: int
 ) -> tuple[Revision, ...]:
@@ -92,3 +104,9 @@ def _revisions(connection: Connection, **params: int | None) -> tuple[Revision, 
 def _recorded(connection: Connection, name: str, **params: Any) -> list[StoredDocument]:
     with connection.cursor(row_factory=class_row(StoredDocument)) as cursor:
         return cursor.execute(statement(name), params).fetchall()
+
+
+def list_live_documents(connection: Connection) -> list[LiveDocument]:
+    """Every document in force, of every project, the Project of each first."""
+    with connection.cursor(row_factory=class_row(LiveDocument)) as cursor:
+        return cursor.execute(statement("list_live_documents")).fetchall()
