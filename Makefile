@@ -15,7 +15,7 @@ up: $(VENV)/.runtime .servers/.installed ## Start everything: databases, specs/,
 	@exec $(BIN)/ordinaut up
 
 test: $(VENV)/.dev .servers/.installed node-servers check ## Run every check and every test
-	$(BIN)/python -m pytest -q -n 2 --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term
 
 test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are present
 	@for version in 3.12 3.13; do \

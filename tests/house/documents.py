@@ -26,6 +26,7 @@ _PASSING = (
     (r"PostgreSQL [\d.]+", "PostgreSQL <version>"),
     (r"runs in <span> [-+~]?\d+( -> ~?\d+)?", "runs in <span> <count>"),
     (r"\d+ events", "<count> events"),
+    (r"schema 0 -> \d+", "schema 0 -> <count>"),
     (r" \|(?= |$)", ""),
 )
 
