@@ -131,7 +131,11 @@ def lock_specs(connection: Connection, uids: Sequence[int]) -> None:
 
 
 def lock_schedules(connection: Connection, uids: Sequence[int]) -> list[StandingSchedule]:
-    """The schedules of those of these tasks that have one, which nobody can fire until the transaction ends."""
+    """The schedules of those of these tasks that have one, which nobody can fire until the transaction ends.
+
+    A pause of theirs that is over is ended first: it holds back nothing any more.
+    """
+    connection.execute(statement("end_passed_pauses"), {"uids": uids})
     with connection.cursor(row_factory=class_row(StandingSchedule)) as cursor:
         return cursor.execute(statement("lock_schedules"), {"uids": uids}).fetchall()
 

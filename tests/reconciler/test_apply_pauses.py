@@ -9,6 +9,7 @@ import pytest
 
 from runtime.errors import NotFound
 from runtime.overrides import pause_task
+from schemas.event import EVENTS
 from tests.support.applying import Bench, specs, task
 from tests.support.locks import somebody_is_blocked
 
@@ -78,3 +79,26 @@ async def test_a_task_that_is_retired_meanwhile_cannot_be_paused(bench: Bench) -
         await pausing
 
     assert bench.rows(IN_FORCE) == []
+
+
+def test_what_came_after_a_pause_that_nobody_ended_yet_is_decided_by_the_catch_up_policy(
+    bench: Bench,
+) -> None:
+    bench.stop_the_clock(START)
+    bench.apply(specs(task("one", "every: 1m"), task("two")))
+    pause_task(bench.connection, "one", until="90s", reason="", actor="bob")
+    bench.stop_the_clock(START + timedelta(minutes=3))
+
+    bench.apply(specs(task("one", "every: 1h"), task("two")))
+
+    decided = "select state, reason from ordinaut.run order by occurrence_for"
+    assert bench.rows(decided) == [
+        ("skipped", "catch_up_latest"),
+        ("skipped", "catch_up_latest"),
+        ("queued", None),
+    ]
+    assert [at for at, _ in bench.rows(PAUSED)] == [None]
+    ended = "select ended_at from ordinaut.task_override"
+    assert bench.rows(ended) == [(START + timedelta(seconds=90),)]
+    (told,) = bench.row("select data from ordinaut.outbox where type = 'task.resumed'")
+    assert EVENTS["task.resumed"].model_validate(told)

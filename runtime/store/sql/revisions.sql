@@ -22,6 +22,33 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
 -- Locks: the rows of these documents, by uid, so that nothing else changes them before the commit.
 select uid from ordinaut.spec where uid = any(%(uids)s::bigint[]) order by uid for no key update;
 
+-- name: end_passed_pauses
+-- Before `lock_schedules`: pauses of these tasks that are over by their own time, though no runtime came round to them.
+-- Locks: those schedule rows, by task.
+with passed as materialized (
+    select c.task_uid, o.override_id
+    from ordinaut.schedule c
+    join ordinaut.task_override o on o.task_uid = c.task_uid
+    where c.task_uid = any(%(uids)s::bigint[])
+        and o.kind = 'pause' and o.ended_at is null and o.until <= ordinaut.now()
+    order by c.task_uid
+    for update of c
+), ended as (
+    update ordinaut.task_override o set ended_at = o.until
+    from passed p
+    where o.override_id = p.override_id
+    returning o.task_uid, o.created_at
+), resumed as (
+    update ordinaut.schedule c set paused_at = null from passed p where c.task_uid = p.task_uid
+)
+insert into ordinaut.outbox (type, subject, data)
+select 'task.resumed', t.label, jsonb_build_object('task', t.label, 'paused_at', e.created_at)
+from ended e
+cross join lateral (
+    select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
+    from ordinaut.spec s where s.uid = e.task_uid) t
+order by e.task_uid;
+
 -- name: lock_schedules
 -- The schedules of these tasks as they stand, each with the body that it was made of.
 -- Locks: the schedule rows, by task, so that no runtime fires them before the commit.
