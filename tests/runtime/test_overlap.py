@@ -11,8 +11,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.manual import request_run
 from runtime.scheduler import Look, Scheduler
 from runtime.store.backlog import release_turns
+from runtime.store.connect import connect
 from runtime.store.due_work import Claim, Report, claim_due, record_progress
 from runtime.store.pool import Pool, open_pool
 from runtime.turns import Turns
@@ -31,6 +33,12 @@ LEASE = timedelta(days=1)
 @pytest.fixture(autouse=True)
 async def _time_is_the_tests(clock: FakeClock, database: str) -> None:
     await clock.attach(database)
+
+
+def ask_for_a_run(database: str) -> None:
+    """Somebody asks for a run of `tick`."""
+    with connect(database) as connection:
+        request_run(connection, "tick", {}, may_overlap=False, needs_runtime=False)
 
 
 class Place:
@@ -335,6 +343,28 @@ class TestStartDeadline:
             ("08:01", "skipped", "start_deadline"),
             ("08:02", "queued", None),
         ]
+
+    @pytest.mark.parametrize("by", ["its schedule", "somebody"])
+    async def test_a_run_that_can_no_longer_begin_takes_no_place_in_the_queue(
+        self, place: Place, database: str, by: str
+    ) -> None:
+        await place.minutely("queue_one", start_deadline="30s")
+        await place.fire()
+        await place.claim_one()
+        await place.fire()
+        await place.clock.advance(31)
+
+        if by == "its schedule":
+            assert await place.fire(29 / 60) == Look(due=1, waiting=1)
+        else:
+            await asyncio.to_thread(ask_for_a_run, database)
+
+        assert [fate for fate in await place.fates() if fate[0] != "08:01"] == [
+            ("08:02", "skipped", "start_deadline"),
+            ("08:03" if by == "its schedule" else "08:02", "queued", None),
+        ]
+        assert await place.waiting() == 1
+        assert len(await place.events("run.skipped")) == 1
 
     async def test_when_a_late_run_is_skipped_the_one_behind_it_begins(self, place: Place) -> None:
         installed = await place.minutely("queue_all")

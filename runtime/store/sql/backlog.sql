@@ -98,13 +98,14 @@ update ordinaut.due_work w set followed = true from held h where w.run_id = h.ru
 -- meet. With `replaces` those are the active ones and those that wait, backfills excepted; in any case those that have not
 -- begun by their start deadline. Whoever executes one finds its lease gone.
 -- Locks: backlog rows, then due_work rows, each by run.
-with replaced as materialized (
-    select b.run_id from ordinaut.backlog b
-    where %(replaces)s and b.task_uid = %(task_uid)s and b.rank = 0
+with held_back as materialized (
+    select b.run_id, b.start_until < ordinaut.now() as is_late
+    from ordinaut.backlog b
+    where b.task_uid = %(task_uid)s and (%(replaces)s and b.rank = 0 or b.start_until < ordinaut.now())
     order by b.run_id
     for update
 ), unqueued as (
-    delete from ordinaut.backlog b using replaced r where b.run_id = r.run_id returning b.run_id
+    delete from ordinaut.backlog b using held_back h where b.run_id = h.run_id returning b.run_id, h.is_late
 ), held as materialized (
     select w.run_id, w.lease_epoch = 0 and w.start_until < ordinaut.now() as is_late
     from ordinaut.run r
@@ -120,7 +121,7 @@ with replaced as materialized (
     update ordinaut.run r
     set state = case when e.is_late then 'skipped' else 'cancelled' end,
         reason = case when e.is_late then 'start_deadline' else 'overlap' end, finished_at = ordinaut.now()
-    from (select run_id, is_late from dropped union all select run_id, false from unqueued) e
+    from (select run_id, is_late from dropped union all select run_id, is_late from unqueued) e
     where r.run_id = e.run_id
     returning r.run_id, r.state, r.reason, r.trigger, r.occurrence_for, r.started_at
 )

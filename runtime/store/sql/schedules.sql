@@ -17,7 +17,7 @@ limit %(limit)s;
 -- (task_uid, generation, cursor_for), and nothing of its firing is written. So nobody makes a run of these tasks beside us:
 -- what is seen here to be free is free. What is seen to be active may end meanwhile; who waits for it is looked after when
 -- this has committed (`turns`).
--- Locks: the schedule rows, by task; then, where runs are cancelled, backlog rows and due_work rows, each by run.
+-- Locks: the schedule rows, by task; then, where runs are ended, backlog rows and due_work rows, each by run.
 with firing as materialized (
     select * from jsonb_to_recordset(%(firings)s) as f(
         task_uid bigint, generation integer, expected_cursor timestamptz, cursor_for timestamptz,
@@ -61,16 +61,16 @@ with firing as materialized (
 ), waiting as materialized (
     select c.task_uid, c.replaces, b.run_id, b.rank
     from contender c join ordinaut.backlog b on b.task_uid = c.task_uid
-), replaced as materialized (
-    select b.run_id
+), held_back as materialized (
+    -- What ends here: what is replaced, and what has not begun by its deadline and so stands in nobody's way.
+    select b.run_id, b.start_until < ordinaut.now() as is_late
     from waiting w join ordinaut.backlog b on b.run_id = w.run_id
-    where w.replaces and w.rank = 0
+    where w.replaces and w.rank = 0 or b.start_until < ordinaut.now()
     order by b.run_id
     for update of b
 ), unqueued as (
-    delete from ordinaut.backlog b using replaced r where b.run_id = r.run_id returning b.run_id
+    delete from ordinaut.backlog b using held_back h where b.run_id = h.run_id returning b.run_id, h.is_late
 ), held as materialized (
-    -- What ends here: what is replaced, and what has not begun by its deadline and so stands in nobody's way.
     select w.run_id, w.lease_epoch = 0 and w.start_until < ordinaut.now() as is_late
     from active a
     join ordinaut.due_work w on w.run_id = a.run_id
@@ -84,7 +84,7 @@ with firing as materialized (
     update ordinaut.run r
     set state = case when e.is_late then 'skipped' else 'cancelled' end,
         reason = case when e.is_late then 'start_deadline' else 'overlap' end, finished_at = ordinaut.now()
-    from (select run_id, is_late from dropped union all select run_id, false from unqueued) e
+    from (select run_id, is_late from dropped union all select run_id, is_late from unqueued) e
     where r.run_id = e.run_id
     returning r.run_id, r.task_uid, r.state, r.reason, r.trigger, r.occurrence_for, r.started_at
 ), standing as materialized (
@@ -95,7 +95,9 @@ with firing as materialized (
         from active
         where run_id not in (select run_id from held)
         union all
-        select task_uid, false, rank = 0 and not replaces from waiting
+        select task_uid, false, rank = 0
+        from waiting
+        where run_id not in (select run_id from held_back)
     ) one
     group by task_uid
 ), judged as materialized (
