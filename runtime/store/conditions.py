@@ -140,7 +140,9 @@ async def settle_poll(
         "answer": None if answered.answer is None else Jsonb(answered.answer),
         "run_id": answered.run_id,
         "occurrence_for": answered.occurrence_for,
-        "start_until": None if deadline is None else answered.occurrence_for + deadline,
+        # A poll may come long after the instant it stands for, and no run is late before somebody has asked.
+        "asked_at": claim.now,
+        "start_until": None if deadline is None else claim.now + deadline,
         "event": None if answered.event is None else Jsonb(answered.event),
     }
     async with borrow(pool) as connection, connection.transaction():

@@ -271,6 +271,25 @@ async def test_a_run_takes_the_place_of_an_active_one_where_the_task_says_so(
     ]
 
 
+async def test_a_poll_that_nobody_made_in_time_leaves_its_run_the_whole_start_deadline(
+    polling: Polling,
+) -> None:
+    await polling.watch({"every": "1h"}, start_deadline="10m")
+
+    await polling.clock.advance(90 * MINUTE)
+    await polling.look(polling.poller(Meter(level(4))))
+
+    assert await polling.rows(
+        "select r.occurrence_for, r.due_at, w.start_until from ordinaut.run r join ordinaut.due_work w using (run_id)"
+    ) == [
+        (
+            START + timedelta(hours=1),
+            START + timedelta(minutes=90),
+            START + timedelta(minutes=100),
+        )
+    ]
+
+
 async def test_several_conditions_of_a_task_are_asked_each_by_itself(polling: Polling) -> None:
     await polling.watch(
         {"every": "1m", "when": "result.level > `3`"},

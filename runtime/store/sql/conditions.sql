@@ -80,7 +80,7 @@ with held as materialized (
     insert into ordinaut.run
         (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, reason, event, decided_by,
          finished_at)
-    select %(run_id)s, h.task_uid, h.revision_id, 'condition', h.digest, %(occurrence_for)s, %(occurrence_for)s,
+    select %(run_id)s, h.task_uid, h.revision_id, 'condition', h.digest, %(occurrence_for)s, %(asked_at)s,
         case when f.runs then 'queued' else 'skipped' end, case when not f.runs then %(fate)s::text end, %(event)s,
         %(runtime_id)s, case when not f.runs then ordinaut.now() end
     from held h
