@@ -18,17 +18,20 @@ from runtime.store.specs import Connection
 from schemas.plan import Plan
 
 
-def allowed_adoption(keys: Sequence[Key]) -> Allowed:
-    """These documents, and no other on the way."""
-    return Allowed(adopt=len(keys))
+def allowed_adoption(keys: Sequence[Key], override_freeze: str | None = None) -> Allowed:
+    """These documents, and no other on the way; in a freeze window for this reason alone."""
+    return Allowed(adopt=len(keys), freeze=override_freeze)
 
 
-def plan_adoption(connection: Connection, specs: Specs, folder: Path, keys: Sequence[Key]) -> Plan:
+def plan_adoption(
+    connection: Connection, specs: Specs, folder: Path, keys: Sequence[Key], allowed: Allowed
+) -> Plan:
     """The plan that takes over these documents, with what they refer to, as the specs have them.
 
     Args:
         specs: without errors.
         folder: where they are.
+        allowed: `allowed_adoption`, with these keys.
 
     Raises:
         NotFound: ORD310, the specs hold no such document.
@@ -39,7 +42,7 @@ def plan_adoption(connection: Connection, specs: Specs, folder: Path, keys: Sequ
         _require_written(key, specs)
     source = plan_source(specs.project, folder)
     only = tuple(f"{key.kind}/{key.label}" for key in keys)
-    made = plan_against(connection, specs, source, allowed_adoption(keys), only, taking=keys)
+    made = plan_against(connection, specs, source, allowed, only, taking=keys)
     adopted = {written_key(change) for change in made.changes if change.action == "adopt"}
     others = [key for key in keys if key not in adopted]
     if others:

@@ -26,6 +26,7 @@ from reconciler.conditions import armed_conditions
 from reconciler.core.changes import Applied
 from reconciler.core.desired import Key
 from reconciler.core.digest import facet_digests
+from reconciler.core.freezing import freeze_at, freeze_guard
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refusal, refused
 from reconciler.core.holding import hold_guard
 from reconciler.core.standing import (
@@ -54,6 +55,7 @@ from runtime.store.specs import (
 )
 from schemas.apply import ApplyReport
 from schemas.event import RevisionApplied
+from schemas.freeze import PlanFreeze
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlannedChange
 from schemas.revision import Revision
@@ -117,10 +119,12 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     applied = observe(connection, owner, keys_of(plan))
     _require_fresh(connection, plan, applied)
     hold = None if request.restores else hold_now(connection, owner, plan)
-    _require_guards(connection, plan, applied, request.allowed, hold)
+    freeze = _require_guards(connection, plan, applied, request.allowed, hold)
     replaced = read_base(connection, owner.project, owner.environment)
     now = _settle_schedules(connection, plan)
-    revision_id, applied_at = revisions.insert_revision(connection, _revision(plan, request))
+    revision_id, applied_at = revisions.insert_revision(
+        connection, _revision(plan, request, freeze)
+    )
     uids = revisions.write_specs(
         connection, revision_id, [_staged(change, plan) for change in plan.changes]
     )
@@ -189,13 +193,19 @@ def _require_guards(
     applied: Mapping[Key, Applied],
     allowed: Allowed,
     hold: PlanHold | None,
-) -> None:
+) -> PlanFreeze | None:
+    """Refuse what any guard refuses; returns the freeze that was overridden."""
     owner = owner_of(plan)
+    _, now = read_ground(connection)
+    rules = rules_in_force(connection, applied, owner)
+    freeze = freeze_at(rules.freeze, now, allowed.freeze)
     footprint = footprint_of(plan.changes, applied.values(), owner)
-    guards = evaluate(footprint, rules_in_force(connection, applied, owner), allowed)
-    stopping = refused([*guards, *([hold_guard(hold, plan.source)] if hold else [])])
-    if stopping:
+    guards = [*evaluate(footprint, rules, allowed)]
+    guards += [hold_guard(hold, plan.source)] if hold else []
+    guards += [freeze_guard(freeze)] if freeze else []
+    if stopping := refused(guards):
         raise refusal(stopping)
+    return freeze
 
 
 def _settle_schedules(connection: Connection, plan: Plan) -> datetime:
@@ -278,8 +288,10 @@ def _retiring(plan: Plan) -> list[int]:
     ]
 
 
-def _revision(plan: Plan, request: Request) -> NewRevision:
-    source = plan.source
+def _revision(plan: Plan, request: Request, freeze: PlanFreeze | None) -> NewRevision:
+    source, summary = plan.source, plan.summary.model_dump(mode="json")
+    if freeze is not None:
+        summary["override_freeze"] = freeze.override
     return NewRevision(
         kind="rollback" if request.restores else request.kind,
         parent_id=plan.base.revision if plan.base else None,
@@ -294,7 +306,7 @@ def _revision(plan: Plan, request: Request) -> NewRevision:
         actor=request.actor,
         plan_digest=plan.digest,
         normaliser_version=plan.normaliser_version,
-        summary=plan.summary.model_dump(mode="json"),
+        summary=summary,
     )
 
 

@@ -13,6 +13,7 @@ import psycopg
 from reconciler.core.changes import Applied, ChangeSet, Owner
 from reconciler.core.desired import Key, Specs
 from reconciler.core.diff import diff, former_key
+from reconciler.core.freezing import freeze_at, under_freeze
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.holding import under_hold
 from reconciler.core.plan import Ground, QueueState, make_plan
@@ -104,7 +105,8 @@ def plan_against(
         connection.isolation_level = None
         connection.read_only = None
     ground = replace(ground, allowed=allowed, only=only, left_out=part.left_out)
-    return make_plan(part.changes, ground)
+    made = make_plan(part.changes, ground)
+    return under_freeze(made, freeze_at(ground.rules.freeze, ground.now, allowed.freeze))
 
 
 def require_sound(specs: Specs) -> None:

@@ -8,7 +8,8 @@ OrdinautError
 ├── PlanError              plan or apply refused
 │   ├── StalePlan          the database moved on
 │   ├── Blocked            a guard, policy or protection refused
-│   │   └── Held           a rollback keeps what is to be applied from coming back
+│   │   ├── Held           a rollback keeps what is to be applied from coming back
+│   │   └── Frozen         a freeze window is open
 │   ├── Conflicted         somebody else changed what the plan changes
 │   └── ApplyLocked        another apply holds the lock
 ├── StoreError             PostgreSQL
@@ -134,6 +135,13 @@ class Held(Blocked):
     """What is to be applied was rolled back, and a hold keeps it from coming back."""
 
     default_code = "ORD210"
+
+
+class Frozen(Blocked):
+    """A freeze window is open: what is refused now may be applied when it is over."""
+
+    default_code = "ORD214"
+    retryable = True
 
 
 class Conflicted(PlanError):

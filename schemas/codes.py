@@ -26,6 +26,7 @@ CODES: Final[dict[str, str]] = {
     "ORD013": "A pipeline's steps contradict each other.",
     "ORD014": "Parameters do not fit the pipeline's JSON Schema, or the schema itself is not valid.",
     "ORD015": "The file could not be formatted.",
+    "ORD016": "An overlay sets what it may not, or what another one sets too.",
     # 1xx: remarks about expressions
     "ORD101": "An expression reads the result of a step that may have none.",
     # 2xx: plan and apply
@@ -42,6 +43,7 @@ CODES: Final[dict[str, str]] = {
     "ORD211": "A new document looks like one that would be retired.",
     "ORD212": "There is nothing to take over.",
     "ORD213": "What is in force cannot be written as specs.",
+    "ORD214": "A freeze window is open.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.base import JsonObject, Model
+from schemas.freeze import PlanFreeze
 from schemas.hold import PlanHold
 from schemas.problem import Problem
 
@@ -312,6 +313,8 @@ class Plan(Model):
     """Rows that no revision wrote and git does not name."""
     hold: PlanHold | None = None
     """What a rollback keeps from being applied again; null where nothing is held."""
+    freeze: PlanFreeze | None = None
+    """The freeze window that was open when the plan was made; null where none was."""
     overrides: tuple[Override, ...] = ()
     """Pauses and snoozes in force."""
     guards: tuple[Guard, ...] = ()

@@ -53,6 +53,8 @@ class Revision(Model):
     """When, by the database's clock."""
     plan_digest: str
     """The digest of the plan."""
+    override_freeze: str | None = None
+    """Why it was applied although a freeze window was open; null where none was."""
     written: Written
     """What it wrote, in numbers."""
     action: Action | None = None

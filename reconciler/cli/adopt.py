@@ -11,6 +11,7 @@ from reconciler.apply import Request
 from reconciler.cli.consent import (
     carry_out,
     lock_timeout_option,
+    override_freeze_option,
     require_consent,
     require_way_to_ask,
     show_plan,
@@ -39,6 +40,7 @@ Examples:
 @json_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
 @yes_option
+@override_freeze_option
 @lock_timeout_option
 def adopt(
     *,
@@ -47,6 +49,7 @@ def adopt(
     as_json: bool,
     verbose: bool,
     yes: bool,
+    override_freeze: str | None,
     lock_timeout: timedelta,
 ) -> None:
     """Take over documents that are in the database and belong to another project, or that no apply made.
@@ -59,13 +62,12 @@ def adopt(
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)
     actor = current_actor()
-    request = Request(
-        actor=actor, allowed=allowed_adoption(keys), lock_timeout=lock_timeout, kind="adopt"
-    )
+    allowed = allowed_adoption(keys, override_freeze)
+    request = Request(actor=actor, allowed=allowed, lock_timeout=lock_timeout, kind="adopt")
     with problems_shown(source):
         require_sound(specs)
         with open_database(config, name=f"ordinaut apply by {actor}") as connection:
-            made = plan_adoption(connection, specs, source.root, keys)
+            made = plan_adoption(connection, specs, source.root, keys, allowed)
             show_plan(made, as_json=as_json, verbose=verbose)
             require_consent(made, asks=not yes)
             carry_out(connection, made, request, as_json=as_json)

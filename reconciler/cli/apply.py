@@ -11,6 +11,7 @@ from reconciler.apply import Request
 from reconciler.cli.consent import (
     carry_out,
     lock_timeout_option,
+    override_freeze_option,
     require_consent,
     require_way_to_ask,
     show_plan,
@@ -49,6 +50,7 @@ Examples:
 @click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
 @click.option("--allow-adopt", type=int, metavar="N", help="Take over exactly this many rows.")
 @click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
+@override_freeze_option
 @lock_timeout_option
 def apply(
     *,
@@ -62,6 +64,7 @@ def apply(
     allow_retire: int | None,
     allow_adopt: int | None,
     force_conflicts: bool,
+    override_freeze: str | None,
     lock_timeout: timedelta,
 ) -> None:
     """Make the database match the specs, in one transaction: all of it, or nothing.
@@ -70,7 +73,12 @@ def apply(
     has the DIGEST that was reviewed. Exits with 0, or 1 for an error, 3 if a guard refuses, 4 if the plan is stale, in
     conflict or another one than was reviewed, 5 if a lock or the database cannot be had.
     """
-    allowed = Allowed(retire=allow_retire, adopt=allow_adopt, conflicts=force_conflicts)
+    allowed = Allowed(
+        retire=allow_retire,
+        adopt=allow_adopt,
+        conflicts=force_conflicts,
+        freeze=override_freeze,
+    )
     request = Request(actor=current_actor(), allowed=allowed, lock_timeout=lock_timeout)
     if plan_file is not None:
         if only or expect_digest:

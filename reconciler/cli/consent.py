@@ -26,8 +26,20 @@ def _span(_context: click.Context, parameter: click.Parameter, value: str) -> ti
         raise click.BadParameter(str(error), param=parameter) from error
 
 
+def _reason(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("say why it cannot wait", param=parameter)
+    return value and value.strip()
+
+
 yes_option = click.option(
     "-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal."
+)
+override_freeze_option = click.option(
+    "--override-freeze",
+    callback=_reason,
+    metavar="REASON",
+    help="Apply in a freeze window, and record why.",
 )
 lock_timeout_option = click.option(
     "--lock-timeout",

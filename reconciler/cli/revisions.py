@@ -78,6 +78,8 @@ def _facts(revision: Revision, now: datetime) -> Iterator[tuple[str, str]]:
     yield "commit", _commit(revision)
     if revision.pull_request:
         yield "pull request", f"#{revision.pull_request}"
+    if revision.override_freeze:
+        yield "freeze", f"overridden: {revision.override_freeze}"
     yield "over", f"r{revision.parent}" if revision.parent else "nothing applied before"
     yield "wrote", written_words(revision)
 

@@ -10,6 +10,7 @@ from reconciler.apply import Request
 from reconciler.cli.consent import (
     carry_out,
     lock_timeout_option,
+    override_freeze_option,
     require_consent,
     require_way_to_ask,
     show_plan,
@@ -43,6 +44,7 @@ Examples:
 @yes_option
 @click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
 @click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
+@override_freeze_option
 @lock_timeout_option
 def rollback(
     *,
@@ -53,6 +55,7 @@ def rollback(
     yes: bool,
     allow_retire: int | None,
     force_conflicts: bool,
+    override_freeze: str | None,
     lock_timeout: timedelta,
 ) -> None:
     """Bring back every document of a project as revision rN left it, in one transaction.
@@ -62,7 +65,7 @@ def rollback(
     """
     require_way_to_ask(yes=yes)
     actor = current_actor()
-    allowed = Allowed(retire=allow_retire, conflicts=force_conflicts)
+    allowed = Allowed(retire=allow_retire, conflicts=force_conflicts, freeze=override_freeze)
     with open_database(config, name=f"ordinaut apply by {actor}") as connection:
         to = resolve_revision(connection, target)
         made = plan_rollback(connection, to, allowed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.core.desired import Key
-from runtime.errors import Blocked, Conflicted, Held
+from runtime.errors import Blocked, Conflicted, Frozen, Held
 from schemas.plan import Guard
 from schemas.project import Guards
 
@@ -44,11 +44,13 @@ class Allowed:
         retire: this many retirements, exactly.
         adopt: this many adoptions, exactly.
         conflicts: overwriting what others changed.
+        freeze: applying in a freeze window, for this reason.
     """
 
     retire: int | None = None
     adopt: int | None = None
     conflicts: bool = False
+    freeze: str | None = None
 
 
 NOTHING_ALLOWED: Final = Allowed()
@@ -82,7 +84,11 @@ def refusal(guards: Collection[Guard]) -> Blocked | Conflicted:
     )
 
 
-_KINDS: Final[Mapping[str, type[Blocked | Conflicted]]] = {"conflict": Conflicted, "hold": Held}
+_KINDS: Final[Mapping[str, type[Blocked | Conflicted]]] = {
+    "conflict": Conflicted,
+    "hold": Held,
+    "freeze": Frozen,
+}
 
 
 def _retire(footprint: Footprint, rules: Guards, allowed: Allowed) -> Guard:

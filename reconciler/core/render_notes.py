@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from reconciler.core.freezing import freeze_words
 from reconciler.core.holding import hold_words
 from reconciler.core.look import Look, counted, day_and_time, flow, visible
 from schemas.plan import GitBase, Override, Plan
@@ -26,6 +27,7 @@ def note_lines(plan: Plan, look: Look) -> Iterator[str]:
         _partial(plan, look),
         _git_base(plan, look),
         _hold(plan, look),
+        _freeze(plan, look),
         _overrides(plan, look),
         _zone_data(plan, look),
         _diagnostics(plan.diagnostics, look),
@@ -63,6 +65,12 @@ def _hold(plan: Plan, look: Look) -> Iterator[str]:
         what = f"commit {hold.commit[:_SHORT]}" if hold.commit else "what came from outside git"
         fate = "ends with this apply" if hold.ends else "`ordinaut hold clear` ends it"
         yield from _note(["held", f"{hold_words(hold)} {what}", fate], look)
+
+
+def _freeze(plan: Plan, look: Look) -> Iterator[str]:
+    if freeze := plan.freeze:
+        fate = f"overridden: {freeze.override}" if freeze.override else "apply is refused"
+        yield from _note(["frozen", freeze_words(freeze), fate], look)
 
 
 def _overrides(plan: Plan, look: Look) -> Iterator[str]:

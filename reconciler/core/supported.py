@@ -69,8 +69,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     _row("Agent", "rate_limits"),
     _row("Agent", "budgets"),
     _row("Agent", "destructive"),
-    _row("Project", "environments.overlay"),
-    _row("Project", "guards.freeze"),
     _row("Project", "heal"),
     _row("Project", "secrets.command"),
 )

@@ -99,6 +99,32 @@ def test_the_plan_is_shown_with_its_times_and_consent_is_asked_for(
     assert rows.execute("select count(*) from ordinaut.revision").fetchone() == (2,)
 
 
+def test_in_a_freeze_a_rollback_says_why_it_cannot_wait(
+    specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    project = specs / "ordinaut.yaml"
+    frozen = "guards: {freeze: [{rrule: FREQ=DAILY, timezone: UTC, duration: 2d, reason: audit}]}"
+    project.write_text(f"{project.read_text()}{frozen}\n")
+    cli("apply", "--yes")
+    write(specs, "one", "priority: 7\n")
+
+    refused = cli("apply", "--yes")
+    plan = cli("plan")
+    empty = cli("apply", "--yes", "--override-freeze", " ")
+    passed = cli("apply", "--yes", "--override-freeze", "the vendor asked")
+    back = cli("rollback", "--to", "r1", "--yes", "--override-freeze", "it broke")
+
+    assert (refused.status, plan.status) == (3, 3)
+    assert "error ORD214: the plan comes in the freeze of" in refused.stderr
+    assert "(audit), which never ends" in refused.stderr
+    assert "i frozen  the freeze of" in plan.stdout
+    assert (empty.status, "say why it cannot wait" in empty.stderr) == (1, True)
+    assert (passed.status, back.status) == (0, 0)
+    assert "freeze  overridden: the vendor asked" in cli("show", "r2").stdout
+    assert cli("history", "--json").json["revisions"][0]["override_freeze"] == "it broke"
+    assert rows.execute("select max(revision_id) from ordinaut.revision").fetchone() == (3,)
+
+
 def test_guards_and_conflicts_refuse_a_rollback_as_they_refuse_an_apply(
     specs: Path, cli: Cli, rows: psycopg.Connection
 ) -> None:
@@ -157,7 +183,10 @@ def test_a_name_that_another_project_bears_by_now_refuses_it(specs: Path, cli: C
     rollback = cli("rollback", "--to", "r1", "--yes")
 
     assert rollback.status == 1
-    assert "error ORD204: r1 cannot be brought back: Task one belongs to project shop" in rollback.stderr
+    assert (
+        "error ORD204: r1 cannot be brought back: Task one belongs to project shop"
+        in rollback.stderr
+    )
 
 
 def test_json_is_a_line_for_the_plan_and_one_for_the_result(clone: Clone, cli: Cli) -> None:
