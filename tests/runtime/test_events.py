@@ -113,7 +113,6 @@ def test_the_documentation_names_every_type_and_its_fields(kind: str) -> None:
         ("## Runs", RunFacts.model_fields),
         ("## Conditions", ConditionFacts.model_fields),
         ("## Steps", set(StepFacts.model_fields) - set(RunFacts.model_fields)),
-        ("## Conditions", ConditionFacts.model_fields),
         ("## Read them", Event.model_fields),
         ("## Errors in events", Failure.model_fields),
     ],
