@@ -10,6 +10,8 @@ import pytest
 from psycopg.rows import TupleRow
 
 from reconciler.apply import Request, apply_plan
+from reconciler.past import resolve_revision
+from reconciler.rollback import plan_rollback
 from runtime.store.statements import statement
 from schemas.plan import Plan
 from tests.support.applying import Bench, specs, task
@@ -55,13 +57,15 @@ LOCKS_OF_THIS_DATABASE = (
 )
 
 
-def survives(bench: Bench, plan: Plan, fatal: int, moment: str) -> bool:
+def survives(
+    bench: Bench, plan: Plan, fatal: int, moment: str, request: Request = REQUEST
+) -> bool:
     """Whether an apply comes to its end although its session dies at this statement."""
     facts = {"calls": 0, "fatal": fatal, "moment": moment, "killer": bench.connection}
     cursors = type("Cursors", (Mortal,), facts)
     try:
         with psycopg.connect(bench.url, autocommit=True, cursor_factory=cursors) as session:
-            apply_plan(session, plan, REQUEST)
+            apply_plan(session, plan, request)
     except psycopg.OperationalError:
         return False
     return True
@@ -86,6 +90,34 @@ def test_a_kill_at_any_statement_leaves_old_or_new(bench: Bench, moment: str) ->
     assert deaths > 20
     assert bench.plan(AFTER).changes == ()
     assert bench.rows("select count(*) from ordinaut.revision") == [(2,)]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_rollback_that_is_killed_leaves_the_hold_with_its_revision_or_neither(
+    bench: Bench, moment: str
+) -> None:
+    bench.apply(BEFORE)
+    bench.apply(AFTER)
+    to = resolve_revision(bench.connection, "r1")
+    plan = plan_rollback(bench.connection, to)
+    request = Request(actor="ada@desk", restores=to)
+    old = bench.everything()
+
+    deaths = 0
+    while not survives(bench, plan, deaths + 1, moment, request):
+        deaths += 1
+        if bench.everything() != old:
+            break
+
+    assert deaths > 20
+    assert bench.plan(BEFORE).changes == ()
+    assert bench.rows("select kind from ordinaut.revision where revision_id > 2") == [
+        ("rollback",)
+    ]
+    assert bench.rows(
+        "select s.condition, v.kind from ordinaut.source_status s"
+        " join ordinaut.revision v on v.revision_id = s.held_by"
+    ) == [("Held", "rollback")]
 
 
 def test_an_error_at_any_statement_leaves_the_old_state_and_the_session_usable(
