@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
+from reconciler.conditions import armed_conditions
 from runtime.core.outcomes import CallOutcome
 from runtime.poller import Poller
+from runtime.store.conditions import arm_conditions
 from runtime.store.pool import open_pool
 from tests.support.installed import Installed, queue_run
+from tests.support.locks import somebody_is_blocked
 from tests.support.polling import MINUTE, Gate, Meter, Polling, level
 from tests.support.probes import eventually, within
 
@@ -116,6 +121,35 @@ async def test_an_answer_to_a_task_that_changed_meanwhile_is_asked_for_again(
         "select w.lane, r.revision_id = s.revision_id from ordinaut.run r join ordinaut.due_work w using (run_id)"
         " join ordinaut.spec s on s.uid = r.task_uid"
     ) == [(9, True)]
+
+
+async def test_an_answer_that_meets_an_apply_under_way_does_not_undo_what_it_writes(
+    polling: Polling, database: str
+) -> None:
+    installed = await polling.watch({"every": "1h"})
+    slow = Gate(level(1))
+    meter = Meter(slow)
+    await polling.clock.advance(60 * MINUTE)
+    begun = await polling.poller(meter).run_once()
+    await within(meter.called.wait(), "the tool is asked")
+    with psycopg.connect(database) as applying:
+        applying.execute(
+            "with next as (insert into ordinaut.revision (project, environment, kind, actor, plan_digest,"
+            " normaliser_version, summary) select project, environment, kind, actor, plan_digest, normaliser_version,"
+            " summary from ordinaut.revision returning revision_id)"
+            " update ordinaut.spec s set revision_id = n.revision_id,"
+            """ body = jsonb_set(s.body, '{schedule,0,condition,every}', '"1m"') from next n"""
+        )
+        found = applying.execute("select body, ordinaut.now() from ordinaut.spec").fetchone()
+        assert found is not None
+        arm_conditions(applying, [installed.uid], armed_conditions(installed.uid, *found))
+        slow.open.set()
+        await somebody_is_blocked(database)
+    await within(asyncio.gather(*begun), "the answer is refused")
+
+    assert await polling.state("polled_at", "every") == (None, timedelta(minutes=1))
+    await polling.look(polling.poller(Meter(level(4))))
+    assert await polling.fired() == ["09:00"]
 
 
 async def test_a_runtime_that_lost_its_lease_writes_nothing(polling: Polling) -> None:

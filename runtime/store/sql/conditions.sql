@@ -1,8 +1,8 @@
 -- name: arm_conditions
 -- The conditions of these tasks as a new revision has them. One that asks and judges as before keeps what it remembers, and
 -- its next poll unless it comes more or less often now; any other is forgotten, or begins anew.
--- Locks: the condition rows, after the documents and schedules, as a firing poll does. A poll under way that finds its
--- condition gone, or its task at another revision, writes nothing.
+-- Locks: the condition rows, after the documents and schedules, as a firing poll does. A poll under way loses its lease, as
+-- it may not see that its task is at another revision now; what it asked is asked again at once.
 with wanted as materialized (
     select w.task_uid, w.digest, w.position, w.every, w.next_poll_at
     from unnest(%(owners)s::bigint[], %(digests)s::text[], %(positions)s::smallint[], %(everys)s::interval[],
@@ -15,8 +15,10 @@ with wanted as materialized (
 insert into ordinaut.condition (task_uid, digest, position, every, next_poll_at)
 select task_uid, digest, position, every, next_poll_at from wanted order by task_uid, digest
 on conflict (task_uid, digest) do update
-set position = excluded.position, every = excluded.every,
-    next_poll_at = case when ordinaut.condition.every = excluded.every then ordinaut.condition.next_poll_at
+set position = excluded.position, every = excluded.every, lease_epoch = ordinaut.condition.lease_epoch + 1,
+    runtime_id = null,
+    next_poll_at = case when ordinaut.condition.runtime_id is not null then ordinaut.now()
+                        when ordinaut.condition.every = excluded.every then ordinaut.condition.next_poll_at
                         else excluded.next_poll_at end;
 
 -- name: claim_polls
