@@ -1,13 +1,12 @@
 """Files to desired state: every problem of every file at once, or a complete `Specs`.
 
-Pure, and in one direction: read, find the Project, lay its defaults under every document and fill in its variables,
-fit each document to the model of its kind, check what they say of one another, and normalise. A document that does
-not fit still counts as existing, so that one mistake is reported once.
+Pure, and in one direction: read, lay the environment's overlays over the documents, find the Project, lay its defaults
+under every document and fill in its variables, fit each to the model of its kind, check what they say of one another,
+and normalise. A document that does not fit still counts as existing, so that one mistake is reported once.
 """
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from reconciler.core.digest import canonical, digest_of, facet_digests
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
 from reconciler.core.locate import place_of
+from reconciler.core.overlay import overlaid, parted
 from reconciler.core.project import DEFAULT_ENVIRONMENT, ProjectHead, project_head
 from reconciler.core.references import Names
 from reconciler.core.repair import fitted
@@ -62,12 +62,15 @@ def compile_specs(
     Args:
         files: every file, in any order, and the .ics files that calendars may name; the result does not depend on the order.
         folder: the folder's name, for messages about what is missing.
-        environment: whose variables fill `${vars.…}`.
+        environment: whose variables fill `${vars.…}`, and whose overlays are laid.
         unread: problems of files that could not even be read; what they hold is not known.
     """
     problems = list(unread)
     attached = {file.name: file.data for file in files if file.name.endswith(ICS_SUFFIX)}
-    documents, doubtful = _read([one for one in files if one.name not in attached], problems)
+    read, doubtful = _read([one for one in files if one.name not in attached], problems)
+    layers = parted(read)
+    _headed(layers.overlays, problems)
+    documents = overlaid(layers, environment, problems, None if unread else doubtful)
     head = project_head(documents, folder, environment, problems)
     headed, unheaded = _headed(documents, problems)
     entries = _entries(headed, head, problems)
@@ -101,7 +104,7 @@ def _reading_order(problem: Problem) -> tuple[str, int, int, str, str]:
 def _read(
     files: Sequence[SourceFile], problems: list[Problem]
 ) -> tuple[list[SourceDocument], frozenset[str]]:
-    """Every document, overlays aside, and the names that stand in files with parts that cannot be read."""
+    """Every document, and the names that stand in files with parts that cannot be read."""
     documents: list[SourceDocument] = []
     doubtful: set[str] = set()
     for file in sorted(files, key=lambda file: file.name):
@@ -110,23 +113,12 @@ def _read(
         documents += reading.documents
         if reading.problems:
             doubtful |= names_in(file.data)
-    overlays = tuple(folder for document in documents for folder in _overlays(document))
-    return [one for one in documents if not one.file.startswith(overlays)], frozenset(doubtful)
+    return documents, frozenset(doubtful)
 
 
 def names_in(data: bytes) -> set[str]:
     """The names that the text of a file seems to give to documents, however broken it is."""
     return set(_NAMES.findall(data.decode(errors="replace")))
-
-
-def _overlays(document: SourceDocument) -> Iterator[str]:
-    """The folders that a Project lays over the specs: what they hold is no document of its own."""
-    environments = document.value.get("environments")
-    if document.value.get("kind") == "Project" and isinstance(environments, dict):
-        for environment in environments.values():
-            if isinstance(environment, dict) and isinstance(environment.get("overlay"), str):
-                folder = posixpath.join(posixpath.dirname(document.file), environment["overlay"])
-                yield posixpath.normpath(folder) + "/"
 
 
 def _headed(

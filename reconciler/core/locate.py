@@ -7,6 +7,7 @@ follow what was written: a position into a value that stands alone, where a list
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
@@ -22,6 +23,15 @@ Path: TypeAlias = tuple[str | int, ...]
 _KEY = "[key]"
 
 
+@dataclass(frozen=True, slots=True)
+class LaidMark:
+    """A place in another file than the rest of a document: in the overlay that laid something over it."""
+
+    line: int
+    column: int
+    source: SourceDocument
+
+
 def written_path(document: SourceDocument, path: Path) -> Path:
     """The path without what was not written: tags of unions, and positions into a value that stands alone."""
     return tuple(part for part, _, _ in _walk(document.node, path))
@@ -29,15 +39,14 @@ def written_path(document: SourceDocument, path: Path) -> Path:
 
 def place_of(document: SourceDocument, path: Path, *, key: bool = False) -> Place:
     """Where the value at `path` stands, or its key; the nearest thing around it if it was not written."""
-    steps = list(_walk(document.node, path))
-    _, key_mark, (mark, _) = steps[-1] if steps else ("", None, document.node)
-    return _place(document.file, key_mark if key and key_mark is not None else mark)
+    mark = _mark(document, path, key=key)
+    return Place(_source(document, mark).file, mark.line + 1, mark.column + 1)
 
 
 def place_in_text(document: SourceDocument, path: Path, text: str, position: int) -> Place:
     """Where character `position` of the text at `path` stands; where that text begins, if it was written with escapes."""
     start = place_of(document, path)
-    lines = _lines(document.text)
+    lines = _lines(_source(document, _mark(document, path)).text)
     line = lines[start.line - 1] if start.line <= len(lines) else ""
     for quote in (0, 1):
         begin = start.column - 1 + quote
@@ -122,8 +131,14 @@ def _walk(node: Node, path: Path) -> Iterator[tuple[str | int, Mark | None, Node
             return
 
 
-def _place(file: str, mark: Mark) -> Place:
-    return Place(file, mark.line + 1, mark.column + 1)
+def _mark(document: SourceDocument, path: Path, *, key: bool = False) -> Mark:
+    steps = list(_walk(document.node, path))
+    _, key_mark, (mark, _) = steps[-1] if steps else ("", None, document.node)
+    return key_mark if key and key_mark is not None else mark
+
+
+def _source(document: SourceDocument, mark: Mark) -> SourceDocument:
+    return mark.source if isinstance(mark, LaidMark) else document
 
 
 def _annotations(root: type[BaseModel], path: Path) -> tuple[Any, ...]:

@@ -259,19 +259,6 @@ def test_a_name_that_may_stand_in_what_cannot_be_read_is_not_missed() -> None:
     assert compile_specs(files, unread=[unread]).problems == (unread,)
 
 
-def test_the_files_of_an_overlay_are_no_documents_of_their_own() -> None:
-    project = _HEAD + "kind: Project\nname: home\nenvironments: {prod: {overlay: ./overlays/prod}}"
-    files = [
-        SourceFile("specs/ordinaut.yaml", project.encode()),
-        SourceFile("specs/overlays/prod/part.yaml", b"kind: Task\nname: part\npriority: 9\n"),
-    ]
-
-    specs = compile_specs(files)
-
-    assert [problem.code for problem in specs.problems] == ["ORD900"]
-    assert len(specs.documents) == 1
-
-
 @pytest.mark.parametrize(
     ("project", "code"),
     [
