@@ -41,6 +41,7 @@ _log = get_logger("scheduler")
 _BATCH: Final = 500
 _SCHEDULES_KEPT: Final = 20_000
 _RETRY_SECONDS: Final = 0.5
+_HELD_UP_SECONDS: Final = 0.05
 # Decisions of one look, shared by what is due, and of one statement.
 _DECIDED_AT_ONCE: Final = 20_000
 _WRITTEN_AT_ONCE: Final = 2_000
@@ -60,6 +61,8 @@ class Look:
     queued: int = 0
     waiting: int = 0
     skipped: int = 0
+    held_up: int = 0
+    """Schedules that somebody else fires or changes at this moment."""
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ class Scheduler:
             stop_if_cancelled()
             try:
                 look = await self.run_once()
-                due_in = 0.0 if look.due == _BATCH else await self._look_ahead()
+                due_in = await self._due_in(look)
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("schedules not looked at: %s", " ".join(str(error).split()))
                 due_in = _RETRY_SECONDS
@@ -120,6 +123,14 @@ class Scheduler:
         while (part := await self._next_part(left, batch, in_thread=in_thread)).advances:
             look = replace(await self._fire(part, look), due=len(due))
         return look
+
+    async def _due_in(self, look: Look) -> float | None:
+        """Seconds until there is something to decide, after a look."""
+        if look.due == _BATCH and not look.held_up:
+            return 0.0
+        due_in = await self._look_ahead()
+        # What was held up is still due, and would be looked at without a pause.
+        return max(due_in, _HELD_UP_SECONDS) if due_in is not None and look.held_up else due_in
 
     async def _look_ahead(self) -> float | None:
         """Seconds until something is due; looks after the backlog on the way, if there is one."""
@@ -155,6 +166,7 @@ class Scheduler:
             queued=look.queued + fired.queued,
             waiting=look.waiting + fired.waiting,
             skipped=look.skipped + fired.skipped,
+            held_up=look.held_up + len(part.advances) - fired.advanced,
         )
 
     def _decide_part(self, due: Iterable[DueSchedule], batch: int) -> _Part:

@@ -18,7 +18,6 @@ from runtime.store.statements import statement
 from runtime.wake import Bell
 from tests.support.clock import START, FakeClock
 from tests.support.installed import Installed, install, queue_run, schedule, task
-from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually, within
 from tests.support.scheduling import RUNTIME, make_scheduler
 
@@ -156,7 +155,7 @@ async def test_what_a_calendar_excludes_is_recorded_with_where_it_was_moved(
 
 
 async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
-    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock
 ) -> None:
     installed = await minutely(connection)
     await clock.advance(60)
@@ -166,11 +165,47 @@ async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
             " next_due_at = next_due_at + interval '1 h' where task_uid = %s",
             [installed.uid],
         )
-        racing = asyncio.create_task(scheduler.run_once())
-        await somebody_is_blocked(database)
+        assert await scheduler.run_once() == Look(due=1, held_up=1)
 
-    assert await racing == Look(due=1)
+    assert await scheduler.run_once() == Look()
     assert await fates(connection) == []
+
+
+async def test_a_schedule_that_somebody_holds_is_fired_later_and_holds_up_no_other(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    held = await minutely(connection, "held")
+    await minutely(connection, "other")
+    await clock.advance(60)
+
+    async with await psycopg.AsyncConnection.connect(database) as applying:
+        await applying.execute(
+            "select from ordinaut.schedule where task_uid = %s for update", [held.uid]
+        )
+        assert await scheduler.run_once() == Look(due=2, queued=1, held_up=1)
+
+    assert await scheduler.run_once() == Look(due=1, queued=1)
+
+
+async def test_what_is_held_is_looked_for_again_soon_and_not_without_a_pause(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    held = await minutely(connection)
+    await clock.advance(60)
+
+    async def is_fired() -> bool:
+        return await fates(connection) == [("08:01", "queued", None)]
+
+    async with await psycopg.AsyncConnection.connect(database) as applying:
+        await applying.execute(
+            "select from ordinaut.schedule where task_uid = %s for update", [held.uid]
+        )
+        service = asyncio.create_task(scheduler.run())
+        await eventually(lambda: clock.sleepers == 1, "it sleeps")
+    await clock.advance(0.05)
+    await eventually(is_fired, "it is fired")
+    service.cancel()
+    await asyncio.gather(service, return_exceptions=True)
 
 
 async def test_a_run_that_somebody_asks_for_while_a_schedule_fires_is_not_overlapped(
@@ -182,10 +217,8 @@ async def test_a_run_that_somebody_asks_for_while_a_schedule_fires_is_not_overla
     async with await psycopg.AsyncConnection.connect(database) as asking:
         await asking.execute(statement("keep_others_from_starting"), {"task_uid": installed.uid})
         await queue_run(asking, installed)
-        racing = asyncio.create_task(scheduler.run_once())
-        await somebody_is_blocked(database)
+        assert await scheduler.run_once() == Look(due=1, held_up=1)
 
-    assert await racing == Look(due=1)
     assert await scheduler.run_once() == Look(due=1, skipped=1)
 
 

@@ -14,7 +14,8 @@ limit %(limit)s;
 -- name: fire_schedules
 -- Advances schedules, creates their runs and queues them: all or nothing for each schedule, however many race.
 -- A schedule that another runtime advanced, or that an apply or a request for a run changed, no longer matches
--- (task_uid, generation, cursor_for), and nothing of its firing is written. So nobody makes a run of these tasks beside us:
+-- (task_uid, generation, cursor_for), and nothing of its firing is written; nor is it of one that somebody holds locked, so
+-- that an apply of some tasks does not hold up all the others. So nobody makes a run of these tasks beside us:
 -- what is seen here to be free is free. What is seen to be active may end meanwhile; who waits for it is looked after when
 -- this has committed (`turns`).
 -- Locks: the schedule rows, by task; then, where runs are ended, backlog rows and due_work rows, each by run.
@@ -28,7 +29,7 @@ with firing as materialized (
     join firing f on f.task_uid = s.task_uid
     where s.generation = f.generation and s.cursor_for = f.expected_cursor and s.paused_at is null
     order by s.task_uid
-    for update of s
+    for update of s skip locked
 ), advanced as (
     update ordinaut.schedule s
     set cursor_for = f.cursor_for, next_for = f.next_for, next_due_at = f.next_due_at, tzdata = %(tzdata)s
