@@ -13,7 +13,7 @@ class UpcomingOccurrence(Model):
     task: str
     """The task, as `namespace/name` outside the default namespace."""
     at: AwareDatetime
-    """The nominal instant, with the offset of its zone."""
+    """The nominal instant, with the offset of its zone; as UTC where that offset has seconds."""
     due_at: AwareDatetime
     """When it begins: `at`, and jitter."""
     timezone: str
@@ -31,8 +31,8 @@ class UpcomingOccurrence(Model):
 class UpcomingList(Model):
     """Occurrences in the order in which they come."""
 
-    after: AwareDatetime
-    """The instant they come after."""
+    begin: AwareDatetime
+    """The instant from which they count, inclusive."""
     occurrences: tuple[UpcomingOccurrence, ...]
     """The occurrences."""
     silent: tuple[str, ...]

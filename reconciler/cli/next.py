@@ -34,7 +34,9 @@ Examples:
     show_default=True,
     help="How many occurrences.",
 )
-@click.option("--from", "start", metavar="TIME", help="Begin here instead of now; ISO 8601.")
+@click.option(
+    "--from", "start", metavar="TIME", help="Begin here, inclusive, instead of now; ISO 8601."
+)
 @click.option("--tz", "timezone", metavar="ZONE", help="Show times in this zone.")
 @click.option("--all", "excluded", is_flag=True, help="Show what calendars exclude, too.")
 @json_option
@@ -52,7 +54,7 @@ def next(  # noqa: A001 - commands are found by their name
     """Show when tasks will fire, in their own zone, with what clocks and calendars do to them.
 
     Reads the specs alone: no database is needed, and what is paused there is not known here. A time of --from without an
-    offset is read in the zone of --tz, or else as UTC.
+    offset is read in the zone of --tz, or else as UTC; an occurrence at that very time is shown.
     """
     zone = load_zone(timezone) if timezone else None
     begin = instant_given(start, zone)
@@ -68,7 +70,7 @@ def _print(found: UpcomingList, *, is_now: bool) -> None:
         rows = [
             (
                 local_time(occurrence.at, occurrence.at.tzinfo or UTC),
-                relative_time(occurrence.due_at, found.after) if is_now else "",
+                relative_time(occurrence.due_at, found.begin) if is_now else "",
                 occurrence.task,
                 dim(occurrence.note),
             )

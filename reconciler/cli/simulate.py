@@ -39,7 +39,9 @@ Examples:
     show_default=True,
     help="How many days.",
 )
-@click.option("--from", "start", metavar="TIME", help="Begin here instead of now; ISO 8601.")
+@click.option(
+    "--from", "start", metavar="TIME", help="Begin here, inclusive, instead of now; ISO 8601."
+)
 @click.option("--tz", "timezone", metavar="ZONE", help="Count days and hours in this zone.")
 @click.option(
     "--duration",

@@ -25,7 +25,6 @@ MOST_EVENTS: Final = 20_000
 """Applications become slow with more."""
 
 _UIDS: Final = UUID("7b1d1f52-6f0e-5c0c-9a43-0d3c8d0f7a61")
-_INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def calendar_file(
         assumed: how long runs are taken to last; a task's timeout bounds it.
         most: how many runs there may be; later ones are left out.
     """
-    found = upcoming(tasks, period.begin - _INSTANT, most + 1, period.zone).occurrences
+    found = upcoming(tasks, period.begin, most + 1, period.zone).occurrences
     runs = [run for run in found if run.at < period.end]
     told = {task.key.label: _told(task, assumed) for task in tasks}
     calendar = Calendar()

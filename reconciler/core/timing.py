@@ -6,7 +6,6 @@ A schedule whose last occurrence is over is no problem here: what is valid must 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from reconciler.core.locate import Path
 from reconciler.core.references import Names
 from runtime.core.anchors import EPOCH
 from runtime.core.calendar.compilation import compile_day_rule
+from runtime.core.recurrence.sources import BEGINNING
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TIME_KINDS, compile_schedules
 from runtime.errors import ScheduleError
@@ -28,7 +28,6 @@ from schemas.project import Project
 from schemas.schedule import RRuleSchedule
 from schemas.task import Task
 
-_BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _ZONE_UNKNOWN: Final = "ORD604"
 _SIDES: Final = ("exclude", "include")
 
@@ -72,7 +71,7 @@ def _rule_problems(entry: Entry, path: Path, rule: str) -> Iterator[Problem]:
 def _day_rule_problems(entry: Entry, path: Path, rule: str | DayRule) -> Iterator[Problem]:
     written = rule if isinstance(rule, str) else rule.model_dump(**NORMAL_FORM)
     try:
-        first = compile_day_rule(written).next_after(_BEGINNING)
+        first = compile_day_rule(written).next_after(BEGINNING)
         error = None if first else ScheduleError("the rule names no day", code="ORD605")
     except ScheduleError as found:
         error = found
@@ -137,7 +136,7 @@ def _judged(schedule: bytes, calendars: tuple[tuple[str, bytes], ...]) -> Schedu
     except ScheduleError as error:
         return error
     # The rules of calendars begin in the year 2000, so that what they exclude was not excluded before.
-    begin = EPOCH if compiled.next_after(EPOCH) else _BEGINNING
+    begin = EPOCH if compiled.next_after(EPOCH) else BEGINNING
     if not compiled.triggers or compiled.next_running(begin) is not None:
         return None
     excluded = compiled.next_after(begin) is not None

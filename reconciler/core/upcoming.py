@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Final
 
 from reconciler.core.desired import Desired
 from runtime.core.recurrence import Occurrence
+from runtime.core.recurrence.sources import BEGINNING
 from runtime.core.recurrence.zone import Zone, load_zone
 from runtime.core.schedules import compile_schedules
 from schemas.upcoming import UpcomingList, UpcomingOccurrence
 
+_INSTANT: Final = timedelta(microseconds=1)
+_MINUTE: Final = timedelta(minutes=1)
+
 
 def upcoming(
     tasks: Iterable[Desired],
-    after: datetime,
+    begin: datetime,
     limit: int,
     zone: Zone | None = None,
     *,
@@ -26,7 +31,7 @@ def upcoming(
 
     Args:
         tasks: Task documents.
-        after: aware instant, exclusive.
+        begin: aware instant, inclusive.
         limit: how many at most.
         zone: the zone of all times; each task's own when None.
         excluded: give those too that a calendar excludes.
@@ -34,6 +39,7 @@ def upcoming(
     Raises:
         ScheduleError: a schedule cannot be expanded; documents without problems have none such.
     """
+    after = max(begin, BEGINNING) - _INSTANT
     streams: list[Iterator[UpcomingOccurrence]] = []
     silent: list[str] = []
     for task in tasks:
@@ -46,7 +52,7 @@ def upcoming(
             streams.append(_stream(task.key.label, found, shown))
     merged = heapq.merge(*streams, key=lambda found: (found.at, found.task))
     return UpcomingList(
-        after=after, occurrences=tuple(islice(merged, limit)), silent=tuple(sorted(silent))
+        begin=begin, occurrences=tuple(islice(merged, limit)), silent=tuple(sorted(silent))
     )
 
 
@@ -56,18 +62,19 @@ def _stream(
     for found in occurrences:
         yield UpcomingOccurrence(
             task=label,
-            at=found.at.astimezone(zone.tz),
-            due_at=found.due_at.astimezone(zone.tz),
+            at=_shown(found.at, zone),
+            due_at=_shown(found.due_at, zone),
             timezone=zone.name,
             excluded_by=found.excluded_by,
-            moved_to=_shown(found.moved_to, zone),
-            moved_from=_shown(found.moved_from, zone),
+            moved_to=found.moved_to and _shown(found.moved_to, zone),
+            moved_from=found.moved_from and _shown(found.moved_from, zone),
             note="; ".join(_notes(found, zone)),
         )
 
 
-def _shown(instant: datetime | None, zone: Zone) -> datetime | None:
-    return None if instant is None else instant.astimezone(zone.tz)
+def _shown(instant: datetime, zone: Zone) -> datetime:
+    """The instant with its zone's offset, or as UTC where that has seconds: a time stamp has no room for them (RFC 3339)."""
+    return instant.astimezone(UTC if zone.offset(instant) % _MINUTE else zone.tz)
 
 
 def _notes(found: Occurrence, zone: Zone) -> Iterator[str]:

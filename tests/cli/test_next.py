@@ -115,9 +115,53 @@ def test_a_start_without_an_offset_is_in_the_zone_asked_for_or_utc(
     in_zone = found(alone, "noon", "--from", "2026-01-05T11:59", "--tz", "Asia/Kolkata", "-n", "1")
     with_offset = found(alone, "noon", "--from", "2026-01-05T06:29:59Z", "-n", "1")
 
-    # 12:00 in Kolkata is 06:30 UTC, and the start itself does not count.
-    assert in_utc == [("noon", "2026-01-06T12:00:00+05:30")]
-    assert in_zone == with_offset == [("noon", "2026-01-05T12:00:00+05:30")]
+    # 12:00 in Kolkata is 06:30 UTC.
+    assert in_utc == in_zone == with_offset == [("noon", "2026-01-05T12:00:00+05:30")]
+
+
+def test_an_occurrence_at_the_start_is_shown_and_one_before_it_is_not(
+    alone: Cli, specs: Path
+) -> None:
+    rule = "{rrule: 'FREQ=DAILY;COUNT=2', start: 2026-01-05T12:00:00, timezone: Asia/Kolkata}"
+    (specs / "noon.yaml").write_text(task("noon", rule))
+    first, second = (("noon", f"2026-01-0{day}T12:00:00+05:30") for day in (5, 6))
+
+    assert found(alone, "noon", "--from", "2026-01-05T12:00+05:30") == [first, second]
+    assert found(alone, "noon", "--from", "2026-01-05T12:00:00.000001+05:30") == [second]
+    assert found(alone, "noon", "--from", "2026-01-06T12:00+05:30") == [second]
+    assert found(alone, "noon", "--from", "2026-01-06T12:00:01+05:30") == []
+    assert found(alone, "noon", "--from", "0001-01-01") == [first, second]
+
+
+def test_what_was_over_long_ago_is_shown_when_asked_from_then(alone: Cli, specs: Path) -> None:
+    rule = "{rrule: 'FREQ=YEARLY;COUNT=2', start: 1830-03-01T12:00, timezone: UTC}"
+    (specs / "noon.yaml").write_text(task("noon", rule))
+
+    assert found(alone, "noon", "--from", "1800-01-01") == [
+        ("noon", "1830-03-01T12:00:00+00:00"),
+        ("noon", "1831-03-01T12:00:00+00:00"),
+    ]
+
+
+def test_simulate_counts_from_the_same_start(alone: Cli, specs: Path) -> None:
+    start = ("noon", "--from", "2026-01-05T12:00+05:30")
+
+    simulated = alone("simulate", *start, "--days", "1", "--json").json
+
+    assert found(alone, *start, "-n", "1") == [("noon", "2026-01-05T12:00:00+05:30")]
+    assert simulated["tasks"][0]["runs"] == 1
+
+
+def test_an_offset_with_seconds_is_shown_as_utc_since_no_time_stamp_can_hold_it(
+    alone: Cli, specs: Path
+) -> None:
+    rule = "{rrule: 'FREQ=DAILY;COUNT=1', start: 1960-01-01T12:00, timezone: Africa/Monrovia}"
+    (specs / "noon.yaml").write_text(task("noon", rule))
+
+    # Until 1972, clocks in Monrovia were 44 minutes and 30 seconds behind UTC.
+    answer = alone("next", "noon", "--from", "1960-01-01", "--json")
+
+    assert answer.json["occurrences"][0]["at"] == "1960-01-01T12:44:30Z"
 
 
 def test_what_the_clocks_do_is_marked(alone: Cli, specs: Path) -> None:
