@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -60,14 +60,12 @@ def _as_instant(value: object) -> dt.datetime:
 
 def _as_day_or_instant(value: object) -> dt.date:
     """A whole day, or a date and time."""
-    if isinstance(value, str) and _DAY.fullmatch(value):
-        value = _parse_iso(value).date()
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return dt.date.fromisoformat(value)
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
     return _as_instant(value)
-
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _parse_iso(text: str) -> dt.datetime:

@@ -157,3 +157,12 @@ def test_one_date_needs_no_list() -> None:
         "2026-12-24T14:30:00+00:00",
         "2026-12-26T13:00:00+00:00",
     ]
+
+
+@pytest.mark.parametrize("day", ["2026-01-06", "20260106", "2026-W02-2"])
+def test_a_date_is_the_whole_day_however_iso_8601_writes_it(day: str) -> None:
+    daily = {"rrule": "FREQ=DAILY;BYHOUR=8", "timezone": "America/New_York"}
+
+    assert upcoming(daily | {"exdate": day}, limit=2) == ["Sun 04 13:00", "Mon 05 13:00"]
+    assert upcoming(daily | {"exdate": day}, limit=3)[-1] == "Wed 07 13:00"
+    assert upcoming(daily | {"until": day}, limit=9)[-1] == "Tue 06 13:00"
