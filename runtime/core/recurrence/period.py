@@ -126,7 +126,7 @@ class Periods:
         while True:
             effort.spend()
             first, length = self._bounds(period)
-            if first + length > _LAST_ORDINAL:
+            if first + length - 1 > _LAST_ORDINAL:
                 return None
             mask = self._days.window(first, length)
             if mask and mask.bit_count() * len(self._grid) >= self._least:

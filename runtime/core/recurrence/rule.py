@@ -214,7 +214,8 @@ def _check_combinations(rule: Rule) -> None:
 def _check_contested(rule: Rule) -> None:
     if rule.freq != "YEARLY":
         return
-    if rule.byweekno and not rule.byday:
+    # Where the rule names the day by its number, nothing is left to read: the weeks only limit it.
+    if rule.byweekno and not (rule.byday or rule.bymonthday or rule.byyearday):
         _contest(
             "BYWEEKNO without BYDAY is read as whole weeks by some engines and as one day by others",
             "add BYDAY=MO,TU,WE,TH,FR,SA,SU for the whole week, or BYDAY with the start's weekday for one day",

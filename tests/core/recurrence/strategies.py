@@ -114,15 +114,15 @@ def with_days(draw: st.DrawFn, parts: Parts) -> Parts:
         parts = replace(
             parts, byyearday=draw(maybe(subset([1, 59, 60, 61, 200, 365, 366, -1, -60, -366], 4)))
         )
-        if byday and not any(number for number, _ in byday):
-            # The weeks next to the new year are contested together with INTERVAL and BYSETPOS.
-            weeks = (
-                [2, 10, 20, 51, -2, -10] if parts.interval > 1 else [1, 20, 52, 53, -1, -52, -53]
-            )
-            parts = replace(parts, byweekno=draw(maybe(subset(weeks), 1)))
     contested = parts.freq == "YEARLY" and not parts.bymonth and not parts.byyearday
     if parts.freq != "WEEKLY" and not contested:
         parts = replace(parts, bymonthday=draw(maybe(subset(signed(31), 4))))
+    numbered = any(number for number, _ in byday)
+    by_day = byday or parts.bymonthday or parts.byyearday
+    if parts.freq == "YEARLY" and by_day and not numbered:
+        # The weeks next to the new year are contested together with INTERVAL and BYSETPOS.
+        weeks = [2, 10, 20, 51, -2, -10] if parts.interval > 1 else [1, 20, 52, 53, -1, -52, -53]
+        parts = replace(parts, byweekno=draw(maybe(subset(weeks), 1)))
     return parts
 
 

@@ -188,6 +188,14 @@ def test_far_ahead_the_calendar_ends_quietly() -> None:
         assert len(list(islice(compile_trigger(trigger).following(far), 5000))) < 5000
 
 
+@pytest.mark.parametrize("freq", ["YEARLY", "MONTHLY", "DAILY"])
+def test_the_last_year_that_can_be_scheduled_has_its_last_day(freq: str) -> None:
+    last = datetime(9998, 12, 31)
+    compiled = compile_trigger(RRuleTrigger(f"FREQ={freq}", "UTC", last))
+
+    assert [found.local_at for found in compiled.following(NOW)] == [last]
+
+
 def test_any_instant_of_the_calendar_may_be_asked_about() -> None:
     compiled = compile_trigger(RRuleTrigger("FREQ=DAILY", ZONE, datetime(2026, 1, 1)))
 
