@@ -59,7 +59,17 @@ class Layers:
 
     documents: list[SourceDocument]
     overlays: list[SourceDocument]
-    folders: tuple[_Folder, ...] = ()
+    folders: tuple[_Folder, ...]
+
+    def of(self, environment: str) -> list[SourceDocument]:
+        """The overlays of an environment."""
+        names = _names(one for one in self.folders if one.environment == environment)
+        return [one for one in self.overlays if one.file.startswith(names)]
+
+    def elsewhere(self, environment: str) -> frozenset[str]:
+        """The files that belong to other environments."""
+        here = {one.file for one in self.of(environment)}
+        return frozenset(one.file for one in self.overlays) - here
 
 
 def parted(read: Sequence[SourceDocument]) -> Layers:
@@ -159,12 +169,9 @@ class _Laying:
         self._read = layers.documents
         self._doubtful = doubtful
         self._namespace = next(_namespaces(layers.documents), _DEFAULT_NAMESPACE)
-        names = tuple(one.name for one in layers.folders if one.environment == environment)
         # What was refused in a document that is not sound was told, and what is left proves nothing.
         self._overlays = [
-            one
-            for one in layers.overlays
-            if one.file.startswith(names) and one.sound and one.value.get("kind") in KINDS
+            one for one in layers.of(environment) if one.sound and one.value.get("kind") in KINDS
         ]
 
     def documents(self) -> list[SourceDocument]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from textwrap import dedent
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from reconciler.core.compile import SourceFile, compile_specs
 from reconciler.core.desired import Key, Place, Specs
+from reconciler.core.lint.rules import lint
+from reconciler.core.lint.world import world_of
 
 _HEAD = "apiVersion: ordinaut/v1\n"
 _PROJECT = """\
@@ -393,3 +396,36 @@ def test_without_an_overlay_of_its_own_an_environment_has_the_documents_as_they_
             if key.kind != "Project":
                 assert document.digest == none.documents[key].digest
                 assert document.place == none.documents[key].place
+
+
+def _advice(*overlays: SourceFile, environment: str = "prod") -> list[tuple[str, str]]:
+    project = (
+        _PROJECT.replace("name: home", "name: home\nowner: me")
+        .replace("variables: {city: Chisinau, hour: 8}", "")
+        .replace("laptop: {}", "stage: {overlay: overlays/stage, variables: {town: Bari}}")
+    )
+    files = [_file("ordinaut.yaml", project), _file("base.yaml", _SERVER, _TASK), *overlays]
+    specs = compile_specs(files, environment=environment)
+    assert not specs.problems
+    found = lint(world_of(specs, files, datetime(2026, 1, 5, tzinfo=UTC)), environment)
+    return [(problem.code, problem.place.removeprefix("specs/")) for problem in found]
+
+
+def test_lint_looks_at_what_is_laid_and_points_into_the_overlay() -> None:
+    secret = "ghp_" + "a1B2" * 9
+    prod = _file("overlays/prod/0.yaml", _over_brief(f"params: {{a: {secret}, b: '${{vars.city}}'}}"))  # fmt: skip
+    stage = _file("overlays/stage/0.yaml", _over_brief("params: {unit: '${vars.town}'}"))
+
+    assert _advice(prod, stage) == [("ORD807", "overlays/prod/0.yaml:4:13")]
+    assert _advice(prod, stage, environment="stage") == []
+
+
+def test_a_comment_in_an_overlay_is_needed_only_in_its_environment() -> None:
+    ignore = (
+        "schedule: {cron: 30 2 * * *, timezone: Europe/Rome} # ordinaut:ignore ORD801 once is fine"
+    )
+    prod = _file("overlays/prod/0.yaml", _over_brief(ignore, "params: {unit: '${vars.city}'}"))
+    stage = _file("overlays/stage/0.yaml", _over_brief("params: {unit: '${vars.town}'}"))
+
+    assert _advice(prod, stage) == []
+    assert _advice(prod, stage, environment="stage") == []

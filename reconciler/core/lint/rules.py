@@ -63,7 +63,8 @@ RULES: Final[Mapping[str, Advice]] = {
 
 def lint(world: World, environment: str) -> tuple[Problem, ...]:
     """All that the rules find and no comment silences, in reading order, at the severities of an environment."""
-    suppressions = suppressions_in(world.texts)
+    texts = {file: text for file, text in world.texts.items() if file not in world.elsewhere}
+    suppressions = suppressions_in(texts)
     found = [
         problem
         for advice in RULES.values()

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.core.compile import SourceFile
-from reconciler.core.desired import Desired, Key, Place, Specs
+from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.documents import SourceDocument, read_documents
 from reconciler.core.entry import Entry
 from reconciler.core.locate import place_of
+from reconciler.core.overlay import overlaid, parted
 from reconciler.core.references import Names
 from reconciler.core.simulation import default_zone
 from reconciler.core.simulation_runs import Period, TaskRuns, follow, period_of
@@ -34,7 +35,8 @@ class World:
         documents: what was compiled.
         entries: the same with the place of every value.
         names: every identity.
-        texts: every file that holds documents, by name.
+        texts: every file that holds documents or overlays, by name.
+        elsewhere: the files of overlays that belong to other environments.
         period: the days in which runs are counted.
         runs: the runs of these days, by task.
         renamed_at: since when documents say what they were called before, where git knows it.
@@ -45,6 +47,7 @@ class World:
     entries: Mapping[Key, Entry]
     names: Names
     texts: Mapping[str, str]
+    elsewhere: frozenset[str]
     period: Period
     runs: tuple[TaskRuns, ...]
     renamed_at: Mapping[Key, datetime] = field(default_factory=dict)
@@ -74,7 +77,10 @@ def world_of(specs: Specs, files: Sequence[SourceFile], now: datetime) -> World:
         now: the instant from which the rules look ahead.
         renamed_at: since when documents carry `renamed_from`.
     """
-    sources = _sources(files)
+    layers = parted(_read(files))
+    # Specs without errors have none in their overlays, and miss nothing.
+    laid = overlaid(layers, specs.environment, [], None)
+    sources = {place_of(document, ()): document for document in laid}
     period = period_of(now, DAYS, load_zone(default_zone(specs) or "UTC"))
     tasks = [desired for key, desired in specs.documents.items() if key.kind == "Task"]
     runs, _ = follow(tasks, period, of_task=_OF_A_TASK, of_all=_OF_ALL)
@@ -86,17 +92,18 @@ def world_of(specs: Specs, files: Sequence[SourceFile], now: datetime) -> World:
             for key, desired in specs.documents.items()
         },
         names=Names(frozenset(specs.documents)),
-        texts={source.file: source.text for source in sources.values()},
+        texts={one.file: one.text for one in (*layers.documents, *layers.overlays)},
+        elsewhere=layers.elsewhere(specs.environment),
         period=period,
         runs=runs,
     )
 
 
-def _sources(files: Sequence[SourceFile]) -> dict[Place, SourceDocument]:
-    """Every document as written, by where it begins."""
-    return {
-        place_of(document, ()): document
+def _read(files: Sequence[SourceFile]) -> list[SourceDocument]:
+    """Every document as written."""
+    return [
+        document
         for file in files
         if file.name.endswith((".yaml", ".yml"))
         for document in read_documents(file.name, file.data).documents
-    }
+    ]
