@@ -21,7 +21,7 @@ from reconciler.core.calendars import (
 )
 from reconciler.core.checks import World, document_problems
 from reconciler.core.defaults import with_defaults
-from reconciler.core.desired import Desired, Key, Specs
+from reconciler.core.desired import AtHand, Desired, Key, Specs
 from reconciler.core.digest import canonical, digest_of, facet_digests
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
@@ -215,9 +215,9 @@ def _one_desired(entry: Entry, referred: Referred) -> Desired:
     body = resolved_body(entry.document, entry.key, referred)
     return Desired(
         key=entry.key,
-        document=entry.document,
-        body=body,
+        content=AtHand(entry.document, body),
         digest=digest_of(body),
         facets=facet_digests(body),
         place=entry.place,
+        renamed_from=entry.document.renamed_from,
     )

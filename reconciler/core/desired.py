@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from schemas.base import Document
 from schemas.problem import Problem
@@ -42,26 +42,52 @@ class Place:
     column: int
 
 
+class Content(Protocol):
+    """What a document says: at hand, or made once somebody asks, because a plan asks for few of many thousand."""
+
+    @property
+    def document(self) -> Document: ...
+    @property
+    def body(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """A document and its body as they were compiled."""
+
+    document: Document
+    body: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Desired:
     """One document as it should be in force.
 
     Attributes:
         key: its identity.
-        document: the validated model, defaults and variables filled in.
-        body: the normalised JSON of it; a task's `pipeline` is a list of steps or `{use, with, steps}`, and tool addresses
-            are resolved.
+        content: the document and its body.
         digest: sha256 (hex) of the canonical JSON of `body`.
         facets: the digest of each facet (`schedule`, `pipeline`, `policy`, `meta`).
         place: where the document begins.
+        renamed_from: what it says it was called before.
     """
 
     key: Key
-    document: Document
-    body: Mapping[str, Any]
+    content: Content
     digest: str
     facets: Mapping[str, str]
     place: Place
+    renamed_from: str | None = None
+
+    @property
+    def document(self) -> Document:
+        """The validated model, defaults and variables filled in."""
+        return self.content.document
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The normalised JSON; a task's `pipeline` is a list of steps or `{use, with, steps}`, tool addresses are resolved."""
+        return self.content.body
 
 
 @dataclass(frozen=True, slots=True)

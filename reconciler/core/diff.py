@@ -89,7 +89,7 @@ def diff(
 
 def former_key(wanted: Desired) -> Key | None:
     """The key that a document says it had before."""
-    name = wanted.document.renamed_from
+    name = wanted.renamed_from
     return None if name is None else Key.of(wanted.key.kind, name, wanted.key.namespace)
 
 

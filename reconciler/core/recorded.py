@@ -22,7 +22,7 @@ from reconciler.core.changes import (
     Update,
     Version,
 )
-from reconciler.core.desired import Desired, Key, Place
+from reconciler.core.desired import AtHand, Desired, Key, Place
 from schemas.base import API_VERSION, Document
 
 
@@ -110,22 +110,23 @@ def _row(document: Recorded, owner: Owner) -> Applied:
 def _wanted(document: Recorded, bears: Key | None) -> Desired:
     return Desired(
         key=document.key,
-        document=_head(document, bears),
-        body=document.body,
+        content=AtHand(_head(document), document.body),
         digest=document.digest,
         facets=document.facets,
         place=document.place,
+        renamed_from=f"{bears.namespace}/{bears.name}"
+        if bears and bears != document.key
+        else None,
     )
 
 
-def _head(document: Recorded, bears: Key | None) -> Document:
+def _head(document: Recorded) -> Document:
     """What every kind has; the rest of a document that compiled once is in its body."""
-    key, renamed = document.key, bears not in {None, document.key}
+    key = document.key
     return Document(
         api_version=API_VERSION,
         kind=key.kind,
         name=key.name,
         namespace=key.namespace,
         protect=document.body.get("protect", False),
-        renamed_from=f"{bears.namespace}/{bears.name}" if bears and renamed else None,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.desired import Specs
+from reconciler.core.desired import AtHand, Specs
 from reconciler.core.look import Look
 from reconciler.core.simulation import Assumptions, default_zone, simulate
 from reconciler.core.simulation_runs import Period, period_of
@@ -419,7 +419,9 @@ def excluding(schedule: str, label: str, content: dict[str, Any], on_excluded: s
     ]
     body = {**quiet.body, "schedule": schedules, "calendars": {label: content}}
     period = period_of(BEGIN, 2, load_zone("UTC"))
-    return simulate(found, [replace(quiet, body=body)], period, Assumptions())
+    return simulate(
+        found, [replace(quiet, content=AtHand(quiet.document, body))], period, Assumptions()
+    )
 
 
 def test_what_a_calendar_skips_is_counted_and_does_not_run() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.core.changes import Applied, Owner, Version
-from reconciler.core.desired import Desired, Key, Place
+from reconciler.core.desired import AtHand, Desired, Key, Place
 from schemas.agent import Agent
 from schemas.base import Document
 from schemas.project import Project
@@ -46,11 +46,14 @@ def desired(
     identity = key(label, kind)
     return Desired(
         key=identity,
-        document=_document(identity, renamed_from=renamed_from, **fields),
-        body=body or {"kind": kind, "name": identity.name, "namespace": identity.namespace},
+        content=AtHand(
+            _document(identity, renamed_from=renamed_from, **fields),
+            body or {"kind": kind, "name": identity.name, "namespace": identity.namespace},
+        ),
         digest=digest,
         facets=facets or version(digest).facets,
         place=place or Place(f"specs/{identity.name}.yaml", 1, 1),
+        renamed_from=renamed_from,
     )
 
 
