@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from reconciler.cli.planoptions import fail_on_option, only_option, verbose_option
+from reconciler.cli.rendered import rendered_option
 from reconciler.cli.showing import look_of_terminal, problems_shown
 from reconciler.comparing import plan_between, read_head
 from reconciler.core.fail_on import refusal_of
@@ -52,6 +53,7 @@ Examples:
   ordinaut plan --out plan.json && ordinaut apply --plan plan.json
   ordinaut plan --base origin/main --md-out plan.md --fail-on retire,gain
   ordinaut plan --only ops/morning-brief --only team=ops
+  ordinaut plan --env prod --rendered morning-brief
   ordinaut plan --detailed-exitcode
 """
 )
@@ -65,6 +67,7 @@ Examples:
 @click.option("--json-out", type=_FILE, metavar="FILE", help="Also write what --json prints.")
 @click.option("--md-out", type=_FILE, metavar="FILE", help="Also write it as a comment on a pull request.")  # fmt: skip
 @fail_on_option
+@rendered_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
 def plan(
     *,
