@@ -92,8 +92,9 @@ class Evidence:
 
     Attributes:
         timezone: the zone in which people read the task's times today; None where it has none.
-        stand: the revision in force at `since`, or else the first one in that time.
-        runtimes: those that were alive at some moment of it.
+        stands: the revision in force at `since`, and those that came into force until `until`, in order.
+        pauses: those of that time, and the one in force now.
+        runtimes: those that were alive at some moment of it, or are now.
     """
 
     label: str
@@ -102,8 +103,7 @@ class Evidence:
     until: datetime
     now: datetime
     first_applied_at: datetime | None
-    retired_at: datetime | None
-    stand: TaskStand | None
+    stands: tuple[TaskStand, ...]
     decisions: tuple[DecidedRun, ...]
     pauses: tuple[Pause, ...]
     runtimes: tuple[RuntimeSpan, ...]

@@ -7,13 +7,14 @@ none, by what it waits for. What the record does not hold is not guessed at.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 from typing import Final
 
-from runtime.core.evidence import DecidedRun, Evidence, Pause
-from runtime.core.reasons import REASONS
+from runtime.core.evidence import DecidedRun, Evidence, Pause, TaskStand
+from runtime.core.reasons import REASONS, Reason
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import Zone, load_zone
 from runtime.core.schedules import TaskSchedule, compile_schedules
@@ -41,25 +42,65 @@ def explain(evidence: Evidence) -> Explanation:
     return _Argument(evidence).explanation()
 
 
+@dataclass(frozen=True, slots=True)
+class _Reign:
+    """A revision while it was in force, in the time asked about, with the schedule that it has if it is no retirement."""
+
+    stand: TaskStand
+    schedule: TaskSchedule | None
+    since: datetime
+    until: datetime
+
+    def occurrences(self) -> Iterator[Occurrence]:
+        """What the schedule has there, the excluded included."""
+        if self.schedule is None:
+            return
+        just_before = self.since - timedelta(microseconds=1)
+        for occurrence in islice(self.schedule.following(just_before), LIMIT + 1):
+            if occurrence.at >= self.until:
+                return
+            yield occurrence
+
+
+def _reigns(evidence: Evidence) -> tuple[_Reign, ...]:
+    stands = evidence.stands
+    begins = [max(evidence.since, stand.applied_at) for stand in stands]
+    return tuple(
+        _Reign(
+            stand,
+            None if stand.action == "retire" else compile_schedules(stand.body),
+            begin,
+            end,
+        )
+        for stand, (begin, end) in zip(stands, pairwise([*begins, evidence.until]), strict=True)
+    )
+
+
 class _Argument:
     """One explanation in the making: the evidence, and how its times are told."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        stand = evidence.stand
-        in_force = stand is not None and stand.action != "retire"
-        self._schedule: TaskSchedule | None = (
-            compile_schedules(stand.body) if in_force and stand else None
-        )
+        self._reigns = _reigns(evidence)
+        # What the task is measured by around that time: before it, and after it.
+        self._first = self._reigns[0].schedule if self._reigns else None
+        self._last = self._reigns[-1].schedule if self._reigns else None
+        in_force = self._last or self._first
+        self._schedule: TaskSchedule | None = in_force
         self._zone: Zone = load_zone(
-            (self._schedule and self._schedule.timezone) or evidence.timezone or "UTC"
+            (in_force and in_force.timezone) or evidence.timezone or "UTC"
         )
 
     def explanation(self) -> Explanation:
         evidence, schedule = self._evidence, self._schedule
         explained = [self._decided(run) for run in evidence.decisions]
         recorded = {run.occurrence_for for run in evidence.decisions if run.trigger == "schedule"}
-        explained += [self._open(one) for one in self._occurrences() if one.at not in recorded]
+        explained += [
+            self._open(one, reign.stand)
+            for reign in self._reigns
+            for one in reign.occurrences()
+            if one.at not in recorded
+        ]
         explained.sort(key=lambda one: one.at or evidence.since)
         return Explanation(
             task=evidence.label,
@@ -74,20 +115,12 @@ class _Argument:
             is_cut=len(explained) > LIMIT,
         )
 
-    def _occurrences(self) -> Sequence[Occurrence]:
-        """What the schedule of that time has there, the excluded included."""
-        if self._schedule is None:
-            return ()
-        just_before = self._evidence.since - timedelta(microseconds=1)
-        found = self._schedule.upcoming(just_before, LIMIT + 1)
-        return [occurrence for occurrence in found if occurrence.at < self._evidence.until]
-
     # what is on record
 
     def _decided(self, run: DecidedRun) -> Explained:
         verdict, sentence = self._outcome(run)
-        late = run.started_at - run.due_at if run.started_at else None
-        reason = REASONS.get(run.reason or "")
+        late = run.started_at - _wanted_at(run) if run.started_at else None
+        reason = _reason(run)
         return Explained(
             verdict=verdict,
             sentence=sentence,
@@ -130,7 +163,7 @@ class _Argument:
         return "active", f"it is running, begun {self._lateness(run)}"
 
     def _lateness(self, run: DecidedRun) -> str:
-        late = (run.started_at or run.due_at) - run.due_at
+        late = (run.started_at or _wanted_at(run)) - _wanted_at(run)
         return "on time" if late < _LATE else f"{_span(late)} late"
 
     def _what_it_waits_for(self, run: DecidedRun) -> str:
@@ -185,13 +218,13 @@ class _Argument:
                 yield f"it then waited {_span(waited)} for run {str(run.blocked_by)[-8:]} of the task to end"
             else:
                 yield f"it then waited {_span(waited)} for a runtime with room"
-        elif (run.reason or "").startswith("overlap") and run.blocked_by is not None:
+        elif run.state == "skipped" and run.blocked_by is not None:
             yield f"the active run was {str(run.blocked_by)[-8:]}"
 
     # what is not on record
 
-    def _open(self, occurrence: Occurrence) -> Explained:
-        verdict, sentence, hint = self._standing(occurrence)
+    def _open(self, occurrence: Occurrence, stand: TaskStand) -> Explained:
+        verdict, sentence, hint = self._standing(occurrence, stand)
         return Explained(
             verdict=verdict,
             sentence=sentence,
@@ -201,13 +234,15 @@ class _Argument:
             due_at=self._local(occurrence.due_at),
             reason="calendar" if occurrence.excluded_by else None,
             detail=occurrence.excluded_by,
-            stand=self._stand(),
+            stand=_told(stand),
         )
 
-    def _standing(self, occurrence: Occurrence) -> tuple[Verdict, str, str | None]:
-        pause = self._pause_at(self._evidence.now)
+    def _standing(
+        self, occurrence: Occurrence, stand: TaskStand
+    ) -> tuple[Verdict, str, str | None]:
+        pause = self._pause_at(max(occurrence.due_at, self._evidence.now))
         if occurrence.due_at <= self._evidence.now:
-            gone = self._why_gone(occurrence)
+            gone = self._why_gone(occurrence, stand)
             return ("nothing", gone, None) if gone else self._due(pause)
         if occurrence.excluded_by:
             return "upcoming", f"it will not run: {self._excluded(occurrence)}", None
@@ -215,12 +250,10 @@ class _Argument:
             return "held", f"it lies ahead, and the task is {self._paused(pause)}", _RESUME
         return "upcoming", "it lies ahead and will run", None
 
-    def _why_gone(self, occurrence: Occurrence) -> str | None:
+    def _why_gone(self, occurrence: Occurrence, stand: TaskStand) -> str | None:
         """Why an occurrence of the past was never decided; None if it still is to be."""
-        evidence, stand, schedule = self._evidence, self._evidence.stand, self._evidence.schedule
-        if evidence.retired_at is not None and evidence.retired_at <= occurrence.at:
-            return f"the task was retired at {self._clock(evidence.retired_at)}"
-        if stand is not None and occurrence.at <= stand.applied_at:
+        schedule = self._evidence.schedule
+        if occurrence.at <= stand.applied_at:
             return f"this schedule counts from its apply at {self._clock(stand.applied_at)}"
         if schedule is None or occurrence.at <= schedule.cursor_for:
             return "nothing is on record: a later revision replaced the schedule"
@@ -248,12 +281,14 @@ class _Argument:
         return f"calendar {occurrence.excluded_by} excludes it{moved}"
 
     def _nothing(self) -> Explained:
-        return Explained(verdict="nothing", sentence=self._why_nothing(), stand=self._stand())
+        stand = self._reigns[0].stand if self._reigns else None
+        return Explained(
+            verdict="nothing", sentence=self._why_nothing(stand), stand=stand and _told(stand)
+        )
 
-    def _why_nothing(self) -> str:
-        evidence, stand = self._evidence, self._evidence.stand
+    def _why_nothing(self, stand: TaskStand | None) -> str:
         if stand is None:
-            first = evidence.first_applied_at
+            first = self._evidence.first_applied_at
             when = f": it was first applied at {self._clock(first)}" if first else ""
             return f"the task did not exist yet{when}"
         if self._schedule is None:
@@ -265,19 +300,19 @@ class _Argument:
     # around it
 
     def _previous(self) -> datetime | None:
-        if self._schedule is None:
+        if self._first is None:
             return None
         since = self._evidence.since
         for span in _LOOKED_BACK:
-            before = takewhile(lambda one: one.at < since, self._schedule.running(since - span))
+            before = takewhile(lambda one: one.at < since, self._first.running(since - span))
             if last := deque(islice(before, _COUNTED), maxlen=1):
                 return self._local(last[0].at)
         return None
 
     def _next(self) -> datetime | None:
-        if self._schedule is None:
+        if self._last is None:
             return None
-        following = self._schedule.next_running(self._evidence.until - timedelta(microseconds=1))
+        following = self._last.next_running(self._evidence.until - timedelta(microseconds=1))
         return self._local(following.at) if following else None
 
     # words
@@ -308,16 +343,14 @@ class _Argument:
         seconds = ":%S" if local.second else ""
         return local.strftime(f"%a %Y-%m-%d %H:%M{seconds}")
 
-    def _stand(self) -> Stand | None:
-        stand = self._evidence.stand
-        if stand is None:
-            return None
-        return Stand(
-            revision=stand.revision,
-            applied_at=stand.applied_at,
-            actor=stand.actor,
-            commit=stand.commit,
-        )
+
+def _told(stand: TaskStand) -> Stand:
+    return Stand(
+        revision=stand.revision,
+        applied_at=stand.applied_at,
+        actor=stand.actor,
+        commit=stand.commit,
+    )
 
 
 _RESUME: Final = (
@@ -325,6 +358,10 @@ _RESUME: Final = (
 )
 _START: Final = (
     "start one with `ordinaut up` or `ordinaut runtime`; the catch-up policy then decides it"
+)
+_REPLACED: Final = Reason(
+    "the next run of the task took its place",
+    "any other overlap than cancel_running lets a run come to its end",
 )
 _TRIGGERS: Final = {
     "manual": "`ordinaut run`",
@@ -339,7 +376,18 @@ def _span(span: timedelta) -> str:
     return exact_span(max(0.0, span.total_seconds()))
 
 
+def _wanted_at(run: DecidedRun) -> datetime:
+    """From when on a run may be late; a backfill is wanted when somebody asks, for an instant long gone."""
+    return run.created_at if run.trigger == "backfill" else run.due_at
+
+
+def _reason(run: DecidedRun) -> Reason | None:
+    if run.state == "cancelled" and run.reason == "overlap":
+        return _REPLACED
+    return REASONS.get(run.reason or "")
+
+
 def _because(run: DecidedRun) -> str:
-    known = REASONS.get(run.reason or "")
+    known = _reason(run)
     sentence = known.sentence if known else str(run.reason)
     return f"{sentence} ({run.detail})" if run.detail else sentence

@@ -56,6 +56,8 @@ def load_evidence(
     around = {**asked, "until": max(latest, until)}
     first = _fetch(connection, "load_first_apply", {"task_uid": task.uid})
     standing = _fetch(connection, "load_standing_schedule", {"task_uid": task.uid})
+    at_first = load_stand(connection, task.uid, since)
+    later = [TaskStand(**row) for row in _fetch(connection, "list_later_stands", asked)]
     return Evidence(
         label=label,
         timezone=timezone,
@@ -63,9 +65,7 @@ def load_evidence(
         until=until,
         now=task.now,
         first_applied_at=first[0]["applied_at"] if first else None,
-        retired_at=task.retired_at,
-        stand=load_stand(connection, task.uid, since)
-        or load_stand(connection, task.uid, min(until, task.now)),
+        stands=(at_first, *later) if at_first else tuple(later),
         decisions=tuple(decisions),
         pauses=tuple(Pause(**row) for row in _fetch(connection, "list_pauses", around)),
         runtimes=tuple(

@@ -269,6 +269,42 @@ def test_a_run_that_somebody_asked_for_says_who(
     assert only(why(cli)).facts[0] == "it was called for by `ordinaut run` by bob"
 
 
+def test_a_backfill_is_late_from_when_somebody_asked(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    asked = NOON - timedelta(hours=1)
+    insert_run(
+        rows,
+        task,
+        occurrence_for=MORNING - timedelta(days=3),
+        created_at=asked,
+        started_at=asked,
+        finished_at=asked + timedelta(seconds=2),
+        trigger="backfill",
+        requested_by="bob",
+    )
+
+    found = why(cli).explained[0]
+
+    assert found.sentence == "it ran, on time, and succeeded after 2.00 s"
+    assert found.late_seconds == 0.0
+    assert found.facts[0] == "it was called for by `ordinaut backfill` by bob"
+
+
+def test_a_run_whose_place_another_took_is_not_told_as_one_that_did_not_run(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    insert_run(
+        rows, task, occurrence_for=MORNING, created_at=MORNING, state="cancelled", reason="overlap"
+    )
+
+    found = only(why(cli, "--at", AT))
+
+    assert found.verdict == "ran"
+    assert found.sentence == "it was cancelled: the next run of the task took its place"
+    assert found.hint == "any other overlap than cancel_running lets a run come to its end"
+
+
 def test_what_is_due_and_undecided_says_what_it_waits_for(
     cli: Cli, rows: psycopg.Connection, task: TaskRow
 ) -> None:
@@ -299,6 +335,55 @@ def test_what_lies_ahead_will_run_unless_the_task_is_paused(
         "it lies ahead, and the task is paused by ada from Mon 2026-01-05 08:30"
         " until Wed 2026-01-14 14:00 (holidays)"
     )
+
+
+def test_a_pause_that_is_over_by_then_holds_nothing(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    insert_pause(rows, task, MORNING, until=NOON + timedelta(hours=1))
+
+    assert only(why(cli, "--at", "2026-01-06")).sentence == "it lies ahead and will run"
+
+
+def test_what_is_undecided_is_told_by_what_is_so_now(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    rows.execute("update ordinaut.schedule set cursor_for = %s", [MORNING - timedelta(days=1)])
+    insert_runtime(rows, NOON - timedelta(minutes=1), NOON + timedelta(hours=1))
+    awake = only(why(cli, "--at", AT))
+    insert_pause(rows, task, NOON - timedelta(minutes=2))
+    paused = only(why(cli, "--at", AT))
+
+    assert awake.sentence == "it is due, and about to be decided"
+    assert paused.verdict == "held"
+
+
+def test_a_day_on_which_the_schedule_changed_is_told_by_each_revision_for_its_time(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    insert_run(rows, task, occurrence_for=MORNING, created_at=MORNING)
+    changed = insert_revision(rows, applied_at=MORNING + timedelta(hours=1))
+    rows.execute(
+        "with new as (update ordinaut.spec set revision_id = %(new)s,"
+        """ body = jsonb_set(body, '{schedule,0,cron}', '"15 18 * * *"') returning *)"""
+        " insert into ordinaut.spec_revision (uid, revision_id, action, body, digest, facets, file, line)"
+        " select uid, revision_id, 'update', body, digest, '{}', 'specs/briefing.yaml', 1 from new",
+        {"new": changed},
+    )
+
+    day = why(cli, "--at", "2026-01-05")
+    rows.execute(
+        "update ordinaut.spec_revision set action = 'retire' where revision_id = %s", [changed]
+    )
+    retired = why(cli, "--at", "2026-01-05")
+
+    assert [(one.verdict, one.stand and one.stand.revision) for one in day.explained] == [
+        ("ran", task.revision_id),
+        ("upcoming", changed),
+    ]
+    assert day.explained[1].at == MORNING.replace(hour=16, minute=15)
+    assert [one.verdict for one in retired.explained] == ["ran"]
+    assert retired.next_at is None
 
 
 def test_before_its_first_apply_and_after_its_end_there_was_no_task(

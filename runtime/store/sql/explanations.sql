@@ -7,6 +7,15 @@ where r.uid = %(task_uid)s and v.applied_at <= %(instant)s
 order by r.revision_id desc
 limit 1;
 
+-- name: list_later_stands
+-- The revisions of a task that came into force within a span of time.
+select r.revision_id as revision, r.action, r.body, v.applied_at, v.actor, v.git_commit as commit
+from ordinaut.spec_revision r
+join ordinaut.revision v on v.revision_id = r.revision_id
+where r.uid = %(task_uid)s and v.applied_at > %(since)s and v.applied_at < %(until)s
+order by r.revision_id
+limit 100;
+
 -- name: load_first_apply
 -- When a task was applied for the first time.
 select v.applied_at
@@ -18,7 +27,7 @@ limit 1;
 
 -- name: list_decisions
 -- What was decided for a span of time, with the run of the task that stood in the way then. Run ids begin with their time,
--- so the span is a range of the index. How far back a blocker is looked for is bounded.
+-- so the span is a range of the index. A blocker is looked for where there was one, and not for ever.
 select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason, r.detail, r.created_at, r.started_at,
     r.finished_at, r.decided_by, r.tzdata, r.requested_by, r.error, r.revision_id as revision,
     v.applied_at, v.actor, v.git_commit as commit, b.run_id as blocked_by, w.ready_at,
@@ -28,9 +37,15 @@ join ordinaut.revision v on v.revision_id = r.revision_id
 left join ordinaut.due_work w on w.run_id = r.run_id
 left join lateral (
     select o.run_id
-    from ordinaut.run o
-    where o.task_uid = r.task_uid and o.run_id <> r.run_id and o.state <> 'skipped'
-        and o.run_id > ordinaut.run_id_floor(r.created_at - interval '8 days')
+    from (
+        select e.run_id, e.state, e.started_at, e.finished_at
+        from ordinaut.run e
+        where e.task_uid = r.task_uid
+            and (r.reason like 'overlap%%' or r.started_at >= greatest(r.created_at, r.due_at) + interval '1 s')
+            and e.run_id < ordinaut.run_id_floor(coalesce(r.started_at, r.finished_at, ordinaut.now()) + interval '1 ms')
+        order by e.run_id desc
+        limit 10000) o
+    where o.run_id <> r.run_id and o.state <> 'skipped'
         and o.started_at < coalesce(r.started_at, r.finished_at, ordinaut.now())
         and coalesce(o.finished_at, 'infinity') >= r.created_at
     order by o.run_id desc
@@ -46,19 +61,22 @@ limit %(limit)s;
 select occurrence_for from ordinaut.run where task_uid = %(task_uid)s order by run_id desc limit 1;
 
 -- name: list_pauses
--- The pauses of a task that touch a span of time.
+-- The pauses of a task that touch a span of time, and the one in force.
 select created_at as since, least(until, ended_at) as until, actor, reason
 from ordinaut.task_override
 where task_uid = %(task_uid)s and kind = 'pause'
-    and created_at < %(until)s and coalesce(least(until, ended_at), 'infinity') > %(since)s
+    and (created_at < %(until)s or least(until, ended_at) is null or least(until, ended_at) > ordinaut.now())
+    and coalesce(least(until, ended_at), 'infinity') > %(since)s
 order by created_at;
 
 -- name: list_runtimes_between
--- The runtimes that were alive at some moment of a span of time; one that fell silent was so for three heartbeats more.
+-- The runtimes that were alive at some moment of a span of time, and those that are; one that fell silent was alive for
+-- three heartbeats more.
 select runtime_id, host, started_at as since,
     coalesce(stopped_at, heartbeat_at + interval '15 seconds') as until
 from ordinaut.runtime
-where started_at <= %(until)s and coalesce(stopped_at, heartbeat_at + interval '15 seconds') >= %(since)s
+where coalesce(stopped_at, heartbeat_at + interval '15 seconds') >= %(since)s
+    and (started_at <= %(until)s or coalesce(stopped_at, heartbeat_at + interval '15 seconds') >= ordinaut.now())
 order by started_at
 limit 100;
 
