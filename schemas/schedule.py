@@ -69,6 +69,11 @@ def _as_day_or_instant(value: object) -> dt.date:
 
 
 def _parse_iso(text: str) -> dt.datetime:
+    begins, period, _ = text.partition("/")
+    if period:
+        raise ValueError(
+            f"this is a period, and runs have none: write only when it begins: {begins}"
+        )
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:
@@ -140,12 +145,12 @@ class RRuleSchedule(TimeBound):
     timezone: TimeZone
     """The zone in which the rule is read."""
     start: LocalTime | None = None
-    """DTSTART, in local time. Without it the rule counts from 1 January 2000, 00:00; rules with INTERVAL or COUNT need it."""
+    """DTSTART, in local time; a date alone is its midnight. Without it the rule counts from 1 January 2000, 00:00; rules with INTERVAL or COUNT need it."""
     rdate: Annotated[
         tuple[Moment, ...],
         BeforeValidator(as_list, json_schema_input_type=Moment | tuple[Moment, ...]),
     ] = ()
-    """Extra occurrences."""
+    """Extra occurrences; a date alone is its midnight."""
     exdate: Annotated[
         tuple[DayOrMoment, ...],
         BeforeValidator(as_list, json_schema_input_type=DayOrMoment | tuple[DayOrMoment, ...]),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from runtime.core.schedules import compile_schedules
 from runtime.errors import ScheduleError
@@ -166,3 +167,10 @@ def test_a_date_is_the_whole_day_however_iso_8601_writes_it(day: str) -> None:
     assert upcoming(daily | {"exdate": day}, limit=2) == ["Sun 04 13:00", "Mon 05 13:00"]
     assert upcoming(daily | {"exdate": day}, limit=3)[-1] == "Wed 07 13:00"
     assert upcoming(daily | {"until": day}, limit=9)[-1] == "Tue 06 13:00"
+
+
+def test_a_period_is_refused_with_the_beginning_to_write() -> None:
+    rule = {"rrule": "FREQ=DAILY;BYHOUR=8", "timezone": "UTC", "rdate": "20260107T093000Z/PT1H"}
+
+    with pytest.raises(ValidationError, match="write only when it begins: 20260107T093000Z"):
+        body(rule)
