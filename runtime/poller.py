@@ -86,6 +86,8 @@ class Poller:
         self._turns = turns
         self._config = config
         self._active: dict[asyncio.Task[None], PollClaim] = {}
+        # An answer may have to wait for an apply; were several to, nothing would be left of the pool for leases and runs.
+        self._writing = asyncio.Lock()
 
     async def run(self) -> None:
         patience = _PATIENCE * self._config.poll.total_seconds()
@@ -152,11 +154,14 @@ class Poller:
 
     async def _ask(self, claim: PollClaim) -> None:
         answer = await self._answer(claim)
-        refused = await self._settle(claim, answer) if isinstance(answer, Answered) else answer
-        if refused is not None:
-            error = {name: text for name, text in asdict(refused).items() if text}
-            if not await fail_poll(self._pool, claim, error, next_poll(claim.every, claim.now)):
-                await release_poll(self._pool, claim)
+        async with self._writing:
+            refused = await self._settle(claim, answer) if isinstance(answer, Answered) else answer
+            if refused is not None:
+                error = {name: text for name, text in asdict(refused).items() if text}
+                if not await fail_poll(
+                    self._pool, claim, error, next_poll(claim.every, claim.now)
+                ):
+                    await release_poll(self._pool, claim)
 
     async def _settle(self, claim: PollClaim, answered: Answered) -> CallError | None:
         """Write an answer and do what comes after its commit; why not, if it cannot be written at all."""

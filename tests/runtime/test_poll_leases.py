@@ -15,7 +15,7 @@ from reconciler.conditions import armed_conditions
 from runtime.core.outcomes import CallOutcome
 from runtime.poller import Poller
 from runtime.store.conditions import arm_conditions
-from runtime.store.pool import open_pool
+from runtime.store.pool import Pool, fetch_all, open_pool
 from tests.support.installed import Installed, queue_run
 from tests.support.locks import somebody_is_blocked
 from tests.support.polling import MINUTE, Gate, Meter, Polling, level
@@ -150,6 +150,23 @@ async def test_an_answer_that_meets_an_apply_under_way_does_not_undo_what_it_wri
     assert await polling.state("polled_at", "every") == (None, timedelta(minutes=1))
     await polling.look(polling.poller(Meter(level(4))))
     assert await polling.fired() == ["09:00"]
+
+
+async def test_answers_that_wait_for_an_apply_leave_the_database_to_the_others(
+    polling: Polling, pool: Pool, database: str
+) -> None:
+    for number in range(6):
+        await polling.watch({}, name=f"watch-{number}")
+    await polling.clock.advance(MINUTE)
+
+    async with await psycopg.AsyncConnection.connect(database) as applying:
+        await applying.execute("select from ordinaut.spec for no key update")
+        begun = await polling.poller(Meter(level(4))).run_once()
+        await somebody_is_blocked(database)
+        assert await within(fetch_all(pool, b"select 1 as one", {}), "an answer", seconds=2)
+    await within(asyncio.gather(*begun), "the polls end")
+
+    assert len(await polling.runs()) == 6
 
 
 async def test_a_runtime_that_lost_its_lease_writes_nothing(polling: Polling) -> None:
