@@ -16,6 +16,7 @@ from reconciler.core.compile import SourceFile, compile_specs
 from reconciler.core.desired import Key, Place, Specs
 from reconciler.core.lint.rules import lint
 from reconciler.core.lint.world import world_of
+from schemas.problem import Problem
 
 _HEAD = "apiVersion: ordinaut/v1\n"
 _PROJECT = """\
@@ -85,6 +86,14 @@ def test_an_overlay_changes_the_fields_it_holds_and_no_others_and_only_in_its_en
     assert prod.documents[_BRIEF].place == Place("specs/base.yaml", 6, 1)
 
 
+def test_variables_are_filled_in_in_what_is_laid_over_a_document_without_any() -> None:
+    task = _TASK.replace("${params.place.city}", "here")
+
+    specs = _prod(_over_brief("params: {unit: '${vars.city}'}"), base=(task,))
+
+    assert specs.documents[_BRIEF].body["params"]["unit"] == "Rome"
+
+
 def test_lists_are_replaced_as_a_whole_and_null_takes_a_field_away() -> None:
     overlay = _over_brief(
         "owner: null",
@@ -145,7 +154,7 @@ def test_a_document_is_found_by_its_namespace_and_the_default_one_may_be_left_ou
     overlays = (
         _over_brief("priority: 1"),
         _over_brief("namespace: default", "priority: 9"),
-        "kind: Project\nname: home\nowner: me",
+        "kind: Project\nnamespace: default\nname: home\nowner: me",
     )
 
     specs = _prod(*overlays, project=project, base=(_TASK, other))
@@ -155,7 +164,7 @@ def test_a_document_is_found_by_its_namespace_and_the_default_one_may_be_left_ou
     assert specs.documents[_BRIEF].body["priority"] == 9
 
 
-_WRONG: dict[str, tuple[tuple[str, ...], tuple[str, str, str]]] = {
+_WRONG: dict[str, tuple[tuple[str, ...], tuple[str, str, str | None]]] = {
     "a value that does not fit": (
         (_over_brief("retry:", "  attempts: many"),),
         ("0.yaml:5:13", "ORD007", "`retry.attempts` is a whole number; this is the text `many`"),
@@ -211,6 +220,18 @@ _WRONG: dict[str, tuple[tuple[str, ...], tuple[str, str, str]]] = {
     "one field twice": (
         (_over_brief("retry: {attempts: 3}"), _over_brief("retry: {initial: 5s, attempts: 3}")),
         ("1.yaml:4:22", "ORD016", "two overlays of one environment say what becomes of `retry.attempts`; first at specs/overlays/prod/0.yaml:4:9"),
+    ),
+    "one field taken away twice": (
+        (_over_brief("owner: null"), _over_brief("owner: null")),
+        ("1.yaml:4:1", "ORD016", "two overlays of one environment say what becomes of `owner`; first at specs/overlays/prod/0.yaml:4:1"),
+    ),
+    "a name that is none": (
+        ("kind: Task\nname: [brief]",),
+        ("0.yaml:3:7", "ORD006", "this overlay does not say which document it is laid over"),
+    ),
+    "a kind that is no text": (
+        ("kind: [Task]\nname: brief",),
+        ("0.yaml:2:7", "ORD004", "unknown kind: a list"),
     ),
     "a field and a part of it": (
         (_over_brief("params: {place: null}"), _over_brief("params: {place: {city: Rome}}")),
@@ -300,7 +321,9 @@ def test_a_folder_that_cannot_be_one_of_overlays_is_told(folder: str, code: str)
 
 def test_where_a_folder_could_not_be_read_nothing_is_missed_in_it() -> None:
     files = _files()
-    unread = _prod("kind: Tsk\nname: x").problems[0].model_copy(update={"code": "ORD001"})
+    unread = Problem(
+        code="ORD001", message="cannot be listed", file="specs/overlays", line=1, column=1
+    )
 
     assert compile_specs(files, environment="prod", unread=[unread]).problems == (unread,)
     broken = SourceFile("specs/overlays/prod/x.yaml", b"a: [")
