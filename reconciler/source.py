@@ -8,10 +8,11 @@ one byte more than such a file may have.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from reconciler.core.calendars import ICS_SUFFIX
 from reconciler.core.compile import SourceFile
@@ -110,6 +111,13 @@ def _base(folder: Path, here: Path | None) -> Path | None:
     return here if here is not None and folder.resolve().is_relative_to(here) else None
 
 
+def _bounded(file: BinaryIO, size: int, most: int) -> bytes:
+    """A file to its end, but at most so many bytes; asking for as many as it has saves room for all that it may have."""
+    data = file.read(min(size + 1, most))
+    # It grew since it was looked at.
+    return data + file.read(most - len(data)) if len(data) > size else data
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """One walk through a folder."""
@@ -131,16 +139,20 @@ class _Reading:
 
     def read(self, path: Path) -> SourceFile | None:
         """A file, or None after telling why it cannot be read."""
-        if path.is_symlink() and not path.resolve().is_relative_to(self.root):
-            self._refuse(path, "ORD010", "the link leads out of the specs folder")
-            return None
-        if path.exists() and not path.is_file():
-            # Opening a pipe would wait for somebody to write into it.
-            self._refuse(path, "ORD001", "is not a regular file")
-            return None
         try:
+            about = path.lstat()
+            if stat.S_ISLNK(about.st_mode):
+                if not path.resolve().is_relative_to(self.root):
+                    self._refuse(path, "ORD010", "the link leads out of the specs folder")
+                    return None
+                about = path.stat()
+            if not stat.S_ISREG(about.st_mode):
+                # Opening a pipe would wait for somebody to write into it.
+                self._refuse(path, "ORD001", "is not a regular file")
+                return None
             with path.open("rb") as file:
-                return SourceFile(self.name(path), file.read(most_bytes(path.name) + 1))
+                data = _bounded(file, about.st_size, most_bytes(path.name) + 1)
+            return SourceFile(self.name(path), data)
         except OSError as error:
             self._refuse(path, "ORD001", f"cannot be read: {error.strerror}")
             return None

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.apply import Request
+from reconciler.cache import Cache
 from reconciler.cli.consent import (
     carry_out,
     lock_timeout_option,
@@ -92,7 +93,7 @@ def apply(
         return
     require_way_to_ask(yes=yes or expect_digest is not None)
     source = read_source(config.specs)
-    specs = compile_source(source, config.environment)
+    specs = compile_source(source, config.environment, Cache(config.state_dir))
     with problems_shown(source):
         require_sound(specs)
         with database_to_write(config, request.actor) as connection:

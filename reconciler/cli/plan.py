@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from reconciler.cache import Cache
 from reconciler.cli.planoptions import fail_on_option, only_option, verbose_option
 from reconciler.cli.rendered import rendered_option
 from reconciler.cli.showing import look_of_terminal, problems_shown
@@ -117,7 +118,7 @@ def _require_sense(base: str | None, head: str | None, out: Path | None) -> None
 
 def _made(config: Config, base: str | None, head: str | None, only: tuple[str, ...]) -> Plan:
     source = read_head(config.specs, head)
-    specs = compile_source(source, config.environment)
+    specs = compile_source(source, config.environment, Cache(config.state_dir))
     with problems_shown(source):
         require_sound(specs)
         if base is not None:

@@ -1,0 +1,42 @@
+"""`ordinaut plan` of specs that were compiled before: it says what it said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.cli import Cli
+
+_HEAD = "apiVersion: ordinaut/v1\n"
+_TASK = f"""\
+{_HEAD}kind: Task
+name: task-NUMBER
+renamed_from: old-NUMBER
+labels: {{team: "NUMBER"}}
+schedule: {{every: 1h}}
+concurrency: {{key: crm, limit: 2}}
+pipeline: [{{id: one, uses: llm.plan, with: {{goal: look}}}}]
+"""
+
+
+def test_a_plan_says_the_same_cold_and_warm(folder: Path, cli: Cli) -> None:
+    specs = folder / "specs"
+    specs.mkdir()
+    (specs / "ordinaut.yaml").write_text(f"{_HEAD}kind: Project\nname: home\n")
+    for number in range(40):
+        text = _TASK.replace("NUMBER", str(number))
+        (specs / f"{number:03}.yaml").write_text(f"# {'x' * 2_000}\n{text}")
+    plans = (("plan", "-v"), ("plan", "--only", "team=7"), ("plan", "--only", "old-8"))
+
+    cold = [_without_times(cli(*words).stdout) for words in plans]
+    assert any(folder.rglob("cache/*.json"))
+    warm = [_without_times(cli(*words).stdout) for words in plans]
+
+    assert cold == warm
+    assert "task-39" in cold[0]
+    assert cli("apply", "--yes").status == 0
+    assert cli("plan").stdout.startswith("No changes: 41 documents match r1")
+
+
+def _without_times(shown: str) -> str:
+    """A plan without its first line, which says when it was made."""
+    return shown.partition("\n")[2]
