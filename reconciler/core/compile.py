@@ -132,7 +132,7 @@ def _headed(
         problems += found
         if found:
             unheaded.add(str(document.value.get("name")))
-        elif document.value.get("kind") in KINDS:
+        elif document.value.get("kind") in tuple(KINDS):
             headed.append(document)
     return headed, frozenset(unheaded)
 

@@ -244,6 +244,12 @@ def test_a_document_with_errors_is_not_handed_on_but_can_be_named() -> None:
     assert Key("Task", "default", "brief") in specs.documents
 
 
+def test_a_kind_of_which_parts_were_refused_is_told_as_that() -> None:
+    assert _told(_compiled(_PROJECT, "kind: [&a Task]\nname: x")) == [
+        ("specs/1.yaml:2:8", "ORD011")
+    ]
+
+
 def test_a_name_that_may_stand_in_what_cannot_be_read_is_not_missed() -> None:
     broken = "kind: ToolServer\nname: weather\nstdio: {command: weather"
     task = _TASK.replace("forecast}]", "forecast}, {id: send, uses: mail.send}]")

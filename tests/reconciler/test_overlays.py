@@ -299,8 +299,9 @@ def test_an_overlay_without_its_document_is_told_whichever_environment_is_asked_
     assert [code for _, code, _ in _told(specs)] == ["ORD009"]
 
 
-def test_what_two_environments_share_is_told_once() -> None:
-    project = _PROJECT.replace("laptop: {}", "laptop: {overlay: ./overlays/prod/}")
+@pytest.mark.parametrize("folder", ["./overlays/prod/", "overlays"])
+def test_what_two_environments_share_is_told_once(folder: str) -> None:
+    project = _PROJECT.replace("laptop: {}", f"laptop: {{overlay: {folder}}}")
 
     assert len(_told(_prod("kind: Agent\nname: nobody", project=project))) == 1
 
