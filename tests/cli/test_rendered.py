@@ -87,15 +87,6 @@ def test_what_is_shown_for_all_documents_compiles_to_the_same_by_itself(
     assert alone("plan", "--env", "prod", "--rendered").stdout.count("\n---\n") == 1
 
 
-def test_next_fires_as_the_overlay_says(alone: Cli) -> None:
-    def count(environment: str) -> int:
-        answer = alone("next", "--env", environment, "--from", "2026-01-05", "-n", "2", "--json")
-        first, second = (one["at"] for one in answer.json["occurrences"])
-        return int(second[14:16]) - int(first[14:16])
-
-    assert (count("default"), count("prod")) == (0, 15)
-
-
 def test_a_document_that_is_not_there_is_told_with_the_nearest_one(alone: Cli) -> None:
     shown = alone("plan", "--rendered", "breif")
 
