@@ -43,6 +43,7 @@ from runtime.core.recurrence import tzdata_version
 from runtime.errors import ApplyLocked, StalePlan
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
+from runtime.store.drift import mark_apply
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import Armed, NewRevision, StagedChange
 from runtime.store.specs import (
@@ -83,7 +84,7 @@ class Request:
     actor: str
     allowed: Allowed = NOTHING_ALLOWED
     lock_timeout: timedelta = LOCK_TIMEOUT
-    kind: Literal["apply", "adopt"] = "apply"
+    kind: Literal["apply", "adopt", "heal"] = "apply"
     restores: Revision | None = None
 
 
@@ -115,10 +116,13 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     revisions.lock_project(
         connection, owner.project, owner.environment, timeout=request.lock_timeout
     )
+    mark_apply(connection)
     revisions.lock_specs(connection, [one.uid for one in plan.changes if one.uid is not None])
     applied = observe(connection, owner, keys_of(plan))
     _require_fresh(connection, plan, applied)
-    hold = None if request.restores else hold_now(connection, owner, plan)
+    # What was applied before a rollback is held, what was applied last is not.
+    held = request.restores is None and request.kind != "heal"
+    hold = hold_now(connection, owner, plan) if held else None
     freeze = _require_guards(connection, plan, applied, request.allowed, hold)
     replaced = read_base(connection, owner.project, owner.environment)
     now = _settle_schedules(connection, plan)

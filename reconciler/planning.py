@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from reconciler.core.attributing import attributed
 from reconciler.core.changes import Applied, ChangeSet, Owner
 from reconciler.core.desired import Key, Specs
 from reconciler.core.diff import diff, former_key
@@ -24,6 +25,7 @@ from reconciler.origin import plan_source
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import SpecError
+from runtime.store.drift import read_stray_writes
 from runtime.store.rederiving import count_schedules_by_tzdata
 from runtime.store.specs import (
     Connection,
@@ -101,11 +103,12 @@ def plan_against(
                 )
             part = part_of(changes, specs.documents, only)
             ground = _observed_ground(connection, specs, source, applied, part.changes)
+            writes = read_stray_writes(connection, _touched(part.changes))
     finally:
         connection.isolation_level = None
         connection.read_only = None
     ground = replace(ground, allowed=allowed, only=only, left_out=part.left_out)
-    made = make_plan(part.changes, ground)
+    made = attributed(make_plan(part.changes, ground), writes)
     return under_freeze(made, freeze_at(ground.rules.freeze, ground.now, allowed.freeze))
 
 
@@ -154,7 +157,7 @@ def _observed_ground(
 ) -> Ground:
     owner = _owner(specs)
     installation_id, now = read_ground(connection)
-    touched = [change.from_.uid for change in changes.writing if change.from_ is not None]
+    touched = _touched(changes)
     return replace(
         ground_of(specs, source, now),
         installation_id=installation_id,
@@ -168,6 +171,10 @@ def _observed_ground(
         tzdata_applied=count_schedules_by_tzdata(connection, (owner.project, owner.environment)),
         rules=rules_in_force(connection, applied, owner),
     )
+
+
+def _touched(changes: ChangeSet) -> list[int]:
+    return [change.from_.uid for change in changes.writing if change.from_ is not None]
 
 
 def _base(connection: Connection, owner: Owner) -> PlanBase | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from reconciler.healing import Healer
 from reconciler.reconcile import Reconciled
 from reconciler.source import require_folder
 from reconciler.watch import SpecsWatch
@@ -79,5 +80,5 @@ async def up(config: Config, voice: Voice) -> bool:
         migrated = await asyncio.to_thread(migrate, database)
         watch = SpecsWatch(database, folder, config.environment, voice.reconciled)
         voice.ready(Ready(where, migrated, await watch.begin()))
-        beside += [News(redis, config.stream, voice.events), watch]
-        return await serve(config, Place(database, redis, folder.parent), beside)
+        beside += [News(redis, config.stream, voice.events), watch, Healer(database)]
+        return await serve(config, Place(database, redis, folder.parent), beside, quiet=True)

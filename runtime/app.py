@@ -23,6 +23,7 @@ from redis.asyncio import Redis as AsyncRedis
 from runtime.bus import open_bus
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
+from runtime.drifting import DriftWatch
 from runtime.execution import Surroundings
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
@@ -223,6 +224,7 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
         leases,
         heart,
         Rederiver(pool, clock),
+        DriftWatch(pool, clock),
         Scheduler(
             pool,
             clock,

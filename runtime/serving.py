@@ -19,13 +19,16 @@ _log = get_logger("serving")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-async def serve(config: Config, place: Place, beside: Sequence[Service] = ()) -> bool:
+async def serve(
+    config: Config, place: Place, beside: Sequence[Service] = (), *, quiet: bool = False
+) -> bool:
     """Run a runtime until a signal or a failure.
 
     Args:
         config: the settings.
         place: where it works.
         beside: services that live as long as the runtime.
+        quiet: the program around it tells of itself.
 
     Returns:
         Whether it stopped with nothing left running.
@@ -34,8 +37,7 @@ async def serve(config: Config, place: Place, beside: Sequence[Service] = ()) ->
         OrdinautError: it could not start, or one of its services failed.
     """
     with _signals() as asked:
-        # A program around it tells of itself.
-        told = logging.DEBUG if beside else logging.INFO
+        told = logging.DEBUG if quiet else logging.INFO
         async with running(config, place) as runtime:
             _log.log(told, "started: takes up to %d runs at once", config.concurrency)
             group = ServiceGroup(beside)

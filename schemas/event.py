@@ -14,6 +14,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.base import Model
+from schemas.drift import StrayWrite
+from schemas.project import HealPolicy
 
 TYPE_PREFIX: Final = "ordinaut."
 
@@ -234,6 +236,35 @@ class ConditionRecovered(ConditionFacts):
     """Since when it did not."""
 
 
+class DriftFacts(Model):
+    """What every event of drift says."""
+
+    document: str
+    """The document, as `Kind/name` or `Kind/namespace/name`."""
+    project: str
+    """Its project."""
+    environment: str
+    """The environment."""
+
+
+class DriftDetected(DriftFacts, StrayWrite):
+    """A document differs from what was applied: somebody wrote it past git."""
+
+    policy: HealPolicy
+    """What becomes of it."""
+
+
+class DriftResolved(DriftFacts):
+    """The document is again as it was applied, or was applied anew."""
+
+    detected_at: AwareDatetime
+    """When the difference was found."""
+    revision: int | None = None
+    """The revision that did it; none where somebody changed it back by hand."""
+    by: str | None = None
+    """The kind of that revision; `heal` where nobody had to ask."""
+
+
 EVENTS: Final[dict[str, type[Model]]] = {
     "run.started": RunStarted,
     "run.succeeded": RunSucceeded,
@@ -254,6 +285,8 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "task.paused": TaskPaused,
     "task.resumed": TaskResumed,
     "schedule.rederived": ScheduleRederived,
+    "drift.detected": DriftDetected,
+    "drift.resolved": DriftResolved,
 }
 """The data of each type of event; a type, once released, may gain fields but never loses one or changes its meaning."""
 

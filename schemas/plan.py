@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.base import JsonObject, Model
+from schemas.drift import StrayWrite
 from schemas.freeze import PlanFreeze
 from schemas.hold import PlanHold
 from schemas.problem import Problem
@@ -207,6 +208,8 @@ class PlannedChange(Model):
     """Tools gained and lost."""
     steps: StepsEffect = StepsEffect()
     """Steps that differ, of a task or pipeline that goes on existing."""
+    stray_write: StrayWrite | None = None
+    """Who wrote the row past git, and when; null where nobody did, or it was not noticed."""
     queue: QueueEffect = QueueEffect()
     """What becomes of queued and running work."""
     preview: Preview | None = None

@@ -112,6 +112,10 @@ class Guards(Model):
     """When nothing is applied."""
 
 
+HealPolicy = Literal["off", "alert", "heal"]
+"""What becomes of a change that did not come through git: nothing, an event, or an event and its reversal."""
+
+
 class Project(Document):
     """The head of a specs folder, in `ordinaut.yaml`; it owns every document beside it."""
 
@@ -127,7 +131,7 @@ class Project(Document):
     """The places where these specs run."""
     guards: Guards = Guards()
     """Changes that are refused."""
-    heal: Literal["off", "alert", "heal"] = "alert"
+    heal: HealPolicy = "alert"
     """What to do about changes that did not come through git."""
     lint: LintLevels | None = Field(default=None, examples=[{"ORD801": "off"}])
     """How much lint rules matter, by code."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from schemas.base import Model
+from schemas.drift import Drift
 from schemas.event import Failure
 from schemas.hold import Hold
 from schemas.override import Pause
@@ -182,6 +183,8 @@ class Status(Model):
     """What is applied, a project and environment each."""
     holds: tuple[Hold, ...] = ()
     """What was rolled back and is not applied again by itself."""
+    drift: tuple[Drift, ...] = ()
+    """What was written past git and stands."""
     runtimes: tuple[RuntimeStatus, ...]
     """Who works."""
     queue: QueueStatus

@@ -36,7 +36,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Run": {
         "up": ("reconciler.cli.up", "Start everything: servers, specs and a runtime."),
-        "runtime": ("runtime.cli.runtime", "Run due work until told to stop."),
+        "runtime": ("reconciler.cli.runtime", "Run due work until told to stop."),
         "run": ("runtime.cli.run", "Run a task now."),
         "backfill": ("runtime.cli.backfill", "Run what a task did not run in the past."),
         "pause": ("runtime.cli.pause", "Let nothing of a task fire for a while."),

@@ -17,12 +17,14 @@ from reconciler.core.fail_on import refusal_of
 from reconciler.core.guards import refusal, refused
 from reconciler.core.render import render_plan
 from reconciler.database import database_to_read
+from reconciler.drifting import only_project, plan_drift
 from reconciler.load import compile_source
 from reconciler.planfile import write_markdown, write_plan
 from reconciler.planning import plan_specs, require_sound
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
 from runtime.config import Config
+from runtime.database import open_database
 from runtime.errors import EXIT_CHANGES
 from schemas.plan import Plan
 
@@ -56,6 +58,7 @@ Examples:
   ordinaut plan --only ops/morning-brief --only team=ops
   ordinaut plan --env prod --rendered morning-brief
   ordinaut plan --detailed-exitcode
+  ordinaut plan --drift-only --fail-on drift
 """
 )
 @configured("specs", "environment", "database_url", "state_dir")
@@ -64,6 +67,8 @@ Examples:
 @click.option("--base", metavar="REV", help="Compare with git instead of a database: with where the history parts from REV.")  # fmt: skip
 @click.option("--head", metavar="REV", help="With --base: plan for this revision, not for the working tree.")  # fmt: skip
 @only_option
+@click.option("--drift-only", is_flag=True, help="Compare with what was applied last, and not with the specs: reads none.")  # fmt: skip
+@click.option("--project", metavar="NAME", help="With --drift-only: whose, where there are several.")  # fmt: skip
 @click.option("--out", type=_FILE, metavar="FILE", help="Also write the plan, to be applied.")
 @click.option("--json-out", type=_FILE, metavar="FILE", help="Also write what --json prints.")
 @click.option("--md-out", type=_FILE, metavar="FILE", help="Also write it as a comment on a pull request.")  # fmt: skip
@@ -78,6 +83,8 @@ def plan(
     base: str | None,
     head: str | None,
     only: tuple[str, ...],
+    drift_only: bool,
+    project: str | None,
     out: Path | None,
     json_out: Path | None,
     md_out: Path | None,
@@ -90,7 +97,11 @@ def plan(
     with 0, or 1 for an error, 3 if a guard or --fail-on refuses, 4 for a conflict, 5 if the database cannot be reached.
     """
     _require_sense(base, head, out)
-    made = _made(config, base, head, only)
+    if drift_only or project is not None:
+        _require_drift_sense(drift_only=drift_only, other=base is not None or bool(only))
+        # Whatever differs from what was applied is drift, also what was retired or renamed by hand.
+        fail_on = tuple("change" if name == "drift" else name for name in fail_on)
+    made = _drift(config, project) if drift_only else _made(config, base, head, only)
     _Files(out, json_out, md_out).write(made)
     if as_json:
         echo_json(made.model_dump(mode="json"))
@@ -114,6 +125,21 @@ def _require_sense(base: str | None, head: str | None, out: Path | None) -> None
         raise click.UsageError(
             "a plan of git against git cannot be applied: give --json-out instead of --out"
         )
+
+
+def _require_drift_sense(*, drift_only: bool, other: bool) -> None:
+    if not drift_only:
+        raise click.UsageError("--project is for --drift-only: specs say whose they are")
+    if other:
+        raise click.UsageError(
+            "--drift-only is about all that was applied: leave out --base and --only"
+        )
+
+
+def _drift(config: Config, project: str | None) -> Plan:
+    with open_database(config, read_only=True, name="ordinaut plan") as connection:
+        name = project or only_project(connection, config.environment)
+        return plan_drift(connection, name, config.environment)
 
 
 def _made(config: Config, base: str | None, head: str | None, only: tuple[str, ...]) -> Plan:

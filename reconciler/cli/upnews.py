@@ -225,6 +225,10 @@ def _task_facts(event: Event, zone: tzinfo) -> str | None:
         case "schedule.rederived":
             before, after = (moment(data[name]) for name in ("before", "after"))
             return f"by time zone data {data['tzdata_after']}: {before} -> {after}"
+        case "drift.detected":
+            return f"written past git by {data['role'] or 'somebody'}"
+        case "drift.resolved":
+            return f"by r{data['revision']}" if data["revision"] else "changed back by hand"
         case _:
             return None
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from difflib import unified_diff
 from typing import Any, Final, NamedTuple
 
+from reconciler.core.attributing import stray_words
 from reconciler.core.look import (
     Look,
     Style,
@@ -105,6 +106,8 @@ def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str
         yield f"taken over from {change.taken_from}, with its history"
     elif happens := _HAPPENS.get(change.reason) or _HAPPENS.get(change.action):
         yield happens
+    if change.stray_write is not None:
+        yield stray_words(change.stray_write, as_of.year)
     if change.preview is not None:
         yield from _schedule(change.preview, look, as_of)
     tools = _tools(change)

@@ -69,7 +69,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     _row("Agent", "rate_limits"),
     _row("Agent", "budgets"),
     _row("Agent", "destructive"),
-    _row("Project", "heal"),
     _row("Project", "secrets.command"),
 )
 """Everything that waits for its engine."""

@@ -26,6 +26,7 @@ from runtime.database import open_database
 from runtime.errors import EXIT_ERROR
 from runtime.health import bus_status
 from runtime.store.status import load_status
+from schemas.drift import Drift
 from schemas.status import (
     AppliedRevision,
     BusStatus,
@@ -79,6 +80,8 @@ def _screen(found: Status, embedded: str) -> str:
         parts.append(table(("TASK", "NEXT", "", "LAST RUN", ""), rows, flexible=0))
     if paused := [_pause(task, found) for task in found.tasks if task.pause]:
         parts.append(table(("PAUSED", "SINCE", "UNTIL", "BY", "WHY"), paused))
+    if drifted := [_drift(drift, found) for drift in found.drift]:
+        parts.append(table(("DRIFTED", "SINCE", "BY", "THROUGH", "POLICY"), drifted, flexible=0))
     hidden = found.tasks_total - len(found.tasks)
     if hidden:
         parts.append(dim(f"and {hidden:,} more tasks, -n shows them"))
@@ -167,6 +170,17 @@ def _pause(task: TaskStatus, found: Status) -> tuple[str, ...]:
     until = brief_time(pause.until, zone, found.now) if pause.until else "resumed"
     since = relative_time(pause.since, found.now, units=1)
     return task.task, since, until, pause.actor or dim("unknown"), pause.reason
+
+
+def _drift(drift: Drift, found: Status) -> tuple[str, ...]:
+    since = relative_time(drift.changed_at or drift.detected_at, found.now, units=1)
+    return (
+        drift.document,
+        since,
+        drift.role or dim("unknown"),
+        drift.application or dim("unknown"),
+        drift.policy,
+    )
 
 
 def _task(task: TaskStatus, found: Status) -> tuple[str, ...]:

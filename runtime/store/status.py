@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow, dict_row
 from migrations import migrations
 from runtime.core.program import task_label
 from runtime.core.recurrence import tzdata_version
+from runtime.store.drift import list_drift
 from runtime.store.holds import list_holds
 from runtime.store.rederiving import count_schedules_by_tzdata
 from runtime.store.statements import statement
@@ -50,6 +51,7 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
         ),
         revisions=tuple(AppliedRevision(**r) for r in _fetch(connection, "list_newest_revisions")),
         holds=list_holds(connection),
+        drift=list_drift(connection),
         runtimes=tuple(RuntimeStatus(**r) for r in _fetch(connection, "list_runtimes")),
         queue=QueueStatus(**_fetch(connection, "load_queue_status")[0]),
         outbox=OutboxStatus(**_fetch(connection, "load_outbox_status")[0]),

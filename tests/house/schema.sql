@@ -65,6 +65,19 @@ CREATE TABLE ordinaut.task_override (
 CREATE FUNCTION ordinaut.is_paused(of_task bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((EXISTS (SELECT FROM ordinaut.task_override o WHERE ((o.task_uid = is_paused.of_task) AND (o.ended_at IS NULL)))) OR (EXISTS (SELECT FROM ordinaut.schedule s WHERE ((s.task_uid = is_paused.of_task) AND (s.paused_at IS NOT NULL)))));
+-- Name: note_writer(); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.note_writer() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into ordinaut.drift (uid, changed_at, role, application, address)
+    values (new.uid, ordinaut.now(), session_user, current_setting('application_name'), host(inet_client_addr()))
+    on conflict (uid) do update
+    set changed_at = excluded.changed_at, role = excluded.role, application = excluded.application,
+        address = excluded.address;
+    return null;
+end
+$$;
 -- Name: run_id_floor(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.run_id_floor(instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -124,6 +137,21 @@ COMMENT ON COLUMN ordinaut.condition.met_since IS 'the first of the latest answe
 COMMENT ON COLUMN ordinaut.condition.answer IS 'the last answer, without secrets; null where it is too large to be kept';
 -- Name: COLUMN condition.changed_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.condition.changed_at IS 'when an answer last began or ceased to meet the condition';
+-- Name: drift; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.drift (
+    uid bigint NOT NULL,
+    changed_at timestamp with time zone,
+    role text,
+    application text,
+    address text,
+    detected_at timestamp with time zone
+);
+-- Name: TABLE drift; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.drift IS 'documents that something else than an apply wrote; whether they differ from what was applied is looked at, not kept';
+-- Name: COLUMN drift.changed_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.drift.changed_at IS 'when such a write was last seen; null where one was made with the trigger off';
+-- Name: COLUMN drift.detected_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.drift.detected_at IS 'when the difference was told; null where it was not, or there is none';
 -- Name: due_work; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.due_work (
     run_id uuid NOT NULL,
@@ -480,6 +508,9 @@ ALTER TABLE ONLY ordinaut.concurrency_slot
 -- Name: condition condition_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.condition
     ADD CONSTRAINT condition_pkey PRIMARY KEY (task_uid, digest);
+-- Name: drift drift_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.drift
+    ADD CONSTRAINT drift_pkey PRIMARY KEY (uid);
 -- Name: due_work due_work_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.due_work
     ADD CONSTRAINT due_work_pkey PRIMARY KEY (run_id);
@@ -590,9 +621,14 @@ ALTER INDEX ordinaut.step_attempt_pkey ATTACH PARTITION ordinaut.step_attempt_de
 ALTER INDEX ordinaut.step_intent_pkey ATTACH PARTITION ordinaut.step_intent_default_pkey;
 -- Name: step_result_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_result_pkey ATTACH PARTITION ordinaut.step_result_default_pkey;
+-- Name: spec spec_written_past_apply; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER spec_written_past_apply AFTER INSERT OR UPDATE ON ordinaut.spec FOR EACH ROW WHEN ((current_setting('ordinaut.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION ordinaut.note_writer();
 -- Name: condition condition_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.condition
     ADD CONSTRAINT condition_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
+-- Name: drift drift_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.drift
+    ADD CONSTRAINT drift_uid_fkey FOREIGN KEY (uid) REFERENCES ordinaut.spec(uid) ON DELETE CASCADE;
 -- Name: revision revision_parent_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.revision
     ADD CONSTRAINT revision_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES ordinaut.revision(revision_id);

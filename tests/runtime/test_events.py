@@ -17,7 +17,7 @@ from runtime.core.program import ProgramStep, compile_program
 from runtime.progress import Progress, Try
 from runtime.store.due_work import Claim, Report, claim_due
 from runtime.store.pool import open_pool
-from schemas.event import EVENTS, ConditionFacts, Event, Failure, RunFacts, StepFacts
+from schemas.event import EVENTS, ConditionFacts, DriftFacts, Event, Failure, RunFacts, StepFacts
 from tests.support.factories import NOON, insert_due_work, insert_run, insert_task
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
@@ -96,9 +96,12 @@ async def test_what_a_claim_tells_fits_the_catalogue(database: str) -> None:
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_the_documentation_names_every_type_and_its_fields(kind: str) -> None:
-    shared = {"run": RunFacts, "step": StepFacts, "condition": ConditionFacts}.get(
-        kind.partition(".")[0]
-    )
+    shared = {
+        "run": RunFacts,
+        "step": StepFacts,
+        "condition": ConditionFacts,
+        "drift": DriftFacts,
+    }.get(kind.partition(".")[0])
     told_above = set(shared.model_fields) if shared else set()
 
     text = section(f"### {kind}")
@@ -112,6 +115,7 @@ def test_the_documentation_names_every_type_and_its_fields(kind: str) -> None:
     [
         ("## Runs", RunFacts.model_fields),
         ("## Conditions", ConditionFacts.model_fields),
+        ("## Drift", DriftFacts.model_fields),
         ("## Steps", set(StepFacts.model_fields) - set(RunFacts.model_fields)),
         ("## Read them", Event.model_fields),
         ("## Errors in events", Failure.model_fields),

@@ -1,4 +1,4 @@
-"""`ordinaut runtime`: a runtime process over existing servers."""
+"""`ordinaut runtime`: a runtime process over existing servers, and beside it what restores drift where that is wanted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def runtime(config: Config) -> None:
 
 
 def _serve(config: Config, database: str, redis: str) -> None:
-    from runtime.app import Place  # noqa: PLC0415 - heavy: it brings the MCP client
+    from reconciler.healing import Healer  # noqa: PLC0415 - heavy, and only this command needs it
+    from runtime.app import Place  # noqa: PLC0415 - heavier: it brings the MCP client
     from runtime.logs import configure_logs  # noqa: PLC0415 - as above
     from runtime.loop import run_loop  # noqa: PLC0415 - as above
     from runtime.serving import serve  # noqa: PLC0415 - as above
@@ -49,4 +50,4 @@ def _serve(config: Config, database: str, redis: str) -> None:
     with connect(database) as connection:
         require_current(connection)
     place = Place(database, redis, config.specs.absolute().parent)
-    run_loop(serve(config, place))
+    run_loop(serve(config, place, [Healer(database)]))

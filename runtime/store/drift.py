@@ -1,0 +1,54 @@
+"""Documents that somebody wrote past git: who, when, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+
+from runtime.store.pool import Pool, fetch_all
+from runtime.store.statements import statement
+from schemas.drift import Drift, StrayWrite
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftNews:
+    """A document that has come to differ from what was applied, or does so no more; `data` is that of the event."""
+
+    type: Literal["drift.detected", "drift.resolved"]
+    data: Mapping[str, Any]
+
+
+async def detect_drift(pool: Pool) -> list[DriftNews]:
+    """Compare every document in force with what was applied; returns what was news, which is in the outbox."""
+    return [DriftNews(**row) for row in await fetch_all(pool, statement("detect_drift"), {})]
+
+
+def mark_apply(connection: Connection) -> None:
+    """Say that what the rest of this transaction writes comes from an apply."""
+    connection.execute(statement("mark_apply"))
+
+
+def list_drift(connection: Connection) -> tuple[Drift, ...]:
+    """What differs and was told, by document."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement("list_drift")).fetchall()
+    return tuple(Drift.model_validate(row) for row in rows)
+
+
+def read_stray_writes(connection: Connection, uids: Sequence[int]) -> dict[int, StrayWrite]:
+    """Who wrote those of these documents past git of which it was noticed."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement("read_stray_writes"), {"uids": list(uids)}).fetchall()
+    return {row.pop("uid"): StrayWrite.model_validate(row) for row in rows}
+
+
+def list_projects(connection: Connection, environment: str) -> list[str]:
+    """Projects that something was applied for in an environment."""
+    rows = connection.execute(statement("list_projects"), {"environment": environment})
+    return [project for (project,) in rows]
