@@ -157,6 +157,16 @@ class _Frame:
 _NO_KEY: Final = "\0"
 
 
+def _events(text: str) -> Iterator[Any]:
+    """The events of a text as `yaml.parse` gives them, without its second call for each."""
+    loader = yaml.CSafeLoader(text)
+    try:
+        # It ends with None, which the stubs do not know.
+        yield from iter(loader.get_event, None)
+    finally:
+        loader.dispose()
+
+
 @dataclass(slots=True)
 class _Reader:
     """One pass over the events of a file."""
@@ -172,7 +182,7 @@ class _Reader:
 
     def documents(self) -> Iterator[SourceDocument]:
         try:
-            for event in yaml.parse(self.text, Loader=yaml.CSafeLoader):
+            for event in _events(self.text):
                 kind = type(event)
                 if kind is yaml.ScalarEvent:
                     self._scalar(event)

@@ -120,18 +120,24 @@ def _plain_text_problems(entry: Entry, sites: tuple[Site, ...]) -> Iterator[Prob
                 )
 
 
-def _texts(value: Any, path: Path, form: str) -> Iterator[tuple[Path, str]]:
+def _texts(value: Any, path: Path, form: str) -> list[tuple[Path, str]]:
     """The strings of a value that hold an expression."""
+    found: list[tuple[Path, str]] = []
+    _gather(value, path, form, found)
+    return found
+
+
+def _gather(value: Any, path: Path, form: str, found: list[tuple[Path, str]]) -> None:
     match value:
         case str():
             if form != "template" or "${" in value:
-                yield path, value
+                found.append((path, value))
         case dict():
             for key, inner in value.items():
-                yield from _texts(inner, (*path, key), form)
+                _gather(inner, (*path, key), form, found)
         case list() | tuple():
             for number, inner in enumerate(value):
-                yield from _texts(inner, (*path, number), form)
+                _gather(inner, (*path, number), form, found)
         case _:
             pass
 
