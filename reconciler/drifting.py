@@ -33,7 +33,11 @@ def plan_drift(connection: Connection, project: str, environment: str) -> Plan:
             ),
         )
     to = resolve_revision(connection, f"r{base.revision_id}")
-    return plan_rollback(connection, to, _RESTORING)
+    made = plan_rollback(connection, to, _RESTORING)
+    if made.base is None or made.base.revision == to.revision:
+        return made
+    # Somebody applied something since the question was asked: what that brought is no drift.
+    return plan_drift(connection, project, environment)
 
 
 def only_project(connection: Connection, environment: str) -> str:

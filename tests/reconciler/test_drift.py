@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 import pytest
 
@@ -14,7 +16,9 @@ from runtime.clock import SYSTEM_CLOCK
 from runtime.drifting import DriftWatch
 from runtime.errors import NotFound, OrdinautError
 from runtime.store.pool import open_pool
+from runtime.store.specs import Connection
 from schemas.plan import Plan, PlannedChange
+from schemas.revision import Revision
 from tests.support.applying import Bench, specs, task
 
 TWO = specs(task("one", "every: 1h"), task("two"))
@@ -138,6 +142,31 @@ def test_of_several_projects_one_must_be_named(applied: Bench) -> None:
 
     with pytest.raises(NotFound, match="there are 2 projects: other, platform"):
         only_project(applied.connection, "default")
+
+
+def test_what_is_applied_while_drift_is_looked_at_is_none(
+    applied: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def resolve_late(connection: Connection, text: str) -> Revision:
+        looked.append(text)
+        if len(looked) == 1:
+            applied.apply(TWO.replace("every: 1h", "every: 2h"))
+        return resolve_revision(connection, text)
+
+    monkeypatch.setattr("reconciler.drifting.resolve_revision", resolve_late)
+
+    assert drift(applied).changes == ()
+    assert looked == ["r1", "r2"]
+
+
+async def test_of_runtimes_that_look_at_once_one_tells(applied: Bench) -> None:
+    by_psql(applied)
+
+    found = await asyncio.gather(*(look(applied) for _ in range(5)))
+
+    assert [one for each in found for one in each] == [("drift.detected", "Task/one")]
 
 
 async def test_drift_is_told_once_when_it_comes_and_once_when_it_goes(applied: Bench) -> None:
