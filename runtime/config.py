@@ -29,7 +29,7 @@ class Config:
     Attributes:
         database_url: PostgreSQL, as a URL or libpq string; None means the embedded one.
         redis_url: Redis or Valkey; None means the embedded one.
-        state_dir: where embedded servers and process records live.
+        state_dir: where embedded servers, process records and the cache of compiled specs live.
         specs: the specs folder.
         environment: which environment of the Project document is meant.
         concurrency: how many runs one runtime process executes at once.
