@@ -98,6 +98,10 @@ def test_a_task_that_is_paused_is_shown_with_who_until_when_and_why(
             {"before": "2026-01-05T09:00:00+00:00", "after": None, "tzdata_after": "2026f"},
             "rederived  by time zone data 2026f: {nine} -> never",
         ),
+        ("drift.detected", {"role": "ada"}, "detected  written past git by ada"),
+        ("drift.detected", {"role": None}, "detected  written past git by somebody"),
+        ("drift.resolved", {"revision": 3}, "resolved  by r3"),
+        ("drift.resolved", {"revision": None}, "resolved  changed back by hand"),
         ("task.updated", {}, None),
     ],
 )

@@ -89,3 +89,22 @@ async def test_a_database_that_is_away_does_not_end_it(caplog: pytest.LogCapture
         await eventually(lambda: clock.sleeps > 2, "three looks")
 
     assert caplog.text.count("not healed: the database nothing") == 1
+
+
+async def test_looking_for_drift_goes_on_when_the_database_is_away(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.apply(specs(task("one")))
+    bench.run(BY_HAND)
+    pool, clock = await open_pool(bench.url), Hasty()
+    service = asyncio.create_task(DriftWatch(pool, clock).run())
+    try:
+        await eventually(lambda: clock.sleeps > 1, "two looks")
+        await pool.close()
+        await eventually(lambda: "drift not looked for" in caplog.text, "a look that failed")
+        assert not service.done()
+    finally:
+        service.cancel()
+        await asyncio.gather(service, return_exceptions=True)
+
+    assert caplog.text.count("Task/one differs from what was applied") == 1
