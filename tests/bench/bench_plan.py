@@ -71,18 +71,21 @@ resource "terraform_data" "task" {{
 class Table:
     """Measured rows."""
 
-    rows: list[tuple[str, float, int, str]] = field(default_factory=list)
+    rows: list[tuple[str, float, float, int, str]] = field(default_factory=list)
 
-    def add(self, name: str, seconds: float, megabytes: int = 0, limit: float = 0) -> None:
+    def add(
+        self, name: str, seconds: float, work: float = 0, megabytes: int = 0, limit: float = 0
+    ) -> None:
         """Note what one part took; a limit of 0 is none."""
         verdict = f"{limit:.0f} s: {'ok' if seconds <= limit else 'TOO SLOW'}" if limit else ""
-        self.rows.append((name, seconds, megabytes, verdict))
+        self.rows.append((name, seconds, work, megabytes, verdict))
 
     def show(self) -> None:
         """Print what was noted."""
-        print("| what | seconds | peak MB | limit |\n|---|---:|---:|---|")
-        for name, seconds, megabytes, verdict in self.rows:
-            print(f"| {name} | {seconds:.2f} | {megabytes or ''} | {verdict} |")
+        print("| what | seconds | of a core | peak MB | limit |\n|---|---:|---:|---:|---|")
+        for name, seconds, work, megabytes, verdict in self.rows:
+            worked = f"{work:.2f}" if work else ""
+            print(f"| {name} | {seconds:.2f} | {worked} | {megabytes or ''} | {verdict} |")
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,8 @@ class Place:
         """Where Ordinaut remembers."""
         return self.folder / ".ordinaut"
 
-    def command(self, *words: str) -> tuple[float, int]:
-        """Run Ordinaut; returns seconds and megabytes."""
+    def command(self, *words: str) -> tuple[float, float, int]:
+        """Run Ordinaut; returns as `run` does."""
         settings = {"ORDINAUT_DATABASE_URL": self.database, "ORDINAUT_STATE_DIR": str(self.state)}
         return run([ORDINAUT, *words], self.folder, settings)
 
@@ -121,8 +124,12 @@ class Place:
 
 def run(
     command: Sequence[str], folder: Path, settings: Mapping[str, str] | None = None
-) -> tuple[float, int]:
-    """Run a command to its end; returns seconds by the clock on the wall, and the most memory it held, in megabytes."""
+) -> tuple[float, float, int]:
+    """Run a command to its end.
+
+    Returns the seconds by the clock on the wall, those of a core's time, and the most memory it held, in megabytes; the
+    system counts what this process held when it started the command, so commands go before what is measured in here.
+    """
     begin = perf_counter()
     process = subprocess.Popen(
         command,
@@ -133,7 +140,7 @@ def run(
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, (command, process.returncode)
-    return perf_counter() - begin, used.ru_maxrss // 1024
+    return perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024
 
 
 def commands(place: Place, table: Table, number: int) -> None:
@@ -176,6 +183,10 @@ def main() -> None:
     objects = int(sys.argv[2]) if len(sys.argv) > 2 else OBJECTS
     table = Table()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        if objects and shutil.which("terraform"):
+            beside = Path(folder) / "terraform"
+            beside.mkdir()
+            terraform(beside, table, objects)
         servers = EmbeddedServers(Path(folder) / "servers")
         database = runner.run(servers.start()).database
         try:
@@ -189,10 +200,6 @@ def main() -> None:
             commands(place, table, number)
         finally:
             runner.run(servers.stop())
-        if objects and shutil.which("terraform"):
-            beside = Path(folder) / "terraform"
-            beside.mkdir()
-            terraform(beside, table, objects)
     table.show()
     print("\nThe most memory that a command of Ordinaut may hold: 400 MB.")
 

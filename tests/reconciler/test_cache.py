@@ -130,7 +130,7 @@ def test_the_same_files_are_not_compiled_again(source: Source, cache: Cache) -> 
 def test_whatever_compiling_depends_on_is_in_the_fingerprint(source: Source) -> None:
     first, *others = source.files
     moved = replace(source, files=(SourceFile("specs/moved.yaml", first.data), *others))
-    edited = replace(source, files=(SourceFile(first.name, first.data + b"#"), *others))
+    edited = replace(source, files=(SourceFile(first.name, b"%" + first.data[1:]), *others))
     data = first.data + others[0].data
     shifted = (SourceFile(first.name, data[:9]), SourceFile(others[0].name, data[9:]), *others[1:])
     sources = [
