@@ -94,7 +94,8 @@ def plan(
     """Show what applying the specs would change: when things fire, what is called, who is touched.
 
     Only reads the database and the repository, runs no code of theirs and needs no secret; with --base it needs no
-    database either. What it compiled is kept in the state folder. Exits with 0, or 1 for an error, 3 if a guard or --fail-on refuses, 4 for a conflict, 5 if the database cannot be reached.
+    database either. What it compiled is kept in the state folder. Exits with 0, or 1 for an error, 3 if a guard or
+    --fail-on refuses, 4 for a conflict, 5 if the database cannot be reached.
     """
     _require_sense(base, head, out)
     if drift_only or project is not None:
