@@ -146,7 +146,7 @@ async def settle_poll(
         "event": None if answered.event is None else Jsonb(answered.event),
     }
     async with borrow(pool) as connection, connection.transaction():
-        fate = None if answered.event is None else await _fate(connection, claim)
+        fate = None if answered.event is None else await _fate(connection, claim, answered)
         cursor = await connection.execute(statement("settle_poll"), written | {"fate": fate})
         if await cursor.fetchone() is None:
             # What was to make way for the run stays.
@@ -155,14 +155,20 @@ async def settle_poll(
     return Settled(False)
 
 
-async def _fate(connection: Connection, claim: PollClaim) -> Fate:
-    """What becomes of the run that the transaction is about to make, as `runtime.store.backlog.let_in` has it."""
+async def _fate(connection: Connection, claim: PollClaim, answered: Answered) -> Fate | None:
+    """What becomes of the run that the transaction is about to make, as `runtime.store.backlog.let_in` has it.
+
+    None if it was made already: asked twice for one instant, after a clock was set back, nobody makes way again.
+    """
     which = {"task_uid": claim.task_uid}
     entry = admission(claim.body["overlap"])
     if entry.beside:
         await connection.execute(statement("lock_task_in_force"), which)
         return "begin"
     await connection.execute(statement("keep_others_from_starting"), which)
+    cursor = await connection.execute(statement("is_decided"), {"run_id": answered.run_id})
+    if await cursor.fetchone() is not None:
+        return None
     await connection.execute(statement("make_way"), which | {"replaces": entry.replaces})
     cursor = await connection.execute(statement("read_standing"), which)
     row = await cursor.fetchone()

@@ -49,6 +49,18 @@ async def test_an_answer_that_is_not_written_takes_nobody_s_place(polling: Polli
     ]
 
 
+async def test_an_instant_that_is_asked_about_twice_cancels_nothing(polling: Polling) -> None:
+    """As after a clock was set back: the run exists already, so the active one, itself, need not make way."""
+    await polling.watch({"edge": "level"}, overlap="cancel_running")
+    poller = polling.poller(Meter(level(4)))
+    await polling.minutes(poller)
+    await polling.connection.execute("update ordinaut.condition set next_poll_at = ordinaut.now()")
+
+    await polling.look(poller)
+
+    assert await polling.runs() == [("08:01", "queued", None)]
+
+
 async def test_runtimes_that_race_ask_once(polling: Polling, database: str) -> None:
     for number in range(40):
         await polling.watch({"edge": "level"}, name=f"watch-{number}", overlap="allow")

@@ -115,6 +115,10 @@ with held as materialized (
 )
 select task_uid from held;
 
+-- name: is_decided
+-- Whether a run of this id exists, whatever became of it.
+select from ordinaut.run where run_id = %(run_id)s;
+
 -- name: fail_poll
 -- A poll without an answer: what the condition remembers stays, the reason is kept, and its first failure is told.
 -- Locks: the condition row.
