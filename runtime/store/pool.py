@@ -96,22 +96,25 @@ async def fetch_all(
 
 async def _living(pool: Pool) -> Connection:
     """A connection that the server has not closed meanwhile; after a restart of the server all the old ones are."""
-    while _is_over(connection := await pool.getconn()):
+    connection = await pool.getconn()
+    for _ in range(pool.max_size):
+        if not _is_over(connection):
+            break
         await connection.close()
         await pool.putconn(connection)
+        connection = await pool.getconn()
     return connection
 
 
 def _is_over(connection: Connection) -> bool:
-    # Whoever closes a connection says so, and the word waits to be read: that costs no round trip to find out.
+    """Whether the server said something that nobody asked for: on a connection at rest that is its farewell.
+
+    Its last word comes before the end of the connection does, so the end is not waited for. What else it could be, such
+    as news of a changed setting, costs a new connection and no more.
+    """
     unread = select.poll()
     unread.register(connection.fileno(), select.POLLIN)
-    try:
-        while unread.poll(0):
-            connection.pgconn.consume_input()
-    except psycopg.OperationalError:
-        return True
-    return False
+    return bool(unread.poll(0))
 
 
 @contextmanager

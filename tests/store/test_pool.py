@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 
 import psycopg
 import pytest
@@ -43,6 +44,27 @@ async def test_after_a_restart_of_the_server_every_statement_succeeds(
 
     for _ in range(SIZE):
         assert await fetch_all(pool, b"select 1 as one", {}) == [{"one": 1}]
+
+
+async def test_a_farewell_is_understood_before_the_connection_ends(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    """The server says that it ends a connection, and closes it only then: any word between two statements is that one."""
+    async with pool.connection() as talking:
+        pid = talking.info.backend_pid
+    async with pool.connection() as talking:
+        assert talking.info.backend_pid == pid
+        await talking.execute("listen farewell")
+    await connection.execute("notify farewell")
+
+    async def has_been_said() -> bool:
+        return bool(select.select([talking.fileno()], [], [], 0)[0])
+
+    await eventually(has_been_said, "the word")
+
+    assert await fetch_all(pool, b"select pg_backend_pid() <> %(pid)s as new", {"pid": pid}) == [
+        {"new": True}
+    ]
 
 
 async def test_a_server_that_falls_silent_costs_a_connection_and_not_for_ever(
