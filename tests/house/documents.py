@@ -19,6 +19,7 @@ _PASSING = (
     (r"\b\d\d:\d\d:\d\d(\.\d+)?", "<time>"),
     (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) <time>( UTC)?", "<time>"),
     (r"\b[\d.]+ (ms|s|min|h|d|days?)\b( \d+ (s|min|h|d|days?)\b)*", "<span>"),
+    (r"\b(in <span>|now)(?= )", "<when>"),
     (r"\b(?=[a-f]*\d)[0-9a-f]{7,64}(-[0-9a-f]{4,12})*\b", "<id>"),
     (r"[\w-]+@[\w.-]+", "<who>"),
     (r"process \d+ on [\w.-]+", "process <id>"),

@@ -154,7 +154,9 @@ def test_a_damaged_entry_is_compiled_anew_and_replaced(source: Source, cache: Ca
     middle = len(whole) // 2
     flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
 
-    for damaged in (b"", b"\n", whole[:-1], whole + b" ", flipped, b"0" + whole[1:]):
+    resealed = bytes([whole[0] ^ 1]) + whole[1:]
+
+    for damaged in (b"", b"\n", whole[:-1], whole + b" ", flipped, resealed):
         entry.write_bytes(damaged)
         assert cache.find(entry.stem) is None
         assert _everything(compile_source(source, "default", cache)) == plain
