@@ -19,7 +19,6 @@ _PASSING = (
     (r"\b\d\d:\d\d:\d\d(\.\d+)?", "<time>"),
     (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) <time>( UTC)?", "<time>"),
     (r"\b[\d.]+ (ms|s|min|h|d|days?)\b( \d+ (s|min|h|d|days?)\b)*", "<span>"),
-    (r"\b(in <span>|now)(?= )", "<when>"),
     (r"\b(?=[a-f]*\d)[0-9a-f]{7,64}(-[0-9a-f]{4,12})*\b", "<id>"),
     (r"[\w-]+@[\w.-]+", "<who>"),
     (r"process \d+ on [\w.-]+", "process <id>"),
@@ -28,6 +27,7 @@ _PASSING = (
     (r"runs in <span> [-+~]?\d+( -> ~?\d+)?", "runs in <span> <count>"),
     (r"\d+ events", "<count> events"),
     (r"schema 0 -> \d+", "schema 0 -> <count>"),
+    (r"\b(in <span>|now)(?= )", "<when>"),
     (r" \|(?= |$)", ""),
 )
 
