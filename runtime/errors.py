@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     # pydantic comes with it, and `ordinaut --help` should not wait for that.
     from schemas.problem import Problem
 
-EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_CHANGES = 2
 EXIT_BLOCKED = 3

@@ -294,6 +294,3 @@ Schedule = Annotated[
     BeforeValidator(_names_one_kind),
 ]
 """One trigger of a task."""
-
-TimeSchedule = RRuleSchedule | CronSchedule | EverySchedule | AtSchedule
-"""The kinds that time alone drives."""

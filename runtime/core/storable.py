@@ -12,11 +12,6 @@ LARGEST_INTEGER: Final = 2**64 - 1
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
-def is_storable(text: str) -> bool:
-    """Whether the text can be kept as it is."""
-    return _UNSTORABLE.search(text) is None
-
-
 def storable_text(text: str) -> str:
     """The text without what `jsonb` and terminals cannot take: NUL and lone surrogates become U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)

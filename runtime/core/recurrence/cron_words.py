@@ -11,6 +11,7 @@ from runtime.core.recurrence.period import TimeGrid
 from runtime.core.recurrence.phrases import (
     ALL_DAYS,
     ALL_HOURS,
+    MANY_MINUTES,
     MONTHS,
     WEEKDAYS,
     counted,
@@ -30,7 +31,6 @@ from runtime.core.recurrence.phrases import (
 _MINUTES = 60
 _ALL_MINUTES = tuple(range(_MINUTES))
 _ALL_MONTHDAYS = tuple(range(1, 32))
-_MANY_MINUTES = 6
 
 
 def cron_phrase(cron: Cron) -> str:
@@ -118,7 +118,7 @@ def _frequency(grid: TimeGrid) -> str:
 
 def _minutes(minutes: tuple[int, ...]) -> str:
     """`minute 5`, `minutes 15 and 45`, `every 7th minute from 0 to 56`; empty if they are many and no row."""
-    if len(minutes) <= _MANY_MINUTES:
+    if len(minutes) <= MANY_MINUTES:
         return f"minute{'s' * (len(minutes) > 1)} {numbers(minutes)}"
     step = step_of(minutes)
     if step == 1:

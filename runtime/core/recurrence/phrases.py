@@ -34,6 +34,8 @@ KINDS_OF_DAY: Final = {(0, 1, 2, 3, 4): "weekday", (5, 6): "weekend day", ALL_DA
 _ORDINALS: Final = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 _TEENS: Final = (11, 12, 13)
 _MANY_TIMES: Final = 6
+MANY_MINUTES: Final = 6
+"""So many minutes of an hour are named one by one."""
 _MANY_DATES: Final = 4
 # From so many in a row on, a row is told by its ends.
 _ROW: Final = 3

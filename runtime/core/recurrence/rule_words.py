@@ -10,6 +10,7 @@ from typing import Final
 from runtime.core.recurrence.expansion import wall_grid
 from runtime.core.recurrence.phrases import (
     KINDS_OF_DAY,
+    MANY_MINUTES,
     WEEKDAYS,
     counted,
     dates,
@@ -26,7 +27,6 @@ from runtime.core.recurrence.phrases import (
 from runtime.core.recurrence.rule import Rule
 
 _UNITS: Final = {"HOURLY": "hour", "MINUTELY": "minute", "SECONDLY": "second"}
-_MANY_MINUTES: Final = 6
 # No month has a weekday six times.
 _MOST_IN_MONTH: Final = 5
 
@@ -47,7 +47,7 @@ def _elapsed(rule: Rule) -> str:
     if rule.freq == "HOURLY":
         plain = replace(plain, byminute=())
     span = hour_span(rule.byhour) if rule.byhour else ""
-    is_long = len(rule.byminute) > _MANY_MINUTES or any(number for number, _ in rule.byday)
+    is_long = len(rule.byminute) > MANY_MINUTES or any(number for number, _ in rule.byday)
     if plain != Rule(rule.freq) or is_long or (rule.byhour and not span):
         return ""
     words = f"every {counted(rule.interval, _UNITS[rule.freq])} of elapsed time"

@@ -97,6 +97,7 @@ update ordinaut.due_work w set followed = true from held h where w.run_id = h.ru
 -- Before `read_standing`, in the transaction of `keep_others_from_starting`: ends runs of the task that a new one need not
 -- meet. With `replaces` those are the active ones and those that wait, backfills excepted; in any case those that have not
 -- begun by their start deadline. Whoever executes one finds its lease gone.
+-- The same ends as in `fire_schedules`, which lets in the occurrences of many tasks; whoever changes one changes both.
 -- Locks: backlog rows, then due_work rows, each by run.
 with held_back as materialized (
     select b.run_id, b.start_until < ordinaut.now() as is_late
