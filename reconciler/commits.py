@@ -105,6 +105,19 @@ def find_tree(repository: Repository, commit: str) -> str | None:
     return found and ask_text(repository.place, *question, f"{found}^{{tree}}")
 
 
+def read_revision(folder: Path, revision: str) -> Source:
+    """Every file of a specs folder as a revision has it, without looking at the working tree.
+
+    Raises:
+        NotFound: there is no such revision, or no such folder in it.
+    """
+    repository = find_repository(folder)
+    source = read_commit(repository, find_commit(repository, revision))
+    if source is None:
+        raise NotFound(f"{revision} has no folder {folder}", hint="name the folder with --specs")
+    return source
+
+
 def read_commit(repository: Repository, commit: str) -> Source | None:
     """Every file of the specs folder as a commit has it; None if the commit has no such folder.
 

@@ -17,6 +17,7 @@ from reconciler.commits import (
     find_repository,
     find_tree,
     read_commit,
+    read_revision,
 )
 from reconciler.core.assumed import NOTHING, Assumed, assumed
 from reconciler.core.changes import Owner
@@ -30,7 +31,7 @@ from reconciler.origin import plan_source, pull_request
 from reconciler.planning import ground_of
 from reconciler.source import Source, read_source
 from runtime.clock import SYSTEM_CLOCK
-from runtime.errors import NotFound, SpecError
+from runtime.errors import SpecError
 from schemas.plan import GitBase, Plan, PlanSource
 
 
@@ -40,13 +41,7 @@ def read_head(folder: Path, head: str | None) -> Source:
     Raises:
         NotFound: there is no such folder or revision.
     """
-    if head is None:
-        return read_source(folder)
-    repository = find_repository(folder)
-    source = read_commit(repository, find_commit(repository, head))
-    if source is None:
-        raise NotFound(f"{head} has no folder {folder}", hint="name the folder with --specs")
-    return source
+    return read_source(folder) if head is None else read_revision(folder, head)
 
 
 def plan_between(

@@ -20,32 +20,39 @@ from schemas.problem import Problem
 _WRITTEN_AT: Final = re.compile(r"^author-time (\d+)$", re.MULTILINE)
 
 
-def lint_source(source: Source, specs: Specs, now: datetime) -> tuple[Problem, ...]:
+def lint_source(
+    source: Source, specs: Specs, now: datetime, revision: str | None = None
+) -> tuple[Problem, ...]:
     """What the rules find in sound specs.
 
     Args:
         source: what was read.
         specs: what it was compiled to, without errors.
         now: the instant from which the rules look ahead.
+        revision: which the source was read from; None for the working tree.
     """
     world = world_of(specs, source.files, now)
-    return lint(replace(world, renamed_at=dict(_renamed_at(source, world))), specs.environment)
+    renamed_at = dict(_renamed_at(source, world, revision))
+    return lint(replace(world, renamed_at=renamed_at), specs.environment)
 
 
-def _renamed_at(source: Source, world: World) -> Iterator[tuple[Key, datetime]]:
+def _renamed_at(
+    source: Source, world: World, revision: str | None
+) -> Iterator[tuple[Key, datetime]]:
     """Since when documents say what they were called before; without git nobody knows."""
     for key, entry in world.entries.items():
         if entry.document.renamed_from is not None:
-            since = _written_at(source, place_of(entry.source, ("renamed_from",)))
+            since = _written_at(source, place_of(entry.source, ("renamed_from",)), revision)
             if since is not None:
                 yield key, since
 
 
-def _written_at(source: Source, place: Place) -> datetime | None:
-    file = PurePosixPath(place.file).relative_to(source.name)
-    lines = f"{place.line},{place.line}"
-    told = ask_text(
-        source.root, "blame", "--porcelain", "--no-textconv", "-L", lines, "--", str(file)
-    )
+def _written_at(source: Source, place: Place, revision: str | None) -> datetime | None:
+    file = source.root / PurePosixPath(place.file).relative_to(source.name)
+    # Of a revision, the folder need not be checked out.
+    above = next(one for one in (source.root, *source.root.parents) if one.is_dir())
+    blame = ("blame", "--porcelain", "--no-textconv", "-L", f"{place.line},{place.line}")
+    commit = () if revision is None else (f"{revision}^{{commit}}",)
+    told = ask_text(above, *blame, *commit, "--", str(file.relative_to(above)))
     found = _WRITTEN_AT.search(told or "")
     return datetime.fromtimestamp(int(found[1]), UTC) if found else None

@@ -11,6 +11,7 @@ import click
 
 from reconciler.cli.selecting import instant_given
 from reconciler.cli.validate import FORMATS, print_validation, validation_of
+from reconciler.commits import read_revision
 from reconciler.core.compile import SourceFile
 from reconciler.linting import lint_source
 from reconciler.load import compile_source
@@ -30,6 +31,7 @@ Examples:
   ordinaut lint
   ordinaut lint specs/team-a --fail-on warning
   ordinaut lint --format sarif > lint.sarif
+  ordinaut lint --head origin/feature
 """
 )
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
@@ -46,6 +48,7 @@ Examples:
     help="What ends the command with 1.",
 )
 @click.option("--from", "start", metavar="TIME", help="Look ahead from here instead of now; ISO 8601.")  # fmt: skip
+@click.option("--head", metavar="REV", help="Read this revision of git, not the working tree.")
 def lint(
     *,
     config: Config,
@@ -54,6 +57,7 @@ def lint(
     as_json_too: bool,
     fail_on: str,
     start: str | None,
+    head: str | None,
 ) -> None:
     """Advise about specs that are valid: what will surprise, grow stale, or leak.
 
@@ -61,9 +65,9 @@ def lint(
     comment `# ordinaut:ignore ORD801 reason` on a line or above it silences a rule there. Specs with errors get these
     instead of advice. Needs no database and no network.
     """
-    source = _source(paths, config)
+    source = _source(paths, config) if head is None else read_revision(config.specs, head)
     specs = compile_source(source, config.environment)
-    problems = specs.errors or lint_source(source, specs, instant_given(start, None))
+    problems = specs.errors or lint_source(source, specs, instant_given(start, None), head)
     shown = tuple(_within(problems, [source.name_of(path) for path in paths]))
     validation = validation_of(specs, source, shown)
     print_validation("json" if as_json_too else form, validation, _without_secrets(source, shown))

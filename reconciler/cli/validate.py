@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from reconciler.commits import read_revision
 from reconciler.core.desired import Specs
 from reconciler.diagnostics import as_github, as_json, as_sarif, as_text, summary
 from reconciler.load import compile_source
@@ -28,6 +29,7 @@ Examples:
   ordinaut validate
   ordinaut validate specs/briefing.yaml
   ordinaut validate --specs ../other/specs --format github
+  ordinaut validate --head origin/feature
 """
 )
 @click.argument("path", required=False, type=click.Path(path_type=Path))
@@ -36,17 +38,20 @@ Examples:
     "--format", "form", type=click.Choice(FORMATS), default="text", help="What is printed."
 )
 @click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")
-def validate(config: Config, path: Path | None, form: str, as_json_too: bool) -> None:
+@click.option("--head", metavar="REV", help="Read this revision of git, not the working tree.")
+def validate(
+    *, config: Config, path: Path | None, form: str, as_json_too: bool, head: str | None
+) -> None:
     """Check specs and show every problem at once.
 
     PATH is a specs folder, the one of the settings if left out, or one file. Of a file alone the problems are shown, and
     the folder around it that holds ordinaut.yaml is read with it. Exits with 1 if there are errors. Needs no database, no
-    network and no secret.
+    network and no secret, and with --head no checkout.
     """
     named = path or config.specs
-    source = read_around(named, Path.cwd())
+    source = read_around(named, Path.cwd()) if head is None else read_revision(named, head)
     specs = compile_source(source, config.environment)
-    file = source.name_of(named) if named.is_file() else None
+    file = source.name_of(named) if head is None and named.is_file() else None
     shown = tuple(problem for problem in specs.problems if file in (None, problem.file))
     validation = validation_of(specs, source, shown)
     print_validation("json" if as_json_too else form, validation, source)

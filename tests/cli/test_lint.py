@@ -111,8 +111,8 @@ def test_a_former_name_is_as_old_as_its_line_in_git(specs: Path, alone: Cli) -> 
     renamed = specs / "old" / "two.yaml"
     renamed.write_text(TASK.format("two", "{manual: true}") + "renamed_from: zwei\n")
 
-    def advice() -> list[str]:
-        answer = alone("lint", "--json", "--from", "2026-03-06T08:00Z")
+    def advice(*words: str) -> list[str]:
+        answer = alone("lint", "--json", "--from", "2026-03-06T08:00Z", *words)
         return [problem["message"] for problem in answer.json["problems"]]
 
     assert advice() == []
@@ -121,3 +121,7 @@ def test_a_former_name_is_as_old_as_its_line_in_git(specs: Path, alone: Cli) -> 
     git("add", ".")
     git("commit", "-q", "-m", "rename")
     assert advice() == ["`renamed_from` has been here for 60 days"]
+    renamed.unlink()
+    assert advice() == []
+    assert advice("--head", "HEAD") == ["`renamed_from` has been here for 60 days"]
+    assert alone("lint", "--head", "HEAD~1").stderr.startswith("error ORD310: git knows no commit")

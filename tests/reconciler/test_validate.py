@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from reconciler.cli import main
 from schemas.validation import VALIDATION_FORMAT, Validation
+from tests.support.git import new_repository
 
 _PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: home\nvariables: {city: x}\nenvironments: {prod: {variables: {city: 5}}}\n"
 _AGENT = "apiVersion: ordinaut/v1\nkind: Agent\nname: assistant\nowner: '${vars.city}'\n"
@@ -215,3 +216,21 @@ def test_a_kind_that_does_not_exist_is_told_with_the_nearest_one() -> None:
 @pytest.mark.parametrize("command", ["validate", "schema"])
 def test_help_shows_examples(command: str) -> None:
     assert f"  ordinaut {command}" in _run(command, "--help").stdout
+
+
+def test_a_revision_is_read_without_its_checkout(specs: Path) -> None:
+    clone = new_repository(specs.parent)
+    clone.write({"specs/agents/assistant.yaml": "["})
+    clone.commit("Break it")
+    clone.write({"specs/agents/assistant.yaml": None})
+    clone.commit("Take it away")
+
+    broken = _run("validate", "--head", "HEAD~1")
+
+    assert broken.exit_code == 1
+    assert broken.stdout.startswith("specs/agents/assistant.yaml:2:1: error ORD002")
+    assert _run("validate", "--head", "HEAD").exit_code == 0
+    assert (
+        "HEAD has no folder elsewhere"
+        in _run("validate", "--specs", "elsewhere", "--head", "HEAD").stderr
+    )
