@@ -7,6 +7,7 @@ colour off where no terminal is (click strips it).
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from unicodedata import east_asian_width
@@ -20,6 +21,9 @@ from schemas.problem import Problem, Severity
 from schemas.validation import Validation
 
 WIDTH: Final = 80
+MOST_SHOWN: Final = 50
+"""Problems that text tells one by one: whoever has more mends these first, and a program reads JSON."""
+
 _COLOURS: Final[dict[Severity, str]] = {"error": "red", "warning": "yellow", "note": "cyan"}
 _GITHUB: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "note": "notice"}
 _CUT: Final = "…"
@@ -28,13 +32,18 @@ SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(problems: Sequence[Problem], texts: Mapping[str, str]) -> str:
-    """Problems one after another, each with its line.
+    """Problems one after another, each with its line: all of them, or the first `MOST_SHOWN` and how many more there are.
 
     Args:
-        problems: in the order in which they are shown.
+        problems: in the order in which they are shown; where not all are, errors go before what is less.
         texts: the files by name; a file that is missing is shown without its line.
     """
-    return "\n".join("\n".join(_entry(problem, texts)) + "\n" for problem in problems)
+    several = len(problems) > MOST_SHOWN
+    ranked = sorted(problems, key=lambda one: one.severity != "error") if several else problems
+    entries = ["\n".join(_entry(problem, texts)) + "\n" for problem in ranked[:MOST_SHOWN]]
+    if several:
+        entries.append(_rest(ranked[MOST_SHOWN:]))
+    return "\n".join(entries)
 
 
 def as_json(validation: Validation) -> bytes:
@@ -106,6 +115,14 @@ def _entry(problem: Problem, texts: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def _rest(problems: Sequence[Problem]) -> str:
+    """How many problems are left, by what they are."""
+    codes = Counter(problem.code for problem in problems)
+    counts = ", ".join(f"{count:,} x {code}" for code, count in codes.most_common())
+    told = f"and {len(problems):,} more ({counts}); `ordinaut validate --json` tells them all"
+    return "\n".join(_wrapped(told, "    ")) + "\n"
+
+
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(
         text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
@@ -118,12 +135,20 @@ def _excerpt(problem: Problem, text: str, colour: str) -> list[str]:
     if problem.line > len(lines):
         return []
     gutter = f"{problem.line:>5} | "
-    line = "".join(letter if letter.isprintable() else " " for letter in lines[problem.line - 1])
-    line, column = _window(line, min(problem.column - 1, len(line)), WIDTH - len(gutter))
+    line, column = _around(lines[problem.line - 1], problem.column - 1)
+    line = "".join(letter if letter.isprintable() else " " for letter in line)
+    line, column = _window(line, column, WIDTH - len(gutter))
     if not line.strip():
         return []
     pad = " " * (_columns(line[:column]))
     return [f"{gutter}{line}".rstrip(), f"{'':>5} | {pad}{click.style('^', fg=colour)}"]
+
+
+def _around(line: str, column: int) -> tuple[str, int]:
+    """More of a line than fits on either side of a column: lines may have a million letters, and cutting looks at each."""
+    column = min(column, len(line))
+    start = max(0, column - 2 * WIDTH)
+    return line[start : column + 2 * WIDTH], column - start
 
 
 def _window(line: str, column: int, width: int) -> tuple[str, int]:

@@ -7,7 +7,7 @@ import json
 import click
 import pytest
 
-from reconciler.diagnostics import WIDTH, as_github, as_sarif, as_text, summary
+from reconciler.diagnostics import MOST_SHOWN, WIDTH, as_github, as_sarif, as_text, summary
 from schemas.problem import Problem
 from schemas.validation import Validation
 
@@ -44,6 +44,28 @@ def test_problems_are_divided_by_an_empty_line() -> None:
         "specs/a.yaml:2:3: error ORD005: unknown field `x`\n\n"
         "specs/a.yaml:3:3: error ORD005: unknown field `x`\n"
     )
+
+
+def test_of_very_many_problems_errors_are_shown_and_the_rest_is_counted() -> None:
+    warnings = [_problem(severity="warning", code="ORD101", line=n) for n in range(1, 9)]
+    errors = [_problem(line=n) for n in range(1, MOST_SHOWN + 2000)]
+
+    shown = click.unstyle(as_text([*warnings, *errors], {})).splitlines()
+
+    assert shown[0] == "specs/a.yaml:1:3: error ORD005: unknown field `x`"
+    assert sum(": error ORD005" in line for line in shown) == MOST_SHOWN
+    assert " ".join(line.strip() for line in shown[-2:]) == (
+        "and 2,007 more (1,999 x ORD005, 8 x ORD101); `ordinaut validate --json` tells them all"
+    )
+
+
+def test_a_line_of_a_million_letters_is_cut_without_looking_at_each() -> None:
+    line = "x" * 1_000_000 + "?" + "x" * 1_000_000
+
+    [_, excerpt, caret] = _text(_problem(line=1, column=1_000_001), line)
+
+    assert (len(excerpt), excerpt[caret.index("^")]) == (WIDTH, "?")
+    assert (excerpt[8], excerpt[-1]) == ("…", "…")
 
 
 @pytest.mark.parametrize("column", [1, 40, 150, 199, 300])
