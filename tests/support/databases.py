@@ -13,6 +13,7 @@ from psycopg import sql
 from runtime.store.migrate import migrate
 
 TEMPLATE = "ordinaut_template"
+_over: list[str] = []
 
 
 def on_database(url: str, name: str) -> str:
@@ -33,7 +34,11 @@ def make_template(url: str) -> None:
 
 @contextmanager
 def fresh_database(url: str, template: str = TEMPLATE) -> Iterator[str]:
-    """The URL of a new copy of `template`, dropped at the end with whatever session still uses it."""
+    """The URL of a new copy of `template`, for the block.
+
+    It is dropped when the next one is made, with whatever session still uses it: sessions need a moment to end, and one
+    that PostgreSQL finds ending makes it wait for a tenth of a second. The last ones go with the server.
+    """
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(
@@ -41,7 +46,10 @@ def fresh_database(url: str, template: str = TEMPLATE) -> Iterator[str]:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
-        try:
-            yield on_database(url, name)
-        finally:
-            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        while _over:
+            drop = sql.SQL("drop database {} with (force)")
+            admin.execute(drop.format(sql.Identifier(_over.pop())))
+    try:
+        yield on_database(url, name)
+    finally:
+        _over.append(name)
