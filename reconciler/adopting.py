@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reconciler.core.desired import Key, Specs
@@ -18,9 +18,13 @@ from runtime.store.specs import Connection
 from schemas.plan import Plan
 
 
-def allowed_adoption(keys: Sequence[Key], override_freeze: str | None = None) -> Allowed:
-    """These documents, and no other on the way; in a freeze window for this reason alone."""
-    return Allowed(adopt=len(keys), freeze=override_freeze)
+def allowed_adoption(
+    keys: Sequence[Key],
+    override_freeze: str | None = None,
+    override_policies: Mapping[str, str] | None = None,
+) -> Allowed:
+    """These documents, and no other on the way; in a freeze window, or against policies, for these reasons alone."""
+    return Allowed(adopt=len(keys), freeze=override_freeze, policies=override_policies or {})
 
 
 def plan_adoption(

@@ -29,6 +29,7 @@ from reconciler.core.digest import facet_digests
 from reconciler.core.freezing import freeze_at, freeze_guard
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refusal, refused
 from reconciler.core.holding import hold_guard
+from reconciler.core.policies import judge, overridden, policy_guards
 from reconciler.core.standing import (
     footprint_of,
     keys_of,
@@ -56,7 +57,6 @@ from runtime.store.specs import (
 )
 from schemas.apply import ApplyReport
 from schemas.event import RevisionApplied
-from schemas.freeze import PlanFreeze
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlannedChange
 from schemas.revision import Revision
@@ -96,7 +96,8 @@ def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyRep
 
     Raises:
         StalePlan: a document of the plan is not any more what the plan stands on, or this is another database.
-        Conflicted, Blocked: a guard refuses.
+        Conflicted, Blocked: a guard or a policy refuses.
+        NotFound: ORD310, a policy that does not exist is to be overridden.
         ApplyLocked: another apply, or whoever changes these rows, did not end in time.
         StoreError: the database refused or went away; nothing was written.
     """
@@ -123,11 +124,11 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     # What was applied before a rollback is held, what was applied last is not.
     held = request.restores is None and request.kind != "heal"
     hold = hold_now(connection, owner, plan) if held else None
-    freeze = _require_guards(connection, plan, applied, request.allowed, hold)
+    reasons = _require_guards(connection, plan, applied, request.allowed, hold)
     replaced = read_base(connection, owner.project, owner.environment)
     now = _settle_schedules(connection, plan)
     revision_id, applied_at = revisions.insert_revision(
-        connection, _revision(plan, request, freeze)
+        connection, _revision(plan, request, reasons)
     )
     uids = revisions.write_specs(
         connection, revision_id, [_staged(change, plan) for change in plan.changes]
@@ -197,19 +198,24 @@ def _require_guards(
     applied: Mapping[Key, Applied],
     allowed: Allowed,
     hold: PlanHold | None,
-) -> PlanFreeze | None:
-    """Refuse what any guard refuses; returns the freeze that was overridden."""
+) -> dict[str, Any]:
+    """Refuse what any guard or policy refuses; returns why some of them were overridden."""
     owner = owner_of(plan)
     _, now = read_ground(connection)
     rules = rules_in_force(connection, applied, owner)
-    freeze = freeze_at(rules.freeze, now, allowed.freeze)
+    freeze = freeze_at(rules.guards.freeze, now, allowed.freeze)
+    policies = judge(plan.model_copy(update={"as_of": now}), rules.policies, allowed.policies)
     footprint = footprint_of(plan.changes, applied.values(), owner)
-    guards = [*evaluate(footprint, rules, allowed)]
+    guards = [*evaluate(footprint, rules.guards, allowed), *policy_guards(policies)]
     guards += [hold_guard(hold, plan.source)] if hold else []
     guards += [freeze_guard(freeze)] if freeze else []
     if stopping := refused(guards):
         raise refusal(stopping)
-    return freeze
+    reasons = {
+        "override_freeze": freeze and freeze.override,
+        "override_policies": overridden(policies),
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _settle_schedules(connection: Connection, plan: Plan) -> datetime:
@@ -292,10 +298,8 @@ def _retiring(plan: Plan) -> list[int]:
     ]
 
 
-def _revision(plan: Plan, request: Request, freeze: PlanFreeze | None) -> NewRevision:
-    source, summary = plan.source, plan.summary.model_dump(mode="json")
-    if freeze is not None:
-        summary["override_freeze"] = freeze.override
+def _revision(plan: Plan, request: Request, reasons: Mapping[str, Any]) -> NewRevision:
+    source, summary = plan.source, {**plan.summary.model_dump(mode="json"), **reasons}
     return NewRevision(
         kind="rollback" if request.restores else request.kind,
         parent_id=plan.base.revision if plan.base else None,

@@ -13,8 +13,9 @@ from runtime.store.drift import list_projects
 from runtime.store.specs import Connection, read_base
 from schemas.plan import Plan
 
-# A freeze is about what is new: what was applied stands in it too.
-_RESTORING: Final = Allowed(freeze="restores what was applied")
+# Freezes and policies are about what is new: what was applied stands in spite of them.
+RESTORING: Final = Allowed(freeze="restores what was applied", policies=None)
+"""What restoring drift is allowed."""
 
 
 def plan_drift(connection: Connection, project: str, environment: str) -> Plan:
@@ -33,7 +34,7 @@ def plan_drift(connection: Connection, project: str, environment: str) -> Plan:
             ),
         )
     to = resolve_revision(connection, f"r{base.revision_id}")
-    made = plan_rollback(connection, to, _RESTORING)
+    made = plan_rollback(connection, to, RESTORING)
     if made.base is None or made.base.revision == to.revision:
         return made
     # Somebody applied something since the question was asked: what that brought is no drift.

@@ -9,12 +9,11 @@ said once.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.apply import Request, apply_plan
-from reconciler.core.guards import Allowed
-from reconciler.drifting import plan_drift
+from reconciler.drifting import RESTORING, plan_drift
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
@@ -89,7 +88,7 @@ def heal_once(conninfo: str) -> list[Healed]:
             try:
                 plan = plan_drift(connection, project, environment)
                 # Nobody is overwritten who could be asked: whoever wrote past git wrote over what was agreed on.
-                allowed = Allowed(freeze="restores what was applied", conflicts=True)
+                allowed = replace(RESTORING, conflicts=True)
                 outcome = apply_plan(
                     connection, plan, Request(actor=_ACTOR, allowed=allowed, kind="heal")
                 )

@@ -8,8 +8,8 @@ from typing import Any
 from reconciler.core.changes import Applied, Owner, Version
 from reconciler.core.desired import Key
 from reconciler.core.digest import digest_of, facet_digests
+from reconciler.core.rules import Rules
 from runtime.store.specs import Connection, StoredSpec, read_bodies, read_specs
-from schemas.project import Guards
 
 
 def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[Key, Applied]:
@@ -19,15 +19,15 @@ def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[K
     return {found.key: found for found in map(_applied, rows)}
 
 
-def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner: Owner) -> Guards:
-    """The guards that were last applied; the defaults before the first apply."""
+def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner: Owner) -> Rules:
+    """The guards and policies that were last applied; the defaults before the first apply."""
     projects = [
         row.uid
         for row in applied.values()
         if row.key.kind == "Project" and row.owner == owner and row.retired_at is None
     ]
     bodies = read_bodies(connection, projects).values()
-    return next((Guards.model_validate(body["guards"]) for body in bodies), Guards())
+    return next((Rules.of_body(body) for body in bodies), Rules())
 
 
 def _applied(row: StoredSpec) -> Applied:

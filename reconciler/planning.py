@@ -109,7 +109,7 @@ def plan_against(
         connection.read_only = None
     ground = replace(ground, allowed=allowed, only=only, left_out=part.left_out)
     made = attributed(make_plan(part.changes, ground), writes)
-    return under_freeze(made, freeze_at(ground.rules.freeze, ground.now, allowed.freeze))
+    return under_freeze(made, freeze_at(ground.rules.guards.freeze, ground.now, allowed.freeze))
 
 
 def require_sound(specs: Specs) -> None:

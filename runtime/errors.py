@@ -9,7 +9,9 @@ OrdinautError
 │   ├── StalePlan          the database moved on
 │   ├── Blocked            a guard, policy or protection refused
 │   │   ├── Held           a rollback keeps what is to be applied from coming back
-│   │   └── Frozen         a freeze window is open
+│   │   ├── Frozen         a freeze window is open
+│   │   ├── PolicyBroken   a policy of the Project refused
+│   │   └── PolicyFailed   a policy of the Project could not be evaluated
 │   ├── Conflicted         somebody else changed what the plan changes
 │   └── ApplyLocked        another apply holds the lock
 ├── StoreError             PostgreSQL
@@ -141,6 +143,18 @@ class Frozen(Blocked):
 
     default_code = "ORD214"
     retryable = True
+
+
+class PolicyBroken(Blocked):
+    """A policy of the Project refused the change."""
+
+    default_code = "ORD215"
+
+
+class PolicyFailed(Blocked):
+    """A policy of the Project could not be evaluated: what cannot be judged is refused."""
+
+    default_code = "ORD216"
 
 
 class Conflicted(PlanError):

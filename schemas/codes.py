@@ -44,6 +44,8 @@ CODES: Final[dict[str, str]] = {
     "ORD212": "There is nothing to take over.",
     "ORD213": "What is in force cannot be written as specs.",
     "ORD214": "A freeze window is open.",
+    "ORD215": "A policy refused the change.",
+    "ORD216": "A policy could not be evaluated, so it refused the change.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

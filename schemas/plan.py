@@ -15,6 +15,7 @@ from schemas.base import JsonObject, Model
 from schemas.drift import StrayWrite
 from schemas.freeze import PlanFreeze
 from schemas.hold import PlanHold
+from schemas.policy import PlanPolicy
 from schemas.problem import Problem
 
 PLAN_FORMAT: Final = "ordinaut.dev/plan/v1"
@@ -321,6 +322,8 @@ class Plan(Model):
     overrides: tuple[Override, ...] = ()
     """Pauses and snoozes in force."""
     guards: tuple[Guard, ...] = ()
-    """Every guard, passed or not."""
+    """Every guard, passed or not, and every policy that refuses."""
+    policies: tuple[PlanPolicy, ...] = ()
+    """Every policy that judged it; none judges a plan without changes, or one that only restores what was applied."""
     diagnostics: tuple[Problem, ...] = ()
     """Warnings and notes about the specs."""

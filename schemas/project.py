@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.base import (
+    Condition,
     Document,
     Identifier,
     Integer,
@@ -112,6 +113,22 @@ class Guards(Model):
     """When nothing is applied."""
 
 
+class Policy(Model):
+    """A rule of your own: a question to every plan, and what is said where the answer is not empty."""
+
+    when: Annotated[
+        Condition,
+        Field(examples=["changes[?contains(tools.added, 'mail.send') && !owner]"]),
+    ]
+    """JMESPath over the plan as JSON. A plan breaks the policy where it gives `true`, a text, a number, or a list or mapping that is not empty; a list of changes names them."""
+    message: ShortText
+    """What is wrong then, in words that follow the policy's name."""
+    severity: Literal["error", "warning"] = "error"
+    """Whether a plan that breaks it is refused, or only told so."""
+    environments: tuple[Identifier, ...] | None = Field(default=None, min_length=1)
+    """Where it holds; everywhere when left out."""
+
+
 HealPolicy = Literal["off", "alert", "heal"]
 """What becomes of a change that did not come through git: nothing, an event, or an event and its reversal."""
 
@@ -131,6 +148,8 @@ class Project(Document):
     """The places where these specs run."""
     guards: Guards = Guards()
     """Changes that are refused."""
+    policies: dict[Name, Policy] | None = None
+    """Rules of your own for plans, by name."""
     heal: HealPolicy = "alert"
     """What to do about changes that did not come through git."""
     lint: LintLevels | None = Field(default=None, examples=[{"ORD801": "off"}])

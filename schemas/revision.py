@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from schemas.base import Model
 from schemas.plan import Action, Facet, PlannedChange
@@ -55,6 +55,8 @@ class Revision(Model):
     """The digest of the plan."""
     override_freeze: str | None = None
     """Why it was applied although a freeze window was open; null where none was."""
+    override_policies: dict[str, str] = Field(default_factory=dict)
+    """Why it was applied although policies refused, by their names."""
     written: Written
     """What it wrote, in numbers."""
     action: Action | None = None

@@ -12,6 +12,7 @@ from reconciler.cli.consent import (
     carry_out,
     lock_timeout_option,
     override_freeze_option,
+    override_policy_option,
     require_consent,
     require_way_to_ask,
     show_plan,
@@ -41,6 +42,7 @@ Examples:
 @click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
 @yes_option
 @override_freeze_option
+@override_policy_option
 @lock_timeout_option
 def adopt(
     *,
@@ -50,6 +52,7 @@ def adopt(
     verbose: bool,
     yes: bool,
     override_freeze: str | None,
+    override_policy: dict[str, str],
     lock_timeout: timedelta,
 ) -> None:
     """Take over documents that are in the database and belong to another project, or that no apply made.
@@ -62,7 +65,7 @@ def adopt(
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)
     actor = current_actor()
-    allowed = allowed_adoption(keys, override_freeze)
+    allowed = allowed_adoption(keys, override_freeze, override_policy)
     request = Request(actor=actor, allowed=allowed, lock_timeout=lock_timeout, kind="adopt")
     with problems_shown(source):
         require_sound(specs)

@@ -13,6 +13,7 @@ from reconciler.cli.consent import (
     carry_out,
     lock_timeout_option,
     override_freeze_option,
+    override_policy_option,
     require_consent,
     require_way_to_ask,
     show_plan,
@@ -52,6 +53,7 @@ Examples:
 @click.option("--allow-adopt", type=int, metavar="N", help="Take over exactly this many rows.")
 @click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
 @override_freeze_option
+@override_policy_option
 @lock_timeout_option
 def apply(
     *,
@@ -66,6 +68,7 @@ def apply(
     allow_adopt: int | None,
     force_conflicts: bool,
     override_freeze: str | None,
+    override_policy: dict[str, str],
     lock_timeout: timedelta,
 ) -> None:
     """Make the database match the specs, in one transaction: all of it, or nothing.
@@ -79,6 +82,7 @@ def apply(
         adopt=allow_adopt,
         conflicts=force_conflicts,
         freeze=override_freeze,
+        policies=override_policy,
     )
     request = Request(actor=current_actor(), allowed=allowed, lock_timeout=lock_timeout)
     if plan_file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 
 import click
@@ -32,6 +33,18 @@ def _reason(_context: click.Context, parameter: click.Parameter, value: str | No
     return value and value.strip()
 
 
+def _reasons(
+    _context: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> dict[str, str]:
+    given = [value.partition("=") for value in values]
+    if not all(name.strip() and reason.strip() for name, _, reason in given):
+        raise click.BadParameter(
+            "name the policy and say why it cannot wait, as in 'quiet-fridays=the site is down'",
+            param=parameter,
+        )
+    return {name.strip(): reason.strip() for name, _, reason in given}
+
+
 yes_option = click.option(
     "-y", "--yes", is_flag=True, help="Do not ask; needed where there is no terminal."
 )
@@ -40,6 +53,13 @@ override_freeze_option = click.option(
     callback=_reason,
     metavar="REASON",
     help="Apply in a freeze window, and record why.",
+)
+override_policy_option = click.option(
+    "--override-policy",
+    multiple=True,
+    callback=_reasons,
+    metavar="NAME=REASON",
+    help="Apply although this policy refuses, and record why. May be given again.",
 )
 lock_timeout_option = click.option(
     "--lock-timeout",

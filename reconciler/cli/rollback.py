@@ -11,6 +11,7 @@ from reconciler.cli.consent import (
     carry_out,
     lock_timeout_option,
     override_freeze_option,
+    override_policy_option,
     require_consent,
     require_way_to_ask,
     show_plan,
@@ -45,6 +46,7 @@ Examples:
 @click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
 @click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
 @override_freeze_option
+@override_policy_option
 @lock_timeout_option
 def rollback(
     *,
@@ -56,6 +58,7 @@ def rollback(
     allow_retire: int | None,
     force_conflicts: bool,
     override_freeze: str | None,
+    override_policy: dict[str, str],
     lock_timeout: timedelta,
 ) -> None:
     """Bring back every document of a project as revision rN left it, in one transaction.
@@ -65,7 +68,12 @@ def rollback(
     """
     require_way_to_ask(yes=yes)
     actor = current_actor()
-    allowed = Allowed(retire=allow_retire, conflicts=force_conflicts, freeze=override_freeze)
+    allowed = Allowed(
+        retire=allow_retire,
+        conflicts=force_conflicts,
+        freeze=override_freeze,
+        policies=override_policy,
+    )
     with open_database(config, name=f"ordinaut apply by {actor}") as connection:
         to = resolve_revision(connection, target)
         made = plan_rollback(connection, to, allowed)

@@ -16,7 +16,8 @@ from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.diff import former_key
 from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.core.references import Names, references, tool_uses
-from schemas.project import Guards, Project
+from reconciler.core.rules import Rules
+from schemas.project import Project
 
 _WRITTEN_OUT: Final = frozenset({"Pipeline", "Calendar"})
 
@@ -30,14 +31,14 @@ class Assumed:
         bodies: what they say, by uid.
         unknown: wanted documents of which the commit has a broken version.
         broken: the files that have errors there.
-        rules: the guards there.
+        rules: the guards and policies there.
     """
 
     applied: Mapping[Key, Applied] = field(default_factory=dict)
     bodies: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     unknown: frozenset[Key] = frozenset()
     broken: tuple[str, ...] = ()
-    rules: Guards = field(default_factory=Guards)
+    rules: Rules = field(default_factory=Rules)
 
 
 NOTHING = Assumed()
@@ -67,7 +68,7 @@ def assumed(base: Specs, files: Iterable[SourceFile], wanted: Mapping[Key, Desir
             base, files, broken, [wanted[key] for key in wanted.keys() - known.keys()]
         ),
         broken=tuple(sorted(broken)),
-        rules=Guards() if project is None else project.guards,
+        rules=Rules() if project is None else Rules.of(project),
     )
 
 

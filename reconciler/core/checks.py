@@ -14,6 +14,7 @@ from reconciler.core.desired import Key
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.params import argument_problems, schema_problems
+from reconciler.core.policy_checks import policy_problems
 from reconciler.core.references import Names, references, refusal, steps_of, tool_uses
 from reconciler.core.suggest import did_you_mean, nearest
 from reconciler.core.supported import unsupported_problems
@@ -62,6 +63,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from time_problems(entry, world.names, world.calendars)
     yield from schema_problems(entry)
     yield from use_problems(entry, world)
+    yield from policy_problems(entry)
     yield from unsupported_problems(entry)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from reconciler.core.gains import gains_of
+from reconciler.core.policies import refuses
 from runtime.errors import Blocked
 from schemas.plan import Plan, PlannedChange
 
@@ -54,6 +55,7 @@ def _warnings(plan: Plan) -> Iterator[str]:
     for problem in plan.diagnostics:
         if problem.severity == "warning":
             yield f"{problem.code} {problem.place}"
+    yield from (f"policy {one.name}" for one in plan.policies if not one.ok and not refuses(one))
 
 
 REFUSABLE: Final[Mapping[str, Callable[[Plan], Iterator[str]]]] = {

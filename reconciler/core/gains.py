@@ -1,10 +1,11 @@
-"""What a change lets somebody do that they could not do before: call a tool, spend more, run another program."""
+"""What a change lets somebody do that they could not do before: call a tool, spend more, run another program, plan more freely."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
+from reconciler.core.loosening import loosened
 from schemas.plan import FieldChange, PlannedChange
 
 _TRANSPORTS: Final = frozenset({"stdio", "http", "sandbox"})
@@ -19,6 +20,7 @@ def gains_of(change: PlannedChange) -> tuple[str, ...]:
 def _gains(change: PlannedChange) -> Iterator[str]:
     if change.action == "retire":
         return
+    yield from loosened(change.kind, change.ops)
     yield from (f"calls {tool}" for tool in change.tools.added)
     is_new = change.action in {"create", "adopt"}
     match change.kind:

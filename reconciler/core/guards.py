@@ -8,11 +8,11 @@ the database and has no override.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.core.desired import Key
-from runtime.errors import Blocked, Conflicted, Frozen, Held
+from runtime.errors import Blocked, Conflicted, Frozen, Held, PolicyBroken, PolicyFailed
 from schemas.plan import Guard
 from schemas.project import Guards
 
@@ -45,12 +45,15 @@ class Allowed:
         adopt: this many adoptions, exactly.
         conflicts: overwriting what others changed.
         freeze: applying in a freeze window, for this reason.
+        policies: going on although policies refuse, for these reasons, by name; None where what was applied is restored,
+            which no policy judges again.
     """
 
     retire: int | None = None
     adopt: int | None = None
     conflicts: bool = False
     freeze: str | None = None
+    policies: Mapping[str, str] | None = field(default_factory=dict)
 
 
 NOTHING_ALLOWED: Final = Allowed()
@@ -88,6 +91,8 @@ _KINDS: Final[Mapping[str, type[Blocked | Conflicted]]] = {
     "conflict": Conflicted,
     "hold": Held,
     "freeze": Frozen,
+    "policy": PolicyBroken,
+    "policy_failure": PolicyFailed,
 }
 
 

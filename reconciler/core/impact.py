@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
+from reconciler.core.loosening import loosened
 from schemas.plan import Action, Facet, FieldChange, Level, Reason, ToolsEffect
 
 _LEVELS: Final[tuple[Level, ...]] = ("low", "medium", "high")
@@ -29,12 +30,13 @@ def impact_of(
     reason: Reason,
     *,
     facets: Collection[Facet],
-    ops: Iterable[FieldChange],
+    ops: Collection[FieldChange],
     tools: ToolsEffect,
 ) -> Impact:
     """The impact of one change."""
     touched = {op.path.split("/")[1] for op in ops if op.path}
     high = [*_high(kind, action, reason, touched)]
+    high += ["what plans are held to"] if loosened(kind, ops) else []
     if high:
         return Impact("high", tuple(high))
     medium = [*_medium(kind, action, reason, facets, tools)]

@@ -35,7 +35,9 @@ from reconciler.core.digest import NORMALISER_VERSION, digest_of
 from reconciler.core.fields import field_ops
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
+from reconciler.core.policies import under_policies
 from reconciler.core.preview import foresee
+from reconciler.core.rules import Rules
 from reconciler.core.similar import rename_hints
 from reconciler.core.standing import footprint_of
 from reconciler.core.steps import steps_effect, tools_effect
@@ -59,7 +61,6 @@ from schemas.plan import (
     Reason,
 )
 from schemas.problem import Problem
-from schemas.project import Guards
 
 _FACETS: Final[tuple[Facet, ...]] = ("schedule", "pipeline", "policy", "meta")
 
@@ -92,7 +93,7 @@ class Ground:
         bodies: the live body of each changed document, by uid.
         queue: the work of each changed task that has any, by uid.
         overrides: pauses and snoozes in force.
-        rules: the guards that were last applied.
+        rules: the guards and policies that were last applied.
         allowed: what they would refuse, and was asked for in so many words.
         diagnostics: warnings and notes about the specs.
     """
@@ -112,7 +113,7 @@ class Ground:
     bodies: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     queue: Mapping[int, QueueState] = field(default_factory=dict)
     overrides: Sequence[Override] = ()
-    rules: Guards = field(default_factory=Guards)
+    rules: Rules = field(default_factory=Rules)
     allowed: Allowed = NOTHING_ALLOWED
     diagnostics: Sequence[Problem] = ()
 
@@ -121,6 +122,7 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
     """The plan for these changes.
 
     Raises:
+        NotFound: ORD310, a policy that does not exist is to be overridden.
         ScheduleError: a task's schedule cannot be expanded; compiling the specs refuses those.
     """
     previews = _Previews(ground.now)
@@ -128,8 +130,8 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
     environment = PlanEnvironment(name=ground.environment, installation_id=ground.installation_id)
     rows = [change.from_ for change in changes if change.from_ is not None]
     owner = Owner(ground.source.project, ground.environment)
-    guards = evaluate(footprint_of(entries, rows, owner), ground.rules, ground.allowed)
-    return Plan(
+    guards = evaluate(footprint_of(entries, rows, owner), ground.rules.guards, ground.allowed)
+    made = Plan(
         tool=ground.tool,
         normaliser_version=NORMALISER_VERSION,
         digest=plan_digest(ground.source.project, ground.environment, entries),
@@ -154,6 +156,7 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
         guards=guards,
         diagnostics=(*ground.diagnostics, *rename_hints(changes.writing, ground.bodies)),
     )
+    return under_policies(made, ground.rules.policies, ground.allowed.policies)
 
 
 def plan_digest(project: str, environment: str, changes: Iterable[PlannedChange]) -> str:

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from reconciler.core.folding import ROOM, fold, fold_lines
 from reconciler.core.guards import refused
-from reconciler.core.look import Look, counted, day_and_time, flow, rough_span
+from reconciler.core.look import Look, counted, day_and_time, flow, rough_span, visible
 from reconciler.core.render_change import change_lines, grid_of
 from reconciler.core.render_notes import git_base_text, note_lines
+from reconciler.core.render_policies import policy_lines
 from runtime.core.recurrence.zone import load_zone
 from schemas.apply import ApplyReport
 from schemas.plan import Plan
@@ -99,9 +100,10 @@ def _instant(instant: datetime) -> str:
 def _footer(plan: Plan, look: Look) -> Iterator[str]:
     yield from (look.paint(line, "bold") for line in flow(_counts(plan), look.width, gap=" "))
     yield from flow(list(_effects(plan)), look.width, gap=" | ")
+    yield from policy_lines(plan, look)
     if stopping := refused(plan.guards):
         for guard in stopping:
-            yield look.paint(f"Refused: {guard.message}", "remove")
+            yield look.paint(f"Refused: {visible(guard.message)}", "remove")
             yield f"  {guard.hint}"
     elif plan.summary.retire:
         yield "Guards: ok, " + ", ".join(g.message for g in plan.guards if g.name == "retire")

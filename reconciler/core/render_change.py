@@ -22,6 +22,7 @@ from reconciler.core.look import (
     value_text,
     visible,
 )
+from reconciler.core.loosening import loosened
 from reconciler.core.preview import CAP
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import FieldChange, PlannedChange, Preview
@@ -115,6 +116,8 @@ def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str
     yield from _named("steps", flow(_steps(change), room, indent=""))
     for name, fields in _fields_by_facet(change).items():
         yield from _named(name, _field_lines(change, fields, look))
+    for loose in loosened(change.kind, change.ops):
+        yield look.paint("!", "note") + f" {visible(loose)} from the next plan on"
     yield from _named("runs", flow(_work(change), room, gap="; ", indent=""))
 
 

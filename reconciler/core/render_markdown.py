@@ -22,6 +22,7 @@ from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.core.render import first_effect, told_changes
 from reconciler.core.render_change import runs_text, title_of
 from reconciler.core.render_notes import git_base_text, note_lines
+from reconciler.core.render_policies import policy_counts, told_policies
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import Plan, PlannedChange
 
@@ -82,6 +83,8 @@ def _said_first(plan: Plan) -> Iterator[str]:
     """What a reviewer must not miss, in front of everything else."""
     for guard in refused(plan.guards):
         yield f"**Refused:** {code(guard.message, _LONGEST)}. {code(guard.hint, _LONGEST)}"
+    if counts := policy_counts(plan):
+        yield ". ".join([counts, *(code(told, _LONGEST) for told in told_policies(plan))])
     if plan.only:
         named = ", ".join(code(word) for word in plan.only[:_NAMED])
         left = counted(plan.left_out, "other change")

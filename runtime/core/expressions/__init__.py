@@ -4,7 +4,8 @@
     compile_condition("steps.weather.temperature > `25`").test(context)
 
 `context` says what the roots hold, `scan` finds `${...}` in text, `syntax` parses, `anchor` makes paths strict,
-`interpreter` evaluates, `template` puts values together, `variables` fills `${vars.x}` at plan time.
+`interpreter` evaluates, `template` puts values together, `variables` fills `${vars.x}` at plan time. `query` asks any
+other JSON value.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from runtime.core.expressions.context import (
     Context,
     Reference,
 )
-from runtime.core.expressions.expression import DEFAULT_LIMIT
+from runtime.core.expressions.expression import DEFAULT_LIMIT, is_true
+from runtime.core.expressions.query import Query, compile_query
 from runtime.core.expressions.template import (
     Condition,
     Template,
@@ -34,10 +36,13 @@ __all__ = [
     "TEMPLATE_ROOTS",
     "Condition",
     "Context",
+    "Query",
     "Reference",
     "Template",
     "compile_condition",
+    "compile_query",
     "compile_template",
+    "is_true",
     "references",
     "render_condition_vars",
     "render_vars",

@@ -115,12 +115,7 @@ class Expression:
                 return frame.interpret(self.tree)
 
     def _failure(self, wrong: Exception) -> ExpressionError:
-        return ExpressionError(
-            f"{self.text[:80]} cannot be evaluated: {_reason(wrong)}",
-            code="ORD503",
-            path=self.path,
-            position=self.position,
-        )
+        return evaluation_failure(self.text, wrong, self.path, self.position)
 
 
 def compile_expression(
@@ -142,6 +137,24 @@ def compile_expression(
             position=position + (wrong.position or 0),
         ) from None
     return Expression(text, tree, found, path, position)
+
+
+def is_true(value: JSON) -> bool:
+    """As JMESPath reads truth: false, null and empty text, lists and objects are not true; 0 is."""
+    # Written out: Python's own truth would take 0 for false.
+    return not (value is None or value is False or value in ("", [], {}))
+
+
+def evaluation_failure(
+    text: str, wrong: Exception, path: Path = (), position: int | None = None
+) -> ExpressionError:
+    """ORD503: what went wrong, in words that quote no value."""
+    return ExpressionError(
+        f"{text[:80]} cannot be evaluated: {_reason(wrong)}",
+        code="ORD503",
+        path=path,
+        position=position,
+    )
 
 
 def too_large(limit: int, path: Path) -> ExpressionError:

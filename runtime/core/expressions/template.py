@@ -24,6 +24,7 @@ from runtime.core.expressions.expression import (
     Expression,
     Frame,
     compile_expression,
+    is_true,
     too_large,
 )
 from runtime.core.expressions.interpreter import weight
@@ -136,14 +137,12 @@ class Condition:
         return self.expression.evaluate(Frame(context, limit))
 
     def test(self, context: Context) -> bool:
-        """Whether it holds, as JMESPath reads truth: false, null and empty text, lists and objects do not; 0 does.
+        """Whether it holds, as `is_true` says.
 
         Raises:
             ExpressionError: as `Template.render`.
         """
-        value = self.evaluate(context)
-        # Written out: Python's own truth would take 0 for false.
-        return not (value is None or value is False or value in ("", [], {}))
+        return is_true(self.evaluate(context))
 
 
 def compile_template(value: JSON) -> Template:
