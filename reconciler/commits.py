@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from reconciler.core.compile import SourceFile
 from reconciler.git import ask_git, ask_text
-from reconciler.source import SUFFIXES, Source, most_bytes
+from reconciler.source import SUFFIXES, Source, most_bytes, shown_name, too_much
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
@@ -134,7 +134,7 @@ def read_commit(repository: Repository, commit: str) -> Source | None:
     links = [one for one in objects.values() if one.mode == _LINK and one.size <= _LONGEST_LINK]
     targets = _contents(repository, commit, links)
     reading = _Reading(repository.folder.name, objects, _folders(objects), targets)
-    chosen = {path: found for path in sorted(objects) if (found := reading.choose(path))}
+    chosen = dict(reading.chosen())
     contents = _contents(repository, commit, chosen.values())
     return Source(
         root=repository.folder,
@@ -220,7 +220,20 @@ class _Reading:
     targets: Mapping[str, bytes]
     problems: list[Problem] = field(default_factory=list)
 
-    def choose(self, path: str) -> _Object | None:
+    def chosen(self) -> Iterator[tuple[str, _Object]]:
+        """What to read for each path, in order, as far as a folder may go."""
+        count = size = 0
+        for path in sorted(self.objects):
+            found = self._choose(path)
+            if found is None:
+                continue
+            count, size = count + 1, size + found.size
+            if what := too_much(count, size):
+                self._refuse(path, _Refusal("ORD010", what))
+                return
+            yield path, found
+
+    def _choose(self, path: str) -> _Object | None:
         """The file to read for a path; None if it is none of specs, or after telling why it cannot be read."""
         if any(part.startswith(".") for part in path.split("/")):
             return None
@@ -228,23 +241,21 @@ class _Reading:
         is_specs = path.endswith(SUFFIXES)
         refusal = self._no_file(path, end) or (self._unreadable(end) if is_specs else None)
         if refusal is not None:
-            self.problems.append(
-                Problem(
-                    code=refusal.code,
-                    message=refusal.message,
-                    file=self.name(path),
-                    line=1,
-                    column=1,
-                )
-            )
+            self._refuse(path, refusal)
         return self.objects[end] if is_specs and refusal is None and end is not None else None
+
+    def _refuse(self, path: str, why: _Refusal) -> None:
+        name = self.name(path)
+        self.problems.append(
+            Problem(code=why.code, message=why.message, file=name, line=1, column=1)
+        )
 
     def name(self, path: str) -> str:
         """What a file is called in messages."""
-        return f"{self.folder}/{path}".encode(errors="backslashreplace").decode()
+        return shown_name(f"{self.folder}/{path}")
 
     def _followed(self, path: str) -> str | None:
-        """Where a link ends, from the specs folder on; None if it is absolute or goes in circles."""
+        """Where a link ends, from the specs folder on, which is a link again if it goes in circles; None if it is absolute."""
         for _ in range(_LINKS):
             found = self.objects.get(path)
             if found is None or found.mode != _LINK:
@@ -253,7 +264,7 @@ class _Reading:
             if target.startswith("/"):
                 return None
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-        return None
+        return path
 
     def _no_file(self, path: str, end: str | None) -> _Refusal | None:
         """Why what stands at a path, specs or not, cannot be a file."""
@@ -269,6 +280,8 @@ class _Reading:
             return _Refusal("ORD010", "the link leads out of the specs folder")
         if end not in self.objects:
             return _Refusal("ORD001", "cannot be read: the link leads nowhere")
+        if self.objects[end].mode == _LINK:
+            return _Refusal("ORD001", "cannot be read: the link leads in a circle")
         size, most = self.objects[end].size, most_bytes(end)
         if size > most:
             return _Refusal("ORD010", f"the file has {size:,} bytes; {most:,} are the most")

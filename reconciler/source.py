@@ -1,8 +1,8 @@
 """A specs folder on disk to the files in it, in one order on every machine.
 
 Read are `*.yaml` and `*.yml`, and the `*.ics` that calendars may name, unless a part of the path hides them with a leading
-dot. A link that leads out of the folder is refused. Nothing in the folder is executed, and every file is read to at most
-one byte more than such a file may have.
+dot. A link that leads out of the folder is refused. Nothing in the folder is executed, every file is read to at most one
+byte more than such a file may have, and all of them to no more than a folder may hold.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,6 +25,9 @@ from schemas.problem import Problem
 SUFFIXES: Final = (".yaml", ".yml", ICS_SUFFIX)
 PROJECT_FILE: Final = "ordinaut.yaml"
 """Where the Project stands by custom; it is found in any file."""
+MAX_FILES: Final = 100_000
+MAX_TOTAL_BYTES: Final = 67_108_864
+"""How much a folder may hold: ten thousand long tasks several times over, and what one machine can look at in a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,14 @@ class Source:
     files: tuple[SourceFile, ...]
     problems: tuple[Problem, ...]
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files by name, to show their lines; what is no UTF-8 is replaced."""
+        return {file.name: file.data.decode(errors="replace") for file in self.files}
+
     def name_of(self, path: Path) -> str:
         """What a file that lies in the folder is called in messages."""
-        return (Path(self.name) / path.resolve().relative_to(self.root)).as_posix()
+        return shown_name((Path(self.name) / path.resolve().relative_to(self.root)).as_posix())
 
 
 def read_source(folder: Path, named_from: Path | None = None) -> Source:
@@ -60,8 +69,26 @@ def read_source(folder: Path, named_from: Path | None = None) -> Source:
     require_folder(folder)
     root = folder.resolve()
     reading = _Reading(root, (named_from or root.parent).resolve())
-    files = [file for path in sorted(reading.paths()) if (file := reading.read(path)) is not None]
-    return Source(root, reading.name(root), tuple(files), tuple(reading.problems))
+    return Source(root, reading.name(root), tuple(reading.files()), tuple(reading.problems))
+
+
+def shown_name(path: str) -> str:
+    """What a path is called in messages: a terminal obeys some letters, and those that are not UTF-8 cannot be printed."""
+    if path.isprintable():
+        return path
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in path
+    )
+
+
+def too_much(files: int, size: int) -> str | None:
+    """What is wrong with a folder of so many files and bytes, if anything is."""
+    if files > MAX_FILES:
+        return f"the folder has more than {MAX_FILES:,} files of specs; the rest is not read"
+    if size > MAX_TOTAL_BYTES:
+        return f"the folder has more than {MAX_TOTAL_BYTES:,} bytes of specs; the rest is not read"
+    return None
 
 
 def most_bytes(name: str) -> int:
@@ -126,13 +153,26 @@ class _Reading:
     base: Path
     problems: list[Problem] = field(default_factory=list)
 
-    def paths(self) -> Iterator[Path]:
-        """Every file of specs."""
+    def files(self) -> Iterator[SourceFile]:
+        """Every file of specs, in order, as far as a folder may go."""
+        size = 0
+        paths = sorted(islice(self._paths(), MAX_FILES + 1))
+        for count, path in enumerate(paths, 1):
+            file = self.read(path)
+            size += len(file.data) if file is not None else 0
+            if what := too_much(count, size):
+                self._refuse(path, "ORD010", what)
+                return
+            if file is not None:
+                yield file
+
+    def _paths(self) -> Iterator[Path]:
         for folder, folders, names in os.walk(self.root, onerror=self._unlisted):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            for path in (Path(folder, name) for name in folders):
-                if path.is_symlink():
-                    self._refuse(path, "ORD010", "links to folders are not followed")
+            for name in folders:
+                # A folder that cannot be looked at cannot be listed either, which is told then.
+                if os.path.islink(os.path.join(folder, name)):  # noqa: PTH114, PTH118 - a Path raises where its own is too long
+                    self._refuse(Path(folder, name), "ORD010", "links to folders are not followed")
             for name in names:
                 if not name.startswith(".") and name.endswith(SUFFIXES):
                     yield Path(folder, name)
@@ -156,12 +196,14 @@ class _Reading:
         except OSError as error:
             self._refuse(path, "ORD001", f"cannot be read: {error.strerror}")
             return None
+        except RuntimeError:
+            # How Python before 3.13 says it.
+            self._refuse(path, "ORD001", "cannot be read: the link leads in a circle")
+            return None
 
     def name(self, path: Path) -> str:
         """What a file is called in messages."""
-        name = path.relative_to(self.base).as_posix()
-        # A name that is not UTF-8 can be opened, but not printed or stored.
-        return name.encode(errors="backslashreplace").decode()
+        return shown_name(path.relative_to(self.base).as_posix())
 
     def _unlisted(self, error: OSError) -> None:
         self._refuse(Path(error.filename), "ORD001", f"cannot be listed: {error.strerror}")

@@ -25,6 +25,9 @@ MAX_FILE_BYTES: Final = 1_048_576
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 100_000
 MAX_SCALAR: Final = 65_536
+MAX_DOCUMENTS: Final = 10_000
+MAX_PROBLEMS: Final = 100
+"""Problems of one file after which the rest of it is not read."""
 
 _CONSTANTS: Final[dict[str, bool | None]] = {
     "": None,
@@ -41,6 +44,8 @@ _FLOAT: Final = re.compile(
 )
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _INT64: Final = range(-(2**63), 2**63)
+
+_SPLIT: Final = "split it: identity is kind and name, so documents may move between files freely"
 
 
 class Mark(Protocol):
@@ -115,13 +120,15 @@ class _StopError(Exception):
         )
 
 
+def _beyond(mark: Mark, message: str, hint: str = "") -> _StopError:
+    """What goes beyond a bound, and where."""
+    return _StopError("ORD010", message, hint, mark.line, mark.column)
+
+
 def _decoded(data: bytes) -> str:
     if len(data) > MAX_FILE_BYTES:
-        raise _StopError(
-            "ORD010",
-            f"the file has {len(data):,} bytes; {MAX_FILE_BYTES:,} are the most",
-            "split it: identity is kind and name, so documents may move between files freely",
-        )
+        what = f"the file has {len(data):,} bytes; {MAX_FILE_BYTES:,} are the most"
+        raise _StopError("ORD010", what, _SPLIT)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise _StopError("ORD002", "the file is UTF-16", "save it as UTF-8")
     data = data.removeprefix(codecs.BOM_UTF8)
@@ -176,6 +183,7 @@ class _Reader:
     problems: list[Problem] = field(default_factory=list)
     stack: list[_Frame] = field(default_factory=list)
     nodes: int = 0
+    finished: int = 0
     sound: bool = True
     dynamic: bool = False
     root: tuple[Any, Node] | None = None
@@ -210,6 +218,9 @@ class _Reader:
         if root is None:
             return
         value, node = root
+        self.finished += 1
+        if self.finished > MAX_DOCUMENTS:
+            raise _beyond(node[0], f"the file holds more than {MAX_DOCUMENTS:,} documents", _SPLIT)
         if isinstance(value, dict):
             yield SourceDocument(self.file, value, node, self.text, sound, self.dynamic)
         elif value is not None and sound:
@@ -225,13 +236,8 @@ class _Reader:
             self._refuse_properties(event)
         value: str = event.value
         if len(value) > MAX_SCALAR:
-            raise _StopError(
-                "ORD010",
-                f"a text has {len(value):,} characters; {MAX_SCALAR:,} are the most",
-                "",
-                event.start_mark.line,
-                event.start_mark.column,
-            )
+            what = f"a text has {len(value):,} characters; {MAX_SCALAR:,} are the most"
+            raise _beyond(event.start_mark, what)
         self._put(
             self._resolved(event) if event.implicit[0] else self._clean(event, value),
             (event.start_mark, None),
@@ -242,9 +248,7 @@ class _Reader:
             self._refuse_properties(event)
         mark = event.start_mark
         if len(self.stack) >= MAX_DEPTH:
-            raise _StopError(
-                "ORD010", f"nested deeper than {MAX_DEPTH} levels", "", mark.line, mark.column
-            )
+            raise _beyond(mark, f"nested deeper than {MAX_DEPTH} levels")
         self.stack.append(_Frame(value, {} if isinstance(value, dict) else [], mark))
 
     def _close(self) -> None:
@@ -259,13 +263,7 @@ class _Reader:
         """Place a finished value where it belongs: as the root, an item, a key, or a key's value."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise _StopError(
-                "ORD010",
-                f"the file holds more than {MAX_NODES:,} values",
-                "split it: identity is kind and name, so documents may move between files freely",
-                node[0].line,
-                node[0].column,
-            )
+            raise _beyond(node[0], f"the file holds more than {MAX_NODES:,} values", _SPLIT)
         if not self.stack:
             self.root = (value, node)
             return
@@ -362,6 +360,9 @@ class _Reader:
         )
 
     def _problem(self, code: str, mark: Mark, message: str, hint: str) -> None:
+        if len(self.problems) == MAX_PROBLEMS:
+            what = f"the file has more than {MAX_PROBLEMS} problems; the rest of it was not read"
+            raise _beyond(mark, what, "mend the first ones")
         self.problems.append(
             Problem(
                 code=code,

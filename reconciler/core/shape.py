@@ -30,13 +30,20 @@ from schemas import patterns
 from schemas.base import Document
 from schemas.problem import Problem
 
+MAX_MISFITS: Final = 100
+"""Misfits of one document that are told one by one."""
+
 
 def shape_problems(
     document: SourceDocument, kind: type[Document], errors: Iterable[ErrorDetails]
 ) -> list[Problem]:
-    """One problem for each misfit; what only follows from another is left out."""
-    found = list(errors)
-    return [_problem(document, kind, error) for error in found if not _is_told_elsewhere(error)]
+    """One problem for each misfit, up to `MAX_MISFITS`; what only follows from another is left out."""
+    found = [error for error in errors if not _is_told_elsewhere(error)]
+    problems = [_problem(document, kind, error) for error in found[:MAX_MISFITS]]
+    if left := len(found) - len(problems):
+        message = f"the document has {left:,} more misfits, which are not told"
+        problems.append(problem_at(place_of(document, ()), "ORD010", message, "mend the others"))
+    return problems
 
 
 def _is_told_elsewhere(error: ErrorDetails) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import source
 from reconciler.commits import (
     Repository,
     find_commit,
@@ -40,9 +41,9 @@ def _repository(clone: Clone, folder: str = "specs") -> Repository:
 
 def _read(clone: Clone, folder: str = "specs") -> Source:
     repository = _repository(clone, folder)
-    source = read_commit(repository, find_commit(repository, "HEAD"))
-    assert source is not None
-    return source
+    found = read_commit(repository, find_commit(repository, "HEAD"))
+    assert found is not None
+    return found
 
 
 def _both(clone: Clone, folder: str = "specs") -> tuple[Source, Source]:
@@ -134,21 +135,39 @@ def test_links_are_followed_within_the_specs_and_refused_beyond(clone: Clone) ->
 def test_links_in_a_circle_are_refused(clone: Clone) -> None:
     (clone.folder / "specs/a.yaml").symlink_to("b.yaml")
     (clone.folder / "specs/b.yaml").symlink_to("a.yaml")
-    clone.commit()
+    (clone.folder / "specs/itself.yaml").symlink_to("itself.yaml")
 
-    assert [problem.code for problem in _read(clone).problems] == ["ORD010", "ORD010"]
+    there, here = _both(clone)
+
+    assert _shape(there) == _shape(here)
+    assert [problem.code for problem in there.problems] == ["ORD001"] * 3
 
 
 def test_a_huge_file_is_not_read(clone: Clone) -> None:
     clone.write({"specs/huge.yaml": "#" * (MAX_FILE_BYTES + 1)})
     clone.commit()
 
-    source = _read(clone)
+    read = _read(clone)
 
-    assert "specs/huge.yaml" not in {file.name for file in source.files}
-    assert [p.message for p in source.problems] == [
+    assert "specs/huge.yaml" not in {file.name for file in read.files}
+    assert [p.message for p in read.problems] == [
         "the file has 1,048,577 bytes; 1,048,576 are the most"
     ]
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MAX_FILES", 5), ("MAX_TOTAL_BYTES", 100)])
+def test_a_folder_without_end_is_read_as_far_as_that_of_a_checkout(
+    clone: Clone, bound: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, bound, most)
+    clone.write({f"specs/{n:02}.yaml": f"number: {n:10}\n" for n in range(20)})
+
+    there, here = _both(clone)
+
+    assert [problem.code for problem in there.problems] == ["ORD010"]
+    assert 0 < len(there.files) <= 5
+    if bound == "MAX_TOTAL_BYTES":
+        assert _shape(there) == _shape(here)
 
 
 def test_odd_names_are_shown_as_on_disk(clone: Clone) -> None:
