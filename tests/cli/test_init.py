@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from reconciler.core.compile import SourceFile, compile_specs
 from reconciler.core.formatting import format_file
@@ -153,6 +154,18 @@ def test_editors_find_the_schema_by_the_first_line(folder: Path, alone: Cli) -> 
         named = first.removeprefix("# yaml-language-server: $schema=")
         schema = json.loads((folder / "specs" / named).read_text())
         assert schema["title"] == "Ordinaut specs"
+
+
+@pytest.mark.parametrize("path", SPECS)
+def test_the_schema_that_editors_find_accepts_what_it_writes_and_not_a_typo(
+    folder: Path, alone: Cli, path: str
+) -> None:
+    alone("init")
+    schema = Draft7Validator(json.loads((folder / "specs" / ".schema.json").read_text()))
+    # What is behind comment marks alone is no document yet.
+    for document in filter(None, yaml.safe_load_all((folder / path).read_text())):
+        assert list(schema.iter_errors(document)) == []
+        assert list(schema.iter_errors({**document, "nmae": "typo"}))
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(folder: Path, alone: Cli) -> None:
