@@ -1,4 +1,4 @@
-"""A specs folder to desired state: read, then compiled, or recalled if the very same files were compiled before."""
+"""A specs folder to desired state: read, then compiled, as far as it is not remembered from an earlier time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +19,24 @@ from reconciler.core.compile import compile_specs
 from reconciler.core.desired import Specs
 from reconciler.core.digest import NORMALISER_VERSION
 from reconciler.core.project import DEFAULT_ENVIRONMENT
-from reconciler.core.remembering import FORMAT, recalled, remembered
+from reconciler.core.remembering import (
+    FORMAT,
+    Difference,
+    Memory,
+    difference,
+    file_digests,
+    recalled,
+    remembered,
+    updated,
+)
 from reconciler.source import Source, read_source
 from runtime.core.recurrence import tzdata_version
 
 WORTH_REMEMBERING: Final = 65_536
 """Bytes of specs from which on remembering them is worth a file: fewer are compiled in less than a tenth of a second."""
+
+MOST_FRESH: Final = 64
+"""So many files may have changed since specs were remembered: compiling them again costs less than remembering anew."""
 
 # Everything beside the files that what is compiled depends on.
 _PACKAGES: Final = ("ordinaut", "icalendar", "jmespath", "jsonschema", "orjson", "pydantic", "pydantic-core", "python-dateutil", "pyyaml")  # fmt: skip
@@ -47,23 +60,46 @@ def compile_source(
     Args:
         source: what was read.
         environment: which environment of the Project is meant.
-        cache: where sound specs are remembered, so that the same files need not be compiled again.
+        cache: where sound specs are remembered, so that files which did not change need not be compiled again.
     """
-    if cache is None or sum(len(file.data) for file in source.files) < WORTH_REMEMBERING:
+    if cache is None or source.problems:
         return _compiled(source, environment)
-    name = fingerprint(source, environment)
+    digests = file_digests((file.name, file.data) for file in source.files)
+    size = sum(len(file.data) for file in source.files)
+    # Names that are no UTF-8 may be shown alike.
+    if size < WORTH_REMEMBERING or len(digests) < len(source.files):
+        return _compiled(source, environment)
+    name = ground(source, environment)
     with _collecting_nothing():
-        if (found := cache.find(name)) is not None:
-            return recalled(found, lambda: _compiled(source, environment))
-    specs = _compiled(source, environment)
-    if not specs.errors:
-        cache.keep(name, remembered(specs))
+        if (entry := cache.find(name)) is not None:
+            memory = recalled(entry.head, entry.rest, lambda: _compiled(source, environment))
+            found = difference(memory, digests)
+            specs = _updated(memory, found, source, environment)
+            if specs is not None and len(found.fresh) + len(found.gone) <= MOST_FRESH:
+                return specs
+        else:
+            specs = None
+        specs = specs or _compiled(source, environment)
+        if not specs.errors:
+            cache.keep(name, *remembered(Memory(specs, digests)))
     return specs
 
 
-def fingerprint(source: Source, environment: str) -> str:
-    """sha256 (hex) of everything that compiling depends on: files, environment, and the versions of what compiles them."""
-    whole = sha256(
+def _updated(memory: Memory, found: Difference, source: Source, environment: str) -> Specs | None:
+    """What is remembered, with the files that changed compiled; None where compiling all is right, or no slower."""
+    if 2 * len(found.fresh) > len(source.files):
+        return None
+
+    def some(names: frozenset[str]) -> Specs:
+        files = tuple(file for file in source.files if file.name in names)
+        return _compiled(replace(source, files=files), environment)
+
+    return updated(memory, found, some)
+
+
+def ground(source: Source, environment: str) -> str:
+    """sha256 (hex) of everything that compiling depends on beside the files, and of which folder they are in."""
+    return sha256(
         orjson.dumps(
             [
                 FORMAT,
@@ -72,16 +108,12 @@ def fingerprint(source: Source, environment: str) -> str:
                 tzdata_version(),
                 [version(package) for package in _PACKAGES],
                 _program(),
+                str(source.root),
                 source.name,
                 environment,
-                [problem.model_dump() for problem in source.problems],
-                [(file.name, len(file.data)) for file in source.files],
             ]
         )
-    )
-    for file in source.files:
-        whole.update(file.data)
-    return whole.hexdigest()
+    ).hexdigest()
 
 
 def _program() -> list[tuple[str, int, int]]:

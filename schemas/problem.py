@@ -33,3 +33,8 @@ class Problem(Model):
     def place(self) -> str:
         """`file:line:column`."""
         return f"{self.file}:{self.line}:{self.column}"
+
+    @property
+    def reading_order(self) -> tuple[str, int, int, str, str]:
+        """By what problems are sorted: where they are, then what they say."""
+        return self.file, self.line, self.column, self.code, self.message

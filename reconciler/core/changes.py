@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from reconciler.core.desired import Desired, Key
 from schemas.problem import Problem
@@ -161,9 +162,7 @@ class ChangeSet:
         """The set of these, in its one order."""
         return cls(
             changes=tuple(sorted(changes, key=key_of)),
-            problems=tuple(
-                sorted(problems, key=lambda p: (p.file, p.line, p.column, p.code, p.message))
-            ),
+            problems=tuple(sorted(problems, key=attrgetter("reading_order"))),
         )
 
     def __iter__(self) -> Iterator[Change]:

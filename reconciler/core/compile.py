@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from reconciler.core.calendars import (
@@ -22,11 +23,11 @@ from reconciler.core.calendars import (
 from reconciler.core.checks import World, document_problems
 from reconciler.core.defaults import with_defaults
 from reconciler.core.desired import AtHand, Desired, Key, Specs
-from reconciler.core.digest import canonical, digest_of, facet_digests
+from reconciler.core.digest import canonical, digest_of
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
 from reconciler.core.locate import place_of
-from reconciler.core.overlay import overlaid, parted
+from reconciler.core.overlay import Layers, overlaid, parted
 from reconciler.core.project import DEFAULT_ENVIRONMENT, ProjectHead, project_head
 from reconciler.core.references import Names
 from reconciler.core.repair import fitted
@@ -39,6 +40,7 @@ from schemas.pipeline import Pipeline
 from schemas.problem import Problem
 from schemas.project import Project
 from schemas.spec import KINDS
+from schemas.task import Task
 
 _NAMES: Final = re.compile(r"\bname: *[\"']?([a-z0-9-]+)")
 
@@ -93,12 +95,23 @@ def compile_specs(
         project=head.name,
         environment=environment,
         documents=_desired(unique.values(), names, events, calendars),
-        problems=tuple(sorted(problems, key=_reading_order)),
+        problems=tuple(sorted(problems, key=attrgetter("reading_order"))),
+        shared=frozenset(attached) | _shared(layers),
     )
 
 
-def _reading_order(problem: Problem) -> tuple[str, int, int, str, str]:
-    return problem.file, problem.line, problem.column, problem.code, problem.message
+def _shared(layers: Layers) -> frozenset[str]:
+    """The files of documents that others may refer to, of overlays, and of what is laid over.
+
+    A document refers to those of every kind but Task, and takes from the Project: so a file of tasks that nothing is laid
+    over can come, go and change without any other document becoming another, as long as their keys differ.
+    """
+    laid_over = {str(one.value.get("name")) for one in layers.overlays}
+    return frozenset(one.file for one in layers.overlays) | {
+        one.file
+        for one in layers.documents
+        if one.value.get("kind") != Task.__name__ or str(one.value.get("name")) in laid_over
+    }
 
 
 def _read(
@@ -217,7 +230,6 @@ def _one_desired(entry: Entry, referred: Referred) -> Desired:
         key=entry.key,
         content=AtHand(entry.document, body),
         digest=digest_of(body),
-        facets=facet_digests(body),
         place=entry.place,
         renamed_from=entry.document.renamed_from,
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
+from reconciler.core.digest import facet_digests
 from schemas.base import Document
 from schemas.problem import Problem
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+# A tuple, because it is compared, looked up and sorted by for every one of many thousand documents.
+class Key(NamedTuple):
     """The identity of a document: kind, namespace and name; never a path."""
 
     kind: str
@@ -33,8 +34,7 @@ class Key:
         return cls(kind, head, tail) if slash else cls(kind, namespace, head)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in the specs something stands; line and column count from 1."""
 
     file: str
@@ -49,14 +49,21 @@ class Content(Protocol):
     def document(self) -> Document: ...
     @property
     def body(self) -> Mapping[str, Any]: ...
+    @property
+    def facets(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """A document and its body as they were compiled."""
+    """A document and its body as they were compiled, and the digests of its facets if they are known already."""
 
     document: Document
     body: Mapping[str, Any]
+    known_facets: Mapping[str, str] | None = None
+
+    @property
+    def facets(self) -> Mapping[str, str]:
+        return facet_digests(self.body) if self.known_facets is None else self.known_facets
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,6 @@ class Desired:
         key: its identity.
         content: the document and its body.
         digest: sha256 (hex) of the canonical JSON of `body`.
-        facets: the digest of each facet (`schedule`, `pipeline`, `policy`, `meta`).
         place: where the document begins.
         renamed_from: what it says it was called before.
     """
@@ -75,7 +81,6 @@ class Desired:
     key: Key
     content: Content
     digest: str
-    facets: Mapping[str, str]
     place: Place
     renamed_from: str | None = None
 
@@ -89,15 +94,29 @@ class Desired:
         """The normalised JSON; a task's `pipeline` is a list of steps or `{use, with, steps}`, tool addresses are resolved."""
         return self.content.body
 
+    @property
+    def facets(self) -> Mapping[str, str]:
+        """The digest of each facet (`schedule`, `pipeline`, `policy`, `meta`)."""
+        return self.content.facets
+
 
 @dataclass(frozen=True, slots=True)
 class Specs:
-    """A compiled specs folder. With any error among `problems`, `documents` is not complete and must not be applied."""
+    """A compiled specs folder. With any error among `problems`, `documents` is not complete and must not be applied.
+
+    Attributes:
+        project: its name; empty if there is none.
+        environment: which of the Project's it was compiled for.
+        documents: all of them, by key.
+        problems: what is to be told about them, in the order of reading.
+        shared: the files on which more may depend than what they say themselves; nothing does on any other file.
+    """
 
     project: str
     environment: str
     documents: Mapping[Key, Desired]
     problems: tuple[Problem, ...] = ()
+    shared: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -110,9 +110,8 @@ def _row(document: Recorded, owner: Owner) -> Applied:
 def _wanted(document: Recorded, bears: Key | None) -> Desired:
     return Desired(
         key=document.key,
-        content=AtHand(_head(document), document.body),
+        content=AtHand(_head(document), document.body, document.facets),
         digest=document.digest,
-        facets=document.facets,
         place=document.place,
         renamed_from=f"{bears.namespace}/{bears.name}"
         if bears and bears != document.key

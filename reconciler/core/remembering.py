@@ -1,80 +1,177 @@
-"""Compiled specs as one JSON text, and back: all that a plan compares, and what it asks for less often made on demand.
+"""Compiled specs as two texts, and back: an index of what every plan compares, and the bodies, which few plans ask for.
 
 Only sound specs are remembered: those with errors are compiled again to be told about. What comes back is the same in
-every part, problems with their places included; bodies are read from their JSON, and models compiled, when they are asked for.
+every part, problems with their places included; bodies are read from their JSON, and models compiled, when they are asked
+for. Where only files changed on which nothing else depends, these alone are compiled anew and put among the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 
 from reconciler.core.desired import Desired, Key, Place, Specs
+from reconciler.core.digest import facet_digests
 from schemas.base import Document
 from schemas.problem import Problem
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Grows whenever what is remembered, or how, is another."""
 
-
-def remembered(specs: Specs) -> bytes:
-    """The JSON of sound specs."""
-    return orjson.dumps(
-        {
-            "project": specs.project,
-            "environment": specs.environment,
-            "problems": [problem.model_dump() for problem in specs.problems],
-            "documents": [_row(one) for one in specs.documents.values()],
-        }
-    )
+Bodies = Callable[[], bytes | None]
 
 
-def recalled(data: bytes, compile_again: Callable[[], Specs]) -> Specs:
-    """The specs that `remembered` made this text of.
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of compiled specs.
+
+    Attributes:
+        specs: the specs.
+        digests: of the bytes of each file by its name, as `file_digests` gives them.
+    """
+
+    specs: Specs
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How files differ from those that were remembered.
+
+    Attributes:
+        fresh: the names of those that changed or came.
+        gone: the names of those that went.
+        shared: whether more may depend on one of either than what it says itself.
+    """
+
+    fresh: frozenset[str]
+    gone: frozenset[str]
+    shared: bool
+
+
+def file_digests(files: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    """sha256 (hex) of what each file holds, by the file's name."""
+    return {name: sha256(data).hexdigest() for name, data in files}
+
+
+def remembered(memory: Memory) -> tuple[bytes, bytes]:
+    """The index and the bodies of sound specs."""
+    specs = memory.specs
+    rows, texts, begin = [], [], 0
+    for desired in specs.documents.values():
+        text = _text_of(desired)
+        rows.append(_row(desired, begin, begin + len(text)))
+        texts.append(text)
+        begin += len(text)
+    index = {
+        "project": specs.project,
+        "environment": specs.environment,
+        "problems": [problem.model_dump() for problem in specs.problems],
+        "shared": sorted(specs.shared),
+        "files": memory.digests,
+        "documents": rows,
+    }
+    return orjson.dumps(index), b"".join(texts)
+
+
+def recalled(index: bytes, bodies: Bodies, compile_again: Callable[[], Specs]) -> Memory:
+    """What `remembered` made these texts of.
 
     Args:
-        data: the text.
-        compile_again: makes the same specs anew; called once, by whoever first asks for a model.
+        index: the first.
+        bodies: gives the second, or None where it is not there any more.
+        compile_again: makes the same specs anew; called once, by whoever first asks for a model or for bodies that
+            are not there.
     """
-    found = orjson.loads(data)
-    whole = _Whole(compile_again)
-    return Specs(
+    found = orjson.loads(index)
+    whole = _Whole(bodies, compile_again)
+    specs = Specs(
         project=found["project"],
         environment=found["environment"],
         documents=dict(_recalled(row, whole) for row in found["documents"]),
         problems=tuple(Problem.model_validate(problem) for problem in found["problems"]),
+        shared=frozenset(found["shared"]),
+    )
+    return Memory(specs, found["files"])
+
+
+def difference(memory: Memory, digests: Mapping[str, str]) -> Difference:
+    """How files of these digests differ from those that were remembered."""
+    then = memory.digests
+    fresh = frozenset(name for name, digest in digests.items() if then.get(name) != digest)
+    gone = frozenset(then.keys() - digests.keys())
+    return Difference(fresh, gone, shared=bool((fresh | gone) & memory.specs.shared))
+
+
+def updated(
+    memory: Memory, found: Difference, compile_some: Callable[[frozenset[str]], Specs]
+) -> Specs | None:
+    """The remembered specs with what became of some files; None if that takes compiling all of them.
+
+    Args:
+        memory: what was remembered.
+        found: how the files differ from then.
+        compile_some: compiles only the files of these names.
+    """
+    if found.shared:
+        return None
+    known = memory.specs
+    if not found.fresh and not found.gone:
+        return known
+    some = compile_some(known.shared | found.fresh)
+    if some.errors or some.shared != known.shared:
+        return None
+    again = found.fresh | found.gone | known.shared
+    kept = [one for one in known.documents.values() if one.place.file not in again]
+    if any(one.key in some.documents for one in kept):
+        # Two documents with one key, of which one is to be told about.
+        return None
+    documents = sorted([*kept, *some.documents.values()], key=attrgetter("key"))
+    problems = [*(one for one in known.problems if one.file not in again), *some.problems]
+    return Specs(
+        project=known.project,
+        environment=known.environment,
+        documents={one.key: one for one in documents},
+        problems=tuple(sorted(problems, key=attrgetter("reading_order"))),
+        shared=known.shared,
     )
 
 
-def _row(desired: Desired) -> tuple[Any, ...]:
+def _row(desired: Desired, begin: int, end: int) -> tuple[Any, ...]:
     key, place = desired.key, desired.place
-    return (
-        (key.kind, key.namespace, key.name),
-        # In the order of its fields, in which a plan shows them.
-        orjson.dumps(desired.body).decode(),
-        desired.digest,
-        desired.facets,
-        (place.file, place.line, place.column),
-        desired.renamed_from,
-    )
+    return (*key, desired.digest, *place, desired.renamed_from, begin, end)
 
 
-def _recalled(row: list[Any], whole: _Whole) -> tuple[Key, Desired]:
-    identity, body, digest, facets, place, renamed_from = row
-    key = Key(*identity)
-    content = _OnDemand(key, body, whole)
-    return key, Desired(key, content, digest, facets, Place(*place), renamed_from)
+def _recalled(row: Sequence[Any], whole: _Whole) -> tuple[Key, Desired]:
+    kind, namespace, name, digest, file, line, column, renamed_from, begin, end = row
+    key = Key(kind, namespace, name)
+    content = _OnDemand(key, begin, end, whole)
+    return key, Desired(key, content, digest, Place(file, line, column), renamed_from)
+
+
+def _text_of(desired: Desired) -> bytes:
+    """The JSON of a body, in the order of its fields, in which a plan shows them."""
+    content = desired.content
+    found = content.text() if isinstance(content, _OnDemand) else None
+    return orjson.dumps(desired.body) if found is None else found
 
 
 @dataclass(frozen=True)
 class _Whole:
-    """The specs that were remembered, compiled again if need be."""
+    """What all remembered documents share: their bodies, and the specs compiled again if need be."""
 
+    read_bodies: Bodies
     compile_again: Callable[[], Specs]
+
+    @cached_property
+    def bodies(self) -> bytes | None:
+        return self.read_bodies()
 
     @cached_property
     def documents(self) -> Mapping[Key, Desired]:
@@ -86,8 +183,14 @@ class _OnDemand:
     """What a remembered document says."""
 
     key: Key
-    text: str
+    begin: int
+    end: int
     whole: _Whole
+
+    def text(self) -> bytes | None:
+        """The JSON of the body, if it is still there."""
+        bodies = self.whole.bodies
+        return None if bodies is None else bodies[self.begin : self.end]
 
     @property
     def document(self) -> Document:
@@ -95,5 +198,12 @@ class _OnDemand:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        body: Mapping[str, Any] = orjson.loads(self.text)
+        text = self.text()
+        if text is None:
+            return self.whole.documents[self.key].body
+        body: Mapping[str, Any] = orjson.loads(text)
         return body
+
+    @property
+    def facets(self) -> Mapping[str, str]:
+        return facet_digests(self.body)

@@ -11,22 +11,22 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.cache import MOST_BYTES, MOST_ENTRIES, Cache
 from reconciler.core.compile import SourceFile
 from reconciler.core.desired import Specs
-from reconciler.core.remembering import recalled, remembered
-from reconciler.load import WORTH_REMEMBERING, compile_source, fingerprint
+from reconciler.core.remembering import Memory, file_digests, recalled, remembered
+from reconciler.load import MOST_FRESH, WORTH_REMEMBERING, compile_source, ground
 from reconciler.source import Source, read_source
 from schemas.problem import Problem
 from tests.reconciler.specs import tasks, written
 
-_HEAD = "apiVersion: ordinaut/v1\n"
-_PROJECT = f"{_HEAD}kind: Project\nname: home\nvariables: {{city: Rome}}\nenvironments: {{prod: {{variables: {{city: Oslo}}}}}}\n"
+_VERSION = "apiVersion: ordinaut/v1\n"
+_PROJECT = f"{_VERSION}kind: Project\nname: home\nvariables: {{city: Rome}}\nenvironments: {{prod: {{variables: {{city: Oslo}}}}}}\n"
 _TASK = f"""\
-{_HEAD}kind: Task
+{_VERSION}kind: Task
 name: task-NUMBER
 renamed_from: old-NUMBER
 labels: {{team: "NUMBER"}}
@@ -79,6 +79,29 @@ def _everything(specs: Specs) -> object:
     return specs.project, specs.environment, specs.problems, documents
 
 
+def _memory(specs: Specs, source: Source) -> Memory:
+    return Memory(specs, file_digests((file.name, file.data) for file in source.files))
+
+
+def _pretend(cache: Cache, source: Source) -> None:
+    """Let the cache hold for these files what no compiling of them gives: the values of another environment."""
+    other = replace(compile_source(source, "prod"), environment="default")
+    cache.keep(ground(source, "default"), *remembered(_memory(other, source)))
+
+
+def _goals(specs: Specs) -> dict[str, str]:
+    return {
+        key.name: one.body["pipeline"][0]["with"]["goal"]
+        for key, one in specs.documents.items()
+        if key.kind == "Task"
+    }
+
+
+def _head(cache: Cache, name: str) -> bytes | None:
+    found = cache.find(name)
+    return None if found is None else found.head
+
+
 def _entry(cache: Cache) -> Path:
     (entry,) = (cache.state_dir / "cache").glob("*.json")
     return entry
@@ -117,34 +140,205 @@ def test_any_sound_specs_are_recalled_whole(
     assert not specs.errors
     specs = replace(specs, problems=(*specs.problems, *_PROBLEMS))
 
-    assert _everything(recalled(remembered(specs), lambda: specs)) == _everything(specs)
+    index, bodies = remembered(_memory(specs, source))
+
+    for there in (bodies, None):
+        found = recalled(index, lambda there=there: there, lambda: specs)
+        assert _everything(found.specs) == _everything(specs)
+        assert remembered(found) == (index, bodies)
 
 
 def test_the_same_files_are_not_compiled_again(source: Source, cache: Cache) -> None:
-    other = compile_source(source, "prod")
-    cache.keep(fingerprint(source, "default"), remembered(other))
+    _pretend(cache, source)
 
-    assert compile_source(source, "default", cache).environment == "prod"
+    assert _goals(compile_source(source, "default", cache))["task-1"] == "Oslo 1"
 
 
-def test_whatever_compiling_depends_on_is_in_the_fingerprint(source: Source) -> None:
+@pytest.mark.parametrize("count", [1, MOST_FRESH, MOST_FRESH + 1])
+def test_only_the_files_that_changed_are_compiled_again(
+    tmp_path: Path, cache: Cache, count: int
+) -> None:
+    folder = tmp_path / "specs"
+    _pretend(cache, _write(folder, 3 * MOST_FRESH))
+    kept = _entry(cache).read_bytes()
+    for number in range(count):
+        (folder / f"{number:03}.yaml").write_text(_TASK.replace("NUMBER", f"{number}"))
+
+    goals = _goals(compile_source(read_source(folder), "default", cache))
+
+    towns = {name: goal.split()[0] for name, goal in goals.items()}
+    assert towns == {
+        f"task-{number}": "Rome" if number < count else "Oslo" for number in range(3 * MOST_FRESH)
+    }
+    assert (_entry(cache).read_bytes() != kept) == (count > MOST_FRESH)
+
+
+def test_beside_what_changed_only_what_is_laid_over_is_compiled_again(
+    tmp_path: Path, cache: Cache
+) -> None:
+    folder = tmp_path / "specs"
+    _write(folder)
+    project = folder / "ordinaut.yaml"
+    project.write_text(_PROJECT.replace("prod: {", "prod: {overlay: over, "))
+    (folder / "over").mkdir()
+    (folder / "over" / "one.yaml").write_text(f"{_VERSION}kind: Task\nname: task-1\npriority: 9\n")
+    _pretend(cache, read_source(folder))
+    (folder / "002.yaml").write_text(_TASK.replace("NUMBER", "2"))
+
+    goals = _goals(compile_source(read_source(folder), "default", cache))
+
+    assert {name for name, goal in goals.items() if "Rome" in goal} == {"task-1", "task-2"}
+
+
+def test_an_edit_that_keeps_size_and_time_is_an_edit(tmp_path: Path, cache: Cache) -> None:
+    folder = tmp_path / "specs"
+    compile_source(_write(folder), "default", cache)
+    file = folder / "001.yaml"
+    before = file.stat()
+    file.write_text(file.read_text().replace("} 1", "} 7"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+
+    goals = _goals(compile_source(read_source(folder), "default", cache))
+
+    assert (goals["task-1"], goals["task-2"]) == ("Rome 7", "Rome 2")
+
+
+def test_an_edit_of_the_project_is_an_edit_of_every_task(tmp_path: Path, cache: Cache) -> None:
+    folder = tmp_path / "specs"
+    compile_source(_write(folder), "default", cache)
+    project = folder / "ordinaut.yaml"
+
+    project.write_text(project.read_text().replace("city: Rome", "city: Bari"))
+    goals = _goals(compile_source(read_source(folder), "default", cache))
+    project.write_text(f"{project.read_text()}defaults: {{owner: somebody}}\n")
+    specs = compile_source(read_source(folder), "default", cache)
+
+    assert goals["task-1"] == "Bari 1"
+    assert {one.body["owner"] for key, one in specs.documents.items() if key.kind == "Task"} == {
+        "somebody"
+    }
+
+
+_VARIANTS: dict[str, tuple[str | None, ...]] = {
+    "ordinaut.yaml": (
+        f"# {'x' * WORTH_REMEMBERING}\n{_PROJECT}",
+        f"# {'x' * WORTH_REMEMBERING}\n{_VERSION}kind: Project\nname: home\nvariables: {{city: Bari}}\n"
+        "defaults: {owner: us, namespace: ops}\nenvironments: {prod: {overlay: over}}\n",
+    ),
+    "agent.yaml": (
+        f"{_VERSION}kind: Agent\nname: aide\nscopes: [llm.*]\n",
+        f"{_VERSION}kind: Agent\nname: aide\nscopes: [llm.summarize]\n",
+        f"{_VERSION}kind: Agent\nname: aid\nscopes: [llm.*]\n",
+        None,
+    ),
+    "free.ics": (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\n"
+        "DTSTART;VALUE=DATE:20260105\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\n"
+        "DTSTART;VALUE=DATE:20260107\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+    ),
+    "free.yaml": (f"{_VERSION}kind: Calendar\nname: free\ntimezone: UTC\nics: free.ics\n",),
+    "aided.yaml": (
+        _TASK.replace("NUMBER", "aided").replace("schedule", "agent: aide\nschedule"),
+        _TASK.replace("NUMBER", "aided"),
+        None,
+    ),
+    "shadow.yaml": (
+        _TASK.replace("NUMBER", "shadow").replace(
+            "schedule", "namespace: dim\nagent: aide\nschedule"
+        ),
+    ),
+    "dated.yaml": (
+        _TASK.replace("NUMBER", "dated").replace(
+            "every: 1h", "cron: '0 9 * * *', timezone: UTC, exclude: [free]"
+        ),
+        None,
+    ),
+    "one.yaml": (
+        _TASK.replace("NUMBER", "one"),
+        f"# moved down\n{_TASK.replace('NUMBER', 'one')}",
+        _TASK.replace("NUMBER", "two"),
+        f"{_TASK.replace('NUMBER', 'one')}---\n{_TASK.replace('NUMBER', 'three')}",
+        _TASK.replace("NUMBER", "one").replace("pipeline", "pipelin"),
+        f"{_VERSION}kind: Task\nname: [",
+        "# nothing\n",
+        f"{_TASK.replace('NUMBER', 'one')}---\n{_VERSION}kind: Agent\nnamespace: dim\nname: aide\nscopes: [llm.*]\n",
+        None,
+    ),
+    "two.yaml": (_TASK.replace("NUMBER", "two"), _VERSION, None),
+    "over/one.yaml": (
+        None,
+        f"{_VERSION}kind: Task\nname: task-one\npriority: 9\n",
+        f"{_VERSION}kind: Task\nname: task-two\nenabled: false\n",
+        f"{_VERSION}kind: Task\nname: task-none\npriority: 9\n",
+    ),
+}
+"""What a file may hold; None if it is not there. Alone the first of each are sound together."""
+
+
+def _tree(choice: dict[str, int]) -> Source:
+    files = [
+        SourceFile(f"specs/{name}", text.encode())
+        for name, texts in _VARIANTS.items()
+        if (text := texts[choice.get(name, 0) % len(texts)]) is not None
+    ]
+    return Source(Path("/specs"), "specs", tuple(files), ())
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(sorted(_VARIANTS)), st.integers(0, 8), max_size=3),
+        min_size=2,
+        max_size=5,
+    ),
+    st.sampled_from(["default", "prod"]),
+)
+@example([{"one.yaml": 7}], "default")
+def test_whatever_changes_specs_from_a_cache_are_those_that_compiling_gives(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[dict[str, int]], environment: str
+) -> None:
+    """Problems with their places too; each edit is one of what the edits before it left."""
+    cache = Cache(tmp_path_factory.mktemp("state"))
+    state: dict[str, int] = {}
+    assert not compile_source(_tree(state), environment, cache).errors
+    for edit in edits:
+        state |= edit
+        source = _tree(state)
+
+        cached = compile_source(source, environment, cache)
+
+        assert _everything(cached) == _everything(compile_source(source, environment))
+
+
+def test_another_folder_environment_or_place_is_other_ground(source: Source) -> None:
+    others = [replace(source, name="other"), replace(source, root=source.root / "other")]
+
+    found = {ground(one, "default") for one in (source, *others)} | {ground(source, "prod")}
+
+    assert len(found) == 4
+    assert ground(source, "default") in found
+
+
+def test_a_file_under_another_name_is_told_by_that_name(source: Source, cache: Cache) -> None:
+    compile_source(source, "default", cache)
     first, *others = source.files
     moved = replace(source, files=(SourceFile("specs/moved.yaml", first.data), *others))
-    edited = replace(source, files=(SourceFile(first.name, b"%" + first.data[1:]), *others))
-    data = first.data + others[0].data
-    shifted = (SourceFile(first.name, data[:9]), SourceFile(others[0].name, data[9:]), *others[1:])
-    sources = [
-        source,
-        moved,
-        edited,
-        replace(source, files=shifted),
-        replace(source, name="other"),
-    ]
 
-    found = {fingerprint(one, "default") for one in sources} | {fingerprint(source, "prod")}
+    specs = compile_source(moved, "default", cache)
 
-    assert len(found) == 6
-    assert fingerprint(source, "default") in found
+    assert _everything(specs) == _everything(compile_source(moved))
+    assert "specs/moved.yaml" in {one.place.file for one in specs.documents.values()}
+
+
+def test_a_program_that_changed_recalls_nothing(
+    source: Source, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(cache, source)
+    # As an upgrade of any of them would.
+    monkeypatch.setattr("reconciler.load._PACKAGES", ("ordinaut", "pydantic"))
+
+    assert _goals(compile_source(source, "default", cache))["task-1"] == "Rome 1"
 
 
 def test_a_damaged_entry_is_compiled_anew_and_replaced(source: Source, cache: Cache) -> None:
@@ -158,17 +352,33 @@ def test_a_damaged_entry_is_compiled_anew_and_replaced(source: Source, cache: Ca
 
     for damaged in (b"", b"\n", whole[:-1], whole + b" ", flipped, resealed):
         entry.write_bytes(damaged)
-        assert cache.find(entry.stem) is None
+        assert (found := cache.find(entry.stem)) is None or found.rest() is None
         assert _everything(compile_source(source, "default", cache)) == plain
-        assert cache.find(entry.stem) is not None
+    assert (found := cache.find(entry.stem)) is not None
+    assert found.rest() is not None
+
+
+def test_the_rest_of_an_entry_that_was_replaced_meanwhile_is_not_that_of_another(
+    cache: Cache,
+) -> None:
+    cache.keep("one", b"head", b"rest")
+    found = cache.find("one")
+    assert found is not None
+    assert found.rest() == b"rest"
+
+    cache.keep("one", b"head", b"other")
+
+    assert found.rest() is None
+    assert (again := cache.find("one")) is not None
+    assert again.rest() == b"other"
 
 
 def test_an_entry_under_the_name_of_another_is_ignored(cache: Cache) -> None:
     cache.keep("one", b"content")
     shutil.copy(_entry(cache), cache.state_dir / "cache" / "two.json")
 
-    assert cache.find("one") == b"content"
-    assert cache.find("two") is None
+    assert _head(cache, "one") == b"content"
+    assert _head(cache, "two") is None
 
 
 def test_a_state_folder_that_was_brought_along_is_no_cache(cache: Cache, tmp_path: Path) -> None:
@@ -177,11 +387,11 @@ def test_a_state_folder_that_was_brought_along_is_no_cache(cache: Cache, tmp_pat
     brought = Cache(tmp_path / "brought")
     shutil.copytree(cache.state_dir, brought.state_dir)
 
-    assert brought.find("one") is None
+    assert _head(brought, "one") is None
 
     brought.keep("two", b"ours")
-    assert (brought.find("one"), brought.find("two")) == (None, b"ours")
-    assert cache.find("one") == b"content"
+    assert (_head(brought, "one"), _head(brought, "two")) == (None, b"ours")
+    assert _head(cache, "one") == b"content"
 
 
 def test_what_others_may_write_is_not_read(cache: Cache) -> None:
@@ -191,9 +401,9 @@ def test_what_others_may_write_is_not_read(cache: Cache) -> None:
 
     for path, private, open_to_others in ((folder, 0o700, 0o750), (entry, 0o600, 0o606)):
         path.chmod(open_to_others)
-        assert cache.find("one") is None
+        assert _head(cache, "one") is None
         path.chmod(private)
-        assert cache.find("one") == b"content"
+        assert _head(cache, "one") == b"content"
 
 
 def test_a_link_or_a_pipe_is_no_entry(cache: Cache, tmp_path: Path) -> None:
@@ -202,21 +412,21 @@ def test_a_link_or_a_pipe_is_no_entry(cache: Cache, tmp_path: Path) -> None:
     elsewhere = entry.rename(tmp_path / "elsewhere.json")
 
     entry.symlink_to(elsewhere)
-    assert cache.find("one") is None
+    assert _head(cache, "one") is None
 
     entry.unlink()
     os.mkfifo(entry, 0o600)
-    assert cache.find("one") is None
+    assert _head(cache, "one") is None
 
 
 def test_a_broken_secret_seals_nothing_and_is_made_anew(cache: Cache) -> None:
     cache.keep("one", b"content")
     (cache.state_dir / "cache" / "secret").write_bytes(b"short")
 
-    assert cache.find("one") is None
+    assert _head(cache, "one") is None
 
     cache.keep("one", b"again")
-    assert cache.find("one") == b"again"
+    assert _head(cache, "one") == b"again"
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
@@ -242,7 +452,7 @@ def test_only_the_entries_used_last_are_kept(cache: Cache) -> None:
     for age, name in enumerate(names):
         cache.keep(name, b"content")
         os.utime(cache.state_dir / "cache" / f"{name}.json", (age, age))
-    assert cache.find(names[0]) == b"content"
+    assert _head(cache, names[0]) == b"content"
 
     cache.keep("new", b"content")
 

@@ -49,9 +49,9 @@ def desired(
         content=AtHand(
             _document(identity, renamed_from=renamed_from, **fields),
             body or {"kind": kind, "name": identity.name, "namespace": identity.namespace},
+            facets or version(digest).facets,
         ),
         digest=digest,
-        facets=facets or version(digest).facets,
         place=place or Place(f"specs/{identity.name}.yaml", 1, 1),
         renamed_from=renamed_from,
     )
