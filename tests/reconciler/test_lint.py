@@ -176,7 +176,9 @@ def test_documents_that_no_other_names_are_told() -> None:
         ("{url: 'postgres://me:hunter2@db/x'}", "by its form"),
         ("{password: hunter2hunter2}", "by its name"),
         ("{X-Api-Key: hunter2hunter2}", "by its name"),
+        ("{accessToken: hunter2hunter2}", "by its name"),
         ("{note: Zm9vYmFyQmF6UXV4MTIzNDU2Nzg5MA}", "since it looks random"),
+        ("{note: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY}", "since it looks random"),
     ],
 )
 def test_what_looks_like_a_secret_is_an_error_that_does_not_repeat_it(
@@ -203,6 +205,12 @@ def test_what_looks_like_a_secret_is_an_error_that_does_not_repeat_it(
         "{text: the quick brown fox jumps over the lazy dog}",
         "{url: 'https://example.com/path?x=1'}",
         "{word: AAAAAAAAAAAAAAAAAAAAAAAAaaaaaaaaaaa111}",
+        "{spreadsheet_id: 1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms}",
+        "{documentId: 1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms}",
+        "{topic: weekdayMorningBriefing2026ForTeamHome}",
+        "{image: sha256-9b1cE0AAbbccDDeeff0a12b3445c6d77}",
+        "{page_token: first-page}",
+        "{nextToken: first-page}",
     ],
 )
 def test_what_is_no_secret_is_left_in_peace(argument: str) -> None:
@@ -229,6 +237,12 @@ def test_secrets_are_looked_for_wherever_values_go_to_others() -> None:
         ("specs/1.yaml", 4),
         ("specs/ordinaut.yaml", 5),
     ]
+
+
+def test_a_server_that_only_a_condition_asks_is_used() -> None:
+    schedule = "{condition: {uses: files.count, when: 'result > `3`', every: 5m}}"
+
+    assert found(SERVER, task(schedule)) == []
 
 
 @pytest.mark.parametrize("zone", ["EST", "Etc/GMT-2", "CET", "EST5EDT", "GMT"])
@@ -311,6 +325,11 @@ def test_an_approval_or_a_grant_makes_a_destructive_tool_fine() -> None:
         "ORD811"
     ]
     assert found(SERVER, task(pipeline=step.replace("delete_file", "undeleted"))) == []
+
+
+@pytest.mark.parametrize("tool", ["list_purged", "get_drop_rate", "searchKillList", "unsubscribe"])
+def test_a_tool_that_only_tells_of_what_is_destroyed_is_fine(tool: str) -> None:
+    assert found(SERVER, task(pipeline=f"[{{id: a, uses: files.{tool}}}]")) == []
 
 
 @pytest.mark.parametrize(("days", "codes"), [(31, ["ORD812"]), (29, [])])

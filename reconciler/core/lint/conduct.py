@@ -32,6 +32,11 @@ _DESTROYS: Final = frozenset(
         "wipe",
     }
 )
+# A tool whose name begins so tells of something, whatever that is.
+_READS: Final = frozenset(
+    {"check", "count", "describe", "find", "get", "has", "is", "list", "preview", "query", "read"}
+    | {"search", "show", "status", "view"}
+)
 _WORD: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
 _STALE: Final = timedelta(days=30)
 _APPROVES: Final = "ordinaut.approve"
@@ -57,16 +62,23 @@ def destructive_without_approval(world: World) -> Iterator[Problem]:
         asked = False
         for path, step in steps_of(entry.document):
             asked = asked or step.uses == _APPROVES
-            verbs = _DESTROYS.intersection(
-                word.lower() for word in _WORD.findall(step.uses.partition(".")[2])
-            )
-            if verbs and step.approval is None and not asked and not _is_granted(world, entry):
+            if (
+                _destroys(step.uses)
+                and step.approval is None
+                and not asked
+                and not _is_granted(world, entry)
+            ):
                 yield from entry.problem(
                     (*path, "uses"),
                     "ORD811",
                     f"`{step.uses}` destroys something, by its name, and nobody is asked before",
                     "give the step an `approval`, or the agent `destructive: granted`",
                 )
+
+
+def _destroys(tool: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(tool.partition(".")[2])]
+    return not _READS.intersection(words[:1]) and not _DESTROYS.isdisjoint(words)
 
 
 def _is_granted(world: World, entry: Entry) -> bool:

@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 from reconciler.core.lint.world import World
@@ -30,12 +31,20 @@ _FORMS: Final = re.compile(
     re.VERBOSE,
 )
 _NAMES: Final = re.compile(
-    r"(?i)(?:^|[_-])(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|credentials?|authorization)$"
+    r"(?i:(?:^|[_-])(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|credentials?|authorization)$)|[a-z](?:Password|Secret|Token|ApiKey|AccessKey|PrivateKey|Credentials?)$"
 )
+# Where a text is, and which one it is, is known to everybody who works with it.
+_PLACES: Final = re.compile(
+    r"(?i:(?:^|[_-])(?:ids?|uuid|hash|sha\d*|digest|checksum|commit|revision|cursor|(?:page|next|sync)[_-]?token)$)"
+    r"|[a-z](?:Ids?|Hash|Digest)$|^(?:page|next|sync)Token$|[a-z](?:Page|Next|Sync)Token$"
+)
+_CHECKSUM: Final = re.compile(r"(?:sha\d+|md5)[-:=]")
 _RANDOM: Final = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _SHORTEST: Final = 8
 _BITS: Final = 4.0
+# Of so many letters one is followed by one of another kind, at least: words put together are less restless.
+_RESTLESS: Final = 3
 _PATH_STARTS: Final = ("/", "./", "../", "~/")
 
 
@@ -75,6 +84,8 @@ def _looks_like(name: str, text: str) -> str:
         return "by its form"
     if "${" in text or len(text) < _SHORTEST or text.startswith(_PATH_STARTS):
         return ""
+    if _PLACES.search(name):
+        return ""
     if _NAMES.search(name):
         return "by its name"
     return "since it looks random" if _is_random(text) else ""
@@ -86,8 +97,15 @@ def _is_random(text: str) -> bool:
     return (
         bool(_RANDOM.fullmatch(text))
         and all(any(map(kind, text)) for kind in kinds)
+        and not _CHECKSUM.match(text)
         and _entropy(text) >= _BITS
+        and _RESTLESS * sum(_kind(one) != _kind(other) for one, other in pairwise(text))
+        >= len(text)
     )
+
+
+def _kind(letter: str) -> tuple[bool, bool, bool]:
+    return letter.isdigit(), letter.isupper(), letter.islower()
 
 
 def _entropy(text: str) -> float:
