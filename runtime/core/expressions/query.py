@@ -16,15 +16,15 @@ from jmespath.exceptions import JMESPathError
 from runtime.core.expressions.context import JSON, Context
 from runtime.core.expressions.expression import evaluation_failure
 from runtime.core.expressions.functions import complaint_about_call
-from runtime.core.expressions.interpreter import Interpreter, TooLarge, weight
+from runtime.core.expressions.interpreter import Interpreter, TooLarge
 from runtime.core.expressions.syntax import Node, parse
 from runtime.errors import ExpressionError
 
 MOST_STEPS: Final = 3_000_000
 """Nodes of the tree that may be evaluated, each time counted: some seconds, for values of a hundred thousand parts."""
 
-_SMALLEST: Final = 1024 * 1024
-_LARGEST: Final = 256 * 1024 * 1024
+# Characters of JSON that may be built, before the interpreter's factor.
+_ROOM: Final = 16 * 1024 * 1024
 # A query knows no run, and so nothing that its context could say.
 _NO_RUN: Final = Context(now=datetime(1970, 1, 1, tzinfo=UTC))
 
@@ -45,15 +45,13 @@ class Query:
         """What the query gives; it shares parts with `value`, which must not be changed.
 
         Raises:
-            ExpressionError: ORD503 it cannot be evaluated, ORD506 it takes more than `steps` or builds several times
-                more than it is given.
+            ExpressionError: ORD503 it cannot be evaluated, ORD506 it takes more than `steps`, or too much room.
         """
         try:
-            limit = max(_SMALLEST, weight(value, _LARGEST))
-            return _Counting(limit, steps).visit(self.tree, value)
+            return _Counting(steps).visit(self.tree, value)
         except TooLarge:
             raise ExpressionError(
-                f"{self.text[:80]} takes too much: more than {steps} steps, or much more room than what it looks at",
+                f"{self.text[:80]} takes too much: more than {steps} steps, or too much room",
                 code="ORD506",
             ) from None
         except (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as wrong:
@@ -61,8 +59,8 @@ class Query:
 
 
 class _Counting(Interpreter):
-    def __init__(self, limit: int, steps: int) -> None:
-        super().__init__(_NO_RUN, limit)
+    def __init__(self, steps: int) -> None:
+        super().__init__(_NO_RUN, _ROOM)
         self._left = steps
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
