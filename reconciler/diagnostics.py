@@ -1,4 +1,4 @@
-"""Problems as people and machines read them: text with the line in question, JSON, GitHub annotations, SARIF.
+"""Problems as people read them, with the line in question, and as JSON.
 
 Text fits 80 columns; each problem begins with `file:line:column:`, which editors and terminals make a link of. Leaves
 colour off where no terminal is (click strips it).
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 from unicodedata import east_asian_width
-from urllib.parse import quote
 
 import click
 import orjson
 
-from schemas.codes import CODES
 from schemas.problem import Problem, Severity
 from schemas.validation import Validation
 
@@ -25,10 +23,7 @@ MOST_SHOWN: Final = 50
 """Problems that text tells one by one: whoever has more mends these first, and a program reads JSON."""
 
 _COLOURS: Final[dict[Severity, str]] = {"error": "red", "warning": "yellow", "note": "cyan"}
-_GITHUB: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "note": "notice"}
 _CUT: Final = "…"
-
-SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(problems: Sequence[Problem], texts: Mapping[str, str]) -> str:
@@ -51,38 +46,6 @@ def as_json(validation: Validation) -> bytes:
     return orjson.dumps(
         validation.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     )
-
-
-def as_github(problems: Iterable[Problem]) -> str:
-    """Workflow commands that GitHub shows beside the lines of a pull request."""
-    return "".join(
-        f"::{_GITHUB[p.severity]} file={_property(p.file)},line={p.line},col={p.column},"
-        f"title={p.code}::{_data(p.message + (chr(10) + p.hint if p.hint else ''))}\n"
-        for p in problems
-    )
-
-
-def as_sarif(problems: Sequence[Problem], version: str) -> bytes:
-    """A SARIF 2.1.0 log, for code scanning.
-
-    Args:
-        problems: what was found.
-        version: of Ordinaut.
-    """
-    codes = sorted({problem.code for problem in problems})
-    rules = [{"id": code, "shortDescription": {"text": CODES[code]}} for code in codes]
-    log = {
-        "$schema": SARIF_SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {"driver": {"name": "ordinaut", "version": version, "rules": rules}},
-                "columnKind": "unicodeCodePoints",
-                "results": [_sarif_result(problem, codes) for problem in problems],
-            }
-        ],
-    }
-    return orjson.dumps(log, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def summary(validation: Validation) -> str:
@@ -166,31 +129,6 @@ def _window(line: str, column: int, width: int) -> tuple[str, int]:
 def _columns(text: str) -> int:
     """Columns of a terminal that the text takes."""
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def _property(value: str) -> str:
-    return _data(value).replace(":", "%3A").replace(",", "%2C")
-
-
-def _data(value: str) -> str:
-    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _sarif_result(problem: Problem, codes: Sequence[str]) -> dict[str, Any]:
-    return {
-        "ruleId": problem.code,
-        "ruleIndex": codes.index(problem.code),
-        "level": problem.severity,
-        "message": {"text": problem.message + (f"\n{problem.hint}" if problem.hint else "")},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": quote(problem.file)},
-                    "region": {"startLine": problem.line, "startColumn": problem.column},
-                }
-            }
-        ],
-    }
 
 
 def _count(number: int, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A plan in a file: written to be reviewed, as JSON or Markdown; JSON is read back to be applied exactly as it was reviewed."""
+"""A plan in a file: written to be reviewed, as JSON, Markdown or SARIF; JSON is read back to be applied exactly as it was reviewed."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def write_markdown(plan: Plan, path: Path) -> None:
         PlanError: ORD207, the file cannot be written.
     """
     _write(render_markdown(plan), path)
+
+
+def write_sarif(log: bytes, path: Path) -> None:
+    """Write what a plan gives reviewers to look at, for code scanning.
+
+    Raises:
+        PlanError: ORD207, the file cannot be written.
+    """
+    _write(log.decode(), path)
 
 
 def _write(text: str, path: Path) -> None:

@@ -46,6 +46,7 @@ CODES: Final[dict[str, str]] = {
     "ORD214": "A freeze window is open.",
     "ORD215": "A policy refused the change.",
     "ORD216": "A policy could not be evaluated, so it refused the change.",
+    "ORD217": "The change lets somebody do what they could not do before.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

@@ -70,7 +70,8 @@ def lint(
     problems = specs.errors or lint_source(source, specs, instant_given(start, None), head)
     shown = tuple(_within(problems, [source.name_of(path) for path in paths]))
     validation = validation_of(specs, source, shown)
-    print_validation("json" if as_json_too else form, validation, _without_secrets(source, shown))
+    form = "json" if as_json_too else form
+    print_validation(form, validation, _without_secrets(source, shown), "lint")
     if any(problem.severity in _FAILING[fail_on] for problem in shown):
         raise click.exceptions.Exit(EXIT_ERROR)
 

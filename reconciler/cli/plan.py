@@ -11,16 +11,20 @@ import click
 from reconciler.cache import Cache
 from reconciler.cli.planoptions import fail_on_option, only_option, verbose_option
 from reconciler.cli.rendered import rendered_option
+from reconciler.cli.reviewers import Reviewers
 from reconciler.cli.showing import look_of_terminal, problems_shown
 from reconciler.comparing import plan_between, read_head
+from reconciler.core.desired import Specs
 from reconciler.core.fail_on import refusal_of
 from reconciler.core.guards import refusal, refused
+from reconciler.core.remarks import remarks_on
 from reconciler.core.render import render_plan
 from reconciler.database import database_to_read
 from reconciler.drifting import only_project, plan_drift
 from reconciler.load import compile_source
 from reconciler.planfile import write_markdown, write_plan
 from reconciler.planning import plan_specs, require_sound
+from reconciler.source import Source
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
 from runtime.config import Config
@@ -55,6 +59,7 @@ Examples:
   ordinaut plan
   ordinaut plan --out plan.json && ordinaut apply --plan plan.json
   ordinaut plan --base origin/main --md-out plan.md --fail-on retire,gain
+  ordinaut plan --base origin/main --annotations github --sarif-out plan.sarif
   ordinaut plan --only ops/morning-brief --only team=ops
   ordinaut plan --env prod --rendered morning-brief
   ordinaut plan --detailed-exitcode
@@ -72,6 +77,8 @@ Examples:
 @click.option("--out", type=_FILE, metavar="FILE", help="Also write the plan, to be applied.")
 @click.option("--json-out", type=_FILE, metavar="FILE", help="Also write what --json prints.")
 @click.option("--md-out", type=_FILE, metavar="FILE", help="Also write it as a comment on a pull request.")  # fmt: skip
+@click.option("--sarif-out", type=_FILE, metavar="FILE", help="Also write problems, refusals and gains with their lines, for code scanning.")  # fmt: skip
+@click.option("--annotations", type=click.Choice(["github"]), help="Also show them beside the lines of a pull request: commands for GitHub Actions, on stderr.")  # fmt: skip
 @fail_on_option
 @rendered_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
@@ -88,6 +95,8 @@ def plan(
     out: Path | None,
     json_out: Path | None,
     md_out: Path | None,
+    sarif_out: Path | None,
+    annotations: str | None,
     fail_on: tuple[str, ...],
     detailed_exitcode: bool,
 ) -> None:
@@ -98,11 +107,13 @@ def plan(
     --fail-on refuses, 4 for a conflict, 5 if the database cannot be reached.
     """
     _require_sense(base, head, out)
+    reviewers = Reviewers(config.environment, sarif_out, annotations)
     if drift_only or project is not None:
         _require_drift_sense(drift_only=drift_only, other=base is not None or bool(only))
+        reviewers.require_none("--drift-only reads no files")
         # Whatever differs from what was applied is drift, also what was retired or renamed by hand.
         fail_on = tuple("change" if name == "drift" else name for name in fail_on)
-    made = _drift(config, project) if drift_only else _made(config, base, head, only)
+    made = _drift(config, project) if drift_only else _made(config, base, head, only, reviewers)
     _Files(out, json_out, md_out).write(made)
     if as_json:
         echo_json(made.model_dump(mode="json"))
@@ -143,14 +154,27 @@ def _drift(config: Config, project: str | None) -> Plan:
         return plan_drift(connection, name, config.environment)
 
 
-def _made(config: Config, base: str | None, head: str | None, only: tuple[str, ...]) -> Plan:
+def _made(
+    config: Config,
+    base: str | None,
+    head: str | None,
+    only: tuple[str, ...],
+    reviewers: Reviewers,
+) -> Plan:
     source = read_head(config.specs, head)
     specs = compile_source(source, config.environment, Cache(config.state_dir))
-    with problems_shown(source):
+    with problems_shown(source), reviewers.told_of_problems(source):
         require_sound(specs)
         if base is not None:
-            return plan_between(config.specs, specs, base, head, only)
-        with database_to_read(config) as connection:
-            if connection is None:
-                click.echo("There is no database yet: compared with an empty one.", err=True)
-            return plan_specs(connection, specs, source.root, only=only)
+            made = plan_between(config.specs, specs, base, head, only)
+        else:
+            made = _over_database(config, specs, source, only)
+    reviewers.tell(source, lambda: remarks_on(made, source.texts))
+    return made
+
+
+def _over_database(config: Config, specs: Specs, source: Source, only: tuple[str, ...]) -> Plan:
+    with database_to_read(config) as connection:
+        if connection is None:
+            click.echo("There is no database yet: compared with an empty one.", err=True)
+        return plan_specs(connection, specs, source.root, only=only)

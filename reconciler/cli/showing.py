@@ -37,8 +37,7 @@ def problems_shown(source: Source) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
-        texts = {file.name: file.data.decode(errors="replace") for file in source.files}
-        click.echo(as_text(error.problems, texts), err=True)
+        click.echo(as_text(error.problems, source.texts), err=True)
         raise
 
 

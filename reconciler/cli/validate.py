@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import click
 
 from reconciler.commits import read_revision
+from reconciler.core.annotations import as_github
 from reconciler.core.desired import Specs
-from reconciler.diagnostics import as_github, as_json, as_sarif, as_text, summary
+from reconciler.core.remarks import Remarks
+from reconciler.diagnostics import as_json, as_text, summary
 from reconciler.load import compile_source
+from reconciler.reviewing import from_top, sarif_of
 from reconciler.source import Source, read_around
 from runtime.cli.options import configured
 from runtime.cli.output import echo
@@ -54,7 +56,7 @@ def validate(
     file = source.name_of(named) if head is None and named.is_file() else None
     shown = tuple(problem for problem in specs.problems if file in (None, problem.file))
     validation = validation_of(specs, source, shown)
-    print_validation("json" if as_json_too else form, validation, source)
+    print_validation("json" if as_json_too else form, validation, source, "validate")
     if not validation.valid:
         raise click.exceptions.Exit(EXIT_ERROR)
 
@@ -74,17 +76,24 @@ def validation_of(specs: Specs, source: Source, problems: tuple[Problem, ...]) -
     )
 
 
-def print_validation(form: str, validation: Validation, source: Source) -> None:
-    """Print problems in one of `FORMATS`."""
+def print_validation(form: str, validation: Validation, source: Source, command: str) -> None:
+    """Print problems in one of `FORMATS`.
+
+    Those that other tools show beside the lines of a repository name files from its top; the others as they can be opened.
+
+    Args:
+        command: what found them.
+    """
+    remarks = Remarks(validation.problems, texts=source.texts)
     match form:
         case "json":
             click.echo(as_json(validation), nl=False)
         case "github":
-            click.echo(as_github(validation.problems), nl=False)
+            click.echo(as_github(from_top(remarks, source)), nl=False)
         case "sarif":
-            click.echo(as_sarif(validation.problems, version("ordinaut")), nl=False)
+            log = sarif_of(from_top(remarks, source), command, validation.environment)
+            click.echo(log, nl=False)
         case _:
-            texts = {file.name: file.data.decode(errors="replace") for file in source.files}
             if validation.problems:
-                echo(as_text(validation.problems, texts))
+                echo(as_text(remarks.problems, remarks.texts))
             click.echo(summary(validation), err=True)

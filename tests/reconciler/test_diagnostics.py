@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 import pytest
 
-from reconciler.diagnostics import MOST_SHOWN, WIDTH, as_github, as_sarif, as_text, summary
+from reconciler.diagnostics import MOST_SHOWN, WIDTH, as_text, summary
 from schemas.problem import Problem
 from schemas.validation import Validation
 
@@ -119,37 +117,6 @@ def test_only_words_are_coloured() -> None:
         == 0
     )
     assert shown.count("\x1b[33m") == 2
-
-
-def test_annotations_escape_what_workflow_commands_read() -> None:
-    problem = _problem(
-        file="specs/a,b:c%.yaml", message="100 %\n::error::no", hint="a, b: c", severity="note"
-    )
-
-    assert as_github([problem]) == (
-        "::notice file=specs/a%2Cb%3Ac%25.yaml,line=2,col=3,title=ORD005::100 %25%0A::error::no%0Aa, b: c\n"
-    )
-
-
-def test_a_sarif_log_has_a_rule_for_each_code_and_a_place_for_each_problem() -> None:
-    problems = [
-        _problem(),
-        _problem(code="ORD900", severity="warning", file="specs/ä b.yaml"),
-        _problem(line=9),
-    ]
-
-    log = json.loads(as_sarif(problems, "1.2.3"))
-
-    [run] = log["runs"]
-    assert log["version"] == "2.1.0"
-    assert run["tool"]["driver"]["version"] == "1.2.3"
-    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["ORD005", "ORD900"]
-    assert [(r["ruleId"], r["ruleIndex"], r["level"]) for r in run["results"]] == [
-        ("ORD005", 0, "error"), ("ORD900", 1, "warning"), ("ORD005", 0, "error"),
-    ]  # fmt: skip
-    place = run["results"][1]["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "specs/%C3%A4%20b.yaml"
-    assert place["region"] == {"startLine": 2, "startColumn": 3}
 
 
 @pytest.mark.parametrize(

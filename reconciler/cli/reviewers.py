@@ -1,0 +1,62 @@
+"""`--sarif-out` and `--annotations`: what reviewers are told at the lines of a change, beside what a command prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from reconciler.core.annotations import as_github
+from reconciler.core.remarks import Remarks
+from reconciler.planfile import write_sarif
+from reconciler.reviewing import from_top, sarif_of
+from reconciler.source import Source
+from runtime.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewers:
+    """Who is told: nobody, code scanning by a file, GitHub by commands on stderr, where they leave results alone."""
+
+    environment: str
+    sarif_out: Path | None
+    annotations: str | None
+
+    def __bool__(self) -> bool:
+        return self.sarif_out is not None or self.annotations is not None
+
+    def require_none(self, why: str) -> None:
+        """Refuse to be asked for.
+
+        Raises:
+            UsageError: somebody would be told, of whom `why` says that this cannot be.
+        """
+        if self:
+            raise click.UsageError(f"{why}: leave out --sarif-out and --annotations")
+
+    def tell(self, source: Source, remarks: Callable[[], Remarks]) -> None:
+        """Tell what there is to be told about what was read, which is put together only if anybody listens.
+
+        Raises:
+            PlanError: ORD207, the file cannot be written.
+        """
+        if not self:
+            return
+        told = from_top(remarks(), source)
+        if self.sarif_out is not None:
+            write_sarif(sarif_of(told, "plan", self.environment), self.sarif_out)
+        if self.annotations is not None:
+            click.echo(as_github(told), nl=False, err=True)
+
+    @contextmanager
+    def told_of_problems(self, source: Source) -> Iterator[None]:
+        """Tell the problems of specs that refuse a plan, before the error goes on."""
+        try:
+            yield
+        except SpecError as error:
+            problems = error.problems
+            self.tell(source, lambda: Remarks(problems, texts=source.texts))
+            raise
