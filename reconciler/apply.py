@@ -40,6 +40,7 @@ from reconciler.core.standing import (
 from reconciler.holds import hold_now, hold_replaced
 from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import armed, settle_overdue
+from reconciler.settling import Settlement
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import ApplyLocked, StalePlan
 from runtime.store import revisions
@@ -79,6 +80,7 @@ class Request:
         kind: what the revision is remembered as.
         restores: the revision that the plan brings back; then it is remembered as a rollback, no hold stands in its way,
             and it holds what it replaces.
+        settlement: what a look at a branch goes on to write.
     """
 
     actor: str
@@ -86,6 +88,7 @@ class Request:
     lock_timeout: timedelta = LOCK_TIMEOUT
     kind: Literal["apply", "adopt", "heal"] = "apply"
     restores: Revision | None = None
+    settlement: Settlement | None = None
 
 
 def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
@@ -117,6 +120,8 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     revisions.lock_project(
         connection, owner.project, owner.environment, timeout=request.lock_timeout
     )
+    if request.settlement is not None:
+        request.settlement.require_floor(connection, owner)
     mark_apply(connection)
     revisions.lock_specs(connection, [one.uid for one in plan.changes if one.uid is not None])
     applied = observe(connection, owner, keys_of(plan))
@@ -140,6 +145,8 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
         clear_hold(connection, owner.project, owner.environment, "Synced")
     if request.restores is not None and replaced is not None:
         hold_replaced(connection, replaced.revision_id, request.restores, revision_id)
+    if request.settlement is not None:
+        request.settlement.write(connection, owner)
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
     _arm_overtaken(connection, new)
     return ApplyReport(
@@ -314,7 +321,7 @@ def _revision(plan: Plan, request: Request, reasons: Mapping[str, Any]) -> NewRe
         actor=request.actor,
         plan_digest=plan.digest,
         normaliser_version=plan.normaliser_version,
-        summary=summary,
+        summary={**summary, **(request.settlement.told() if request.settlement else {})},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,23 +17,29 @@ from typing import Final
 from runtime.config import base_environment
 
 _TIME_LIMIT_SECONDS: Final = 10
+GUARDS: Final = (
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+)
+"""Options that keep git from running what a repository's configuration names."""
+
 _GUARDED: Final = (
     "git",
     "--no-optional-locks",
     "--no-pager",
-    *("-c", "core.fsmonitor=false"),
-    *("-c", "core.hooksPath=/dev/null"),
+    *GUARDS,
     *("-c", "protocol.allow=never"),
     *("-c", "safe.bareRepository=explicit"),
     # A container often runs as another user than the one who cloned; reading facts from such a clone is harmless.
     *("-c", "safe.directory=*"),
 )
-_ENVIRONMENT: Final = {
+ISOLATION: Final = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
+"""Variables that keep git from reading anybody's configuration, and from asking anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +87,30 @@ def ask_git(folder: Path, *question: str, sent: bytes = b"") -> bytes | None:
     Args:
         sent: what git reads before it answers.
     """
+    answer = judge_by_git(folder, *question, sent=sent)
+    return None if answer is None or answer.returncode else answer.stdout
+
+
+def judge_by_git(
+    folder: Path, *question: str, sent: bytes = b"", known: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes] | None:
+    """git's exit status with all that it says, or None if it cannot be asked or takes too long.
+
+    Args:
+        known: variables that the programs which git asks in its turn need.
+    """
     try:
-        answer = subprocess.run(  # noqa: S603 - the command is ours, and what follows are its own words
+        return subprocess.run(  # noqa: S603 - the command is ours, and what follows are its own words
             [*_GUARDED, *question],
             cwd=folder,
-            env={**base_environment(), **_ENVIRONMENT},
+            env={**base_environment(), **ISOLATION, **(known or {})},
             input=sent,
             capture_output=True,
             timeout=_TIME_LIMIT_SECONDS,
-            check=True,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout
 
 
 def ask_text(folder: Path, *question: str) -> str | None:

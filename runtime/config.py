@@ -39,6 +39,7 @@ class Config:
         stream: the Redis stream that every event goes to.
         stream_length: about how many events the stream keeps.
         log_level: debug, info, warning or error.
+        webhook_secret_file: a file with the secret that wake-ups of `ordinaut sync` are signed with, or several, one a line.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -53,6 +54,7 @@ class Config:
     stream: str = "ordinaut:events"
     stream_length: int = 100_000
     log_level: str = "info"
+    webhook_secret_file: Path | None = field(default=None, repr=False)
 
     @classmethod
     def load(
@@ -90,6 +92,13 @@ class Config:
 def base_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:  # noqa: TID251 - as above
     """The few variables that every child process gets; nothing else of ours leaks to it."""
     passed = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER")
+    return {name: environ[name] for name in passed if name in environ}
+
+
+def network_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:  # noqa: TID251 - as above
+    """Beside those of `base_environment`, what a child needs that reaches other machines: keys, proxies, certificates."""
+    proxies = ("all_proxy", "http_proxy", "https_proxy", "no_proxy", "ALL_PROXY", "HTTPS_PROXY", "NO_PROXY")  # fmt: skip
+    passed = ("SSH_AUTH_SOCK", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", *proxies)
     return {name: environ[name] for name in passed if name in environ}
 
 
@@ -172,4 +181,5 @@ _CONVERSIONS: Final = {
     "stream": _text,
     "stream_length": _positive_count,
     "log_level": _level,
+    "webhook_secret_file": _path,
 }

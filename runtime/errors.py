@@ -22,6 +22,7 @@ OrdinautError
 ├── BusError               Redis
 ├── EmbeddedError          an embedded server
 ├── ToolServerError        a tool server cannot be started or reached
+├── SourceUnavailable      a git repository cannot be read
 └── NotFound               no such task, run, server
 
 A failed tool call is not an exception but a value: `runtime.core.outcomes.CallOutcome`.
@@ -221,6 +222,14 @@ class ToolServerError(OrdinautError):
     """A tool server cannot be started or reached; a failed *call* is a `CallOutcome` instead."""
 
     default_code = "ORD401"
+    retryable = True
+
+
+class SourceUnavailable(OrdinautError):
+    """A git repository cannot be reached or read."""
+
+    default_code = "ORD313"
+    exit_code = EXIT_LOCKED
     retryable = True
 
 

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.base import Model
 from schemas.drift import StrayWrite
 from schemas.project import HealPolicy
+from schemas.source import Condition, Reason
 
 TYPE_PREFIX: Final = "ordinaut."
 
@@ -265,6 +266,59 @@ class DriftResolved(DriftFacts):
     """The kind of that revision; `heal` where nobody had to ask."""
 
 
+class SourceFacts(Model):
+    """What every event of a branch that `ordinaut sync` pulls says."""
+
+    project: str
+    """Its project."""
+    environment: str
+    """The environment."""
+    repository: str
+    """Where it is pulled from."""
+    branch: str
+    """The branch."""
+
+
+class SourceChanged(SourceFacts):
+    """The branch has another condition than before, or has it for another reason; the type says which."""
+
+    condition: Condition
+    """The condition."""
+    reason: Reason
+    """Why, in one word."""
+    message: str
+    """Why, and what to do about it."""
+    commit: str
+    """The head that it is about."""
+    plan_digest: str | None = None
+    """The plan that waits for approval."""
+
+
+class SourceUnreachable(SourceFacts):
+    """The repository cannot be read; told once, however long that lasts."""
+
+    message: str
+    """Why."""
+
+
+class SourceReachable(SourceFacts):
+    """The repository can be read again."""
+
+    failing_since: AwareDatetime
+    """Since when it could not."""
+
+
+class SourceApproved(SourceFacts):
+    """Somebody let a plan pass that was refused; it is applied at the next look."""
+
+    plan_digest: str
+    """The plan, and no other."""
+    actor: str
+    """Who."""
+    reason: str
+    """Why; may be empty."""
+
+
 EVENTS: Final[dict[str, type[Model]]] = {
     "run.started": RunStarted,
     "run.succeeded": RunSucceeded,
@@ -287,6 +341,14 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "schedule.rederived": ScheduleRederived,
     "drift.detected": DriftDetected,
     "drift.resolved": DriftResolved,
+    "source.synced": SourceChanged,
+    "source.out_of_sync": SourceChanged,
+    "source.held": SourceChanged,
+    "source.needs_approval": SourceChanged,
+    "source.invalid": SourceChanged,
+    "source.unreachable": SourceUnreachable,
+    "source.reachable": SourceReachable,
+    "source.approved": SourceApproved,
 }
 """The data of each type of event; a type, once released, may gain fields but never loses one or changes its meaning."""
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from schemas.approval import Approval
 from schemas.base import Model
 from schemas.plan import Action, Facet, PlannedChange
 
@@ -55,6 +56,8 @@ class Revision(Model):
     """The digest of the plan."""
     override_freeze: str | None = None
     """Why it was applied although a freeze window was open; null where none was."""
+    approval: Approval | None = None
+    """Who let its plan pass that `ordinaut sync` was refused; null where nobody was asked."""
     override_policies: dict[str, str] = Field(default_factory=dict)
     """Why it was applied although policies refused, by their names."""
     written: Written

@@ -13,6 +13,7 @@ from schemas.event import Failure
 from schemas.hold import Hold
 from schemas.override import Pause
 from schemas.run import RunState
+from schemas.source import SourceStatus
 
 
 class DatabaseStatus(Model):
@@ -183,6 +184,8 @@ class Status(Model):
     """What is applied, a project and environment each."""
     holds: tuple[Hold, ...] = ()
     """What was rolled back and is not applied again by itself."""
+    sources: tuple[SourceStatus, ...] = ()
+    """The branches that are pulled, and where they stand."""
     drift: tuple[Drift, ...] = ()
     """What was written past git and stands."""
     runtimes: tuple[RuntimeStatus, ...]

@@ -80,6 +80,9 @@ def _facts(revision: Revision, now: datetime) -> Iterator[tuple[str, str]]:
         yield "pull request", f"#{revision.pull_request}"
     if revision.override_freeze:
         yield "freeze", f"overridden: {revision.override_freeze}"
+    if revision.approval is not None:
+        why = f": {revision.approval.reason}" if revision.approval.reason else ""
+        yield "approved", f"by {revision.approval.actor}{why}"
     for name, reason in revision.override_policies.items():
         yield "policy", f"{name} overridden: {reason}"
     yield "over", f"r{revision.parent}" if revision.parent else "nothing applied before"

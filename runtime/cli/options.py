@@ -21,6 +21,7 @@ _SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
     "specs": ("FOLDER", click.Path(path_type=Path), "The specs folder."),
     "environment": ("NAME", str, "The environment of the Project document."),
     "log_level": ("LEVEL", str, "debug, info, warning or error."),
+    "webhook_secret_file": ("FILE", click.Path(path_type=Path), "The secret that wake-ups are signed with."),
 }  # fmt: skip
 
 # Flags that are not called as their setting.

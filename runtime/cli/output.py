@@ -35,6 +35,11 @@ _COLOURS: Final = {
     "failed": "red",
     "skipped": "bright_black",
     "cancelled": "bright_black",
+    "Synced": "green",
+    "OutOfSync": "yellow",
+    "Held": "yellow",
+    "NeedsApproval": "yellow",
+    "InvalidSource": "red",
 }
 
 

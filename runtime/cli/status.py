@@ -27,6 +27,7 @@ from runtime.errors import EXIT_ERROR
 from runtime.health import bus_status
 from runtime.store.status import load_status
 from schemas.drift import Drift
+from schemas.source import SourceStatus
 from schemas.status import (
     AppliedRevision,
     BusStatus,
@@ -98,6 +99,9 @@ def _facts(found: Status, embedded: str) -> Iterator[tuple[str, str]]:
         yield "" if number else "applied", _revision(revision, found)
     if not found.revisions:
         yield "applied", "nothing yet; `ordinaut apply` does it"
+    for source in found.sources:
+        yield "source", _source(source, found)
+        yield from (("", line) for line in _source_notes(source, found))
     for hold in found.holds:
         yield "held", click.style(hold_words(hold, found.now), fg="yellow")
     for number, runtime in enumerate(found.runtimes):
@@ -133,6 +137,28 @@ def _revision(revision: AppliedRevision, found: Status) -> str:
         f"{' with local changes' if revision.dirty else ''}, by {revision.actor}, "
         f"{relative_time(revision.applied_at, found.now)}"
     )
+
+
+def _source(source: SourceStatus, found: Status) -> str:
+    commit = f" at {source.seen_commit[:12]}" if source.seen_commit else ""
+    looked = relative_time(source.looked_at, found.now) if source.looked_at else "never"
+    since = relative_time(source.since, found.now)
+    return (
+        f"{colour_state(source.condition)}  {source.project}/{source.environment} from {source.branch} of "
+        f"{source.repository}{commit}, since {since}, last look {looked}"
+    )
+
+
+def _source_notes(source: SourceStatus, found: Status) -> Iterator[str]:
+    """What keeps a branch from being in force, and what to do about it."""
+    if source.condition != "Synced" and source.message:
+        yield source.message
+    if source.approval is not None:
+        why = f" ({source.approval.reason})" if source.approval.reason else ""
+        yield f"approved by {source.approval.actor}{why}; the next look applies it"
+    if source.fetch_error is not None and source.failing_since is not None:
+        since = relative_time(source.failing_since, found.now)
+        yield click.style(f"{source.fetch_error}, since {since}", fg="red")
 
 
 def _runtime(runtime: RuntimeStatus, found: Status) -> str:

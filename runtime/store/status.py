@@ -13,6 +13,7 @@ from runtime.core.recurrence import tzdata_version
 from runtime.store.drift import list_drift
 from runtime.store.holds import list_holds
 from runtime.store.rederiving import count_schedules_by_tzdata
+from runtime.store.sources import list_sources
 from runtime.store.statements import statement
 from schemas.override import Pause
 from schemas.status import (
@@ -51,6 +52,7 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
         ),
         revisions=tuple(AppliedRevision(**r) for r in _fetch(connection, "list_newest_revisions")),
         holds=list_holds(connection),
+        sources=list_sources(connection),
         drift=list_drift(connection),
         runtimes=tuple(RuntimeStatus(**r) for r in _fetch(connection, "list_runtimes")),
         queue=QueueStatus(**_fetch(connection, "load_queue_status")[0]),

@@ -343,14 +343,44 @@ CREATE TABLE ordinaut.source_status (
     changed_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
     held_digest text,
     held_by bigint,
-    CONSTRAINT source_status_hold_is_whole CHECK ((((held_digest IS NULL) = (held_by IS NULL)) AND ((held_commit IS NULL) OR (held_by IS NOT NULL))))
+    repository text,
+    branch text,
+    folder text,
+    reason text DEFAULT ''::text NOT NULL,
+    applied_revision bigint,
+    plan_digest text,
+    plan jsonb,
+    approved_digest text,
+    approved_by text,
+    approved_reason text,
+    approved_at timestamp with time zone,
+    looked_at timestamp with time zone,
+    fetch_error text,
+    failing_since timestamp with time zone,
+    CONSTRAINT source_status_approval_is_whole CHECK ((num_nulls(approved_digest, approved_by, approved_reason, approved_at) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT source_status_condition CHECK ((condition = ANY (ARRAY['Synced'::text, 'OutOfSync'::text, 'Held'::text, 'NeedsApproval'::text, 'InvalidSource'::text]))),
+    CONSTRAINT source_status_failing_is_whole CHECK (((fetch_error IS NULL) = (failing_since IS NULL))),
+    CONSTRAINT source_status_hold_is_whole CHECK ((((held_digest IS NULL) = (held_by IS NULL)) AND ((held_commit IS NULL) OR (held_by IS NOT NULL)))),
+    CONSTRAINT source_status_source_is_whole CHECK ((num_nulls(repository, branch, folder) = ANY (ARRAY[0, 3])))
 );
+-- Name: COLUMN source_status.seen_commit; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.seen_commit IS 'the head of the branch that the condition is about';
+-- Name: COLUMN source_status.applied_commit; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.applied_commit IS 'the newest commit that was found in force';
 -- Name: COLUMN source_status.held_commit; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.source_status.held_commit IS 'the commit that was rolled back; null where it came from outside git';
 -- Name: COLUMN source_status.held_digest; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.source_status.held_digest IS 'of all documents that were in force before the rollback';
 -- Name: COLUMN source_status.held_by; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.source_status.held_by IS 'the rollback; null where nothing is held';
+-- Name: COLUMN source_status.repository; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.repository IS 'what `ordinaut sync` pulls; null where none does';
+-- Name: COLUMN source_status.applied_revision; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.applied_revision IS 'the newest revision then: what a later one says of its commit is newer';
+-- Name: COLUMN source_status.plan_digest; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.plan_digest IS 'of the plan that waits for approval';
+-- Name: COLUMN source_status.looked_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.looked_at IS 'when somebody looked last, to a few minutes';
 -- Name: spec; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.spec (
     uid bigint NOT NULL,
@@ -635,6 +665,9 @@ ALTER TABLE ONLY ordinaut.revision
 -- Name: schedule schedule_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.schedule
     ADD CONSTRAINT schedule_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
+-- Name: source_status source_status_applied_revision_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.source_status
+    ADD CONSTRAINT source_status_applied_revision_fkey FOREIGN KEY (applied_revision) REFERENCES ordinaut.revision(revision_id);
 -- Name: source_status source_status_held_by_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.source_status
     ADD CONSTRAINT source_status_held_by_fkey FOREIGN KEY (held_by) REFERENCES ordinaut.revision(revision_id);

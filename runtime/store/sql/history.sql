@@ -5,7 +5,8 @@
 select v.revision_id as revision, v.parent_id as parent, v.kind, v.project, v.environment, v.git_commit as commit,
     v.git_tree as tree, v.git_branch as branch, v.git_dirty as dirty, v.pull_request, v.author, v.actor, v.applied_at,
     v.plan_digest, v.summary ->> 'override_freeze' as override_freeze,
-    coalesce(v.summary -> 'override_policies', '{}') as override_policies, w.written, d.action, coalesce(d.facets, '{}') as facets
+    coalesce(v.summary -> 'override_policies', '{}') as override_policies,
+    v.summary -> 'approval' as approval, w.written, d.action, coalesce(d.facets, '{}') as facets
 from ordinaut.revision v
 cross join lateral (
     select jsonb_build_object(

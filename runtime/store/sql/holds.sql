@@ -11,14 +11,14 @@ where (%(project)s::text is null or s.project = %(project)s)
 order by s.project, s.environment;
 
 -- name: set_hold
-insert into ordinaut.source_status (project, environment, condition, held_commit, held_digest, held_by)
-values (%(project)s, %(environment)s, 'Held', %(commit)s, %(digest)s, %(revision)s)
+insert into ordinaut.source_status (project, environment, condition, reason, held_commit, held_digest, held_by)
+values (%(project)s, %(environment)s, 'Held', 'rolled_back', %(commit)s, %(digest)s, %(revision)s)
 on conflict (project, environment) do update
-set condition = excluded.condition, message = '', held_commit = excluded.held_commit,
+set condition = excluded.condition, reason = excluded.reason, message = '', held_commit = excluded.held_commit,
     held_digest = excluded.held_digest, held_by = excluded.held_by, changed_at = ordinaut.now();
 
 -- name: clear_hold
 update ordinaut.source_status
-set condition = %(condition)s, message = '', held_commit = null, held_digest = null, held_by = null,
-    changed_at = ordinaut.now()
+set condition = %(condition)s, reason = case %(condition)s when 'Synced' then 'current' else 'cleared' end, message = '',
+    held_commit = null, held_digest = null, held_by = null, changed_at = ordinaut.now()
 where project = %(project)s and environment = %(environment)s and held_by is not null;

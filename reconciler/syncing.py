@@ -1,0 +1,134 @@
+"""Service: pulls a branch for as long as it runs, looking again after each interval and whenever it is woken.
+
+What fails is tried again after pauses that grow, and told once. A wake-up while a look is under way leads to another look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from reconciler.mirror import Mirror
+from reconciler.sync import Judge, Look
+from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.errors import OrdinautError, SourceUnavailable
+from runtime.service import Service, ServiceGroup, stop_if_cancelled
+from runtime.store.sources import Branch
+from runtime.wake import Bell, until_next
+
+# After a look that failed: the first pause, doubled each time, and the longest.
+_AGAIN_SECONDS: Final = 5.0
+_LONGEST_SECONDS: Final = 300.0
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class BranchSync:
+    """Service: keeps what is in force at the head of a branch.
+
+    Args:
+        mirror: brings the branch here.
+        judge: looks at its heads.
+        interval: the time between two looks, less up to a fifth of it, so that many do not look at the same moment.
+        tell: called after each look that came to something else than the one before.
+        clock: for waiting.
+    """
+
+    name = "sync"
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        judge: Judge,
+        interval: timedelta,
+        tell: Callable[[Look], None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._mirror = mirror
+        self._judge = judge
+        self._interval = interval
+        self._tell = tell
+        self._bell = Bell(clock)
+        self._told: tuple[object, ...] | None = None
+        self._failures = 0
+
+    @property
+    def branch(self) -> Branch:
+        """What is pulled."""
+        return self._judge.branch
+
+    def wake(self) -> None:
+        """Look at once, or again after the look that is under way; on the loop that runs the service."""
+        self._bell.ring()
+
+    async def run(self) -> None:
+        while True:
+            stop_if_cancelled()
+            look = await self.look()
+            failed = look.report.condition is None
+            self._failures = self._failures + 1 if failed else 0
+            if look.news != self._told:
+                self._told = look.news
+                self._tell(look)
+            await self._bell.sleep(self._pause())
+
+    async def look(self) -> Look:
+        """Fetch, and look once; what fails is an answer, not the end."""
+        try:
+            try:
+                head = await self._mirror.fetch()
+            except SourceUnavailable as error:
+                return await asyncio.to_thread(self._judge.unreachable, error)
+            return await asyncio.to_thread(self._judge.look, head)
+        except asyncio.CancelledError:
+            self._judge.interrupt()
+            raise
+        except OrdinautError as error:
+            return self._judge.failed(error)
+
+    def _pause(self) -> float:
+        if not self._failures:
+            return until_next(None, self._interval.total_seconds())
+        # No further than the longest, or the number would grow without end.
+        doubled = _AGAIN_SECONDS * 2 ** min(self._failures - 1, 10)
+        return until_next(None, min(doubled, _LONGEST_SECONDS))
+
+
+async def sync_until_stopped(services: Sequence[Service]) -> None:
+    """Run services until SIGTERM or Ctrl-C, or until one fails.
+
+    Raises:
+        Exception: what a service raised.
+    """
+    group = ServiceGroup(services)
+    with _signals() as asked:
+        group.start()
+        endings = [asyncio.ensure_future(asked.wait()), asyncio.ensure_future(group.wait())]
+        try:
+            done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            for ending in done:
+                ending.result()
+        finally:
+            for ending in endings:
+                ending.cancel()
+            await asyncio.gather(*endings, return_exceptions=True)
+            await group.stop()
+
+
+@contextmanager
+def _signals() -> Iterator[asyncio.Event]:
+    """An event that is set by whoever asks the process to stop."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, asked.set)
+    try:
+        yield asked
+    finally:
+        for number in _SIGNALS:
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)

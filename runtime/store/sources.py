@@ -1,0 +1,181 @@
+"""The branches that projects are pulled from: what the last look came to, and who let a plan pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import TupleRow, class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from runtime.store.statements import statement
+from schemas.approval import Approval
+from schemas.source import Condition, Reason, SourceStatus
+
+Connection = psycopg.Connection[TupleRow]
+
+_EVENTS: Final[Mapping[Condition, str]] = {
+    "Synced": "source.synced",
+    "OutOfSync": "source.out_of_sync",
+    "Held": "source.held",
+    "NeedsApproval": "source.needs_approval",
+    "InvalidSource": "source.invalid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What is pulled, and for which environment."""
+
+    repository: str
+    branch: str
+    folder: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """What the database knows of a project's source; all None but `now` before the first look and the first apply.
+
+    Attributes:
+        base_revision: the newest revision that does not only restore another one, with its commit.
+        newest_revision: the newest of all.
+    """
+
+    condition: str | None
+    reason: str | None
+    seen_commit: str | None
+    applied_commit: str | None
+    applied_revision: int | None
+    plan_digest: str | None
+    approved_digest: str | None
+    approved_by: str | None
+    approved_reason: str | None
+    approved_at: datetime | None
+    held_by: int | None
+    looked_at: datetime | None
+    fetch_error: str | None
+    base_revision: int | None
+    base_commit: str | None
+    newest_revision: int | None
+    now: datetime
+
+    @property
+    def approval(self) -> Approval | None:
+        """Who let a plan pass."""
+        if self.approved_digest is None:
+            return None
+        return Approval.model_validate(
+            {
+                "digest": self.approved_digest,
+                "actor": self.approved_by,
+                "reason": self.approved_reason,
+                "approved_at": self.approved_at,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """What a look came to.
+
+    Attributes:
+        plan: the plan that waits for approval, as JSON.
+    """
+
+    condition: Condition
+    reason: Reason
+    message: str
+    commit: str
+    plan_digest: str | None = None
+    plan: Mapping[str, Any] | None = None
+
+
+def find_source_project(connection: Connection, branch: Branch) -> str | None:
+    """The project that the last look at a branch found in it."""
+    row = connection.execute(statement("find_source_project"), _columns(branch)).fetchone()
+    return row[0] if row else None
+
+
+def find_source(connection: Connection, project: str, environment: str) -> StoredSource:
+    """What the database knows of a project's source."""
+    params = {"project": project, "environment": environment}
+    with connection.cursor(row_factory=class_row(StoredSource)) as cursor:
+        row = cursor.execute(statement("find_source"), params).fetchone()
+    assert row is not None  # noqa: S101 - it is joined to one row
+    return row
+
+
+def record_source(
+    connection: Connection, project: str, branch: Branch, record: SourceRecord
+) -> None:
+    """Write what a look came to, and tell of it if it is news."""
+    params = {
+        **_columns(branch),
+        "project": project,
+        "condition": record.condition,
+        "reason": record.reason,
+        "message": record.message,
+        "commit": record.commit,
+        "plan_digest": record.plan_digest,
+        "plan": None if record.plan is None else Jsonb(record.plan),
+        "event": _EVENTS[record.condition],
+    }
+    connection.execute(statement("record_source"), params)
+
+
+def record_synced(connection: Connection, project: str, environment: str, commit: str) -> None:
+    """Write, after `record_source`, that a commit is in force; an approval is used up by it."""
+    params = {"project": project, "environment": environment, "commit": commit}
+    connection.execute(statement("record_synced"), params)
+
+
+def record_unreachable(connection: Connection, project: str, branch: Branch, message: str) -> None:
+    """Write that the repository cannot be read, and tell of it once."""
+    params = {**_columns(branch), "project": project, "message": message}
+    connection.execute(statement("record_unreachable"), params)
+
+
+def record_look(connection: Connection, project: str, environment: str) -> None:
+    """Write that somebody looked, and that nothing has changed."""
+    connection.execute(statement("record_look"), {"project": project, "environment": environment})
+
+
+def list_sources(connection: Connection) -> tuple[SourceStatus, ...]:
+    """Every branch that is pulled, by project and environment."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement("list_sources")).fetchall()
+    return tuple(SourceStatus.model_validate(row) for row in rows)
+
+
+def read_waiting_plan(
+    connection: Connection, project: str, environment: str, digest: str
+) -> Mapping[str, Any] | None:
+    """The plan of this digest that waits for approval, as JSON."""
+    params = {"project": project, "environment": environment, "digest": digest}
+    row = connection.execute(statement("read_waiting_plan"), params).fetchone()
+    return row[0] if row else None
+
+
+def approve_plan(connection: Connection, source: SourceStatus, *, actor: str, reason: str) -> bool:
+    """Let the plan pass that a source waits with; false if it does not wait with that any more."""
+    params = {
+        "project": source.project,
+        "environment": source.environment,
+        "digest": source.plan_digest,
+        "actor": actor,
+        "reason": reason,
+    }
+    return connection.execute(statement("approve_plan"), params).rowcount == 1
+
+
+def _columns(branch: Branch) -> dict[str, str]:
+    return {
+        "repository": branch.repository,
+        "branch": branch.branch,
+        "folder": branch.folder,
+        "environment": branch.environment,
+    }

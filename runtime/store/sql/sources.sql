@@ -1,0 +1,129 @@
+-- The branches that projects are pulled from, and what became of them.
+
+-- name: find_source_project
+-- The project that a look at this branch found last.
+select project from ordinaut.source_status
+where repository = %(repository)s and branch = %(branch)s and folder = %(folder)s and environment = %(environment)s
+order by changed_at desc
+limit 1;
+
+-- name: find_source
+-- What a look has to know before it does anything, of a project that may be new; the newest revisions with and without
+-- those that only restored what another one says.
+select s.condition, s.reason, s.seen_commit, s.applied_commit, s.applied_revision, s.plan_digest,
+    s.approved_digest, s.approved_by, s.approved_reason, s.approved_at, s.held_by, s.looked_at, s.fetch_error,
+    v.revision_id as base_revision, v.git_commit as base_commit, n.revision_id as newest_revision, ordinaut.now() as now
+from (select 1) as one
+left join ordinaut.source_status s on s.project = %(project)s and s.environment = %(environment)s
+left join lateral (
+    select revision_id, git_commit from ordinaut.revision
+    where project = %(project)s and environment = %(environment)s and kind <> 'heal'
+    order by revision_id desc limit 1) v on true
+left join lateral (
+    select revision_id from ordinaut.revision
+    where project = %(project)s and environment = %(environment)s
+    order by revision_id desc limit 1) n on true;
+
+-- name: record_source
+-- What a look came to; the event is told where that is another condition, or the same about something else. A commit
+-- that takes the place of one that was in force too is no news: its revision is.
+with before as materialized (
+    select condition, reason, seen_commit, plan_digest, repository, branch, fetch_error, failing_since
+    from ordinaut.source_status where project = %(project)s and environment = %(environment)s
+), written as (
+    insert into ordinaut.source_status as s
+        (project, environment, repository, branch, folder, condition, reason, message, seen_commit, plan_digest, plan, looked_at)
+    values
+        (%(project)s, %(environment)s, %(repository)s, %(branch)s, %(folder)s, %(condition)s, %(reason)s, %(message)s,
+         %(commit)s, %(plan_digest)s, %(plan)s, ordinaut.now())
+    on conflict (project, environment) do update
+    set repository = excluded.repository, branch = excluded.branch, folder = excluded.folder,
+        condition = excluded.condition, reason = excluded.reason, message = excluded.message,
+        seen_commit = excluded.seen_commit, plan_digest = excluded.plan_digest, plan = excluded.plan,
+        looked_at = excluded.looked_at, fetch_error = null, failing_since = null,
+        changed_at = case when (s.condition, s.reason) = (excluded.condition, excluded.reason) then s.changed_at
+            else ordinaut.now() end
+), facts as (
+    select jsonb_build_object(
+        'project', %(project)s::text, 'environment', %(environment)s::text, 'repository', %(repository)s::text,
+        'branch', %(branch)s::text) as data
+), told as (
+    insert into ordinaut.outbox (type, subject, data)
+    select e.type, %(project)s, f.data || e.data
+    from facts f
+    cross join lateral (
+        select 1 as place, 'source.reachable' as type, jsonb_build_object('failing_since', b.failing_since) as data
+        from before b where b.fetch_error is not null
+        union all
+        select 2, %(event)s, jsonb_build_object(
+            'condition', %(condition)s::text, 'reason', %(reason)s::text, 'message', %(message)s::text,
+            'commit', %(commit)s::text, 'plan_digest', %(plan_digest)s::text)
+        where not exists (
+            select from before b
+            where b.condition = %(condition)s and b.repository is not null
+                and (%(condition)s = 'Synced'
+                    or (b.reason, b.seen_commit, b.plan_digest) is not distinct from
+                        (%(reason)s::text, %(commit)s::text, %(plan_digest)s::text)))) e
+    order by e.place
+)
+select from facts;
+
+-- name: record_synced
+-- After `record_source`: what is in force, and which revision was the newest then.
+update ordinaut.source_status
+set applied_commit = %(commit)s, applied_revision = (
+        select max(revision_id) from ordinaut.revision where project = %(project)s and environment = %(environment)s),
+    approved_digest = null, approved_by = null, approved_reason = null, approved_at = null
+where project = %(project)s and environment = %(environment)s;
+
+-- name: record_unreachable
+-- The repository cannot be read; told when it begins.
+with before as materialized (
+    select fetch_error from ordinaut.source_status
+    where project = %(project)s and environment = %(environment)s and repository = %(repository)s
+), written as (
+    update ordinaut.source_status
+    set fetch_error = %(message)s, failing_since = coalesce(failing_since, ordinaut.now()), looked_at = ordinaut.now()
+    where project = %(project)s and environment = %(environment)s and repository = %(repository)s
+        and fetch_error is distinct from %(message)s
+)
+insert into ordinaut.outbox (type, subject, data)
+select 'source.unreachable', %(project)s, jsonb_build_object(
+    'project', %(project)s::text, 'environment', %(environment)s::text, 'repository', %(repository)s::text,
+    'branch', %(branch)s::text, 'message', %(message)s::text)
+from before where fetch_error is null;
+
+-- name: record_look
+-- Nothing has changed; somebody looked.
+update ordinaut.source_status set looked_at = ordinaut.now()
+where project = %(project)s and environment = %(environment)s;
+
+-- name: list_sources
+select project, environment, repository, branch, folder, condition, reason, message, changed_at as since, seen_commit,
+    applied_commit, plan_digest, looked_at, fetch_error, failing_since,
+    case when approved_digest is not null then jsonb_build_object(
+        'digest', approved_digest, 'actor', approved_by, 'reason', approved_reason, 'approved_at', approved_at) end as approval
+from ordinaut.source_status
+where repository is not null
+order by project, environment;
+
+-- name: read_waiting_plan
+select plan from ordinaut.source_status
+where project = %(project)s and environment = %(environment)s and plan_digest = %(digest)s;
+
+-- name: approve_plan
+-- Of the plan that waits now, and no other.
+with approved as (
+    update ordinaut.source_status
+    set approved_digest = plan_digest, approved_by = %(actor)s, approved_reason = %(reason)s, approved_at = ordinaut.now()
+    where project = %(project)s and environment = %(environment)s and plan_digest = %(digest)s
+        and condition = 'NeedsApproval'
+    returning project, environment, repository, branch
+), told as (
+    insert into ordinaut.outbox (type, subject, data)
+    select 'source.approved', project, jsonb_build_object(
+        'project', project, 'environment', environment, 'repository', repository, 'branch', branch,
+        'plan_digest', %(digest)s::text, 'actor', %(actor)s::text, 'reason', %(reason)s::text)
+    from approved
+)
+select from approved;

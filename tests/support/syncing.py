@@ -1,0 +1,91 @@
+"""A repository, a database, and what `ordinaut sync` makes of the one for the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from reconciler.mirror import Mirror
+from reconciler.remote import find_remote
+from reconciler.signatures import NO_TRUST, Trust
+from reconciler.sync import Judge, Look, Subject
+from reconciler.syncing import BranchSync
+from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.store.sources import Branch
+from tests.support.applying import Bench
+from tests.support.git import Clone
+
+API = "apiVersion: ordinaut/v1\n"
+PROJECT = f"{API}kind: Project\nname: home\n"
+SERVER = f"{API}kind: ToolServer\nname: fs\nstdio: {{command: mcp-fs}}\n"
+
+
+def task(name: str, more: str = "") -> str:
+    """A task in YAML, as a file of its own."""
+    return (
+        f"{API}kind: Task\nname: {name}\nschedule: {{every: 1h}}\n"
+        f"pipeline: [{{id: look, uses: fs.list}}]\n{more}"
+    )
+
+
+@dataclass
+class Origin:
+    """A repository that is pulled, and the database that is to match it."""
+
+    clone: Clone
+    bench: Bench
+    state_dir: Path
+
+    def push(self, message: str = "Change", **tasks: str | None) -> str:
+        """Commit tasks by name, each with what it says beside the rest; None takes one away."""
+        self.clone.write(
+            {
+                f"specs/{name}.yaml": None if more is None else task(name, more)
+                for name, more in tasks.items()
+            }
+        )
+        return self.clone.commit(message)
+
+    def sync(
+        self, trust: Trust = NO_TRUST, clock: Clock = SYSTEM_CLOCK, **subject: Any
+    ) -> BranchSync:
+        """What pulls it; a new one knows of the past only what is in the database."""
+        remote = find_remote(str(self.clone.folder), is_verified=False)
+        mirror = Mirror(remote, "main", self.state_dir, clock)
+        given = {
+            "conninfo": self.bench.url,
+            "branch": Branch(remote.address, "main", "specs", "default"),
+            "place": mirror.place,
+            "trust": trust,
+            "state_dir": self.state_dir,
+            "actor": "sync@desk",
+        }
+        judge = Judge(Subject(**{**given, **subject}))
+        return BranchSync(mirror, judge, timedelta(minutes=1), lambda _: None, clock)
+
+    async def look(self, trust: Trust = NO_TRUST) -> Look:
+        """One look by a process of its own."""
+        return await self.sync(trust).look()
+
+    @property
+    def names(self) -> list[str]:
+        """The tasks in force."""
+        found = self.bench.rows(
+            "select name from ordinaut.spec where kind = 'Task' and retired_at is null order by 1"
+        )
+        return [name for (name,) in found]
+
+    @property
+    def events(self) -> list[str]:
+        """What was told of the branch, oldest first."""
+        found = self.bench.rows(
+            "select type from ordinaut.outbox where type ^@ 'source.' order by outbox_id"
+        )
+        return [kind for (kind,) in found]
+
+
+def stands(look: Look) -> tuple[str | None, str | None]:
+    """Condition and reason."""
+    return look.report.condition, look.report.reason
