@@ -117,7 +117,7 @@ def _refusal(policy: PlanPolicy) -> str:
 
 
 def _way_out(policy: PlanPolicy) -> str:
-    say = f"say why it cannot wait: `ordinaut apply --override-policy '{policy.name}=REASON'`"
+    say = f"say why it may: `ordinaut apply --override-policy '{policy.name}=REASON'`"
     if policy.standing == "leaving":
         return f"it is in force until this plan is applied: take it out or change it first, by itself, or {say}"
     if policy.failure is not None:
