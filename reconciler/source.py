@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from reconciler.core.calendars import ICS_SUFFIX
 from reconciler.core.compile import SourceFile
@@ -69,7 +69,7 @@ def read_source(folder: Path, named_from: Path | None = None) -> Source:
     require_folder(folder)
     root = folder.resolve()
     reading = _Reading(root, (named_from or root.parent).resolve())
-    return Source(root, reading.name(root), tuple(reading.files()), tuple(reading.problems))
+    return Source(root, reading.name(str(root)), tuple(reading.files()), tuple(reading.problems))
 
 
 def shown_name(path: str) -> str:
@@ -128,9 +128,9 @@ def read_around(path: Path, here: Path | None = None) -> Source:
             return read_source(folder, _base(folder, here))
     root = path.parent.resolve()
     reading = _Reading(root, (_base(root, here) or root.parent).resolve())
-    file = reading.read(root / path.name)
+    file = reading.read(str(root / path.name))
     return Source(
-        root, reading.name(root), () if file is None else (file,), tuple(reading.problems)
+        root, reading.name(str(root)), () if file is None else (file,), tuple(reading.problems)
     )
 
 
@@ -138,11 +138,14 @@ def _base(folder: Path, here: Path | None) -> Path | None:
     return here if here is not None and folder.resolve().is_relative_to(here) else None
 
 
-def _bounded(file: BinaryIO, size: int, most: int) -> bytes:
+def _bounded(file: int, size: int, most: int) -> bytes:
     """A file to its end, but at most so many bytes; asking for as many as it has saves room for all that it may have."""
-    data = file.read(min(size + 1, most))
-    # It grew since it was looked at.
-    return data + file.read(most - len(data)) if len(data) > size else data
+    data = os.read(file, min(size + 1, most))
+    if len(data) == size:
+        return data
+    # It grew since it was looked at, or is one of those that come in pieces.
+    with os.fdopen(os.dup(file), "rb") as rest:
+        return data + rest.read(most - len(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,32 +169,37 @@ class _Reading:
             if file is not None:
                 yield file
 
-    def _paths(self) -> Iterator[Path]:
+    # Paths are plain text here: of many thousand files, making more of each would take longer than reading it.
+    def _paths(self) -> Iterator[str]:
         for folder, folders, names in os.walk(self.root, onerror=self._unlisted):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in folders:
                 # A folder that cannot be looked at cannot be listed either, which is told then.
-                if os.path.islink(os.path.join(folder, name)):  # noqa: PTH114, PTH118 - a Path raises where its own is too long
-                    self._refuse(Path(folder, name), "ORD010", "links to folders are not followed")
+                if os.path.islink(path := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - a Path raises where its own is too long
+                    self._refuse(path, "ORD010", "links to folders are not followed")
             for name in names:
                 if not name.startswith(".") and name.endswith(SUFFIXES):
-                    yield Path(folder, name)
+                    yield os.path.join(folder, name)  # noqa: PTH118 - as said above
 
-    def read(self, path: Path) -> SourceFile | None:
+    def read(self, path: str) -> SourceFile | None:
         """A file, or None after telling why it cannot be read."""
         try:
-            about = path.lstat()
+            about = os.lstat(path)
             if stat.S_ISLNK(about.st_mode):
-                if not path.resolve().is_relative_to(self.root):
+                link = Path(path)
+                if not link.resolve().is_relative_to(self.root):
                     self._refuse(path, "ORD010", "the link leads out of the specs folder")
                     return None
-                about = path.stat()
+                about = link.stat()
             if not stat.S_ISREG(about.st_mode):
                 # Opening a pipe would wait for somebody to write into it.
                 self._refuse(path, "ORD001", "is not a regular file")
                 return None
-            with path.open("rb") as file:
-                data = _bounded(file, about.st_size, most_bytes(path.name) + 1)
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = _bounded(file, about.st_size, most_bytes(path) + 1)
+            finally:
+                os.close(file)
             return SourceFile(self.name(path), data)
         except OSError as error:
             self._refuse(path, "ORD001", f"cannot be read: {error.strerror}")
@@ -201,14 +209,15 @@ class _Reading:
             self._refuse(path, "ORD001", "cannot be read: the link leads in a circle")
             return None
 
-    def name(self, path: Path) -> str:
+    def name(self, path: str) -> str:
         """What a file is called in messages."""
-        return shown_name(path.relative_to(self.base).as_posix())
+        base = f"{self.base}/".replace("//", "/")
+        return shown_name(path[len(base) :] or ".")
 
     def _unlisted(self, error: OSError) -> None:
-        self._refuse(Path(error.filename), "ORD001", f"cannot be listed: {error.strerror}")
+        self._refuse(error.filename, "ORD001", f"cannot be listed: {error.strerror}")
 
-    def _refuse(self, path: Path, code: str, message: str) -> None:
+    def _refuse(self, path: str, code: str, message: str) -> None:
         self.problems.append(
             Problem(code=code, message=message, file=self.name(path), line=1, column=1)
         )

@@ -119,6 +119,8 @@ class Model(BaseModel):
         frozen=True,
         populate_by_name=True,
         use_attribute_docstrings=True,
+        # A command uses few of the models: each is built when it is first used.
+        defer_build=True,
         hide_input_in_errors=True,
     )
 

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import SchemaError, ValidationError
-from pydantic_core import SchemaError as CoreSchemaError
-from pydantic_core import SchemaValidator, core_schema
 
 from reconciler.core.digest import canonical
 from reconciler.core.documents import shown, shown_kind
@@ -25,6 +21,9 @@ from reconciler.core.suggest import did_you_mean
 from schemas.pipeline import Pipeline, PipelineUse
 from schemas.problem import Problem
 
+if TYPE_CHECKING:
+    from jsonschema.exceptions import SchemaError, ValidationError
+
 # What these say holds whatever type the values turn out to have.
 _ABOUT_PRESENCE: Final = frozenset(
     {"additionalProperties", "dependentRequired", "maxProperties", "minProperties", "required"}
@@ -33,7 +32,7 @@ _ABOUT_PRESENCE: Final = frozenset(
 
 def schema_problems(entry: Entry) -> Iterator[Problem]:
     """What is wrong with a pipeline's JSON Schema."""
-    if isinstance(entry.document, Pipeline):
+    if isinstance(entry.document, Pipeline) and entry.document.params:
         for path, message, hint in _flaws(canonical(entry.document.params)):
             yield from entry.problem(("params", *path), "ORD014", message, hint)
 
@@ -45,11 +44,11 @@ Flaw: TypeAlias = tuple[Path, str, str]
 @lru_cache(maxsize=1024)
 def _flaws(canonical_schema: bytes) -> tuple[Flaw, ...]:
     """Everything wrong with a schema; asked for it and for every task that uses it."""
+    from reconciler.core.schema_errors import schema_error  # noqa: PLC0415 - heavy
+
     schema = orjson.loads(canonical_schema)
     flaws = list(_refused_keywords(schema, schema, ()))
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
+    if (error := schema_error(schema)) is not None:
         flaws.append((tuple(error.absolute_path), *_not_a_schema(error)))
     if not flaws and schema.get("type", "object") != "object":
         flaws.append(
@@ -89,7 +88,7 @@ def _refused(key: str, value: Any, root: Any) -> tuple[str, str] | None:
             return f"`$ref` leads to `{shown(value)}`, outside of this schema", hint
         case "$ref", str() if not _leads_somewhere(value, root):
             return f"`$ref` leads to `{shown(value)}`, which is not there", "write `#/$defs/name`"
-        case "pattern", str() if _matcher(value) is None:
+        case "pattern", str() if not _is_usable(value):
             hint = "looking ahead or behind and references back to groups are not supported"
             return f"the pattern `{shown(value)}` cannot be used", hint
         case "patternProperties", dict():
@@ -98,6 +97,12 @@ def _refused(key: str, value: Any, root: Any) -> tuple[str, str] | None:
             return "`$dynamicRef` is not supported", "use `$ref`"
         case _:
             return None
+
+
+def _is_usable(pattern: str) -> bool:
+    from reconciler.core.schema_errors import matcher  # noqa: PLC0415 - heavy
+
+    return matcher(pattern) is not None
 
 
 def _leads_somewhere(reference: str, root: Any) -> bool:
@@ -113,40 +118,21 @@ def _leads_somewhere(reference: str, root: Any) -> bool:
     return reference.startswith("#/") or reference == "#"
 
 
-@lru_cache(maxsize=256)
-def _matcher(pattern: str) -> SchemaValidator | None:
-    """A search for a pattern, or None if it cannot be used.
-
-    Its time grows with the text and no faster, so that no pattern in a pull request can keep a plan busy; Python's own
-    engine makes no such promise.
-    """
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern), _LINEAR)
-    except CoreSchemaError:
-        return None
-
-
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
-    matcher = _matcher(pattern)
-    if isinstance(instance, str) and matcher and not matcher.isinstance_python(instance):
-        yield ValidationError(f"it does not match `{shown(pattern)}`")
-
-
-_LINEAR: Final = core_schema.CoreConfig(regex_engine="rust-regex")
 _DATA: Final = frozenset({"const", "default", "enum", "examples"})
-_Validator: Final[Any] = validators.extend(  # type: ignore[no-untyped-call]  # its stubs say nothing
-    Draft202012Validator, {"pattern": _pattern}
-)
 
 
 def argument_problems(entry: Entry, use: PipelineUse, pipeline: Pipeline) -> Iterator[Problem]:
     """What is wrong with the parameters that a task gives to a pipeline whose schema is valid."""
     given = {**default_params(pipeline), **use.with_}
+    if not given and not pipeline.params:
+        return
+    from reconciler.core.schema_errors import misfits  # noqa: PLC0415 - heavy
+
     schema = pipeline.params or {"type": "object", "additionalProperties": False}
     if _flaws(canonical(pipeline.params)):
         return
     try:
-        for error in _Validator(schema).iter_errors(given):
+        for error in misfits(schema, given):
             if error.validator in _ABOUT_PRESENCE or not _has_template(error.instance):
                 yield from _misfit(entry, pipeline, error, given)
     except RecursionError:
