@@ -59,18 +59,14 @@ def test_a_commit_of_specs_is_formatted_and_looked_at_and_another_one_is_not(clo
         ("ordinaut fmt", "ordinaut validate", "ordinaut lint"), skipped
     )
 
-    edit(clone, "timeout: 1m", "timeout:   1m")
-    edit(clone, "agent: assistant", "agent: nobody")
+    edit(clone, "timeout: 1m", "timeout:   2m")
     assert pre_commit(clone) == {
         "ordinaut fmt": "Failed",
-        "ordinaut validate": "Failed",
-        "ordinaut lint": "Failed",
+        "ordinaut validate": "Passed",
+        "ordinaut lint": "Passed",
     }
-    assert "timeout: 1m\n" in (clone.folder / HELLO).read_text()
-
-    edit(clone, "agent: nobody", "agent: assistant")
-    edit(clone, "*/5", "*/10")
-    assert set(pre_commit(clone).values()) == {"Passed"}
+    # What failed is that a file was not in its one form; now it is.
+    assert "timeout: 2m\n" in (clone.folder / HELLO).read_text()
 
 
 def test_every_hook_looks_at_the_whole_folder_and_needs_nothing_but_ordinaut() -> None:

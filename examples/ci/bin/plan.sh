@@ -38,8 +38,8 @@ fi
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
   [ -f "$markdown" ] && cat "$markdown" >>"$GITHUB_STEP_SUMMARY"
   if [ "$code" -ne 0 ] && [ "$code" -ne 2 ]; then
-    # Indented by four, text from specs is no Markdown.
-    { printf '\n### Ordinaut refuses\n\n' && head -n 1000 "$talk" | sed 's/^/    /'; } >>"$GITHUB_STEP_SUMMARY"
+    # Indented by four, text from specs is no Markdown. What begins with colons is for GitHub.
+    { printf '\n### Ordinaut refuses\n\n' && grep -v '^::' "$talk" | head -n 1000 | sed 's/^/    /'; } >>"$GITHUB_STEP_SUMMARY"
   fi
 fi
 
