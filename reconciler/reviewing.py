@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Final
 
 from reconciler.commits import find_repository
 from reconciler.core.remarks import Remarks
 from reconciler.core.sarif import as_sarif
 from reconciler.source import Source
 from runtime.errors import NotFound
-
-_HERE: Final = "."
 
 
 def from_top(remarks: Remarks, source: Source) -> Remarks:
@@ -39,5 +36,4 @@ def _names(source: Source) -> Callable[[str], str]:
         top = find_repository(source.root).prefix
     except NotFound:
         return lambda file: file
-    shown = "" if source.name == _HERE else f"{source.name}/"
-    return lambda file: "/".join(filter(None, (top, file.removeprefix(shown))))
+    return lambda file: "/".join(filter(None, (top, file.removeprefix(f"{source.name}/"))))

@@ -96,6 +96,14 @@ def test_a_gain_of_an_agent_is_remarked_where_it_is_written(
     assert found.general == ()
 
 
+def test_a_word_of_a_gain_is_not_looked_for_among_other_values() -> None:
+    agent = AGENT.replace("scopes:", "owner: budgets\nscopes:")
+
+    found = remarks(agent, agent.replace("runs: 5", "runs: 6"))
+
+    assert told(found.problems) == [("warning", "01:8:28", "Agent helper has other budgets")]
+
+
 def test_a_tool_that_a_task_gains_is_remarked_at_its_step() -> None:
     found = remarks(f"{SERVER}---{TASK.replace('fs.move', 'fs.list')}", f"{SERVER}---{TASK}")
 

@@ -106,6 +106,16 @@ def test_fingerprints_of_equal_lines_are_told_apart() -> None:
     assert marks[0] != marks[1]
 
 
+def test_fingerprints_of_equal_lines_of_two_files_do_not_depend_on_each_other() -> None:
+    texts = {"specs/a.yaml": "a: 1", "specs/b.yaml": "a: 1"}
+    both = tuple(problem(file=name, line=1) for name in texts)
+
+    [_, second] = run_of(Remarks(both, texts=texts))["results"]
+    [alone] = run_of(Remarks(both[1:], texts=texts))["results"]
+
+    assert second["partialFingerprints"] == alone["partialFingerprints"]
+
+
 def test_a_line_or_a_file_that_is_not_there_has_a_fingerprint_too() -> None:
     short = Remarks((problem(line=7),), texts={"specs/a.yaml": "a: 1"})
 
