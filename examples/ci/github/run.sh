@@ -38,7 +38,7 @@ check)
   ;;
 plan)
   code=0
-  "$bin/plan.sh" ${BASE:+--base "$BASE"} ${FAIL_ON:+--fail-on "$FAIL_ON"} || code=$?
+  "$bin/plan.sh" --annotations github ${BASE:+--base "$BASE"} ${FAIL_ON:+--fail-on "$FAIL_ON"} || code=$?
   [ "$COMMENT" = never ] || comment post "$PLAN_FOLDER"
   exit "$code"
   ;;
