@@ -9,7 +9,7 @@ from reconciler.core.changes import Applied, Owner, Version
 from reconciler.core.desired import Key
 from reconciler.core.digest import digest_of, facet_digests
 from reconciler.core.rules import Rules
-from runtime.store.specs import Connection, StoredSpec, read_bodies, read_specs
+from runtime.store.specs import Connection, StoredSpec, read_applied_bodies, read_specs
 
 
 def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[Key, Applied]:
@@ -20,13 +20,13 @@ def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[K
 
 
 def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner: Owner) -> Rules:
-    """The guards and policies that were last applied; the defaults before the first apply."""
+    """The guards and policies that were last applied, not what somebody made of them by hand; the defaults before that."""
     projects = [
         row.uid
         for row in applied.values()
         if row.key.kind == "Project" and row.owner == owner and row.retired_at is None
     ]
-    bodies = read_bodies(connection, projects).values()
+    bodies = read_applied_bodies(connection, projects).values()
     return next((Rules.of_body(body) for body in bodies), Rules())
 
 

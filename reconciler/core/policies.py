@@ -15,7 +15,7 @@ from reconciler.core.guards import refused
 from reconciler.core.look import visible
 from reconciler.core.rules import policies_in
 from reconciler.core.suggest import did_you_mean
-from runtime.core.expressions import compile_query, is_true
+from runtime.core.expressions import Meter, compile_query, is_true
 from runtime.core.expressions.functions import compact_json
 from runtime.errors import ExpressionError, NotFound
 from schemas.plan import Guard, Plan
@@ -25,6 +25,8 @@ from schemas.project import Policy
 VERDICTS: Final = frozenset({"applyable", "freeze", "guards", "hold", "policies"})
 """Fields of a plan that say what others make of it: no policy is asked about them."""
 
+# What all policies may spend on a plan: enough for dozens of them and ten thousand changes, and some seconds at most.
+_STEPS: Final = 4_000_000
 # How much of a value that is no change is shown, and how many are named in a sentence.
 _LONGEST: Final = 120
 _NAMED: Final = 5
@@ -60,7 +62,8 @@ def judge(
                 f"there is no policy {name} to override", hint=did_you_mean(name, known)
             )
     asked = plan.model_dump(mode="json", exclude=set(VERDICTS)) if standing else {}
-    return tuple(_judged(one, asked, reasons.get(one.name)) for one in standing)
+    meter = Meter(_STEPS)
+    return tuple(_judged(one, asked, meter, reasons.get(one.name)) for one in standing)
 
 
 def under_policies(
@@ -146,10 +149,12 @@ def _holds(policy: Policy, environment: str) -> bool:
     return policy.environments is None or environment in policy.environments
 
 
-def _judged(asked: _Standing, plan: Mapping[str, Any], reason: str | None) -> PlanPolicy:
+def _judged(
+    asked: _Standing, plan: Mapping[str, Any], meter: Meter, reason: str | None
+) -> PlanPolicy:
     answer, failure = None, None
     try:
-        answer = compile_query(asked.policy.when).evaluate(plan)
+        answer = compile_query(asked.policy.when).evaluate(plan, meter)
     except ExpressionError as error:
         failure = error.message
     ok = failure is None and not is_true(answer)

@@ -27,11 +27,7 @@ class Rules:
 
     @classmethod
     def of_body(cls, body: Mapping[str, Any]) -> Self:
-        """The rules in the normalised form of a Project.
-
-        Raises:
-            ValidationError: somebody broke it by hand.
-        """
+        """The rules in the normalised form of a Project, as it was applied."""
         return cls(Guards.model_validate(body["guards"]), policies_in(body))
 
 

@@ -122,6 +122,13 @@ def read_bodies(connection: Connection, uids: Sequence[int]) -> dict[int, Mappin
     return dict(connection.execute(statement("read_bodies"), {"uids": uids}).fetchall())
 
 
+def read_applied_bodies(
+    connection: Connection, uids: Sequence[int]
+) -> dict[int, Mapping[str, Any]]:
+    """What the last revisions of these documents wrote, whatever the rows hold by now."""
+    return dict(connection.execute(statement("read_applied_bodies"), {"uids": uids}).fetchall())
+
+
 def read_overrides(connection: Connection, project: str, environment: str) -> list[StoredOverride]:
     """The pauses and snoozes in force for a project's tasks."""
     with connection.cursor(row_factory=class_row(StoredOverride)) as cursor:

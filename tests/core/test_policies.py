@@ -197,7 +197,7 @@ class TestAFailure:
     def test_one_that_takes_too_much_refuses(self) -> None:
         plan = planned({"calm": policy(" | ".join(["[@, @]"] * 60))})
 
-        assert "takes too much" in (one(plan).failure or "")
+        assert "too much room" in (one(plan).failure or "")
         assert not plan.applyable
 
 

@@ -132,8 +132,13 @@ def test_restoring_what_was_applied_is_not_judged_again(bench: Bench) -> None:
     assert (plan.policies, plan.applyable) == ((), True)
 
 
-def test_a_policy_that_somebody_deletes_in_the_database_comes_back_judging(held: Bench) -> None:
-    held.run("update ordinaut.spec set body = body - 'policies' where kind = 'Project'")
+def test_a_policy_that_somebody_deletes_in_the_database_judges_all_the_same(held: Bench) -> None:
+    held.run("update ordinaut.spec set body = body - 'policies' - 'guards' where kind = 'Project'")
 
+    plan = held.plan(FAST, project())
+
+    assert [(one.name, one.standing, one.ok) for one in plan.policies] == [
+        ("urgent", "leaving", False)
+    ]
     with pytest.raises(PolicyBroken):
-        held.apply(FAST, project(urgent=URGENT))
+        held.carry_out(plan, conflicts=True)

@@ -19,7 +19,7 @@ from runtime.core.expressions.context import (
     Reference,
 )
 from runtime.core.expressions.expression import DEFAULT_LIMIT, is_true
-from runtime.core.expressions.query import Query, compile_query
+from runtime.core.expressions.query import Meter, Query, compile_query
 from runtime.core.expressions.template import (
     Condition,
     Template,
@@ -36,6 +36,7 @@ __all__ = [
     "TEMPLATE_ROOTS",
     "Condition",
     "Context",
+    "Meter",
     "Query",
     "Reference",
     "Template",

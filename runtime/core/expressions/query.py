@@ -20,13 +20,17 @@ from runtime.core.expressions.interpreter import Interpreter, TooLarge
 from runtime.core.expressions.syntax import Node, parse
 from runtime.errors import ExpressionError
 
-MOST_STEPS: Final = 3_000_000
-"""Nodes of the tree that may be evaluated, each time counted: some seconds, for values of a hundred thousand parts."""
-
 # Characters of JSON that may be built, before the interpreter's factor.
 _ROOM: Final = 16 * 1024 * 1024
 # A query knows no run, and so nothing that its context could say.
 _NO_RUN: Final = Context(now=datetime(1970, 1, 1, tzinfo=UTC))
+
+
+@dataclass(slots=True)
+class Meter:
+    """What queries may spend together: nodes of their trees, counted each time that one is evaluated; about a microsecond each."""
+
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,21 @@ class Query:
     text: str
     tree: Node
 
-    def evaluate(self, value: JSON, *, steps: int = MOST_STEPS) -> JSON:
+    def evaluate(self, value: JSON, meter: Meter) -> JSON:
         """What the query gives; it shares parts with `value`, which must not be changed.
 
+        Args:
+            value: what is asked about.
+            meter: what may be spent; queries that share one spend it together.
+
         Raises:
-            ExpressionError: ORD503 it cannot be evaluated, ORD506 it takes more than `steps`, or too much room.
+            ExpressionError: ORD503 it cannot be evaluated, ORD506 it takes more steps than are left, or too much room.
         """
         try:
-            return _Counting(steps).visit(self.tree, value)
+            return _Counting(meter).visit(self.tree, value)
         except TooLarge:
             raise ExpressionError(
-                f"{self.text[:80]} takes too much: more than {steps} steps, or too much room",
+                f"{self.text[:80]} takes too many steps, or too much room",
                 code="ORD506",
             ) from None
         except (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError) as wrong:
@@ -59,13 +67,13 @@ class Query:
 
 
 class _Counting(Interpreter):
-    def __init__(self, steps: int) -> None:
+    def __init__(self, meter: Meter) -> None:
         super().__init__(_NO_RUN, _ROOM)
-        self._left = steps
+        self._meter = meter
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
+        self._meter.steps -= 1
+        if self._meter.steps < 0:
             raise TooLarge
         return super().visit(node, *args, **kwargs)
 

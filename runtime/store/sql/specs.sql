@@ -27,6 +27,13 @@ where (s.project = %(project)s and s.environment = %(environment)s)
 -- What the rows of these documents hold.
 select uid, body from ordinaut.spec where uid = any(%(uids)s::bigint[]);
 
+-- name: read_applied_bodies
+-- What the last revisions of these documents wrote, whatever the rows hold by now.
+select r.uid, r.body
+from ordinaut.spec s
+join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
+where s.uid = any(%(uids)s::bigint[]);
+
 -- name: read_overrides
 -- The pauses and snoozes in force for a project's tasks.
 select s.namespace, s.name, o.kind, o.actor, o.reason, o.created_at as since, o.until

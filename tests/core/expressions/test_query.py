@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.core.expressions import compile_query, is_true
+from runtime.core.expressions import Meter, compile_query, is_true
 from runtime.errors import ExpressionError
 
 VALUE = {"items": [{"n": 1, "of": "a"}, {"n": 2, "of": None}], "at": "2026-11-20T14:00:00Z"}
@@ -26,7 +26,7 @@ VALUE = {"items": [{"n": 1, "of": "a"}, {"n": 2, "of": None}], "at": "2026-11-20
     ],
 )
 def test_a_query_gives_what_jmespath_says(text: str, value: Any) -> None:
-    assert compile_query(text).evaluate(VALUE) == value
+    assert compile_query(text).evaluate(VALUE, Meter(1000)) == value
 
 
 @pytest.mark.parametrize(
@@ -52,25 +52,25 @@ def test_a_wrong_type_is_an_error_and_no_answer() -> None:
     with pytest.raises(
         ExpressionError, match="starts_with\\(\\) takes string, and got null"
     ) as it:
-        compile_query("items[?starts_with(of, 'a')]").evaluate(VALUE)
+        compile_query("items[?starts_with(of, 'a')]").evaluate(VALUE, Meter(1000))
 
     assert it.value.code == "ORD503"
 
 
 def test_more_steps_than_allowed_are_not_taken() -> None:
-    query = compile_query("items[*].n")
+    query, meter = compile_query("items[*].n"), Meter(7)
 
-    assert query.evaluate(VALUE, steps=10) == [1, 2]
-    with pytest.raises(ExpressionError, match="takes too much") as caught:
-        query.evaluate({"items": [{"n": n} for n in range(10)]}, steps=10)
+    assert query.evaluate(VALUE, meter) == [1, 2]
+    with pytest.raises(ExpressionError, match="takes too many steps") as caught:
+        query.evaluate(VALUE, meter)
     assert caught.value.code == "ORD506"
 
 
 def test_a_short_query_cannot_fill_the_memory() -> None:
     doubled = " | ".join(["[@, @]"] * 40)
 
-    with pytest.raises(ExpressionError, match="takes too much"):
-        compile_query(doubled).evaluate(VALUE)
+    with pytest.raises(ExpressionError, match="too much room"):
+        compile_query(doubled).evaluate(VALUE, Meter(10_000))
 
 
 @pytest.mark.parametrize(
