@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,27 @@ def test_a_token_that_may_not_comment_is_no_failure(
 
     assert ran.succeeded
     assert "The token may not comment here (403)." in ran.log
+    assert forge.texts("7") == [f"{MARK}\n\nA plan.\n"]
+
+
+def test_where_there_are_no_forks_a_plan_may_comment_by_itself(
+    tmp_path: Path, forge: Forge
+) -> None:
+    (tmp_path / "plan.md").write_text(f"{MARK}\n\nA plan.\n")
+    (tmp_path / "plan.json").write_text('{"source": {"commit": null}, "changes": [{}]}')
+    given = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "acme/specs"}
+    program = ["python3", str(KIT / "bin" / "comment.py"), "post", str(tmp_path)]
+
+    def told(**env: str) -> str:
+        whole = environment(tmp_path, {**given, **env})
+        return subprocess.check_output(program, env=whole, text=True, stderr=subprocess.STDOUT)
+
+    pull_request = "refs/pull/7/merge"
+    assert told(GITHUB_REF=pull_request) == "There is no COMMENT_TOKEN to comment with.\n"
+    assert told(GITHUB_REF="refs/heads/main", COMMENT_TOKEN="writer") == (
+        "this is no pull request\n"
+    )
+    assert told(GITHUB_REF=pull_request, COMMENT_TOKEN="writer") == "commented on 7\n"
     assert forge.texts("7") == [f"{MARK}\n\nA plan.\n"]
 
 
