@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from reconciler.cache import Cache
 from reconciler.commits import (
     Repository,
     find_commit,
@@ -45,7 +46,13 @@ def read_head(folder: Path, head: str | None) -> Source:
 
 
 def plan_between(
-    folder: Path, specs: Specs, base: str, head: str | None, only: tuple[str, ...] = ()
+    folder: Path,
+    specs: Specs,
+    base: str,
+    head: str | None,
+    only: tuple[str, ...] = (),
+    *,
+    cache: Cache | None = None,
 ) -> Plan:
     """The plan from where the histories of two revisions part to the second of them.
 
@@ -54,6 +61,7 @@ def plan_between(
         base: the revision to compare with.
         head: the revision that `specs` are of; None for the working tree.
         only: keys and labels of the part that is wanted; empty for all.
+        cache: where compiled specs are remembered.
 
     Raises:
         NotFound: git does not know the revisions, or finds nothing that they have in common; or one of `only` means
@@ -63,7 +71,7 @@ def plan_between(
     repository = find_repository(folder)
     tip = find_commit(repository, head or "HEAD")
     fork = find_fork(repository, find_commit(repository, base), tip)
-    before = _assumed(repository, fork, specs)
+    before = _assumed(repository, fork, specs, cache)
     owner = Owner(specs.project, specs.environment)
     changes = diff(specs.documents, before.applied, owner)
     if changes.problems:
@@ -86,11 +94,11 @@ def plan_between(
     return make_plan(part.changes, ground)
 
 
-def _assumed(repository: Repository, commit: str, specs: Specs) -> Assumed:
+def _assumed(repository: Repository, commit: str, specs: Specs, cache: Cache | None) -> Assumed:
     source = read_commit(repository, commit)
     if source is None or not (source.files or source.problems):
         return NOTHING
-    base = compile_source(source, specs.environment)
+    base = compile_source(source, specs.environment, cache)
     return assumed(base, source.files, specs.documents)
 
 

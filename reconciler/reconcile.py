@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.apply import Request, apply_plan
+from reconciler.cache import Cache
 from reconciler.core.desired import Specs
 from reconciler.load import compile_source
 from reconciler.planning import plan_specs
@@ -33,15 +34,20 @@ class Reconciled:
     report: ApplyReport | None = None
 
 
-def reconcile_once(conninfo: str, folder: Path, environment: str) -> Reconciled:
+def reconcile_once(
+    conninfo: str, folder: Path, environment: str, cache: Cache | None = None
+) -> Reconciled:
     """Make the database match a specs folder, if the folder is sound and no guard refuses.
+
+    Args:
+        cache: where compiled specs are remembered.
 
     Raises:
         Blocked, Held, Conflicted, StalePlan, ApplyLocked: nothing was changed.
         StoreError: the database cannot be reached or refused; nothing was changed.
     """
     source = read_source(folder, folder.parent)
-    specs = compile_source(source, environment)
+    specs = compile_source(source, environment, cache)
     if specs.errors:
         return Reconciled(source, specs)
     with connect(conninfo, name="ordinaut apply") as connection:

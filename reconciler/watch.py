@@ -13,6 +13,7 @@ from typing import Final
 
 from watchfiles import awatch
 
+from reconciler.cache import Cache
 from reconciler.reconcile import Reconciled, reconcile_once
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.errors import OrdinautError, StalePlan
@@ -36,6 +37,7 @@ class SpecsWatch:
         environment: of the Project document.
         tell: called after every look but the first with what came of it; a refusal that lasts is told once.
         clock: for waiting.
+        cache: where compiled specs are remembered.
     """
 
     name = "specs watch"
@@ -47,12 +49,15 @@ class SpecsWatch:
         environment: str,
         tell: Callable[[Reconciled | OrdinautError], None],
         clock: Clock = SYSTEM_CLOCK,
+        *,
+        cache: Cache | None = None,
     ) -> None:
         self._conninfo = conninfo
         self._folder = folder
         self._environment = environment
         self._tell = tell
         self._clock = clock
+        self._cache = cache
         self._next_change: asyncio.Future[None] | None = None
         self._refusal: OrdinautError | None = None
 
@@ -109,7 +114,7 @@ class SpecsWatch:
         self._refusal = None
         try:
             return await asyncio.to_thread(
-                reconcile_once, self._conninfo, self._folder, self._environment
+                reconcile_once, self._conninfo, self._folder, self._environment, self._cache
             )
         except OrdinautError as error:
             self._refusal = error

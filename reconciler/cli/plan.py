@@ -162,11 +162,12 @@ def _made(
     reviewers: Reviewers,
 ) -> Plan:
     source = read_head(config.specs, head)
-    specs = compile_source(source, config.environment, Cache(config.state_dir))
+    cache = Cache(config.state_dir)
+    specs = compile_source(source, config.environment, cache)
     with problems_shown(source), reviewers.told_of_problems(source):
         require_sound(specs)
         if base is not None:
-            made = plan_between(config.specs, specs, base, head, only)
+            made = plan_between(config.specs, specs, base, head, only, cache=cache)
         else:
             made = _over_database(config, specs, source, only)
     reviewers.tell(source, lambda: remarks_on(made, source.texts))

@@ -73,7 +73,7 @@ def assumed(base: Specs, files: Iterable[SourceFile], wanted: Mapping[Key, Desir
 
 
 def _project(base: Specs) -> Project | None:
-    documents = (found.document for found in base.documents.values())
+    documents = (one.document for key, one in base.documents.items() if key.kind == "Project")
     return next((one for one in documents if isinstance(one, Project)), None)
 
 
@@ -90,7 +90,7 @@ def _row(uid: int, found: Desired, owner: Owner) -> Applied:
         revision_id=0,
         last=version,
         live=version,
-        protected=found.document.protect,
+        protected=bool(found.body.get("protect")),
     )
 
 

@@ -97,6 +97,7 @@ def compile_specs(
         documents=_desired(unique.values(), names, events, calendars),
         problems=tuple(sorted(problems, key=attrgetter("reading_order"))),
         shared=frozenset(attached) | _shared(layers),
+        known=names.known,
     )
 
 

@@ -110,6 +110,7 @@ class Specs:
         documents: all of them, by key.
         problems: what is to be told about them, in the order of reading.
         shared: the files on which more may depend than what they say themselves; nothing does on any other file.
+        known: the key of every document, of those too that errors keep out of `documents`.
     """
 
     project: str
@@ -117,6 +118,7 @@ class Specs:
     documents: Mapping[Key, Desired]
     problems: tuple[Problem, ...] = ()
     shared: frozenset[str] = frozenset()
+    known: frozenset[Key] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -91,12 +91,14 @@ def recalled(index: bytes, bodies: Bodies, compile_again: Callable[[], Specs]) -
     """
     found = orjson.loads(index)
     whole = _Whole(bodies, compile_again)
+    documents = dict(_recalled(row, whole) for row in found["documents"])
     specs = Specs(
         project=found["project"],
         environment=found["environment"],
-        documents=dict(_recalled(row, whole) for row in found["documents"]),
+        documents=documents,
         problems=tuple(Problem.model_validate(problem) for problem in found["problems"]),
         shared=frozenset(found["shared"]),
+        known=frozenset(documents),
     )
     return Memory(specs, found["files"])
 
@@ -112,7 +114,7 @@ def difference(memory: Memory, digests: Mapping[str, str]) -> Difference:
 def updated(
     memory: Memory, found: Difference, compile_some: Callable[[frozenset[str]], Specs]
 ) -> Specs | None:
-    """The remembered specs with what became of some files; None if that takes compiling all of them.
+    """The remembered specs with what became of some files, errors in these included; None if all must be compiled.
 
     Args:
         memory: what was remembered.
@@ -125,11 +127,12 @@ def updated(
     if not found.fresh and not found.gone:
         return known
     some = compile_some(known.shared | found.fresh)
-    if some.errors or some.shared != known.shared:
+    if some.shared != known.shared:
         return None
     again = found.fresh | found.gone | known.shared
     kept = [one for one in known.documents.values() if one.place.file not in again]
-    if any(one.key in some.documents for one in kept):
+    keys = frozenset(one.key for one in kept)
+    if keys & some.known:
         # Two documents with one key, of which one is to be told about.
         return None
     documents = sorted([*kept, *some.documents.values()], key=attrgetter("key"))
@@ -140,6 +143,7 @@ def updated(
         documents={one.key: one for one in documents},
         problems=tuple(sorted(problems, key=attrgetter("reading_order"))),
         shared=known.shared,
+        known=keys | some.known,
     )
 
 

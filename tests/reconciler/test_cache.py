@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.cache import MOST_BYTES, MOST_ENTRIES, Cache
@@ -173,6 +173,26 @@ def test_only_the_files_that_changed_are_compiled_again(
     assert (_entry(cache).read_bytes() != kept) == (count > MOST_FRESH)
 
 
+def test_a_file_with_errors_is_told_of_without_compiling_the_others(
+    tmp_path: Path, cache: Cache
+) -> None:
+    folder = tmp_path / "specs"
+    _pretend(cache, _write(folder))
+    (folder / "002.yaml").write_text(_TASK.replace("NUMBER", "2").replace("1h", "soon"))
+    (folder / "003.yaml").write_text(_TASK.replace("NUMBER", "4"))
+    source = read_source(folder)
+
+    specs = compile_source(
+        replace(source, files=source.files[:3] + source.files[4:]), "default", cache
+    )
+    both = compile_source(source, "default", cache)
+
+    assert [problem.place for problem in specs.errors] == ["specs/002.yaml:6:19"]
+    assert _goals(specs)["task-1"] == "Oslo 1"
+    assert both.problems == compile_source(source).problems
+    assert {problem.code for problem in both.errors} == {"ORD007", "ORD008"}
+
+
 def test_beside_what_changed_only_what_is_laid_over_is_compiled_again(
     tmp_path: Path, cache: Cache
 ) -> None:
@@ -294,6 +314,7 @@ def _tree(choice: dict[str, int]) -> Source:
     ),
     st.sampled_from(["default", "prod"]),
 )
+@settings(deadline=None, max_examples=50)
 @example([{"one.yaml": 7}], "default")
 def test_whatever_changes_specs_from_a_cache_are_those_that_compiling_gives(
     tmp_path_factory: pytest.TempPathFactory, edits: list[dict[str, int]], environment: str
