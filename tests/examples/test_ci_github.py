@@ -15,9 +15,10 @@ import yaml
 
 from reconciler.beginning import begin
 from tests.examples.ci import HELLO, KIT, MARK, cloned, edit, environment, new_origin
+from tests.house.sources import ROOT
 from tests.support.forge import BOT, Forge, open_forge
 from tests.support.git import Clone
-from tests.support.workflows import Ran, Runner, scripts
+from tests.support.workflows import OURS, Ran, Runner, scripts
 
 WORKFLOWS = KIT / "github" / "workflows"
 DOCUMENTS = [*sorted(WORKFLOWS.glob("*.yml")), KIT / "github" / "action.yml"]
@@ -72,7 +73,10 @@ def test_a_pull_request_is_checked_and_planned_without_a_credential(clone: Clone
     assert ran.summary.startswith(f"{MARK}\n\n### Ordinaut plan: `default` · 1 update")
     assert [Path(file).name for file in ran.uploaded] == ["plan.json", "plan.md"]
     assert json.loads(Path(planned["plan-json"]).read_bytes())["changes"][0]["name"] == "hello"
-    assert ran.used == ["actions/checkout@v4", "actions/upload-artifact@v4"]
+    assert [action.partition("@")[0] for action in ran.used] == [
+        "actions/checkout",
+        "actions/upload-artifact",
+    ]
 
 
 @pytest.mark.slow
@@ -288,6 +292,18 @@ def test_nothing_is_put_into_the_text_of_a_script() -> None:
 
     assert found
     assert [script for script in found if "${{" in script] == []
+
+
+def test_actions_of_others_are_pinned_by_a_hash() -> None:
+    scaffold = ROOT / "reconciler" / "scaffold" / "github.yaml"
+    texts = [path.read_text(encoding="utf-8") for path in [*DOCUMENTS, scaffold]]
+    used = {one for text in texts for one in re.findall(r"uses: (\S+)", text) if one != OURS}
+
+    assert {re.sub("@[0-9a-f]{40}$", "", action) for action in used} == {
+        "actions/checkout",
+        "actions/setup-python",
+        "actions/upload-artifact",
+    }
 
 
 def test_every_workflow_says_what_its_token_may_and_none_runs_a_strangers_code_with_it() -> None:
