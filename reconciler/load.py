@@ -21,7 +21,6 @@ from reconciler.core.digest import NORMALISER_VERSION
 from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.core.remembering import (
     FORMAT,
-    Difference,
     Memory,
     difference,
     file_digests,
@@ -70,11 +69,18 @@ def compile_source(
     if size < WORTH_REMEMBERING or len(digests) < len(source.files):
         return _compiled(source, environment)
     name = ground(source, environment)
+
+    def some(names: frozenset[str] | None) -> Specs:
+        files = tuple(file for file in source.files if names is None or file.name in names)
+        return _compiled(replace(source, files=files), environment)
+
     with _collecting_nothing():
         if (entry := cache.find(name)) is not None:
-            memory = recalled(entry.head, entry.rest, lambda: _compiled(source, environment))
+            memory = recalled(entry.head, entry.rest, some)
             found = difference(memory, digests)
-            specs = _updated(memory, found, source, environment)
+            # Most of them anew is all of them, and no slower.
+            few = 2 * len(found.fresh) <= len(source.files)
+            specs = updated(memory, found, some) if few else None
             if specs is not None and len(found.fresh) + len(found.gone) <= MOST_FRESH:
                 return specs
         else:
@@ -83,18 +89,6 @@ def compile_source(
         if not specs.errors:
             cache.keep(name, *remembered(Memory(specs, digests)))
     return specs
-
-
-def _updated(memory: Memory, found: Difference, source: Source, environment: str) -> Specs | None:
-    """What is remembered, with the files that changed compiled; None where compiling all is right, or no slower."""
-    if 2 * len(found.fresh) > len(source.files):
-        return None
-
-    def some(names: frozenset[str]) -> Specs:
-        files = tuple(file for file in source.files if file.name in names)
-        return _compiled(replace(source, files=files), environment)
-
-    return updated(memory, found, some)
 
 
 def ground(source: Source, environment: str) -> str:

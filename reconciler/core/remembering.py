@@ -25,6 +25,8 @@ FORMAT: Final = 2
 """Grows whenever what is remembered, or how, is another."""
 
 Bodies = Callable[[], bytes | None]
+Compile = Callable[[frozenset[str] | None], Specs]
+"""Compiles the files of these names alone, or all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +82,24 @@ def remembered(memory: Memory) -> tuple[bytes, bytes]:
     return orjson.dumps(index), b"".join(texts)
 
 
-def recalled(index: bytes, bodies: Bodies, compile_again: Callable[[], Specs]) -> Memory:
+def recalled(index: bytes, bodies: Bodies, compile_again: Compile) -> Memory:
     """What `remembered` made these texts of.
 
     Args:
         index: the first.
         bodies: gives the second, or None where it is not there any more.
-        compile_again: makes the same specs anew; called once, by whoever first asks for a model or for bodies that
-            are not there.
+        compile_again: makes the same specs anew; called once for the files on which others depend, and once for all, by
+            whoever first asks for a model or for bodies that are not there.
     """
     found = orjson.loads(index)
-    whole = _Whole(bodies, compile_again)
+    whole = _Whole(bodies, compile_again, frozenset(found["shared"]))
     documents = dict(_recalled(row, whole) for row in found["documents"])
     specs = Specs(
         project=found["project"],
         environment=found["environment"],
         documents=documents,
         problems=tuple(Problem.model_validate(problem) for problem in found["problems"]),
-        shared=frozenset(found["shared"]),
+        shared=whole.shared,
         known=frozenset(documents),
     )
     return Memory(specs, found["files"])
@@ -111,15 +113,13 @@ def difference(memory: Memory, digests: Mapping[str, str]) -> Difference:
     return Difference(fresh, gone, shared=bool((fresh | gone) & memory.specs.shared))
 
 
-def updated(
-    memory: Memory, found: Difference, compile_some: Callable[[frozenset[str]], Specs]
-) -> Specs | None:
+def updated(memory: Memory, found: Difference, compile_some: Compile) -> Specs | None:
     """The remembered specs with what became of some files, errors in these included; None if all must be compiled.
 
     Args:
         memory: what was remembered.
         found: how the files differ from then.
-        compile_some: compiles only the files of these names.
+        compile_some: compiles some of the files that there are now.
     """
     if found.shared:
         return None
@@ -155,8 +155,8 @@ def _row(desired: Desired, begin: int, end: int) -> tuple[Any, ...]:
 def _recalled(row: Sequence[Any], whole: _Whole) -> tuple[Key, Desired]:
     kind, namespace, name, digest, file, line, column, renamed_from, begin, end = row
     key = Key(kind, namespace, name)
-    content = _OnDemand(key, begin, end, whole)
-    return key, Desired(key, content, digest, Place(file, line, column), renamed_from)
+    place = Place(file, line, column)
+    return key, Desired(key, _OnDemand(key, place, begin, end, whole), digest, place, renamed_from)
 
 
 def _text_of(desired: Desired) -> bytes:
@@ -171,15 +171,24 @@ class _Whole:
     """What all remembered documents share: their bodies, and the specs compiled again if need be."""
 
     read_bodies: Bodies
-    compile_again: Callable[[], Specs]
+    compile_again: Compile
+    shared: frozenset[str]
 
     @cached_property
     def bodies(self) -> bytes | None:
         return self.read_bodies()
 
+    def compiled(self, key: Key, place: Place) -> Desired:
+        """A document as compiling gives it: few are asked for, mostly those that others depend on, or else many."""
+        return (self._of_shared if place.file in self.shared else self._of_all)[key]
+
     @cached_property
-    def documents(self) -> Mapping[Key, Desired]:
-        return self.compile_again().documents
+    def _of_shared(self) -> Mapping[Key, Desired]:
+        return self.compile_again(self.shared).documents
+
+    @cached_property
+    def _of_all(self) -> Mapping[Key, Desired]:
+        return self.compile_again(None).documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +196,7 @@ class _OnDemand:
     """What a remembered document says."""
 
     key: Key
+    place: Place
     begin: int
     end: int
     whole: _Whole
@@ -198,13 +208,13 @@ class _OnDemand:
 
     @property
     def document(self) -> Document:
-        return self.whole.documents[self.key].document
+        return self.whole.compiled(self.key, self.place).document
 
     @property
     def body(self) -> Mapping[str, Any]:
         text = self.text()
         if text is None:
-            return self.whole.documents[self.key].body
+            return self.whole.compiled(self.key, self.place).body
         body: Mapping[str, Any] = orjson.loads(text)
         return body
 

@@ -143,7 +143,7 @@ def test_any_sound_specs_are_recalled_whole(
     index, bodies = remembered(_memory(specs, source))
 
     for there in (bodies, None):
-        found = recalled(index, lambda there=there: there, lambda: specs)
+        found = recalled(index, lambda there=there: there, lambda _: specs)
         assert _everything(found.specs) == _everything(specs)
         assert remembered(found) == (index, bodies)
 
