@@ -247,5 +247,5 @@ def _last_words(talk: bytes) -> str:
     """What git says of its failure, fit to be printed and kept."""
     lines = [line for line in talk.decode(errors="replace").splitlines() if line.strip()]
     fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    text = (fatal or lines or ["git failed without a word"])[0]
+    text = (fatal or lines or ["git failed without a word"])[0].removeprefix("fatal: ")
     return "".join(letter for letter in text if letter.isprintable())[:_LONGEST_MESSAGE]

@@ -9,6 +9,7 @@ from schemas.source import SignatureFault
 
 _GOOD_SSH: Final = re.compile(r'Good "git" signature for (\S.*) with [A-Z0-9-]+ key (SHA256:\S+)')
 _SSH_TIMES: Final = ("key has expired", "key is not yet valid")
+_SSH_USES: Final = "key is not permitted for use in signature namespace"
 _GPG: Final = "[GNUPG:] "
 # The first that is there decides; the words are those of doc/DETAILS in GnuPG.
 _GPG_FAULTS: Final[tuple[tuple[str, SignatureFault], ...]] = (
@@ -33,7 +34,8 @@ def ssh_fault(talk: str, *, is_good: bool) -> SignatureFault | None:
         return None
     if any(words in line for line in lines for words in _SSH_TIMES):
         return "expired_key"
-    return "unknown_key" if good else "bad_signature"
+    is_known = not good and not any(_SSH_USES in line for line in lines)
+    return "bad_signature" if is_known else "unknown_key"
 
 
 def gpg_fault(talk: str, *, is_good: bool) -> SignatureFault | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -14,19 +13,9 @@ from reconciler.rollback import plan_rollback
 from runtime.errors import DatabaseUnavailable, SourceUnavailable
 from runtime.store.holds import clear_hold
 from runtime.store.sources import approve_plan, list_sources
-from tests.support.applying import Bench
-from tests.support.git import new_repository
-from tests.support.syncing import PROJECT, SERVER, Origin, stands
+from tests.support.syncing import PROJECT, SERVER, Origin, origin, stands
 
-
-@pytest.fixture
-def origin(bench: Bench, tmp_path: Path) -> Origin:
-    """A repository with one commit of two tasks."""
-    clone = new_repository(tmp_path / "origin")
-    clone.write({"specs/ordinaut.yaml": PROJECT, "specs/fs.yaml": SERVER})
-    origin = Origin(clone, bench, tmp_path / "state")
-    origin.push(one="", two="")
-    return origin
+__all__ = ["origin"]
 
 
 async def test_the_head_comes_into_force_with_its_commit_and_author(origin: Origin) -> None:
@@ -375,7 +364,7 @@ async def test_a_repository_that_is_away_is_told_once_and_found_again(origin: Or
     fetch_error, failing = origin.bench.row(
         "select fetch_error, failing_since is not null from ordinaut.source_status"
     )
-    assert f"{origin.clone.folder} cannot be read: fatal: " in fetch_error
+    assert f"{origin.clone.folder} cannot be read: " in fetch_error
     assert failing
     assert origin.names == ["one", "two"]
     away.rename(origin.clone.folder)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from reconciler.mirror import Mirror
 from reconciler.remote import find_remote
@@ -15,11 +18,15 @@ from reconciler.syncing import BranchSync
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.store.sources import Branch
 from tests.support.applying import Bench
-from tests.support.git import Clone
+from tests.support.git import Clone, new_repository
 
 API = "apiVersion: ordinaut/v1\n"
 PROJECT = f"{API}kind: Project\nname: home\n"
 SERVER = f"{API}kind: ToolServer\nname: fs\nstdio: {{command: mcp-fs}}\n"
+
+
+def _to_nobody(_look: Look) -> None:
+    pass
 
 
 def task(name: str, more: str = "") -> str:
@@ -38,20 +45,28 @@ class Origin:
     bench: Bench
     state_dir: Path
 
-    def push(self, message: str = "Change", **tasks: str | None) -> str:
-        """Commit tasks by name, each with what it says beside the rest; None takes one away."""
+    def write(self, **tasks: str | None) -> None:
+        """Write tasks by name, each with what it says beside the rest; None takes one away."""
         self.clone.write(
             {
                 f"specs/{name}.yaml": None if more is None else task(name, more)
                 for name, more in tasks.items()
             }
         )
-        return self.clone.commit(message)
+
+    def push(self, **tasks: str | None) -> str:
+        """Write tasks, and commit them."""
+        self.write(**tasks)
+        return self.clone.commit()
 
     def sync(
-        self, trust: Trust = NO_TRUST, clock: Clock = SYSTEM_CLOCK, **subject: Any
+        self,
+        trust: Trust = NO_TRUST,
+        clock: Clock = SYSTEM_CLOCK,
+        tell: Callable[[Look], None] = _to_nobody,
+        **subject: Any,
     ) -> BranchSync:
-        """What pulls it; a new one knows of the past only what is in the database."""
+        """What pulls it, once a minute; a new one knows of the past only what is in the database."""
         remote = find_remote(str(self.clone.folder), is_verified=False)
         mirror = Mirror(remote, "main", self.state_dir, clock)
         given = {
@@ -63,7 +78,7 @@ class Origin:
             "actor": "sync@desk",
         }
         judge = Judge(Subject(**{**given, **subject}))
-        return BranchSync(mirror, judge, timedelta(minutes=1), lambda _: None, clock)
+        return BranchSync(mirror, judge, timedelta(minutes=1), tell, clock)
 
     async def look(self, trust: Trust = NO_TRUST) -> Look:
         """One look by a process of its own."""
@@ -89,3 +104,13 @@ class Origin:
 def stands(look: Look) -> tuple[str | None, str | None]:
     """Condition and reason."""
     return look.report.condition, look.report.reason
+
+
+@pytest.fixture
+def origin(bench: Bench, tmp_path: Path) -> Origin:
+    """A repository with one commit of two tasks."""
+    clone = new_repository(tmp_path / "origin")
+    clone.write({"specs/ordinaut.yaml": PROJECT, "specs/fs.yaml": SERVER})
+    origin = Origin(clone, bench, tmp_path / "state")
+    origin.push(one="", two="")
+    return origin
