@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from runtime.core.identity import derive_event_id
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
-from runtime.store.due_work import Claim, Report
+from runtime.store.due_work import WHOLE, Claim, Report
 
-SKIPPED = "skipped"
+SKIPPED: Final = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try of one step, as it will be recorded.
+    """One try of one call of a step, as it will be recorded.
 
     Attributes:
         step: what was tried.
+        iteration: which item of `foreach` it is for, from 0; 0 for a step without.
         attempt: which try it was, from 1.
         arguments: the rendered arguments with secrets masked; None if they could not be rendered.
         outcome: what became of it; the value already redacted.
@@ -28,11 +29,29 @@ class Try:
     """
 
     step: ProgramStep
+    iteration: int
     attempt: int
     arguments: Any
     outcome: CallOutcome
     seconds: float
     idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """How the items of a `foreach` ended.
+
+    Attributes:
+        count: how many there are.
+        skipped: for how many the condition did not hold.
+        failed: how many failed for good.
+        seconds: how long all of them took, as far as this runtime knows.
+    """
+
+    count: int
+    skipped: int
+    failed: int
+    seconds: float
 
 
 class Progress:
@@ -44,27 +63,36 @@ class Progress:
         self._told = 0
         self._report = self._fresh()
 
-    def step_skipped(self, step: ProgramStep) -> None:
-        """The step's condition did not hold."""
-        self._report.results.append(
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be recorded."""
+        report = self._report
+        return not (report.results or report.attempts or report.intents or report.events)
+
+    def step_skipped(self, step: ProgramStep, iteration: int = 0) -> None:
+        """The condition did not hold, or a failure before it put the step out of the course."""
+        self._report.results.append(_bare(step, iteration, SKIPPED))
+        if step.foreach is None:
+            self._tell("step.skipped", step=step.name, uses=step.uses)
+
+    def call_intended(self, step: ProgramStep, iteration: int, attempt: int, key: str) -> None:
+        """A call that must not be made twice is about to be made."""
+        self._report.intents.append(
             {
                 "step": step.name,
-                "attempt": 0,
-                "outcome": SKIPPED,
-                "uses": step.uses,
-                "seconds": 0.0,
-                "server_generation": 0,
-                "schema_digest": "",
+                "iteration": iteration,
+                "attempt": attempt,
+                "idempotency_key": key,
             }
         )
-        self._tell("step.skipped", step=step.name, uses=step.uses)
 
-    def step_finished(self, tried: Try) -> None:
-        """The step has its one result, good or bad."""
+    def call_finished(self, tried: Try) -> None:
+        """The call has its one result, good or bad."""
         outcome = tried.outcome
         self._report.results.append(
             {
                 "step": tried.step.name,
+                "iteration": tried.iteration,
                 "attempt": tried.attempt,
                 "outcome": outcome.kind,
                 "uses": tried.step.uses,
@@ -77,23 +105,58 @@ class Progress:
                 "seconds": tried.seconds,
             }
         )
-        self._tell("step.succeeded" if outcome.kind == "ok" else "step.failed", **_facts(tried))
+        if tried.step.foreach is None:
+            kind = "step.succeeded" if outcome.kind == "ok" else "step.failed"
+            self._tell(kind, **_facts(tried))
 
-    def step_retrying(self, tried: Try, wait_seconds: float) -> Report:
-        """The try failed and another follows after a wait, during which the run holds no slot."""
+    def items_finished(
+        self, step: ProgramStep, items: Items, error: CallError | None = None
+    ) -> None:
+        """Every item of a `foreach` has its result, or one that failed ends the step."""
+        outcome = "ok" if error is None else "tool_error"
+        self._report.results.append(
+            _bare(step, WHOLE, outcome)
+            | {
+                "output": {
+                    "items": items.count,
+                    "skipped": items.skipped,
+                    "failed": items.failed,
+                },
+                "error": _error(error),
+                "seconds": items.seconds,
+            }
+        )
+        facts = {
+            "step": step.name,
+            "uses": step.uses,
+            "attempt": 1,
+            "outcome": outcome,
+            "seconds": round(items.seconds, 6),
+            "items": items.count,
+        }
+        if error is None:
+            self._tell("step.succeeded", **facts)
+        else:
+            self._tell("step.failed", **facts, error=_error(error))
+
+    def call_retrying(self, tried: Try, wait_seconds: float) -> None:
+        """The try failed, and another follows after a wait."""
         self._report.attempts.append(
             {
                 "step": tried.step.name,
+                "iteration": tried.iteration,
                 "attempt": tried.attempt,
                 "outcome": tried.outcome.kind,
                 "error": _error(tried.outcome.error),
                 "seconds": tried.seconds,
+                "wait_seconds": wait_seconds,
             }
         )
         self._tell("step.retrying", **_facts(tried), ready_in_seconds=round(wait_seconds, 3))
-        self._tell(
-            "run.waiting", **self._run(), reason="retry", ready_in_seconds=round(wait_seconds, 3)
-        )
+
+    def waiting(self, wait_seconds: float) -> Report:
+        """The run goes to sleep: nothing of it can go on before the wait is over."""
+        self._tell("run.waiting", reason="retry", ready_in_seconds=round(wait_seconds, 3))
         return self._send(move="wait", state="waiting", wait_seconds=wait_seconds)
 
     def checkpoint(self) -> Report:
@@ -110,10 +173,8 @@ class Progress:
             else {**(_error(error) or {}), **({"step": step} if step else {})}
         )
         state = "succeeded" if error is None else "failed"
-        facts = (
-            self._run() | {"seconds": round(seconds, 3)} | ({"error": failure} if failure else {})
-        )
-        self._tell(f"run.{state}", **facts)
+        facts: dict[str, Any] = {"seconds": round(seconds, 3)}
+        self._tell(f"run.{state}", **facts, **({"error": failure} if failure else {}))
         return self._send(move="finish", state=state, error=failure)
 
     def _run(self) -> dict[str, Any]:
@@ -153,6 +214,20 @@ class Progress:
         )
 
 
+def _bare(step: ProgramStep, iteration: int, outcome: str) -> dict[str, Any]:
+    """A result that no call of its own stands behind."""
+    return {
+        "step": step.name,
+        "iteration": iteration,
+        "attempt": 0,
+        "outcome": outcome,
+        "uses": step.uses,
+        "seconds": 0.0,
+        "server_generation": 0,
+        "schema_digest": "",
+    }
+
+
 def _facts(tried: Try) -> dict[str, Any]:
     outcome = tried.outcome
     facts: dict[str, Any] = {
@@ -162,6 +237,8 @@ def _facts(tried: Try) -> dict[str, Any]:
         "outcome": outcome.kind,
         "seconds": round(tried.seconds, 6),
     }
+    if tried.step.foreach is not None:
+        facts["item"] = tried.iteration
     return facts | ({"error": _error(outcome.error)} if outcome.error else {})
 
 

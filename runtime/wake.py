@@ -33,8 +33,12 @@ class Bell:
         """Wake the sleeper, or let its next sleep end at once."""
         self._rung.set()
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep until rung, at most `seconds`."""
+    async def sleep(self, seconds: float | None) -> None:
+        """Sleep until rung, at most `seconds` if there is a limit."""
+        if seconds is None:
+            await self._rung.wait()
+            self._rung.clear()
+            return
         waiting = asyncio.ensure_future(self._rung.wait())
         timer = asyncio.ensure_future(self._clock.sleep(seconds))
         try:

@@ -44,7 +44,7 @@ _RETRY_SECONDS: Final = 0.5
 _TRUSTED_LEASES: Final = 2
 _MAX_LEASES: Final = 5
 _SUSPECT_WAIT: Final = timedelta(seconds=1)
-_NOTHING: Final = Recorded(results={}, attempts={})
+_NOTHING: Final = Recorded()
 _QUARANTINE: Final = CallError(
     "ORD507",
     f"the run was begun {_MAX_LEASES} times, and each time its runtime was lost before a step was over",

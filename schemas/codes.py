@@ -73,6 +73,7 @@ CODES: Final[dict[str, str]] = {
     "ORD409": "The agent's scopes do not allow this tool.",
     "ORD410": "A secret is not defined or cannot be read.",
     "ORD411": "The tool asked for input that nobody is there to give.",
+    "ORD412": "The tool's answer is not what the step expects.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

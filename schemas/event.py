@@ -120,7 +120,9 @@ class StepSucceeded(StepFacts):
     outcome: str
     """The outcome class."""
     seconds: float
-    """How long the call took."""
+    """How long the call took; with `items`, all of them."""
+    items: int | None = None
+    """How many items a `foreach` step had; it is told once, when all of them are over."""
 
 
 class StepFailed(StepSucceeded):
@@ -132,6 +134,9 @@ class StepFailed(StepSucceeded):
 
 class StepRetrying(StepFailed):
     """The try failed, and another follows."""
+
+    item: int | None = None
+    """Which item of a `foreach` step it was, from 0."""
 
     ready_in_seconds: float
     """How long until then."""

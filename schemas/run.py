@@ -72,6 +72,8 @@ class TryReport(Model):
     """When it was over."""
     retry_at: AwareDatetime | None = None
     """When the next try was due."""
+    item: int | None = None
+    """Which item of a `foreach` step it was for, from 0."""
 
 
 class StepReport(Model):
@@ -97,6 +99,10 @@ class StepReport(Model):
     """When its last try began."""
     finished_at: AwareDatetime | None = None
     """When it was over."""
+    items: int | None = None
+    """How many items of a `foreach` step are over."""
+    failed_items: int | None = None
+    """How many of them failed for good."""
     tries: tuple[TryReport, ...] = ()
     """The tries before."""
 

@@ -5,7 +5,7 @@ Each check is a generator of problems over one document; none stops another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -20,10 +20,11 @@ from reconciler.core.suggest import did_you_mean, nearest
 from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
 from reconciler.core.timing import time_problems
+from runtime.core.graph import StepGraph, find_problems
 from runtime.core.outcomes import UNKNOWN_OUTCOMES
 from schemas.agent import Agent
 from schemas.base import Document
-from schemas.pipeline import Goto, Pipeline, PipelineUse
+from schemas.pipeline import Goto, Pipeline, PipelineUse, Step
 from schemas.problem import Problem
 from schemas.spec import BUILTIN_SERVERS, BUILTIN_TOOLS
 from schemas.task import Task
@@ -79,18 +80,13 @@ def reserved_name_problems(entry: Entry) -> Iterator[Problem]:
 
 
 def step_problems(entry: Entry) -> Iterator[Problem]:
-    """Steps that go on at a step that does not exist, or try again what must not be repeated."""
-    ids = [step.id for _, step in steps_of(entry.document)]
+    """Steps that go on at a step that does not come after them, or try again what must not be repeated."""
+    steps = [step for _, step in steps_of(entry.document)]
     for path, step in steps_of(entry.document):
-        if isinstance(step.on_error, Goto) and step.on_error.goto not in ids:
-            wanted = step.on_error.goto
-            if not entry.repaired_field("id"):
-                yield from entry.problem(
-                    (*path, "on_error", "goto"),
-                    "ORD013",
-                    f"step {step.id} goes on at {wanted}, and there is no such step",
-                    did_you_mean(wanted, ids),
-                )
+        if isinstance(step.on_error, Goto) and not entry.repaired_field("id"):
+            found = goto_problem(steps, step, step.on_error.goto)
+            if found is not None:
+                yield from entry.problem((*path, "on_error", "goto"), "ORD013", *found)
         if step.retry is not None and step.effect in _REPEATS_DO_HARM:
             for number, outcome in enumerate(step.retry.retry_on):
                 if outcome in UNKNOWN_OUTCOMES:
@@ -101,6 +97,18 @@ def step_problems(entry: Entry) -> Iterator[Problem]:
                         f" (`{outcome}`) is not tried again",
                         "take it out of `retry_on`, or say what to do with `on_unknown`",
                     )
+
+
+def goto_problem(steps: Sequence[Step], step: Step, target: str) -> tuple[str, str] | None:
+    """Why a step cannot go on at another after a failure, and what to do; None if it can."""
+    ids = [other.id for other in steps]
+    if target not in ids:
+        message = f"step {step.id} goes on at {target}, and there is no such step"
+        return message, did_you_mean(target, ids)
+    if find_problems(steps) or step.id in StepGraph.of(steps).before(target):
+        return None
+    message = f"step {step.id} goes on at {target}, which does not come after it"
+    return message, f"name a step that needs {step.id}, directly or through others"
 
 
 def reference_problems(entry: Entry, names: Names) -> Iterator[Problem]:

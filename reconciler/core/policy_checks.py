@@ -247,4 +247,8 @@ def _either(kinds: Iterable[str]) -> str:
 def _hint_for_lists(one: frozenset[str], other: frozenset[str]) -> str:
     if "array" not in one ^ other:
         return ""
-    return "length(list) counts it" if "number" in one | other else "contains(list, part) looks into it"
+    return (
+        "length(list) counts it"
+        if "number" in one | other
+        else "contains(list, part) looks into it"
+    )

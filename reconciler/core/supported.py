@@ -15,10 +15,8 @@ from pydantic import BaseModel
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path, attribute, fields_by_name, path_text
 from reconciler.core.references import tool_uses
-from schemas.pipeline import Pipeline
 from schemas.problem import Problem
 from schemas.spec import KINDS
-from schemas.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +39,13 @@ def _row(kind: str, path: str, *values: Any) -> Unsupported:
 
 
 _STEP_FIELDS: Final = (
-    ("foreach",),
-    ("max_parallel",),
     ("cache",),
-    ("expect",),
-    ("fail_when",),
     ("parse",),
-    ("on_error",),
     ("on_unknown",),
     ("usage",),
     ("approval",),
     ("idempotency",),
-    ("effect", "once", "transactional"),
+    ("effect", "transactional"),
 )
 
 UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
@@ -101,7 +94,6 @@ def unsupported_problems(entry: Entry) -> Iterator[Problem]:
     for path, value, meant in _found(entry.document, _TREES[entry.key.kind], ()):
         name = path_text(path) + (f": {value}" if meant else "")
         yield from _not_yet(entry, path, f"`{name}`")
-    yield from _branches(entry)
     for path, address in tool_uses(entry.document):
         if address.partition(".")[0] in UNSUPPORTED_TOOLS:
             yield from _not_yet(entry, path, f"`{address}`", "a run that calls it fails")
@@ -142,23 +134,3 @@ def _found_in_field(
         yield from _found(value, below, at)
     elif value in below if below else value != info.get_default(call_default_factory=True):
         yield at, value, below
-
-
-def _branches(entry: Entry) -> Iterator[Problem]:
-    """Steps that could run beside one another; they run one by one, in an order that respects their needs."""
-    match entry.document:
-        case Task(pipeline=tuple() as steps):
-            name = "pipeline"
-        case Pipeline(steps=steps):
-            name = "steps"
-        case _:
-            return
-    for number, step in enumerate(steps):
-        if number and step.needs is not None and steps[number - 1].id not in step.needs:
-            yield from entry.problem(
-                (name, number, "needs"),
-                "ORD900",
-                f"`{name}[{number}].needs` makes a branch, and branches do not run side by side yet",
-                "until they do, the steps run one by one in the order of the list",
-                "warning",
-            )

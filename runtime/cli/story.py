@@ -51,9 +51,13 @@ def step_lines(step: StepReport, *, unfold: bool) -> Iterator[str]:
         facts.append(str(step.outcome))
     if step.started_at and step.finished_at and step.state != "skipped":
         facts.append(exact_span((step.finished_at - step.started_at).total_seconds()))
+    if step.items is not None:
+        failed = f", {step.failed_items:,} failed" if step.failed_items else ""
+        facts.append(f"{step.items:,} item{'s' * (step.items != 1)}{failed}")
     yield "  ".join(facts)
     for attempt in step.tries:
-        yield f"  try {attempt.attempt}   {_try(attempt)}"
+        item = "" if attempt.item is None else f"item {attempt.item}  "
+        yield f"  {item}try {attempt.attempt}   {_try(attempt)}"
     if step.input is not None:
         yield _value("input", step.input, unfold=unfold)
     if step.output is not None:

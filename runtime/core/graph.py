@@ -1,15 +1,14 @@
-"""The graph that a pipeline's steps make: what is wrong with it, its order, and which steps may start.
+"""The graph that a pipeline's steps make: what is wrong with it, and its order.
 
 A step needs the steps it names; without `needs` it needs the step listed before it, and with `needs: []` none. Templates
-find a result as `steps.<save_as>`, or `steps.<id>` without `save_as`. Judging results is left to the execution: here a step
-has passed when those that need it may go on, whether it succeeded, was skipped, or failed and `on_error` lets it.
+find a result as `steps.<save_as>`, or `steps.<id>` without `save_as`. How a run moves over the steps is left to `course`.
 """
 
 from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -69,26 +68,12 @@ class StepGraph:
         """
         if problems := find_problems(steps):
             raise ValueError(problems[0].message)
-        needs = _needs(steps)
-        return cls({step: needs[step] for step in _ordered(needs)})
+        return cls(ordered_needs((step.id, step.needs) for step in steps))
 
     @property
     def order(self) -> tuple[str, ...]:
         """Every step after all it needs; among those that could stand next, the one listed first."""
         return tuple(self.needs)
-
-    def ready(self, passed: Collection[str], begun: Collection[str] = ()) -> tuple[str, ...]:
-        """The steps that may start now.
-
-        Args:
-            passed: steps whose dependents may go on.
-            begun: steps that run, wait or have failed; neither they nor passed steps start again.
-        """
-        return tuple(
-            step
-            for step, needs in self.needs.items()
-            if step not in passed and step not in begun and all(need in passed for need in needs)
-        )
 
     def before(self, step: str) -> frozenset[str]:
         """The steps that have certainly passed when `step` starts.
@@ -106,9 +91,21 @@ class StepGraph:
         return frozenset(found)
 
 
+def ordered_needs(
+    listed: Iterable[tuple[str, Iterable[str] | None]],
+) -> dict[str, tuple[str, ...]]:
+    """What each step needs directly, in the order in which steps may run.
+
+    Args:
+        listed: each step's id and its `needs`, None where it has none, as the steps are listed; they have no problems.
+    """
+    needs = _needs(listed)
+    return {step: needs[step] for step in _ordered(needs)}
+
+
 def find_problems(steps: Sequence[StepLike]) -> list[StepProblem]:
     """Duplicate names, unknown needs, needs to itself and cycles: all of them, in the steps' order."""
-    needs = _needs(steps)
+    needs = _needs((step.id, step.needs) for step in steps)
     problems = [*_name_problems(steps)]
     for step in steps:
         for need in step.needs or ():
@@ -150,13 +147,13 @@ def check_references(
     return problems
 
 
-def _needs(steps: Sequence[StepLike]) -> dict[str, tuple[str, ...]]:
+def _needs(listed: Iterable[tuple[str, Iterable[str] | None]]) -> dict[str, tuple[str, ...]]:
     """What each step needs; of steps with one id, the first."""
     needs: dict[str, tuple[str, ...]] = {}
     before: tuple[str, ...] = ()
-    for step in steps:
-        needs.setdefault(step.id, before if step.needs is None else step.needs)
-        before = (step.id,)
+    for step, needed in listed:
+        needs.setdefault(step, before if needed is None else tuple(needed))
+        before = (step,)
     return needs
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from runtime.core.expressions import Condition, Template, compile_condition, compile_template
+from runtime.core.course import Goto, OnError
+from runtime.core.expressions import (
+    ANSWER_ROOTS,
+    Condition,
+    Template,
+    compile_condition,
+    compile_template,
+)
+from runtime.core.graph import ordered_needs
 from runtime.core.retry import RetryPolicy
 from schemas.durations import parse_duration
 
@@ -20,21 +28,33 @@ class ProgramStep:
         name: its id, the key of its result.
         result_name: the name templates find its result under.
         uses: the tool's resolved address.
+        needs: the steps that must have passed before.
         arguments: the template of its arguments.
-        condition: skip the step unless this holds; None always runs.
+        condition: skip the call unless this holds; None always calls.
+        foreach: the template of the list for whose items it calls; None calls once.
+        max_parallel: how many items may be under way at once.
         timeout: the longest time one try may take; None leaves it to the server.
         retry: when a failed try is followed by another.
         effect: what repeating the call does.
+        expect: what must hold of the answer.
+        fail_when: what must not hold of it.
+        on_error: what becomes of the run when the step has failed for good.
     """
 
     name: str
     result_name: str
     uses: str
+    needs: tuple[str, ...]
     arguments: Template
     condition: Condition | None
+    foreach: Template | None
+    max_parallel: int
     timeout: timedelta | None
     retry: RetryPolicy
     effect: str
+    expect: tuple[Condition, ...]
+    fail_when: Condition | None
+    on_error: OnError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +68,7 @@ class Program:
         params: the task's parameters; `arguments` of a used pipeline are templates over them.
         pipeline_params: the template of the parameters a used pipeline gets; None when the steps are inline.
         timeout: the longest time a run may take from its first start.
-        steps: in the order in which they run.
+        steps: in an order in which each follows all that it needs.
     """
 
     label: str
@@ -69,6 +89,8 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
     pipeline = body["pipeline"]
     used = isinstance(pipeline, Mapping)
     default_retry = _retry(body["retry"])
+    steps = {step["id"]: step for step in (pipeline["steps"] if used else pipeline)}
+    needs = ordered_needs((name, step.get("needs")) for name, step in steps.items())
     return Program(
         label=task_label(body["namespace"], body["name"]),
         project=project,
@@ -76,9 +98,7 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
         params=body["params"],
         pipeline_params=compile_template(pipeline["with"]) if used else None,
         timeout=parse_duration(body["timeout"]),
-        steps=tuple(
-            _step(step, default_retry) for step in (pipeline["steps"] if used else pipeline)
-        ),
+        steps=tuple(_step(steps[name], needed, default_retry) for name, needed in needs.items()),
     )
 
 
@@ -93,17 +113,39 @@ def start_deadline(body: Mapping[str, Any]) -> timedelta | None:
     return None if text is None else parse_duration(text)
 
 
-def _step(step: Mapping[str, Any], default_retry: RetryPolicy) -> ProgramStep:
+def _step(
+    step: Mapping[str, Any], needs: tuple[str, ...], default_retry: RetryPolicy
+) -> ProgramStep:
     return ProgramStep(
         name=step["id"],
         result_name=step.get("save_as") or step["id"],
         uses=step["uses"],
+        needs=needs,
         arguments=compile_template(step["with"]),
         condition=_condition(step.get("if")),
+        foreach=compile_template(step["foreach"]) if "foreach" in step else None,
+        max_parallel=step["max_parallel"],
         timeout=parse_duration(step["timeout"]) if "timeout" in step else None,
         retry=_retry(step["retry"]) if "retry" in step else default_retry,
         effect=step["effect"],
+        expect=tuple(
+            compile_condition(text, roots=ANSWER_ROOTS) for text in step.get("expect", ())
+        ),
+        fail_when=compile_condition(step["fail_when"], roots=ANSWER_ROOTS)
+        if "fail_when" in step
+        else None,
+        on_error=_on_error(step["on_error"]),
     )
+
+
+def _on_error(value: str | Mapping[str, str]) -> OnError:
+    match value:
+        case {"goto": target}:
+            return Goto(target)
+        case "continue":
+            return "continue"
+        case _:
+            return "fail"
 
 
 def _condition(value: str | bool | None) -> Condition | None:

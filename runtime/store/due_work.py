@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import orjson
@@ -16,6 +16,8 @@ from runtime.store.statements import statement
 
 LANES = tuple(range(9, 0, -1))
 """One lane a priority, the highest first."""
+WHOLE: Final = -1
+"""The iteration under which a `foreach` step is recorded when all of it is over."""
 # A value of a step as deep as it may be, and the levels of the report around it.
 _REPORT_DEPTH = MAX_DEPTH + 10
 
@@ -66,8 +68,9 @@ class Report:
 
     Attributes:
         move: `keep` the lease, `wait` without it for `wait_seconds`, or `finish` in `state`.
-        results: final step results.
+        results: final results of calls.
         attempts: tries that failed and will be repeated.
+        intents: calls that are about to be made and must not be made twice.
         events: `{"id", "type", "data"}` each, in order.
     """
 
@@ -80,15 +83,44 @@ class Report:
     error: Mapping[str, Any] | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    intents: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+
+
+Place = tuple[str, int]
+"""A step's id and an iteration: 0 for a step without `foreach`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call, or the whole of a `foreach` step, ended with."""
+
+    outcome: str
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Tries of a call that has no result yet: how many there were, and how long until another may follow."""
+
+    count: int
+    ready_in: float
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What earlier tries of a run left: outputs by step (None if it was skipped), and tries by unfinished step."""
+    """What earlier leases of a run left.
 
-    results: Mapping[str, tuple[str, Any]]
-    attempts: Mapping[str, int]
+    Attributes:
+        results: of calls that are over.
+        tries: of calls that are to be tried again.
+        intents: calls that were about to be made when the run was cut off, and nobody knows whether they were.
+    """
+
+    results: Mapping[Place, Result] = field(default_factory=dict)
+    tries: Mapping[Place, Tries] = field(default_factory=dict)
+    intents: frozenset[Place] = frozenset()
 
 
 async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> Claimed:
@@ -143,12 +175,20 @@ async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
 
 
 async def load_results(pool: Pool, run_id: UUID) -> Recorded:
-    """What earlier tries of a run have recorded."""
-    rows = await fetch_all(pool, statement("load_results"), {"run_id": run_id})
-    return Recorded(
-        results={row["step"]: (row["outcome"], row["output"]) for row in rows if row["outcome"]},
-        attempts={row["step"]: row["attempts"] for row in rows if row["attempts"]},
-    )
+    """What earlier leases of a run have recorded."""
+    results: dict[Place, Result] = {}
+    tries: dict[Place, Tries] = {}
+    intents: set[Place] = set()
+    for row in await fetch_all(pool, statement("load_results"), {"run_id": run_id}):
+        place = row["step"], row["iteration"]
+        match row["what"]:
+            case "result":
+                results[place] = Result(row["outcome"], row["output"], row["error"])
+            case "tries":
+                tries[place] = Tries(row["attempts"], max(0.0, row["ready_in"]))
+            case _:
+                intents.add(place)
+    return Recorded(results, tries, frozenset(intents))
 
 
 def _json(reports: Sequence[Report]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -12,12 +12,14 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
+from runtime.core.graph import ordered_needs
 from runtime.core.identity import derive_run_id
 from runtime.core.overlap import Admission, Fate
 from runtime.core.program import start_deadline, task_label
 from runtime.core.storable import storable
 from runtime.errors import NotFound, Unstorable
 from runtime.store.backlog import let_in, release_turn
+from runtime.store.due_work import WHOLE
 from runtime.store.statements import statement
 from schemas.run import (
     Lease,
@@ -33,6 +35,7 @@ from schemas.run import (
 Connection = psycopg.Connection[TupleRow]
 
 _LEASE: Final = ("ready_at", "runtime_id", "lease_epoch", "lease_until")
+_NO_ITEMS: Final = {"items": 0, "failed_items": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +158,11 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     queued = {name: row.pop(name) for name in _LEASE}
     results = _fetch(connection, "list_step_results", which)
     attempts = _fetch(connection, "list_step_attempts", which)
+    items = _fetch(connection, "count_step_items", which)
     return RunReport(
         **row,
         lease=Lease(**queued) if queued["ready_at"] is not None else None,
-        steps=_steps(body, results, attempts, is_leased=_is_leased(row, queued)),
+        steps=_steps(body, results, attempts, items, is_leased=_is_leased(row, queued)),
         events=tuple(RunEvent(**e) for e in _fetch(connection, "list_run_events", which)),
     )
 
@@ -179,20 +183,52 @@ def _steps(
     body: Mapping[str, Any],
     results: Sequence[dict[str, Any]],
     attempts: Sequence[dict[str, Any]],
+    items: Sequence[dict[str, Any]],
     *,
     is_leased: bool,
 ) -> tuple[StepReport, ...]:
-    """The steps of a body in their order, each with what is recorded of it; the next one of a leased run is under way."""
+    """The steps of a body in their order, each with what is recorded of it."""
     pipeline = body["pipeline"]
-    steps = pipeline["steps"] if isinstance(pipeline, Mapping) else pipeline
-    recorded = {result["step"]: result for result in results}
+    steps = {
+        step["id"]: step
+        for step in (pipeline["steps"] if isinstance(pipeline, Mapping) else pipeline)
+    }
+    spread = {name for name, step in steps.items() if "foreach" in step}
+    recorded = {
+        result["step"]: result
+        for result in results
+        if (result.pop("iteration") == WHOLE) == (result["step"] in spread)
+    }
+    counted = {count.pop("step"): count for count in items}
     tries: dict[str, list[TryReport]] = {}
     for attempt in attempts:
-        tries.setdefault(attempt.pop("step"), []).append(TryReport(**attempt))
-    under_way = next((s["id"] for s in steps if is_leased and s["id"] not in recorded), None)
+        name = attempt.pop("step")
+        item = attempt.pop("item")
+        tries.setdefault(name, []).append(
+            TryReport(**attempt, item=item if name in spread else None)
+        )
+    under_way = _under_way(steps, recorded) if is_leased else frozenset()
     return tuple(
-        _step(step, recorded.get(name), tuple(tries.get(name, ())), is_under_way=name == under_way)
-        for name, step in ((step["id"], step) for step in steps)
+        _step(
+            step,
+            recorded.get(name),
+            tuple(tries.get(name, ())),
+            counted.get(name, _NO_ITEMS) if name in spread else {},
+            is_under_way=name in under_way,
+        )
+        for name, step in steps.items()
+    )
+
+
+def _under_way(
+    steps: Mapping[str, Mapping[str, Any]], recorded: Collection[str]
+) -> frozenset[str]:
+    """The steps that have no result yet, and whose needs all have one."""
+    needs = ordered_needs((name, step.get("needs")) for name, step in steps.items())
+    return frozenset(
+        name
+        for name, needed in needs.items()
+        if name not in recorded and all(need in recorded for need in needed)
     )
 
 
@@ -200,13 +236,14 @@ def _step(
     step: Mapping[str, Any],
     result: Mapping[str, Any] | None,
     tries: tuple[TryReport, ...],
+    items: Mapping[str, int],
     *,
     is_under_way: bool,
 ) -> StepReport:
     if result is None:
         state: StepState = "running" if is_under_way else "retrying" if tries else "pending"
-        return StepReport(step=step["id"], uses=step["uses"], state=state, tries=tries)
-    return StepReport(**result, state=_step_state(result["outcome"]), tries=tries)
+        return StepReport(step=step["id"], uses=step["uses"], state=state, tries=tries, **items)
+    return StepReport(**result, state=_step_state(result["outcome"]), tries=tries, **items)
 
 
 def _step_state(outcome: str) -> StepState:

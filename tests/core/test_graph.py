@@ -48,16 +48,6 @@ def test_a_step_without_needs_follows_the_one_before_it_and_empty_needs_start_at
     }
 
 
-def test_steps_become_ready_as_what_they_need_passes() -> None:
-    graph = StepGraph.of(BRIEFING)
-
-    assert graph.ready(()) == ("calendar", "weather")
-    assert graph.ready((), begun={"calendar"}) == ("weather",)
-    assert graph.ready({"weather"}, begun={"calendar"}) == ()
-    assert graph.ready({"weather", "calendar"}) == ("brief",)
-    assert graph.ready(graph.order) == ()
-
-
 def test_the_order_respects_needs_and_otherwise_the_list() -> None:
     steps = [
         Given("late", needs=("first",)),
@@ -236,13 +226,13 @@ def step_lists(draw: st.DrawFn) -> list[Given]:
 
 
 @given(step_lists())
-def test_taking_ready_steps_one_by_one_runs_every_step_after_its_needs(steps: list[Given]) -> None:
+def test_in_the_order_of_steps_each_stands_after_all_it_needs(steps: list[Given]) -> None:
     graph = StepGraph.of(steps)
     passed: list[str] = []
 
-    while ready := graph.ready(passed):
-        assert graph.before(ready[-1]) <= set(passed)
-        passed.append(ready[-1])
+    for name in graph.order:
+        assert graph.before(name) <= set(passed)
+        passed.append(name)
 
     assert sorted(passed) == sorted(step.id for step in steps)
 

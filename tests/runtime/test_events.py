@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep, compile_program
-from runtime.progress import Progress, Try
+from runtime.progress import Items, Progress, Try
 from runtime.store.due_work import Claim, Report, claim_due
 from runtime.store.pool import open_pool
 from schemas.event import EVENTS, ConditionFacts, DriftFacts, Event, Failure, RunFacts, StepFacts
@@ -49,13 +50,22 @@ BODY: dict[str, Any] = {
         "jitter": "none",
         "retry_on": [],
     },
-    "pipeline": [{"id": "look", "uses": "clock.now", "with": {}, "effect": "pure"}],
+    "pipeline": [
+        {
+            "id": "look",
+            "uses": "clock.now",
+            "with": {},
+            "effect": "pure",
+            "max_parallel": 1,
+            "on_error": "fail",
+        }
+    ],
 }
 STEP: ProgramStep = compile_program(BODY, "demo").steps[0]
 
 
-def tried(kind: str, error: CallError | None = None) -> Try:
-    return Try(STEP, 1, {}, CallOutcome(kind, error=error), 0.25, "key")  # type: ignore[arg-type] - any class will do
+def tried(kind: str, error: CallError | None = None, step: ProgramStep = STEP) -> Try:
+    return Try(step, 0, 1, {}, CallOutcome(kind, error=error), 0.25, "key")  # type: ignore[arg-type] - any class will do
 
 
 def reports() -> list[Report]:
@@ -63,10 +73,14 @@ def reports() -> list[Report]:
     error = CallError("ORD404", "the tool said no", "no")
     progress = Progress(CLAIM, "briefing")
     progress.step_skipped(STEP)
-    progress.step_finished(tried("ok"))
-    progress.step_finished(tried("tool_error", error))
-    retrying = progress.step_retrying(tried("lost", error), 1.5)
-    return [retrying, progress.finished(2.0), progress.finished(2.0, error, "look")]
+    progress.call_finished(tried("ok"))
+    progress.call_finished(tried("tool_error", error))
+    progress.call_retrying(tried("lost", error), 1.5)
+    each = replace(STEP, foreach=STEP.arguments)
+    progress.call_retrying(tried("lost", error, each), 1.5)
+    progress.items_finished(each, Items(3, 1, 0, 0.5))
+    progress.items_finished(each, Items(3, 1, 1, 0.5), error)
+    return [progress.waiting(1.5), progress.finished(2.0), progress.finished(2.0, error, "look")]
 
 
 def told() -> list[tuple[str, dict[str, Any]]]:

@@ -3,110 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from runtime.core.program import compile_program
 from runtime.errors import LeaseLost
-from runtime.execution import Execution, Surroundings
 from runtime.live import Live, Scope
-from runtime.recorder import Recorder
-from runtime.secrets import Secrets
-from runtime.store.due_work import Claim, claim_due, load_results
-from runtime.store.pool import Pool
-from runtime.store.runtimes import load_task_revision
-from runtime.turns import Turns
-from runtime.wake import Bell
-from tests.support.clock import FakeClock
-from tests.support.installed import install, queue_run, task
+from tests.support.executing import RETRY, Bench, step
 from tests.support.scripted_tools import ScriptedTools, failed, ok
-
-LEASE = timedelta(seconds=15)
-RETRY = {"attempts": 3, "initial": "10s", "jitter": "none"}
-
-
-@dataclass(slots=True)
-class Bench:
-    """A database, a recorder and a clock, and the one run under test."""
-
-    pool: Pool
-    connection: psycopg.AsyncConnection
-    recorder: Recorder
-    clock: FakeClock
-    live: Live
-    secrets: Secrets
-
-    async def queue(self, **fields: Any) -> None:
-        """Queue one run of a task with these fields."""
-        run_fields = {
-            name: fields.pop(name) for name in ("params_given", "event") if name in fields
-        }
-        installed = await install(self.connection, task(**fields))
-        given = {"params": run_fields["params_given"]} if "params_given" in run_fields else {}
-        given |= {"event": run_fields["event"]} if "event" in run_fields else {}
-        await queue_run(self.connection, installed, **given)
-
-    async def claim(self) -> Claim:
-        """Lease the run."""
-        (claim,) = (await claim_due(self.pool, runtime_id=1, limit=1, lease=LEASE)).claims
-        return claim
-
-    async def go(self, tools: ScriptedTools) -> Claim:
-        """Claim the run and execute what is left of it."""
-        claim = await self.claim()
-        await self.execute(claim, tools)
-        return claim
-
-    async def execute(self, claim: Claim, tools: ScriptedTools) -> None:
-        """Execute a claimed run."""
-        revision = await load_task_revision(self.pool, claim.task_uid, claim.revision_id)
-        assert revision is not None
-        around = Surroundings(tools, self.recorder, self.clock, random.Random(1))
-        program = compile_program(revision.body, revision.project)
-        recorded = await load_results(self.pool, claim.run_id)
-        await Execution(around, claim, program, self.live, self.secrets).run(recorded)
-
-    async def row(self, query: str) -> Any:
-        """The first column of the first row, or the row if it has several."""
-        cursor = await self.connection.execute(query.encode())
-        row = await cursor.fetchone()
-        return row[0] if row is not None and len(row) == 1 else row
-
-    async def events(self) -> list[str]:
-        """What was told, in order."""
-        cursor = await self.connection.execute(
-            "select type from ordinaut.outbox order by outbox_id"
-        )
-        return [kind for (kind,) in await cursor.fetchall()]
-
-
-@pytest.fixture
-async def bench(
-    pool: Pool,
-    connection: psycopg.AsyncConnection,
-    clock: FakeClock,
-    database: str,
-    tmp_path: Path,
-) -> AsyncIterator[Bench]:
-    await clock.attach(database)
-    (tmp_path / "token").write_text("s3cr3t-token\n")
-    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
-    serving = asyncio.create_task(recorder.run())
-    secrets = Secrets({"token": {"file": "token"}}, tmp_path)
-    yield Bench(pool, connection, recorder, clock, Live(), secrets)
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
-
-
-def step(name: str, uses: str = "tool.do", **fields: Any) -> dict[str, Any]:
-    return {"id": name, "uses": uses, **fields}
 
 
 async def test_steps_run_in_order_and_later_ones_see_earlier_results(bench: Bench) -> None:

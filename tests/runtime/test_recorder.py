@@ -51,8 +51,8 @@ def report(
     state: str = "succeeded",
 ) -> Report:
     result = {
-        "step": "x", "attempt": 1, "outcome": "ok", "uses": "a.b", "output": output, "seconds": 0.0,
-        "server_generation": 0, "schema_digest": "",
+        "step": "x", "iteration": 0, "attempt": 1, "outcome": "ok", "uses": "a.b", "output": output,
+        "seconds": 0.0, "server_generation": 0, "schema_digest": "",
     }  # fmt: skip
     return Report(
         run_id=claim.run_id,

@@ -14,6 +14,8 @@ import pytest
 from runtime.store.due_work import (
     Claim,
     Report,
+    Result,
+    Tries,
     claim_due,
     load_results,
     record_progress,
@@ -67,6 +69,7 @@ def finished(claimed: Claim, *, epoch: int | None = None) -> Report:
         results=[
             {
                 "step": "plan",
+                "iteration": 0,
                 "attempt": 1,
                 "outcome": "ok",
                 "uses": "llm.plan",
@@ -186,7 +189,7 @@ async def test_finishing_writes_result_events_and_state_and_removes_the_work(
 
     assert await state(connection, claimed) == ("succeeded", 1, 1, 0)
     recorded = await load_results(pool, claimed.run_id)
-    assert recorded.results == {"plan": ("ok", {"a": [1, None]})}
+    assert recorded.results == {("plan", 0): Result("ok", {"a": [1, None]})}
 
 
 async def test_a_worker_that_lost_its_lease_writes_nothing_at_all(
@@ -234,7 +237,9 @@ async def test_saying_a_report_twice_changes_nothing(
     report.results[0]["output"] = "something else"
     await record_progress(pool, [report])
 
-    assert (await load_results(pool, claimed.run_id)).results == {"plan": ("ok", {"a": [1, None]})}
+    assert (await load_results(pool, claimed.run_id)).results == {
+        ("plan", 0): Result("ok", {"a": [1, None]})
+    }
     cursor = await connection.execute(
         "select count(distinct event_id) from ordinaut.outbox where type = 'run.succeeded'"
     )
@@ -256,10 +261,12 @@ async def test_a_waiting_run_frees_its_lease_and_comes_back_when_it_is_time(
         attempts=[
             {
                 "step": "plan",
+                "iteration": 0,
                 "attempt": 1,
                 "outcome": "tool_error",
                 "error": {"code": "ORD404"},
                 "seconds": 0.1,
+                "wait_seconds": 60.0,
             }
         ],
     )
@@ -271,7 +278,7 @@ async def test_a_waiting_run_frees_its_lease_and_comes_back_when_it_is_time(
     await clock.advance(61)
     (again,) = await claim(pool)
     assert again.lease_epoch == 2
-    assert (await load_results(pool, again.run_id)).attempts == {"plan": 1}
+    assert (await load_results(pool, again.run_id)).tries == {("plan", 0): Tries(1, 0.0)}
 
 
 async def test_a_lease_that_is_handed_back_can_be_claimed_at_once_and_costs_no_attempt(

@@ -122,7 +122,7 @@ from ordinaut.due_work;
 with report as materialized (
     select * from jsonb_to_recordset(%(reports)s) as r(
         run_id uuid, lease_epoch integer, task text, move text, state text, wait_seconds float8,
-        error jsonb, results jsonb, attempts jsonb, events jsonb)
+        error jsonb, results jsonb, attempts jsonb, intents jsonb, events jsonb)
 ), held as materialized (
     select w.run_id, case when r.move = 'finish' and w.followed then w.task_uid end as turn
     from ordinaut.due_work w
@@ -136,23 +136,30 @@ with report as materialized (
     insert into ordinaut.step_result
         (run_id, step, iteration, lease_epoch, attempt, outcome, uses, input, output, error, idempotency_key,
          server_generation, schema_digest, started_at, finished_at)
-    select a.run_id, s.step, 0, a.lease_epoch, s.attempt, s.outcome, s.uses, s.input, s.output, s.error,
+    select a.run_id, s.step, s.iteration, a.lease_epoch, s.attempt, s.outcome, s.uses, s.input, s.output, s.error,
         s.idempotency_key, s.server_generation, s.schema_digest,
         ordinaut.now() - make_interval(secs => s.seconds), ordinaut.now()
     from accepted a
     cross join lateral jsonb_to_recordset(a.results) as s(
-        step text, attempt smallint, outcome text, uses text, input jsonb, output jsonb, error jsonb,
+        step text, iteration integer, attempt smallint, outcome text, uses text, input jsonb, output jsonb, error jsonb,
         idempotency_key text, server_generation integer, schema_digest text, seconds float8)
     on conflict (run_id, step, iteration) do nothing
 ), tried as (
     insert into ordinaut.step_attempt
         (run_id, step, iteration, attempt, lease_epoch, outcome, error, started_at, finished_at, retry_at)
-    select a.run_id, t.step, 0, t.attempt, a.lease_epoch, t.outcome, t.error,
+    select a.run_id, t.step, t.iteration, t.attempt, a.lease_epoch, t.outcome, t.error,
         ordinaut.now() - make_interval(secs => t.seconds), ordinaut.now(),
-        ordinaut.now() + make_interval(secs => a.wait_seconds)
+        ordinaut.now() + make_interval(secs => t.wait_seconds)
     from accepted a
     cross join lateral jsonb_to_recordset(a.attempts) as t(
-        step text, attempt smallint, outcome text, error jsonb, seconds float8)
+        step text, iteration integer, attempt smallint, outcome text, error jsonb, seconds float8, wait_seconds float8)
+    on conflict (run_id, step, iteration, attempt) do nothing
+), intended as (
+    insert into ordinaut.step_intent (run_id, step, iteration, attempt, lease_epoch, idempotency_key)
+    select a.run_id, i.step, i.iteration, i.attempt, a.lease_epoch, i.idempotency_key
+    from accepted a
+    cross join lateral jsonb_to_recordset(a.intents) as i(
+        step text, iteration integer, attempt smallint, idempotency_key text)
     on conflict (run_id, step, iteration, attempt) do nothing
 ), told as (
     insert into ordinaut.outbox (event_id, type, subject, run_id, data)
@@ -184,9 +191,21 @@ with report as materialized (
 select run_id, turn from held;
 
 -- name: load_results
--- What earlier tries of a run have recorded: results by step, and how many tries each unfinished step has had.
-select step, output, outcome, null::smallint as attempts
+-- What earlier leases of a run have recorded: results; of calls without one, how many tries there were and how long until
+-- another may follow; and intents without a result or a failed try of the same number, which nobody knows the end of.
+select 'result' as what, step, iteration, outcome, output, error, null::smallint as attempts, null::float8 as ready_in
 from ordinaut.step_result where run_id = %(run_id)s
 union all
-select step, null, null, max(attempt)
-from ordinaut.step_attempt where run_id = %(run_id)s group by step;
+select 'tries', step, iteration, null, null, null, max(attempt),
+    extract(epoch from max(retry_at) - ordinaut.now())::float8
+from ordinaut.step_attempt where run_id = %(run_id)s group by step, iteration
+union all
+select 'intent', i.step, i.iteration, null, null, null, i.attempt, null
+from ordinaut.step_intent i
+where i.run_id = %(run_id)s
+    and not exists (
+        select from ordinaut.step_result r
+        where r.run_id = i.run_id and r.step = i.step and r.iteration = i.iteration)
+    and not exists (
+        select from ordinaut.step_attempt t
+        where t.run_id = i.run_id and t.step = i.step and t.iteration = i.iteration and t.attempt = i.attempt);

@@ -92,13 +92,19 @@ from ordinaut.run r
 where r.run_id = %(run_id)s;
 
 -- name: list_step_results
-select step, uses, outcome, attempt, input, output, error, started_at, finished_at
+-- Without the items of `foreach` steps but the first, which stands where the result of other steps does.
+select step, iteration, uses, outcome, attempt, input, output, error, started_at, finished_at
 from ordinaut.step_result
-where run_id = %(run_id)s
-order by finished_at, iteration;
+where run_id = %(run_id)s and iteration <= 0;
+
+-- name: count_step_items
+select step, count(*) as items, count(*) filter (where outcome not in ('ok', 'skipped')) as failed_items
+from ordinaut.step_result
+where run_id = %(run_id)s and iteration >= 0
+group by step;
 
 -- name: list_step_attempts
-select step, attempt, outcome, error, started_at, finished_at, retry_at
+select step, iteration as item, attempt, outcome, error, started_at, finished_at, retry_at
 from ordinaut.step_attempt
 where run_id = %(run_id)s
 order by step, iteration, attempt;

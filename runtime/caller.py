@@ -1,0 +1,82 @@
+"""Makes the calls of one run: whether they are allowed, with which key and how long they may take, counted from its first start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from runtime.calling import Tools, redacted, refusal
+from runtime.clock import Clock
+from runtime.core.calls import Call
+from runtime.core.identity import idempotency_key
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.program import Program
+from runtime.live import Live
+from runtime.secrets import Secrets
+from runtime.store.due_work import Claim
+
+
+class Caller:
+    """Makes the calls of one claim of one run."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        program: Program,
+        *,
+        tools: Tools,
+        clock: Clock,
+        live: Live,
+        secrets: Secrets,
+    ) -> None:
+        self._tools = tools
+        self._clock = clock
+        self._claim = claim
+        self._program = program
+        self._live = live
+        self._secrets = secrets
+        self._since = clock.monotonic()
+
+    async def call(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
+        """What becomes of the call, without any secret that was used for it."""
+        return redacted(await self._outcome(call, arguments), self._secrets)
+
+    async def _outcome(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
+        step = call.step
+        left = self._program.timeout - self.elapsed
+        if left <= timedelta(0):
+            return CallOutcome("not_sent", error=self.timed_out())
+        refused = refusal(self._live, self._program.agent, step.uses)
+        if refused is not None:
+            return refused
+        run = str(self._claim.run_id)
+        return await self._tools.call(
+            step.uses,
+            arguments,
+            None if step.timeout is None else min(left, step.timeout),
+            {"dev.ordinaut/idempotency-key": self.key(call), "dev.ordinaut/run": run},
+            at_most=left,
+            run=run,
+        )
+
+    def key(self, call: Call) -> str:
+        """The key that every try of the call carries."""
+        return idempotency_key(self._claim.run_id, call.step.name, call.iteration)
+
+    @property
+    def elapsed(self) -> timedelta:
+        """Time since the run's first start: by the server's clock up to the claim, by our monotonic one since."""
+        before = self._claim.claimed_at - self._claim.started_at
+        return before + timedelta(seconds=self._clock.monotonic() - self._since)
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the run has taken longer than it may."""
+        return self.elapsed >= self._program.timeout
+
+    def timed_out(self) -> CallError:
+        """Why a run that is out of time fails."""
+        return CallError(
+            "ORD504", f"the run took longer than its timeout of {self._program.timeout}"
+        )

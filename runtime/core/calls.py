@@ -1,0 +1,128 @@
+"""The calls that one step makes: a single one, or one for each item of its `foreach`, and at most so many at once.
+
+An item that failed for good ends the step, and no other item begins, unless the step's `on_error` is `continue`: then its
+place in the step's value stays empty, like that of an item whose condition did not hold.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from runtime.core.expressions import ABSENT, JSON
+from runtime.core.expressions.context import Absent
+from runtime.core.outcomes import CallError
+from runtime.core.program import ProgramStep
+
+
+@dataclass(order=True, slots=True)
+class Call:
+    """One call that a step has to make, until it has a result.
+
+    Attributes:
+        ready_at: when it may be made, in seconds of the monotonic clock.
+        iteration: which item of `foreach` it is for, from 0; 0 for a step without.
+        attempt: which try comes next, from 1.
+    """
+
+    ready_at: float
+    iteration: int
+    attempt: int = field(compare=False)
+    step: ProgramStep = field(compare=False)
+    item: JSON | Absent = field(default=ABSENT, compare=False)
+
+
+class StepCalls:
+    """The calls of one step under way.
+
+    Args:
+        step: the step.
+        items: what `foreach` gave; None for a step without.
+        since: when it began, in seconds of the monotonic clock.
+    """
+
+    def __init__(self, step: ProgramStep, items: Sequence[JSON] | None, since: float) -> None:
+        self.step = step
+        self.since = since
+        self.items = items
+        self.count = 1 if items is None else len(items)
+        self.skipped = 0
+        self.failed = 0
+        self.error: CallError | None = None
+        self._values: list[JSON] = [None] * self.count
+        self._left = deque(range(self.count))
+        self._waiting: list[Call] = []
+        self._running = 0
+
+    @property
+    def value(self) -> JSON:
+        """What templates find under the step's name."""
+        return self._values[0] if self.items is None else self._values
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of the step is under way, nor will be."""
+        return not self._running and (self.error is not None or not (self._left or self._waiting))
+
+    @property
+    def next_at(self) -> float | None:
+        """When a call that waits may be made; None if none waits, or there is no room for it."""
+        if self.error is not None or not self._waiting or self._is_full:
+            return None
+        return self._waiting[0].ready_at
+
+    @property
+    def _is_full(self) -> bool:
+        return self._running >= (1 if self.items is None else self.step.max_parallel)
+
+    def begin(self, now: float) -> Iterator[Call]:
+        """The calls that may begin at monotonic time `now`: each counts as under way once it has been given out."""
+        while self.error is None and not self._is_full:
+            if self._waiting and self._waiting[0].ready_at <= now:
+                call = heapq.heappop(self._waiting)
+            elif self._left:
+                iteration = self._left.popleft()
+                item = ABSENT if self.items is None else self.items[iteration]
+                call = Call(now, iteration, 1, self.step, item)
+            else:
+                return
+            self._running += 1
+            yield call
+
+    def restore(self, iteration: int, value: JSON, failed: CallError | None) -> None:
+        """The call's result is on record: it is not made again."""
+        self._left.remove(iteration)
+        self._end(iteration, value, failed)
+
+    def delay(self, iteration: int, ready_at: float, attempt: int) -> None:
+        """Earlier tries of the call are on record: the next may follow at that time."""
+        self._left.remove(iteration)
+        item = ABSENT if self.items is None else self.items[iteration]
+        heapq.heappush(self._waiting, Call(ready_at, iteration, attempt, self.step, item))
+
+    def try_again(self, call: Call, ready_at: float) -> None:
+        """The try failed, and another may follow at that time."""
+        self._running -= 1
+        call.ready_at = ready_at
+        call.attempt += 1
+        heapq.heappush(self._waiting, call)
+
+    def skip(self) -> None:
+        """The condition did not hold for one that began."""
+        self._running -= 1
+        self.skipped += 1
+
+    def end(self, call: Call, value: JSON, failed: CallError | None) -> None:
+        """The call has its result."""
+        self._running -= 1
+        self._end(call.iteration, value, failed)
+
+    def _end(self, iteration: int, value: JSON, failed: CallError | None) -> None:
+        if failed is None:
+            self._values[iteration] = value
+            return
+        self.failed += 1
+        if self.items is None or self.step.on_error != "continue":
+            self.error = self.error or failed

@@ -1,0 +1,43 @@
+"""What a step makes of a tool's answer: `fail_when` and `expect` may find a failure in what the tool called a success."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from runtime.core.expressions import Condition, Context
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.errors import OrdinautError
+
+
+class Expectations(Protocol):
+    """What the judge reads of a step."""
+
+    @property
+    def fail_when(self) -> Condition | None: ...
+    @property
+    def expect(self) -> Sequence[Condition]: ...
+
+
+def judge(step: Expectations, outcome: CallOutcome, context: Context) -> CallOutcome:
+    """The outcome as the step sees it: a success that is none becomes a `tool_error`, which keeps the value."""
+    if outcome.kind != "ok" or (step.fail_when is None and not step.expect):
+        return outcome
+    seen = replace(context, result=outcome.value)
+    try:
+        complaint = _complaint(step, seen)
+    except OrdinautError as error:
+        complaint = CallError(error.code, error.message, error.hint)
+    return outcome if complaint is None else replace(outcome, kind="tool_error", error=complaint)
+
+
+def _complaint(step: Expectations, seen: Context) -> CallError | None:
+    if step.fail_when is not None and step.fail_when.test(seen):
+        return CallError("ORD412", f"the answer meets fail_when: {step.fail_when.expression.text}")
+    for expected in step.expect:
+        if not expected.test(seen):
+            return CallError(
+                "ORD412", f"the answer does not meet what is expected: {expected.expression.text}"
+            )
+    return None
