@@ -138,11 +138,16 @@ def _respelt(value: Any, chance: random.Random) -> Any:
     if isinstance(value, dict):
         keys = list(value)
         chance.shuffle(keys)
-        return {key: _respelt_field(key, value[key], chance) for key in keys}
+        return {key: _respelt_field(key, value[key], chance, _is_schedule(value)) for key in keys}
     return [_respelt(one, chance) for one in value] if isinstance(value, list) else value
 
 
-def _respelt_field(key: str, value: Any, chance: random.Random) -> Any:
+def _is_schedule(value: dict[str, Any]) -> bool:
+    """Whether a mapping is none of those whose rule is one text: the days of calendars, and freeze windows."""
+    return "rrule" not in value or ("timezone" in value and "duration" not in value)
+
+
+def _respelt_field(key: str, value: Any, chance: random.Random, listing: bool) -> Any:
     if key in _DATA:
         return _shuffled(value, chance)
     if chance.random() < 0.5 and isinstance(value, str):
@@ -150,7 +155,7 @@ def _respelt_field(key: str, value: Any, chance: random.Random) -> Any:
             value = _EQUAL.get(value, value)
         if key in _TIME_FIELDS:
             value = _EQUAL_TIMES.get(value, value)
-    if key in _ALONE_OR_LISTED and chance.random() < 0.5:
+    if listing and key in _ALONE_OR_LISTED and chance.random() < 0.5:
         value = [value] if not isinstance(value, list) else value[0] if len(value) == 1 else value
     return _respelt(value, chance)
 

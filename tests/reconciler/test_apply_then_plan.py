@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from reconciler.apply import Request, apply_plan
 from reconciler.core.compile import SourceFile, compile_specs
 from reconciler.core.desired import Specs
+from reconciler.core.formatting import format_file
 from reconciler.core.guards import Allowed
 from reconciler.planning import plan_against
 from runtime.embedded import Urls
 from runtime.store.connect import connect
 from runtime.store.specs import Connection
 from schemas.plan import Plan, PlanSource
-from tests.reconciler.specs import others, tasks, written
+from tests.reconciler.folders import Folder, folders
 from tests.support.databases import fresh_database
 
-PROJECT = b"apiVersion: ordinaut/v1\nkind: Project\nname: property\n"
+# Without shrinking, which would apply folders for minutes: what fails is told as it was found.
+QUICK = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,43 +37,40 @@ def lasting(servers: Urls) -> Iterator[Connection]:
         yield connection
 
 
-def unprotected(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name != "protect"}
-
-
-FOLDERS = st.lists(
-    (tasks() | others()).map(unprotected), max_size=5, unique_by=lambda d: (d["kind"], d["name"])
-)
-
-
-def specs_of(documents: list[dict[str, Any]], chance: random.Random) -> Specs:
-    """Documents spelt one of many ways, in one of many orders and files."""
-    chance.shuffle(documents)
-    files = [
-        SourceFile(f"specs/{chance.random()}.yaml", written(document, chance).encode())
-        for document in documents
-    ]
-    specs = compile_specs([SourceFile("specs/ordinaut.yaml", PROJECT), *files])
+def specs_of(folder: Folder, chance: random.Random, *, formatted: bool = False) -> Specs:
+    """What a folder compiles to, spelt one of many ways; with `formatted`, as `ordinaut fmt` leaves that."""
+    files = folder.files(chance)
+    if formatted:
+        files = [SourceFile(one.name, _formatted(one)) for one in files]
+    specs = compile_specs(files)
     assert not specs.errors, specs.errors
     return specs
+
+
+def _formatted(file: SourceFile) -> bytes:
+    if not file.name.endswith((".yaml", ".yml")):
+        return file.data
+    formatted = format_file(file.name, file.data)
+    assert formatted.data is not None, formatted.problems
+    return formatted.data
 
 
 def plan(connection: Connection, specs: Specs) -> Plan:
     return plan_against(connection, specs, PlanSource(project="property"))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(documents=FOLDERS, chance=st.randoms(use_true_random=False))
+@settings(QUICK, max_examples=40)
+@given(folder=folders(), chance=st.randoms(use_true_random=False))
 def test_after_an_apply_the_plan_is_empty(
-    lasting: Connection, documents: list[dict[str, Any]], chance: random.Random
+    lasting: Connection, folder: Folder, chance: random.Random
 ) -> None:
-    specs = specs_of(documents, chance)
+    specs = specs_of(folder, chance)
     first = plan(lasting, specs)
 
-    allowed = Allowed(retire=first.summary.retire)
+    allowed = Allowed(retire=first.summary.retire, freeze="tests go on")
     apply_plan(lasting, first, Request(actor="ada@desk", allowed=allowed))
 
-    again = plan(lasting, specs_of(documents, chance))
+    again = plan(lasting, specs_of(folder, chance))
     assert (again.changes, again.unmanaged) == ((), ())
     rows = lasting.execute(
         "select kind, namespace, name, digest from ordinaut.spec where retired_at is null"
@@ -79,12 +81,13 @@ def test_after_an_apply_the_plan_is_empty(
     )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(documents=FOLDERS, chance=st.randoms(use_true_random=False))
+@settings(QUICK, max_examples=15)
+@given(folder=folders(), chance=st.randoms(use_true_random=False))
 def test_the_plan_of_one_state_is_the_same_however_the_specs_are_written(
-    lasting: Connection, documents: list[dict[str, Any]], chance: random.Random
+    lasting: Connection, folder: Folder, chance: random.Random
 ) -> None:
-    one, other = (plan(lasting, specs_of(documents, chance)) for _ in range(2))
+    one = plan(lasting, specs_of(folder, chance))
+    other = plan(lasting, specs_of(folder, chance, formatted=True))
 
     assert one.digest == other.digest
     placeless = {"file": None, "line": None}
