@@ -39,7 +39,7 @@ from reconciler.core.standing import (
 )
 from reconciler.holds import hold_now, hold_replaced
 from reconciler.observe import observe, rules_in_force
-from reconciler.rescheduling import armed, settle_overdue
+from reconciler.rescheduling import Arming, settle_overdue
 from reconciler.settling import Settlement
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import ApplyLocked, StalePlan
@@ -243,13 +243,14 @@ def _arm_schedules(
     connection: Connection, plan: Plan, uids: Mapping[tuple[str, str, str], int], now: datetime
 ) -> list[tuple[Armed, Mapping[str, Any]]]:
     """Set what fires next; returns that of the new tasks, with their bodies."""
+    tasks = Arming(now)
     arming, disarming = [], _retiring(plan)
     new: list[tuple[Armed, Mapping[str, Any]]] = []
     for change in plan.changes:
         if change.body is None or not _reschedules(change):
             continue
         uid = uids[change.kind, change.namespace, change.name]
-        upcoming = armed(uid, change.body, now)
+        upcoming = tasks.armed(uid, change.body)
         if upcoming is None:
             disarming.append(uid)
             continue
@@ -267,8 +268,9 @@ def _arm_overtaken(connection: Connection, new: Iterable[tuple[Armed, Mapping[st
     A schedule that replaces another counts from where that one ended, or an occurrence could be nobody's.
     """
     _, now = read_ground(connection)
+    tasks = Arming(now)
     again = [
-        armed(before.task_uid, body, now)
+        tasks.armed(before.task_uid, body)
         for before, body in new
         if before.next_for is not None and before.next_for <= now
     ]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from reconciler.core.digest import canonical
 from runtime.core.identity import derive_run_id
 from runtime.core.misfire import Firing
 from runtime.core.recurrence import Occurrence
@@ -20,7 +21,9 @@ from runtime.deciding import decide_schedule, decided, exclusion
 from runtime.errors import ScheduleError
 from runtime.store.revisions import Armed, Skip, StandingSchedule
 from runtime.store.schedules import Advance, Decided
+from schemas.durations import format_duration
 
+_NO_JITTER: Final = format_duration(timedelta(0))
 # What comes of a body that somebody broke by hand: it fires nothing, so it owes nothing, and apply mends it.
 _BROKEN: Final = (ScheduleError, KeyError, TypeError, ValueError, AttributeError)
 
@@ -68,19 +71,35 @@ def settle_overdue(
     return overdue
 
 
-def armed(task_uid: int, body: Mapping[str, Any], now: datetime) -> Armed | None:
-    """What a task fires next, strictly after `now`; None if no clock drives it.
+class Arming:
+    """Arms tasks from one moment on; those of a fleet often share a schedule, and then what it fires next."""
 
-    Raises:
-        ScheduleError: the schedule cannot be expanded; a plan refuses such specs.
-    """
-    schedule = compile_schedules(body)
-    if not schedule.triggers:
-        return None
-    upcoming = schedule.next_after(now)
-    if upcoming is None:
-        return Armed(task_uid, None, None)
-    return Armed(task_uid, upcoming.at, upcoming.due_at)
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._known: dict[bytes, tuple[datetime | None, datetime | None] | None] = {}
+
+    def armed(self, task_uid: int, body: Mapping[str, Any]) -> Armed | None:
+        """What a task fires next, strictly after that moment; None if no clock drives it.
+
+        Raises:
+            ScheduleError: the schedule cannot be expanded; a plan refuses such specs.
+        """
+        schedules = body["schedule"]
+        # Jitter is another for each task.
+        alike = all(one.get("jitter") == _NO_JITTER for one in schedules)
+        whose = None if alike else [body["namespace"], body["name"]]
+        name = canonical([schedules, body.get("calendars"), whose])
+        if name not in self._known:
+            self._known[name] = self._next(body)
+        found = self._known[name]
+        return None if found is None else Armed(task_uid, *found)
+
+    def _next(self, body: Mapping[str, Any]) -> tuple[datetime | None, datetime | None] | None:
+        schedule = compile_schedules(body)
+        if not schedule.triggers:
+            return None
+        upcoming = schedule.next_after(self._now)
+        return (None, None) if upcoming is None else (upcoming.at, upcoming.due_at)
 
 
 def _firings(

@@ -8,7 +8,7 @@ before a rename, and the version of the language, are no part of it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import orjson
@@ -45,6 +45,7 @@ NORMAL_FORM: Final[Any] = {"mode": "json", "by_alias": True, "exclude_none": Tru
 """How a model is written out: JSON types, the names of the language, absent fields left out."""
 
 _META: Final = FACETS["meta"]
+_DEFINED: Final = ("pipeline", "meta")
 _LEFT_OUT: Final = {"api_version", "renamed_from"}
 
 
@@ -61,6 +62,11 @@ def canonical(value: Any) -> bytes:
 def digest_of(value: Any) -> str:
     """sha256 (hex) of the canonical JSON of a value."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def facet_names(kind: str) -> Collection[str]:
+    """The facets that documents of a kind have."""
+    return FACETS.keys() if kind == "Task" else _DEFINED
 
 
 def facet_digests(body: Mapping[str, Any]) -> dict[str, str]:

@@ -46,16 +46,18 @@ class Folded:
 
 def fold(changes: Sequence[PlannedChange], room: int = ROOM) -> Folded:
     """Fold as little as leaves at most `room` changes to tell, or all that may be folded."""
-    told = tuple(changes)
+    if len(changes) <= room:
+        return Folded(tuple(changes))
+    told = [(change, _weight(change)) for change in changes]
     folds = []
-    for weight in _LADDER:
+    for folded in _LADDER:
         if len(told) <= room:
             break
-        hidden = tuple(change for change in told if _weight(change) == weight)
+        hidden = tuple(change for change, weight in told if weight == folded)
         if hidden:
-            told = tuple(change for change in told if _weight(change) != weight)
-            folds.append(Fold(weight, hidden))
-    return Folded(told, tuple(folds))
+            told = [(change, weight) for change, weight in told if weight != folded]
+            folds.append(Fold(folded, hidden))
+    return Folded(tuple(change for change, _ in told), tuple(folds))
 
 
 def fold_lines(folds: Iterable[Fold], look: Look) -> list[str]:

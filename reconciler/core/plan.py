@@ -31,7 +31,7 @@ from reconciler.core.changes import (
     key_of,
 )
 from reconciler.core.desired import Desired, Key
-from reconciler.core.digest import NORMALISER_VERSION, digest_of
+from reconciler.core.digest import NORMALISER_VERSION, digest_of, facet_names
 from reconciler.core.fields import field_ops
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
@@ -272,11 +272,13 @@ def _facets(row: Applied | None, wanted: Desired | None) -> tuple[Facet, ...]:
     )
     if wanted is None:
         return tuple(facet for facet in _FACETS if any(facet in side.facets for side in sides))
+    if not sides:
+        return tuple(facet for facet in _FACETS if facet in facet_names(wanted.key.kind))
+    facets = wanted.facets
     return tuple(
         facet
         for facet in _FACETS
-        if facet in wanted.facets
-        and (not sides or any(side.facets.get(facet) != wanted.facets[facet] for side in sides))
+        if facet in facets and any(side.facets.get(facet) != facets[facet] for side in sides)
     )
 
 
