@@ -41,6 +41,7 @@ from runtime.store.sources import (
     Branch,
     SourceRecord,
     StoredSource,
+    find_project_in_force,
     find_source,
     find_source_project,
     record_look,
@@ -226,8 +227,10 @@ class Judge:
     ) -> Facts:
         """What sound specs of a head that is trusted are to what is in force."""
         commit = facts.floor.commit if facts.floor else None
+        in_force = find_project_in_force(connection, self._subject.branch)
         facts = replace(
             facts,
+            former=None if in_force == specs.project else in_force,
             descends=commit in {None, facts.head} or self._descends(facts.head, commit or ""),
             approval=row.approval if row else None,
         )

@@ -30,6 +30,7 @@ Reason = Literal[
     "guard",
     "conflict",
     "rewritten",
+    "renamed",
     "missing",
     "broken",
     "foreign",

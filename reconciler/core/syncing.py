@@ -63,6 +63,7 @@ class Facts:
         foreign: why specs without errors cannot be planned for this database.
         floor: what is in force; None before the first apply.
         descends: whether the head is that commit, or comes after it.
+        former: the project that the branch has in force, where the head holds another.
         plan: what applying the head would do.
         approval: whom it may pass by.
     """
@@ -75,6 +76,7 @@ class Facts:
     foreign: str | None = None
     floor: Floor | None = None
     descends: bool = True
+    former: str | None = None
     plan: Plan | None = None
     approval: Approval | None = None
 
@@ -137,6 +139,8 @@ def _judge_plan(facts: Facts, plan: Plan) -> Verdict:
     is_approved = facts.approval is not None and facts.approval.digest == plan.digest
     if not facts.descends and not is_approved:
         return Verdict("NeedsApproval", "rewritten", _rewritten(facts, plan), plan.digest)
+    if facts.former is not None and not is_approved:
+        return Verdict("NeedsApproval", "renamed", _renamed(facts, plan), plan.digest)
     if not plan.changes:
         return Verdict("Synced", "current", f"{head} is in force")
     return _refusal(head, plan, is_approved=is_approved) or Verdict(
@@ -191,6 +195,14 @@ def _rewritten(facts: Facts, plan: Plan) -> str:
         f"{facts.head[:SHORT]} does not descend from {before}, which is in force: "
         f"the branch was rewritten, or is not the one that was applied.{others} "
         f"{_approve(plan.digest)}, or push a commit on top of {before}"
+    )
+
+
+def _renamed(facts: Facts, plan: Plan) -> str:
+    """Guards and policies are a project's: whoever renames it would be rid of them."""
+    return (
+        f"{facts.head[:SHORT]} holds the project {plan.source.project}, and {facts.former} is in force: another name is "
+        f"another project, with none of its history, guards and policies. {_approve(plan.digest)}, or keep the name"
     )
 
 

@@ -100,6 +100,12 @@ def find_source_project(connection: Connection, branch: Branch) -> str | None:
     return row[0] if row else None
 
 
+def find_project_in_force(connection: Connection, branch: Branch) -> str | None:
+    """The project that a branch brought into force last."""
+    row = connection.execute(statement("find_project_in_force"), _columns(branch)).fetchone()
+    return row[0] if row else None
+
+
 def find_source(connection: Connection, project: str, environment: str) -> StoredSource:
     """What the database knows of a project's source."""
     params = {"project": project, "environment": environment}

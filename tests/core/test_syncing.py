@@ -92,6 +92,10 @@ SOUND = Facts(head=HEAD, folder="specs", floor=FLOOR, plan=plan())
         (replace(SOUND, descends=False, plan=plan(changes=())), "NeedsApproval", "rewritten"),
         (replace(SOUND, descends=False, approval=OTHERS), "NeedsApproval", "rewritten"),
         (replace(SOUND, descends=False, approval=APPROVED), "Synced", "applied"),
+        (replace(SOUND, former="shop"), "NeedsApproval", "renamed"),
+        (replace(SOUND, former="shop", plan=plan("policy")), "NeedsApproval", "renamed"),
+        (replace(SOUND, former="shop", approval=OTHERS), "NeedsApproval", "renamed"),
+        (replace(SOUND, former="shop", approval=APPROVED), "Synced", "applied"),
         (replace(SOUND, descends=False, approval=APPROVED, plan=plan(changes=())), "Synced", "current"),
         (replace(SOUND, descends=False, approval=APPROVED, plan=plan("hold")), "Held", "rolled_back"),
         # Guards.

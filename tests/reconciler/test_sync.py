@@ -308,6 +308,34 @@ async def test_a_rewritten_branch_is_refused_until_it_is_approved(origin: Origin
     assert stands(await origin.look()) == ("Synced", "applied")
 
 
+async def test_a_project_under_another_name_is_refused_until_it_is_approved(
+    origin: Origin,
+) -> None:
+    strict = f"{PROJECT}policies: {{calm: {{when: 'changes[?body.priority]', message: ask}}}}\n"
+    origin.clone.write({"specs/ordinaut.yaml": strict})
+    origin.clone.commit()
+    waiting = await origin.look()
+    assert stands(waiting) == ("NeedsApproval", "guard")
+    approve(origin, waiting.report.plan_digest, "")
+    assert stands(await origin.look()) == ("Synced", "applied")
+    # Under other keys nothing is in its way, and no policy of its own is either.
+    renamed = PROJECT.replace("home", "away") + "defaults: {namespace: away}\n"
+    origin.clone.write({"specs/ordinaut.yaml": renamed})
+    origin.clone.commit()
+
+    refused = await origin.look()
+    again = await origin.look()
+
+    assert stands(refused) == stands(again) == ("NeedsApproval", "renamed")
+    assert "holds the project away, and home is in force" in refused.report.message
+    assert origin.names == ["one", "two"]
+    approve(origin, refused.report.plan_digest, "we moved")
+    assert stands(await origin.look()) == ("Synced", "applied")
+    origin.push(three="")
+    assert stands(await origin.look()) == ("Synced", "applied")
+    assert origin.names == ["one", "one", "three", "two", "two"]
+
+
 async def test_an_old_commit_is_not_replayed_even_where_nothing_was_applied_since(
     origin: Origin,
 ) -> None:
@@ -458,8 +486,8 @@ async def test_drift_is_left_to_those_who_heal_it(origin: Origin) -> None:
 
 
 def approve(origin: Origin, digest: str | None, reason: str) -> None:
-    [source] = list_sources(origin.bench.connection)
-    assert source.plan_digest == digest
+    sources = list_sources(origin.bench.connection)
+    [source] = [one for one in sources if one.plan_digest == digest]
     assert approve_plan(origin.bench.connection, source, actor="bob@desk", reason=reason)
 
 

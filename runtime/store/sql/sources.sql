@@ -7,6 +7,14 @@ where repository = %(repository)s and branch = %(branch)s and folder = %(folder)
 order by changed_at desc
 limit 1;
 
+-- name: find_project_in_force
+-- The project that this branch brought into force last.
+select project from ordinaut.source_status
+where repository = %(repository)s and branch = %(branch)s and folder = %(folder)s and environment = %(environment)s
+    and applied_commit is not null
+order by changed_at desc
+limit 1;
+
 -- name: find_source
 -- What a look has to know before it does anything, of a project that may be new; the newest revisions with and without
 -- those that only restored what another one says.
