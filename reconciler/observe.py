@@ -16,7 +16,8 @@ def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[K
     """Every document of an owner, and those of anybody under these keys."""
     identities = [(key.kind, key.namespace, key.name) for key in keys]
     rows = read_specs(connection, owner.project, owner.environment, identities)
-    return {found.key: found for found in map(_applied, rows)}
+    found = (_applied(row, owner) for row in rows)
+    return {one.key: one for one in found}
 
 
 def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner: Owner) -> Rules:
@@ -30,7 +31,9 @@ def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner
     return next((Rules.of_body(body) for body in bodies), Rules())
 
 
-def _applied(row: StoredSpec) -> Applied:
+def _applied(row: StoredSpec, owner: Owner) -> Applied:
+    if (row.project, row.environment) != (owner.project, owner.environment):
+        owner = Owner(row.project, row.environment)
     last = (
         None
         if row.last_digest is None or row.last_facets is None
@@ -44,7 +47,7 @@ def _applied(row: StoredSpec) -> Applied:
     return Applied(
         key=Key(row.kind, row.namespace, row.name),
         uid=row.uid,
-        owner=Owner(row.project, row.environment),
+        owner=owner,
         revision_id=row.revision_id,
         last=last,
         live=live,

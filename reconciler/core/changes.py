@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from typing import NamedTuple
 
 from reconciler.core.desired import Desired, Key
 from schemas.problem import Problem
@@ -23,8 +24,7 @@ class Owner:
     environment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """What is compared of a document: its digest, and that of each facet."""
 
     digest: str

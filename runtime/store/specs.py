@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg.rows import TupleRow, class_row
+from psycopg.types.json import set_json_loads
 
 from runtime.store.statements import statement
 
@@ -18,8 +20,8 @@ Identity = tuple[str, str, str]
 """Kind, namespace and name."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSpec:
+# A tuple, because there are many thousand of them.
+class StoredSpec(NamedTuple):
     """One document's row.
 
     Attributes:
@@ -111,6 +113,7 @@ def read_specs(
 ) -> list[StoredSpec]:
     """Every document of a project in an environment, and those of anybody under these identities."""
     with connection.cursor(row_factory=class_row(StoredSpec)) as cursor:
+        set_json_loads(orjson.loads, cursor)
         return cursor.execute(
             statement("read_specs"),
             {"project": project, "environment": environment, **_columns(identities)},
