@@ -35,11 +35,6 @@ class Remote:
     protocol: str
     local: Path | None = None
 
-    @property
-    def label(self) -> str:
-        """The last part of the address."""
-        return self.address.rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2]
-
 
 def find_remote(text: str | None, *, is_verified: bool) -> Remote:
     """The repository that a text means: an address, a folder, or the repository around the working folder if it is None.

@@ -13,6 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
+
 from reconciler.apply import Request, apply_plan
 from reconciler.cache import Cache
 from reconciler.commits import Repository, find_tree, read_commit
@@ -289,12 +291,15 @@ class Judge:
                 settlement=settlement,
             )
             return apply_plan(connection, plan, request)
-        with connection.transaction():
-            lock_project(connection, owner.project, owner.environment, timeout=LOCK_TIMEOUT)
-            settlement.require_floor(connection, owner)
-            if plan.hold is not None and plan.hold.ends:
-                clear_hold(connection, owner.project, owner.environment, "Synced")
-            settlement.write(connection, owner)
+        try:
+            with connection.transaction():
+                lock_project(connection, owner.project, owner.environment, timeout=LOCK_TIMEOUT)
+                settlement.require_floor(connection, owner)
+                if plan.hold is not None and plan.hold.ends:
+                    clear_hold(connection, owner.project, owner.environment, "Synced")
+                settlement.write(connection, owner)
+        except psycopg.errors.LockNotAvailable as error:
+            raise ApplyLocked("another apply is under way", hint="wait for it") from error
         return None
 
     def _record(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from reconciler.apply import Request, apply_plan
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback
-from runtime.errors import DatabaseUnavailable, SourceUnavailable
+from runtime.errors import ApplyLocked, DatabaseUnavailable, SourceUnavailable
 from runtime.store.holds import clear_hold
+from runtime.store.revisions import lock_project
 from runtime.store.sources import approve_plan, list_sources
 from tests.support.syncing import PROJECT, SERVER, Origin, origin, stands
 
@@ -42,6 +43,36 @@ async def test_a_head_that_has_been_judged_costs_one_statement_and_no_write(
         assert stands(await sync.look())[0] == "Synced"
 
     assert origin.bench.everything() == before
+
+
+async def test_that_somebody_looks_is_noted_every_few_minutes(origin: Origin) -> None:
+    origin.bench.stop_the_clock(datetime(2026, 1, 5, 8, tzinfo=UTC))
+    sync = origin.sync()
+    await sync.look()
+    looked = "select looked_at from ordinaut.source_status"
+    for minute, noted in ((4, 0), (6, 6), (8, 6), (12, 12)):
+        origin.bench.stop_the_clock(datetime(2026, 1, 5, 8, minute, tzinfo=UTC))
+        await sync.look()
+        assert origin.bench.row(looked) == (datetime(2026, 1, 5, 8, noted, tzinfo=UTC),)
+
+
+async def test_whoever_holds_the_lock_is_waited_for_and_then_told(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await origin.look()
+    monkeypatch.setattr("reconciler.sync.LOCK_TIMEOUT", timedelta(seconds=0.1))
+    origin.clone.write({"README.md": "hello"})
+    origin.clone.commit()
+    with origin.bench.other() as other, other.transaction():
+        lock_project(other, "home", "default", timeout=timedelta(seconds=1))
+        without_changes = await origin.look()
+        origin.push(three="")
+        with_changes = await origin.look()
+
+    for look in (without_changes, with_changes):
+        assert stands(look) == ("OutOfSync", "moving")
+        assert isinstance(look.error, ApplyLocked)
+    assert stands(await origin.look()) == ("Synced", "applied")
 
 
 async def test_a_commit_on_top_is_applied_and_one_that_changes_no_specs_only_moves_the_floor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from reconciler.signatures import NO_TRUST, Trust
 from reconciler.sync import Judge, Look, Subject
 from reconciler.syncing import BranchSync
 from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.store.connect import connect
 from runtime.store.sources import Branch
 from tests.support.applying import Bench
 from tests.support.git import Clone, new_repository
@@ -107,10 +108,11 @@ def stands(look: Look) -> tuple[str | None, str | None]:
 
 
 @pytest.fixture
-def origin(bench: Bench, tmp_path: Path) -> Origin:
+def origin(database: str, tmp_path: Path) -> Iterator[Origin]:
     """A repository with one commit of two tasks."""
     clone = new_repository(tmp_path / "origin")
     clone.write({"specs/ordinaut.yaml": PROJECT, "specs/fs.yaml": SERVER})
-    origin = Origin(clone, bench, tmp_path / "state")
-    origin.push(one="", two="")
-    return origin
+    with connect(database) as connection:
+        origin = Origin(clone, Bench(database, connection), tmp_path / "state")
+        origin.push(one="", two="")
+        yield origin
