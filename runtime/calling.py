@@ -11,6 +11,7 @@ from runtime.core.outcomes import CallError, CallOutcome
 from runtime.live import Live
 from runtime.secrets import Secrets
 from runtime.tools.redact import Redactor
+from schemas.spec import POWERLESS_TOOLS
 
 
 class Tools(Protocol):
@@ -38,7 +39,7 @@ class Tools(Protocol):
 
 def refusal(live: Live, agent: str | None, uses: str) -> CallOutcome | None:
     """Why a tool must not, or cannot, be called on behalf of an agent; None if nothing is in the way."""
-    if agent is not None:
+    if agent is not None and uses not in POWERLESS_TOOLS:
         scope = live.agents.get(agent)
         if scope is None or not scope.permits(uses):
             error = CallError("ORD409", f"agent {agent} may not call {uses}")

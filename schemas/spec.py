@@ -38,3 +38,6 @@ BUILTIN_TOOLS: Final[dict[str, frozenset[str]]] = {
 
 BUILTIN_SERVERS: Final = frozenset(BUILTIN_TOOLS)
 """Server names whose tools run in process; no ToolServer may take them."""
+
+POWERLESS_TOOLS: Final = frozenset({"ordinaut.assert", "ordinaut.transform"})
+"""Built-in tools that only compute: every agent may call them, whatever its scopes, and no plan calls them a gain."""

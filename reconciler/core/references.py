@@ -17,7 +17,7 @@ from schemas.agent import Agent
 from schemas.base import Document
 from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
 from schemas.schedule import ConditionSchedule, TimeBound
-from schemas.spec import BUILTIN_SERVERS
+from schemas.spec import BUILTIN_SERVERS, POWERLESS_TOOLS
 from schemas.task import Task
 
 
@@ -117,6 +117,8 @@ def references(document: Document) -> Iterator[Reference]:
 
 def refusal(agent: Agent, address: str) -> str | None:
     """The pattern that refuses a tool to an agent, `""` if no scope names it, None if it may be called."""
+    if address in POWERLESS_TOOLS:
+        return None
     for pattern in agent.deny:
         if fnmatchcase(address, pattern):
             return pattern

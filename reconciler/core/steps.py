@@ -7,6 +7,7 @@ from typing import Any
 
 from reconciler.core.fields import field_ops
 from schemas.plan import StepsEffect, ToolsEffect
+from schemas.spec import POWERLESS_TOOLS
 
 Body = Mapping[str, Any]
 
@@ -27,12 +28,14 @@ def steps_of(body: Body) -> dict[str, Mapping[str, Any]]:
 
 
 def tools_of(body: Body) -> set[str]:
-    """The tools a task calls, those that its conditions poll included; other kinds call none themselves."""
+    """The tools a task calls, those that its conditions poll included, without those that only compute; other kinds call
+    none themselves.
+    """
     if body.get("kind") != "Task":
         return set()
     polled = (s["condition"] for s in body.get("schedule", ()) if "condition" in s)
     called = (*polled, *steps_of(body).values())
-    return {call["uses"] for call in called if "uses" in call}
+    return {call["uses"] for call in called if "uses" in call} - POWERLESS_TOOLS
 
 
 def tools_effect(before: Body | None, after: Body | None) -> ToolsEffect:

@@ -67,8 +67,10 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
 """Everything that waits for its engine."""
 
 
-UNSUPPORTED_TOOLS: Final = frozenset({"ordinaut"})
-"""Built-in tool servers whose tools wait for their engine."""
+UNSUPPORTED_TOOLS: Final = frozenset(
+    f"ordinaut.{tool}" for tool in ("approve", "emit", "run", "sleep", "wait_for")
+)
+"""Built-in tools that wait for their engine."""
 
 Tree: TypeAlias = "dict[str, Tree | frozenset[Any]]"
 """The table by names from the document down; at the end the values meant."""
@@ -95,7 +97,7 @@ def unsupported_problems(entry: Entry) -> Iterator[Problem]:
         name = path_text(path) + (f": {value}" if meant else "")
         yield from _not_yet(entry, path, f"`{name}`")
     for path, address in tool_uses(entry.document):
-        if address.partition(".")[0] in UNSUPPORTED_TOOLS:
+        if address in UNSUPPORTED_TOOLS:
             yield from _not_yet(entry, path, f"`{address}`", "a run that calls it fails")
 
 

@@ -1,7 +1,8 @@
 """Tools that run in this process: no server, no protocol, the same contracts.
 
 `llm.plan` and `llm.summarize` work offline here: they arrange what they are given by fixed rules, and say so in their
-result (`provider: offline`). The same input always gives the same text.
+result (`provider: offline`). The same input always gives the same text. `ordinaut.transform` and `ordinaut.assert` only compute
+what their templates say.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from runtime.clock import Clock
+from runtime.core.expressions import is_true
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.normalise import Unacceptable, normalise
@@ -45,12 +47,33 @@ _SUMMARIZE_ARGUMENTS: Final[dict[str, Any]] = {
     "required": ["text"],
     "additionalProperties": False,
 }
+_TRANSFORM_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"value": {"description": "What the step's result is to be."}},
+    "required": ["value"],
+    "additionalProperties": False,
+}
+_ASSERT_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "that": {
+            "description": "Must hold, as conditions do: false, null and what is empty do not."
+        },
+        "message": {"type": "string", "description": "What is said if it does not."},
+    },
+    "required": ["that"],
+    "additionalProperties": False,
+}
 # Where a list element has one of these, it leads the line.
 _LEADING: Final = ("time", "start", "date", "summary", "title", "name", "text")
 _MAX_ITEMS: Final = 20
 _MAX_LINE: Final = 200
 _DEFAULT_WORDS: Final = 60
 _RESULT_BYTES: Final = 1_048_576
+
+
+class ToolFailure(Exception):
+    """A built-in tool did what it should, and the outcome is a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +86,18 @@ class BuiltinTool:
 
 def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
     """Every built-in tool, by server and name."""
-    pure = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
-    plan = ToolInfo(
-        server="llm",
-        name="plan",
-        description="Write a short briefing out of whatever it is given, such as events and weather.",
-        input_schema=_PLAN_ARGUMENTS,
-        output_schema=_TEXT_RESULT,
-        annotations=pure,
-    )
-    summarize = ToolInfo(
-        server="llm",
-        name="summarize",
-        description="Shorten a text to its first sentences.",
-        input_schema=_SUMMARIZE_ARGUMENTS,
-        output_schema=_TEXT_RESULT,
-        annotations=pure,
-    )
-    return {
-        "llm": {"plan": BuiltinTool(plan, _plan), "summarize": BuiltinTool(summarize, _summarize)}
-    }
+    found: dict[str, dict[str, BuiltinTool]] = {}
+    for server, name, description, arguments, result, run in _TOOLS:
+        info = ToolInfo(
+            server=server,
+            name=name,
+            description=description,
+            input_schema=arguments,
+            output_schema=result,
+            annotations={"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False},
+        )
+        found.setdefault(server, {})[name] = BuiltinTool(info, run)
+    return found
 
 
 async def _plan(arguments: Mapping[str, Any]) -> dict[str, str]:
@@ -104,6 +119,16 @@ async def _summarize(arguments: Mapping[str, Any]) -> dict[str, str]:
             break
         kept += words
     return {"text": " ".join(kept), "provider": "offline"}
+
+
+async def _transform(arguments: Mapping[str, Any]) -> Any:
+    return arguments["value"]
+
+
+async def _assert(arguments: Mapping[str, Any]) -> bool:
+    if not is_true(arguments["that"]):
+        raise ToolFailure(arguments.get("message", "what must hold does not"))
+    return True
 
 
 def _lines(value: Any) -> Iterable[str]:
@@ -146,6 +171,42 @@ def _title(name: str) -> str:
     return name.replace("_", " ").strip().capitalize()
 
 
+_TOOLS: Final = (
+    (
+        "llm",
+        "plan",
+        "Write a short briefing out of whatever it is given, such as events and weather.",
+        _PLAN_ARGUMENTS,
+        _TEXT_RESULT,
+        _plan,
+    ),
+    (
+        "llm",
+        "summarize",
+        "Shorten a text to its first sentences.",
+        _SUMMARIZE_ARGUMENTS,
+        _TEXT_RESULT,
+        _summarize,
+    ),
+    (
+        "ordinaut",
+        "assert",
+        "Fail unless something holds.",
+        _ASSERT_ARGUMENTS,
+        None,
+        _assert,
+    ),
+    (
+        "ordinaut",
+        "transform",
+        "Give a value that templates make, for the steps that follow.",
+        _TRANSFORM_ARGUMENTS,
+        None,
+        _transform,
+    ),
+)
+
+
 async def call_builtin(
     tool: BuiltinTool, arguments: Mapping[str, Any], *, clock: Clock, limit: timedelta
 ) -> CallOutcome:
@@ -166,6 +227,9 @@ async def call_builtin(
         async with time_limit(clock, limit.total_seconds()):
             result = await tool.run(arguments)
         value, size = normalise(result, limit=_RESULT_BYTES, redact=Redactor())
+    except ToolFailure as failure:
+        error = CallError("ORD404", f"{name}: {failure}")
+        return CallOutcome("tool_error", error=error, sent=True, schema_digest=info.digest)
     except TimeoutError:
         error = CallError("ORD405", f"{name} did not answer in time")
         return CallOutcome("timeout", error=error, sent=True, schema_digest=info.digest)

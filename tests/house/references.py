@@ -17,7 +17,7 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import COMMANDS, main
-from reconciler.core.supported import UNSUPPORTED
+from reconciler.core.supported import UNSUPPORTED, UNSUPPORTED_TOOLS
 from runtime.config import Config
 from schemas import patterns
 from schemas.base import Document
@@ -185,13 +185,16 @@ def spec_reference() -> str:
             "## Built-in tools\n",
             "They run in process and need no ToolServer.\n",
             *(
-                f"- `{server}`: {', '.join(f'`{server}.{tool}`' for tool in sorted(tools))}"
-                + (" (not supported yet)" if server == "ordinaut" else "")
+                f"- `{server}`: {', '.join(_built_in(f'{server}.{tool}') for tool in sorted(tools))}"
                 for server, tools in BUILTIN_TOOLS.items()
             ),
             "",
         )
     )
+
+
+def _built_in(tool: str) -> str:
+    return f"`{tool}`" + (" (*not supported yet*)" if tool in UNSUPPORTED_TOOLS else "")
 
 
 _PREFACE: Final = """\

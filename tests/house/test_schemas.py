@@ -15,7 +15,7 @@ from reconciler.core.documents import read_documents
 from reconciler.core.supported import UNSUPPORTED_TOOLS
 from runtime.tools.builtin import builtin_tools
 from schemas.export import exported, file_name, published
-from schemas.spec import BUILTIN_TOOLS, KINDS
+from schemas.spec import BUILTIN_TOOLS, KINDS, POWERLESS_TOOLS
 from tests.reconciler.specs import others, tasks
 
 _ROOT = Path(__file__).parents[2]
@@ -159,6 +159,9 @@ def _task(**fields: Any) -> dict[str, Any]:
 
 
 def test_the_built_in_tools_that_specs_may_name_without_a_warning_are_those_that_run() -> None:
-    supported = {s: tools for s, tools in BUILTIN_TOOLS.items() if s not in UNSUPPORTED_TOOLS}
+    named = {f"{server}.{tool}" for server, tools in BUILTIN_TOOLS.items() for tool in tools}
 
-    assert {server: frozenset(tools) for server, tools in builtin_tools().items()} == supported
+    running = {f"{server}.{tool}" for server, tools in builtin_tools().items() for tool in tools}
+
+    assert running == named - UNSUPPORTED_TOOLS
+    assert running >= POWERLESS_TOOLS

@@ -315,6 +315,15 @@ async def test_an_agent_may_call_only_what_its_scopes_name(
     )
 
 
+async def test_what_only_computes_needs_no_scope(bench: Bench) -> None:
+    bench.live = Live(agents={"assistant": Scope((), ())})
+    await bench.queue(agent="assistant", pipeline=[step("x", "ordinaut.transform")])
+
+    await bench.go(ScriptedTools(ordinaut__transform=ok(1)))
+
+    assert await bench.row("select outcome from ordinaut.step_result") == "ok"
+
+
 async def test_a_secret_reaches_the_tool_and_nothing_that_is_written(bench: Bench) -> None:
     await bench.queue(
         pipeline=[

@@ -57,7 +57,7 @@ async def test_an_equal_definition_changes_nothing_and_a_missing_one_ends_the_se
     outcome = await box.call("raw.echo", {})
     assert outcome.kind == "rejected"
     assert outcome.error is not None
-    assert outcome.error.message == "there is no tool server 'raw': there are llm"
+    assert outcome.error.message == "there is no tool server 'raw': there are llm, ordinaut"
 
 
 async def test_leaving_does_not_wait_for_calls_of_a_server_that_was_replaced(
@@ -79,7 +79,7 @@ async def test_a_server_in_a_namespace_is_named_with_it(open_toolbox: OpenToolbo
 
     assert (await box.call("team/raw.echo", {"a": 1})).value == {"a": 1}
     assert (await box.call("team/raw.a.b", {})).kind == "rejected"
-    assert box.servers() == ["llm", "team/raw"]
+    assert box.servers() == ["llm", "ordinaut", "team/raw"]
 
 
 async def test_a_server_may_take_the_place_of_a_built_in_one(open_toolbox: OpenToolbox) -> None:
