@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from reconciler.core.guards import refused
 from reconciler.core.look import visible
+from reconciler.core.policy_answers import Answer, answers
 from reconciler.core.rules import policies_in
 from reconciler.core.suggest import did_you_mean
-from runtime.core.expressions import Meter, compile_query, is_true
-from runtime.core.expressions.functions import compact_json
-from runtime.errors import ExpressionError, NotFound
+from runtime.errors import NotFound
 from schemas.plan import Guard, Plan
 from schemas.policy import PlanPolicy
 from schemas.project import Policy
@@ -25,10 +24,7 @@ from schemas.project import Policy
 VERDICTS: Final = frozenset({"applyable", "freeze", "guards", "hold", "policies"})
 """Fields of a plan that say what others make of it: no policy is asked about them."""
 
-# What all policies may spend on a plan: enough for dozens of them and ten thousand changes, and some seconds at most.
-_STEPS: Final = 4_000_000
-# How much of a value that is no change is shown, and how many are named in a sentence.
-_LONGEST: Final = 120
+# How many of what breaks a policy are named in a sentence.
 _NAMED: Final = 5
 
 
@@ -61,9 +57,14 @@ def judge(
             raise NotFound(
                 f"there is no policy {name} to override", hint=did_you_mean(name, known)
             )
-    asked = plan.model_dump(mode="json", exclude=set(VERDICTS)) if standing else {}
-    meter = Meter(_STEPS)
-    return tuple(_judged(one, asked, meter, reasons.get(one.name)) for one in standing)
+    if not standing:
+        return ()
+    asked = plan.model_dump(mode="json", exclude=set(VERDICTS))
+    given = answers([one.policy.when for one in standing], asked)
+    return tuple(
+        _judged(one, answer, reasons.get(one.name))
+        for one, answer in zip(standing, given, strict=True)
+    )
 
 
 def under_policies(
@@ -149,43 +150,15 @@ def _holds(policy: Policy, environment: str) -> bool:
     return policy.environments is None or environment in policy.environments
 
 
-def _judged(
-    asked: _Standing, plan: Mapping[str, Any], meter: Meter, reason: str | None
-) -> PlanPolicy:
-    answer, failure = None, None
-    try:
-        answer = compile_query(asked.policy.when).evaluate(plan, meter)
-    except ExpressionError as error:
-        failure = error.message
-    ok = failure is None and not is_true(answer)
+def _judged(asked: _Standing, answer: Answer, reason: str | None) -> PlanPolicy:
     is_error = asked.policy.severity == "error"
     return PlanPolicy(
         name=asked.name,
         standing=asked.standing,
         severity=asked.policy.severity,
-        ok=ok,
+        ok=answer.ok,
         message=asked.policy.message,
-        found=() if ok else tuple(dict.fromkeys(_found(answer))),
-        failure=failure,
-        override=reason if is_error and not ok else None,
+        found=answer.found,
+        failure=answer.failure,
+        override=reason if is_error and not answer.ok else None,
     )
-
-
-def _found(answer: Any) -> Iterator[str]:
-    if isinstance(answer, list):
-        yield from map(_called, answer)
-    elif answer is not None and answer is not True:
-        yield _called(answer)
-
-
-def _called(part: Any) -> str:
-    """A change by its key, with its kind if it is no task; anything else as it is."""
-    match part:
-        case {"kind": "Task", "key": str(key)}:
-            return key
-        case {"kind": str(kind), "key": str(key)}:
-            return f"{kind} {key}"
-        case str():
-            return part[:_LONGEST]
-        case _:
-            return compact_json(part)[:_LONGEST]
