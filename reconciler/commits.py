@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from reconciler.core.compile import SourceFile
+from reconciler.core.files import SourceFile
 from reconciler.git import ask_git, ask_text
 from reconciler.source import SUFFIXES, Source, most_bytes, shown_name, too_much
 from runtime.errors import NotFound

@@ -15,10 +15,8 @@ from typing import Final
 import orjson
 
 from reconciler.cache import Cache
-from reconciler.core.compile import compile_specs
-from reconciler.core.desired import Specs
+from reconciler.core.desired import DEFAULT_ENVIRONMENT, Specs
 from reconciler.core.digest import NORMALISER_VERSION
-from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.core.remembering import (
     FORMAT,
     Memory,
@@ -122,6 +120,8 @@ def _program() -> list[tuple[str, int, int]]:
 
 
 def _compiled(source: Source, environment: str) -> Specs:
+    from reconciler.core.compile import compile_specs  # noqa: PLC0415 - heavy, and rarely needed where specs are remembered
+
     with _collecting_nothing():
         return compile_specs(source.files, source.name, environment, source.problems)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
 
-from reconciler.core.documents import MAX_FILE_BYTES
+from reconciler.core.files import MAX_FILE_BYTES
 from reconciler.core.formatting import format_file
 from reconciler.source import read_source
 from runtime.errors import NotFound

@@ -15,10 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from reconciler.core.calendars import ICS_SUFFIX
-from reconciler.core.compile import SourceFile
-from reconciler.core.documents import MAX_FILE_BYTES
-from reconciler.core.ics import MAX_BYTES as MAX_ICS_BYTES
+from reconciler.core.files import ICS_SUFFIX, MAX_FILE_BYTES, MAX_ICS_BYTES, SourceFile
 from runtime.errors import NotFound
 from schemas.problem import Problem
 

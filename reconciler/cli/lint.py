@@ -12,7 +12,7 @@ import click
 from reconciler.cli.selecting import instant_given
 from reconciler.cli.validate import FORMATS, print_validation, validation_of
 from reconciler.commits import read_revision
-from reconciler.core.compile import SourceFile
+from reconciler.core.files import SourceFile
 from reconciler.linting import lint_source
 from reconciler.load import compile_source
 from reconciler.source import Source, read_around

@@ -8,8 +8,6 @@ from typing import Any, Final
 import click
 
 from reconciler.cli.showing import problems_shown
-from reconciler.core.exporting import as_yaml
-from reconciler.core.rendering import rendered
 from reconciler.load import compile_source
 from reconciler.past import key_of_text
 from reconciler.planning import require_sound
@@ -47,6 +45,9 @@ def print_rendered(config: Config, what: str, *, as_json: bool) -> None:
         NotFound: there is none.
         SpecError: the specs hold errors, which have been printed.
     """
+    from reconciler.core.exporting import as_yaml  # noqa: PLC0415 - every plan would wait for it
+    from reconciler.core.rendering import rendered  # noqa: PLC0415 - as above
+
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)
     with problems_shown(source):

@@ -15,14 +15,13 @@ from typing import Any, Final, TypeAlias
 from reconciler.core.desired import Key
 from reconciler.core.digest import canonical, normalised
 from reconciler.core.entry import Entry
+from reconciler.core.files import ICS_SUFFIX
 from reconciler.core.ics import read_events
 from reconciler.core.suggest import did_you_mean
 from runtime.core.calendar.compilation import compile_calendar
 from runtime.errors import ScheduleError
 from schemas.calendar import Calendar
 from schemas.problem import Problem
-
-ICS_SUFFIX: Final = ".ics"
 
 Events: TypeAlias = Sequence[Mapping[str, Any]]
 Content: TypeAlias = dict[str, Any]

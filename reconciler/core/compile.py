@@ -7,14 +7,10 @@ and normalise. A document that does not fit still counts as existing, so that on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
 
 from reconciler.core.calendars import (
-    ICS_SUFFIX,
     Content,
     Events,
     calendar_contents,
@@ -22,13 +18,14 @@ from reconciler.core.calendars import (
 )
 from reconciler.core.checks import World, document_problems
 from reconciler.core.defaults import with_defaults
-from reconciler.core.desired import AtHand, Desired, Key, Specs
+from reconciler.core.desired import DEFAULT_ENVIRONMENT, AtHand, Desired, Key, Specs
 from reconciler.core.digest import canonical, digest_of
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
+from reconciler.core.files import ICS_SUFFIX, SourceFile, names_in
 from reconciler.core.locate import place_of
 from reconciler.core.overlay import Layers, overlaid, parted
-from reconciler.core.project import DEFAULT_ENVIRONMENT, ProjectHead, project_head
+from reconciler.core.project import ProjectHead, project_head
 from reconciler.core.references import Names
 from reconciler.core.repair import fitted
 from reconciler.core.resolve import Referred, resolved_body
@@ -41,16 +38,6 @@ from schemas.problem import Problem
 from schemas.project import Project
 from schemas.spec import KINDS
 from schemas.task import Task
-
-_NAMES: Final = re.compile(r"\bname: *[\"']?([a-z0-9-]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file of specs: the name that people are shown, and its bytes."""
-
-    name: str
-    data: bytes
 
 
 def compile_specs(
@@ -128,11 +115,6 @@ def _read(
         if reading.problems:
             doubtful |= names_in(file.data)
     return documents, frozenset(doubtful)
-
-
-def names_in(data: bytes) -> set[str]:
-    """The names that the text of a file seems to give to documents, however broken it is."""
-    return set(_NAMES.findall(data.decode(errors="replace")))
 
 
 def _headed(

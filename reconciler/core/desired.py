@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from reconciler.core.digest import facet_digests
 from schemas.base import Document
 from schemas.problem import Problem
+
+DEFAULT_ENVIRONMENT: Final = "default"
 
 
 # A tuple, because it is compared, looked up and sorted by for every one of many thousand documents.

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.core.digest import canonical
+from reconciler.core.files import MAX_ICS_BYTES
 from runtime.core.calendar.compilation import compile_calendar
 from runtime.core.recurrence.zone import load_zone, zone_names
 from runtime.errors import ScheduleError
@@ -26,7 +27,6 @@ from schemas.durations import format_duration
 if TYPE_CHECKING:
     from icalendar import Component
 
-MAX_BYTES: Final = 5_242_880
 MAX_EVENTS: Final = 20_000
 
 _CODE: Final = "ORD608"
@@ -75,9 +75,9 @@ def read_events(data: bytes) -> tuple[Mapping[str, Any], ...]:
 
 
 def _components(data: bytes) -> list[Component]:
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_ICS_BYTES:
         raise ScheduleError(
-            f"the file has more than {MAX_BYTES:,} bytes",
+            f"the file has more than {MAX_ICS_BYTES:,} bytes",
             hint="leave out what is long over, or divide it among calendars",
             code="ORD010",
         )

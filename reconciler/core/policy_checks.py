@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from reconciler.core import plan_shape
+from reconciler.core.desired import DEFAULT_ENVIRONMENT
 from reconciler.core.entry import Entry, Finding
 from reconciler.core.plan_shape import ANYTHING, Type
 from reconciler.core.policies import VERDICTS
-from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.core.suggest import did_you_mean
 from runtime.core.expressions import compile_query
 from runtime.core.expressions.functions import FUNCTIONS

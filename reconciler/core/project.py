@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.core.defaults import defaults_of
-from reconciler.core.desired import Place
+from reconciler.core.desired import DEFAULT_ENVIRONMENT, Place
 from reconciler.core.documents import SourceDocument
 from reconciler.core.entry import problem_at, shown_place
 from reconciler.core.locate import place_of
@@ -16,8 +16,6 @@ from reconciler.core.suggest import did_you_mean
 from schemas.base import API_VERSION
 from schemas.problem import Problem
 from schemas.project import Project
-
-DEFAULT_ENVIRONMENT: Final = "default"
 
 PROJECT_TO_WRITE: Final = f"""\
 apiVersion: {API_VERSION}

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from reconciler.core.desired import DEFAULT_ENVIRONMENT
 from reconciler.core.folding import ROOM
 from reconciler.core.gains import gains_of
 from reconciler.core.guards import refused
 from reconciler.core.look import Look, counted, day_and_time, rough_span
 from reconciler.core.markdown import block, cell, code, folded_block, table
-from reconciler.core.project import DEFAULT_ENVIRONMENT
 from reconciler.core.render import first_effect, told_changes
 from reconciler.core.render_change import runs_text, title_of
 from reconciler.core.render_notes import git_base_text, note_lines

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.ics import MAX_BYTES, MAX_EVENTS, read_events
+from reconciler.core.files import MAX_ICS_BYTES
+from reconciler.core.ics import MAX_EVENTS, read_events
 from runtime.errors import ScheduleError
 
 
@@ -201,6 +202,6 @@ def test_a_file_of_several_calendars_is_read_whole() -> None:
 
 
 def test_size_and_number_of_events_are_bounded() -> None:
-    assert refusal(calendar() + b" " * MAX_BYTES).code == "ORD010"
+    assert refusal(calendar() + b" " * MAX_ICS_BYTES).code == "ORD010"
     many = calendar(event("DTSTART;VALUE=DATE:20261225") * (MAX_EVENTS + 1))
     assert refusal(many).code == "ORD010"

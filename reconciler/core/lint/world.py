@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from reconciler.core.compile import SourceFile
 from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.documents import SourceDocument, read_documents
 from reconciler.core.entry import Entry
+from reconciler.core.files import SourceFile
 from reconciler.core.locate import place_of
 from reconciler.core.overlay import overlaid, parted
 from reconciler.core.references import Names
