@@ -1,23 +1,22 @@
 """YAML text to documents that know the line and column of every key and value.
 
 The accepted language is the part of YAML 1.2 that reads the same to everybody: mappings with text keys, lists and
-scalars. `true`, `false`, `null` and decimal numbers are typed; everything else is text, also `yes`, `on`, `012`,
-`0x1F`, `8:30` and `2026-01-05`. Anchors, aliases, merge keys and tags are refused, and so is a key that stands twice.
-Reading goes event by event without recursion, and stops at the bounds below, so hostile input costs no more than
-they say. Leaves the meaning of documents to `compile`.
+scalars. `true`, `false`, `null` and decimal numbers are typed, whole ones of at most 64 bits; everything else is text,
+also `yes`, `on`, `012`, `0x1F`, `8:30` and `2026-01-05`. Anchors, aliases, merge keys and tags are refused, and so is
+a key that stands twice. Reading goes event by event without recursion, and stops at the bounds below, so hostile input
+costs no more than they say. Leaves the meaning of documents to `compile`.
 """
 
 from __future__ import annotations
 
 import codecs
-import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
 import yaml
 
+from reconciler.core.numbers import NUMBER_STARTS, NumberError, number_of
 from reconciler.core.yaml_errors import explain_reader_error, explain_syntax_error
 from schemas.problem import Problem
 
@@ -36,15 +35,6 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_NUMBER_STARTS: Final = frozenset("-+.0123456789")
-_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_LONGEST_INTEGER: Final = len("-9223372036854775808")
-_FLOAT: Final = re.compile(
-    r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,4})?"
-)
-_NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_INT64: Final = range(-(2**63), 2**63)
-
 _SPLIT: Final = "split it: identity is kind and name, so documents may move between files freely"
 
 
@@ -309,29 +299,19 @@ class _Reader:
         value: str = event.value
         if value in _CONSTANTS:
             return _CONSTANTS[value]
-        if value[0] not in _NUMBER_STARTS:
+        if value[0] not in NUMBER_STARTS:
             return self._clean(event, value)
-        if _INTEGER.fullmatch(value):
-            return self._whole(event, value)
-        if _FLOAT.fullmatch(value) and math.isfinite(real := float(value)):
-            return real
-        if _FLOAT.fullmatch(value) or _NOT_FINITE.fullmatch(value):
-            return self._no_number(event, "is not a number that JSON can hold")
-        return value
-
-    def _whole(self, event: Any, digits: str) -> int:
-        if len(digits) <= _LONGEST_INTEGER and (whole := int(digits)) in _INT64:
-            return whole
-        return self._no_number(event, "does not fit into 64 bits")
-
-    def _no_number(self, event: Any, why: str) -> int:
-        self._problem(
-            "ORD007",
-            event.start_mark,
-            f"{shown(event.value)} {why}",
-            "put it in quotes if it is meant as text",
-        )
-        return 0
+        try:
+            number = number_of(value)
+        except NumberError as error:
+            self._problem(
+                "ORD007",
+                event.start_mark,
+                f"{shown(value)} {error}",
+                "put it in quotes if it is meant as text",
+            )
+            return 0
+        return value if number is None else number
 
     def _clean(self, event: Any, value: str) -> str:
         if "\0" in value:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from runtime.errors import ConfigError, DatabaseUnavailable, StoreError
 
@@ -61,6 +64,7 @@ def connect(
         raise unavailable(conninfo, error) from error
     except psycopg.ProgrammingError:
         raise unreadable() from None
+    read_numbers_as_written(connection)
     try:
         with connection:
             yield connection
@@ -71,6 +75,13 @@ def connect(
             f"the database refused: {error}",
             hint="`ordinaut migrate --status` shows whether its schema is current",
         ) from error
+
+
+def read_numbers_as_written(
+    connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any],
+) -> None:
+    """Read numbers beyond 64 bits as the floats that were written: `jsonb` gives back 1e22 as a one with 22 zeros."""
+    set_json_loads(orjson.loads, connection)
 
 
 def unavailable(conninfo: str, error: psycopg.Error) -> DatabaseUnavailable:

@@ -21,7 +21,13 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from runtime.cancellation import heeding_cancellation
-from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS, unavailable, unreadable
+from runtime.store.connect import (
+    CONNECT_TIMEOUT_SECONDS,
+    SESSION_OPTIONS,
+    read_numbers_as_written,
+    unavailable,
+    unreadable,
+)
 
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
@@ -44,6 +50,7 @@ async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
         open=False,
         timeout=CONNECT_TIMEOUT_SECONDS,
         reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
+        configure=_configure,
         kwargs={
             "autocommit": True,
             "row_factory": dict_row,
@@ -66,6 +73,10 @@ async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
         await pool.close()
         raise unreadable() from None
     return pool
+
+
+async def _configure(connection: Connection) -> None:
+    read_numbers_as_written(connection)
 
 
 @asynccontextmanager

@@ -199,8 +199,9 @@ def _built_in(tool: str) -> str:
 
 _PREFACE: Final = """\
 A specs folder holds YAML files, each with one or more documents; how they are spread over files means nothing. YAML is read as
-1.2: `yes` and `on` are text. Anchors, aliases, tags and repeated keys are refused, and so are unknown fields. `ordinaut validate`
-shows every problem with its place, and `ordinaut schema` prints the JSON Schema of all this for an editor.
+1.2: `yes` and `on` are text, and whole numbers have at most 64 bits. Anchors, aliases, tags and repeated keys are refused, and
+so are unknown fields. `ordinaut validate` shows every problem with its place, and `ordinaut schema` prints the JSON Schema of
+all this for an editor.
 
 Where a value is not text, `${vars.name}` may stand for it: variables are defined by the Project and filled in when a plan is made.
 In the arguments of a step, `${...}` holds a [JMESPath](https://jmespath.org) expression that is evaluated when the step runs.
