@@ -17,6 +17,7 @@ from typing import Final
 from runtime.config import base_environment
 
 _TIME_LIMIT_SECONDS: Final = 10
+_FILTERS: Final = r"^filter\..*\.(clean|smudge|process|required)$"
 GUARDS: Final = (
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.hooksPath=/dev/null"),
@@ -69,16 +70,37 @@ def read_git_facts(folder: Path) -> GitFacts | None:
     if head is None:
         return None
     top, commit = head.splitlines()
-    changed = ask_text(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    changed = _changes(folder)
     origin = ask_text(folder, "config", "--local", "--get", "remote.origin.url") or top
     return GitFacts(
         commit=commit,
         tree=ask_text(folder, "rev-parse", "--verify", "--quiet", f"{commit}:./"),
         branch=ask_text(folder, "symbolic-ref", "--quiet", "--short", "HEAD"),
-        dirty=changed != "",
+        dirty=changed != b"",
         author=author_of(folder, commit),
         repository=origin.rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2],
     )
+
+
+def _changes(folder: Path) -> bytes | None:
+    """How a folder differs from HEAD, nothing if it does not, None if git cannot say.
+
+    git would look at edited files through the filters that the clone names, which are programs, and into submodules, whose
+    configuration nobody here can answer for.
+    """
+    names = ask_text(folder, "config", "--name-only", "--get-regexp", _FILTERS) or ""
+    # As variables, since the name of a filter may hold what ends a name among options.
+    none = {}
+    for number, name in enumerate(names.splitlines()):
+        none[f"GIT_CONFIG_KEY_{number}"] = name
+        none[f"GIT_CONFIG_VALUE_{number}"] = "false" if name.endswith(".required") else ""
+    answer = judge_by_git(
+        folder,
+        *("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=dirty"),
+        *("--", "."),
+        known={"GIT_CONFIG_COUNT": str(len(none) // 2), **none},
+    )
+    return None if answer is None or answer.returncode else answer.stdout
 
 
 def ask_git(folder: Path, *question: str, sent: bytes = b"") -> bytes | None:

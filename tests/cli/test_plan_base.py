@@ -362,16 +362,29 @@ def test_outside_of_a_repository_there_is_no_base(
 
 def test_nothing_of_the_repository_is_run(clone: Clone, alone: Cli, folder: Path) -> None:
     trap = folder / ".git/trap"
-    trap.write_text(f"#!/bin/sh\ntouch {folder}/sprung\n")
+    trap.write_text(f"#!/bin/sh\ntouch {folder}/sprung\ncat\n")
     trap.chmod(0o755)
-    for name in ("core.fsmonitor", "core.sshCommand", "diff.external", "filter.x.smudge"):
+    clone.write({".gitattributes": "*.yaml filter=x diff=x merge=x\n"})
+    clone.commit()
+    settings = (
+        "core.fsmonitor", "core.sshCommand", "core.pager", "core.editor", "core.askPass", "core.alternateRefsCommand",
+        "diff.external", "diff.x.textconv", "diff.x.command", "merge.x.driver", "filter.x.smudge", "filter.x.clean",
+        "filter.x.process", "gpg.program", "credential.helper", "uploadpack.packObjectsHook",
+    )  # fmt: skip
+    for name in settings:
         clone.git("config", name, str(trap))
+    for command in ("rev-parse", "status", "cat-file", "ls-tree", "merge-base", "plan"):
+        clone.git("config", f"alias.{command}", f"!{trap}")
     clone.git("config", "core.hooksPath", str(trap.parent))
-    for hook in ("post-checkout", "reference-transaction", "post-index-change"):
+    for hook in ("post-checkout", "reference-transaction", "post-index-change", "pre-commit"):
         (trap.parent / hook).symlink_to(trap)
-    clone.write({".gitattributes": "*.yaml filter=x diff=x\n"})
+    # Of the size that git remembers, so that only a filter could tell whether it differs.
+    edited = folder / "specs/one.yaml"
+    edited.write_text(edited.read_text().replace("0 6", "0 7"))
 
-    assert alone("plan", "--base", "main", "--head", "feature").status == 0
-    assert not (folder / "sprung").exists()
-    clone.git("status")
+    for words in (("--base", "main", "--head", "feature"), ("--base", "main"), ()):
+        plan = alone("plan", *words)
+        assert plan.status == 0, plan.stderr
+        assert not (folder / "sprung").exists(), words
+    clone.git("-c", "filter.x.process=", "status")
     assert (folder / "sprung").exists(), "the trap works where git is asked without care"
