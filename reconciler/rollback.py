@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from reconciler.core.changes import Owner
 from reconciler.core.desired import Specs
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.recorded import as_desired
+from reconciler.load import compile_source
 from reconciler.observe import observe
 from reconciler.past import documents_as_of, owner_then
 from reconciler.planning import plan_against
-from runtime.errors import PlanError, SpecError
+from reconciler.source import read_source
+from runtime.errors import OrdinautError, PlanError, SpecError
+from runtime.store.drift import list_projects
 from runtime.store.specs import Connection
 from schemas.plan import Plan, PlanSource
 from schemas.revision import Revision
+
+
+def require_meant(
+    connection: Connection, to: Revision, folder: Path, environment: str, named: str | None
+) -> None:
+    """Refuse a revision of somebody else: numbers count for the whole database, and are easily mistaken.
+
+    Args:
+        to: the revision that was asked for.
+        folder: the specs folder, which may be broken or missing; whose it is says who is meant.
+        environment: the one that is meant, unless `named` says it too.
+        named: `PROJECT` or `PROJECT/ENVIRONMENT`, if somebody named it in so many words.
+
+    Raises:
+        PlanError: ORD209, it is of another project or environment, or nobody knows who is meant.
+    """
+    project, _, other = (named or "").partition("/")
+    meant = Owner(
+        project or _project_of(folder) or _only_project(connection, environment) or "",
+        other or environment,
+    )
+    found = owner_then(to)
+    if found == meant:
+        return
+    here = f"this is {meant.project}/{meant.environment}"
+    same = found.project == meant.project
+    raise PlanError(
+        f"r{to.revision} is of {found.project}/{found.environment}, and "
+        f"{here if meant.project else 'no specs here say whose is meant'}: nothing was rolled back",
+        hint=f"if that is meant: `--env {found.environment}`"
+        if same
+        else "`ordinaut history` shows whose revisions are; "
+        f"if that one is meant: `--project {found.project}/{found.environment}`",
+        code="ORD209",
+    )
+
+
+def _project_of(folder: Path) -> str | None:
+    """The project that a folder is of, as far as it can be read."""
+    try:
+        return compile_source(read_source(folder), "default").project or None
+    except OrdinautError:
+        return None
+
+
+def _only_project(connection: Connection, environment: str) -> str | None:
+    known = list_projects(connection, environment)
+    return known[0] if len(known) == 1 else None
 
 
 def plan_rollback(

@@ -38,7 +38,7 @@ CODES: Final[dict[str, str]] = {
     "ORD206": "Two documents claim the same former name.",
     "ORD207": "The plan file is not one, or was altered.",
     "ORD208": "Somebody changed outside git what the plan changes too.",
-    "ORD209": "The revisions are not of one project and environment.",
+    "ORD209": "A revision is of another project or environment than is meant.",
     "ORD210": "A hold keeps what was rolled back from being applied again.",
     "ORD211": "A new document looks like one that would be retired.",
     "ORD212": "There is nothing to take over.",

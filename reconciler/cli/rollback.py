@@ -19,7 +19,7 @@ from reconciler.cli.consent import (
 )
 from reconciler.core.guards import Allowed
 from reconciler.past import resolve_revision
-from reconciler.rollback import plan_rollback
+from reconciler.rollback import plan_rollback, require_meant
 from runtime.actor import current_actor
 from runtime.cli.holding import hold_words
 from runtime.cli.options import configured, json_option
@@ -35,11 +35,13 @@ from schemas.revision import Revision
     epilog="""\b
 Examples:
   ordinaut rollback --to r40
+  ordinaut rollback --to r40 --env prod
   ordinaut rollback --to r40 --yes --allow-retire 12
 """
 )
 @click.option("--to", "target", required=True, metavar="rN", help="The revision to go back to.")
-@configured("database_url", "state_dir")
+@click.option("--project", metavar="NAME[/ENV]", help="Whose, where that is not the project of the specs folder.")  # fmt: skip
+@configured("specs", "environment", "database_url", "state_dir")
 @json_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
 @yes_option
@@ -52,6 +54,7 @@ def rollback(
     *,
     config: Config,
     target: str,
+    project: str | None,
     as_json: bool,
     verbose: bool,
     yes: bool,
@@ -63,7 +66,8 @@ def rollback(
 ) -> None:
     """Bring back every document of a project as revision rN left it, in one transaction.
 
-    Reads no specs, shows the plan and asks first. What is replaced is held: its commit is not applied again until a
+    Shows the plan and asks first. The specs are not what is applied, and may be broken; they say whose revisions are
+    meant, and another project's are refused. What is replaced is held: its commit is not applied again until a
     commit on top of it comes, or until `ordinaut hold clear`. Exits as apply does.
     """
     require_way_to_ask(yes=yes)
@@ -76,6 +80,7 @@ def rollback(
     )
     with open_database(config, name=f"ordinaut apply by {actor}") as connection:
         to = resolve_revision(connection, target)
+        require_meant(connection, to, config.specs, config.environment, project)
         made = plan_rollback(connection, to, allowed)
         show_plan(made, as_json=as_json, verbose=verbose)
         require_consent(made, asks=not yes)

@@ -189,6 +189,71 @@ def test_a_name_that_another_project_bears_by_now_refuses_it(specs: Path, cli: C
     )
 
 
+def other_project(specs: Path, cli: Cli, name: str = "shop") -> None:
+    """A second project of the same database, with one revision."""
+    other = specs.parent / name
+    other.mkdir()
+    (other / "ordinaut.yaml").write_text(
+        (specs / "ordinaut.yaml").read_text().replace("home", name)
+    )
+    server = (specs / "fs.yaml").read_text().replace("name: fs", f"name: {name}-fs")
+    (other / "fs.yaml").write_text(server)
+    assert cli("apply", "--yes", "--specs", name).status == 0
+
+
+def test_a_revision_of_another_project_is_refused_unless_it_is_named(
+    specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    cli("apply", "--yes")
+    other_project(specs, cli)
+    (specs.parent / "shop" / "fs.yaml").write_text(
+        (specs.parent / "shop" / "fs.yaml").read_text() + "owner: me\n"
+    )
+    cli("apply", "--yes", "--specs", "shop")
+
+    refused = cli("rollback", "--to", "r2", "--yes")
+    wrong = cli("rollback", "--to", "r2", "--yes", "--project", "home")
+    applied = rows.execute("select count(*) from ordinaut.revision").fetchone()
+    named = cli("rollback", "--to", "r2", "--yes", "--project", "shop/default")
+
+    assert (refused.status, wrong.status, refused.stdout, applied) == (1, 1, "", (3,))
+    assert "error ORD209: r2 is of shop/default, and this is home/default" in refused.stderr
+    assert "`--project shop/default`" in refused.stderr
+    assert (named.status, named.lines[-1]) == (0, "Applied as r4: 1 updated.")
+
+
+def test_without_specs_the_only_project_is_meant_and_of_several_none(
+    specs: Path, cli: Cli
+) -> None:
+    cli("apply", "--yes")
+    write(specs, "one", "priority: 7\n")
+    cli("apply", "--yes")
+
+    assert cli("rollback", "--to", "r1", "--yes", "--specs", "nowhere").status == 0
+    other_project(specs, cli)
+    unknown = cli("rollback", "--to", "r2", "--yes", "--specs", "nowhere")
+
+    assert unknown.status == 1
+    assert "r2 is of home/default, and no specs here say whose is meant" in unknown.stderr
+
+
+def test_a_revision_of_another_environment_is_refused_unless_it_is_named(
+    specs: Path, cli: Cli
+) -> None:
+    project = specs / "ordinaut.yaml"
+    project.write_text(project.read_text() + "environments: {prod: {}}\n")
+    cli("apply", "--yes", "--env", "prod")
+    write(specs, "one", "priority: 7\n")
+    cli("apply", "--yes", "--env", "prod")
+
+    refused = cli("rollback", "--to", "r1", "--yes")
+
+    assert refused.status == 1
+    assert "r1 is of home/prod, and this is home/default" in refused.stderr
+    assert "if that is meant: `--env prod`" in refused.stderr
+    assert cli("rollback", "--to", "r1", "--yes", "--env", "prod").status == 0
+
+
 def test_json_is_a_line_for_the_plan_and_one_for_the_result(clone: Clone, cli: Cli) -> None:
     rollback = cli("rollback", "--to", "r1", "--yes", "--json")
 
