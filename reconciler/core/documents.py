@@ -16,11 +16,11 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import yaml
 
+from reconciler.core.files import MAX_FILE_BYTES
 from reconciler.core.numbers import NUMBER_STARTS, NumberError, number_of
 from reconciler.core.yaml_errors import explain_reader_error, explain_syntax_error
 from schemas.problem import Problem
 
-MAX_FILE_BYTES: Final = 1_048_576
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 100_000
 MAX_SCALAR: Final = 65_536
