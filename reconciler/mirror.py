@@ -246,6 +246,8 @@ def _is_branch(name: str) -> bool:
 def _last_words(talk: bytes) -> str:
     """What git says of its failure, fit to be printed and kept."""
     lines = [line for line in talk.decode(errors="replace").splitlines() if line.strip()]
-    fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    text = (fatal or lines or ["git failed without a word"])[0].removeprefix("fatal: ")
+    # What ssh says comes first, and tells more than what git makes of it.
+    fatal = [line for line in lines if line.startswith("fatal: ")]
+    told = dict.fromkeys([*lines[:1], *fatal[:1]]) or ["git failed without a word"]
+    text = "; ".join(line.removeprefix("fatal: ") for line in told)
     return "".join(letter for letter in text if letter.isprintable())[:_LONGEST_MESSAGE]

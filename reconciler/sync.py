@@ -1,6 +1,6 @@
 """One look of `ordinaut sync`: from the head of a branch to what is in force, or to why not.
 
-What the head says is read out of git's objects, judged (`reconciler.core.syncing`), and applied in one transaction with the
+The head is examined (`reconciler.examining`), judged (`reconciler.core.syncing`), and applied in one transaction with the
 record of it, so that a look may be killed anywhere and any number of processes may look at once. A head that has been
 judged costs one small statement and no write.
 """
@@ -10,31 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
 from reconciler.apply import Request, apply_plan
-from reconciler.cache import Cache
-from reconciler.commits import Repository, find_tree, read_commit
 from reconciler.core.changes import Owner
-from reconciler.core.desired import Specs
-from reconciler.core.holding import under_hold
 from reconciler.core.syncing import SETTLED, Facts, Verdict, judge
-from reconciler.git import ask_git, author_of
-from reconciler.holds import hold_on
-from reconciler.load import compile_source
-from reconciler.planning import plan_against
-from reconciler.settling import Settlement, floor_in
-from reconciler.signatures import Trust, distrust_of
+from reconciler.examining import Examiner, Subject
+from reconciler.settling import Settlement
 from reconciler.source import Source
 from runtime.errors import (
     ApplyLocked,
     OrdinautError,
     PlanError,
     SourceUnavailable,
-    SpecError,
 )
 from runtime.store.connect import connect
 from runtime.store.holds import clear_hold
@@ -43,16 +33,13 @@ from runtime.store.sources import (
     Branch,
     SourceRecord,
     StoredSource,
-    find_project_in_force,
-    find_source,
-    find_source_project,
     record_look,
     record_source,
     record_unreachable,
 )
 from runtime.store.specs import Connection
 from schemas.apply import ApplyReport
-from schemas.plan import Plan, PlanSource
+from schemas.plan import Plan
 from schemas.source import SyncReport
 
 LOCK_TIMEOUT: Final = timedelta(seconds=10)
@@ -60,27 +47,6 @@ LOCK_TIMEOUT: Final = timedelta(seconds=10)
 _TRIES: Final = 3
 # That somebody looks is written this seldom while nothing changes.
 _LOOKED_AGAIN: Final = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is pulled, and for whom.
-
-    Attributes:
-        conninfo: the database.
-        branch: the branch, its folder and its environment.
-        place: the mirror.
-        trust: whose commits are applied.
-        state_dir: where compiled specs are remembered.
-        actor: whom revisions are attributed to.
-    """
-
-    conninfo: str
-    branch: Branch
-    place: Path
-    trust: Trust
-    state_dir: Path
-    actor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +79,7 @@ class Judge:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._project: str | None = None
-        self._compiled: tuple[str, Source, Specs] | None = None
+        self._examiner = Examiner(subject)
         self._settled: tuple[Any, Look] | None = None
         self._interrupt: Callable[[], None] = _nothing
 
@@ -148,33 +113,36 @@ class Judge:
             StoreError: as `look`.
         """
         with connect(self._subject.conninfo, name="ordinaut sync") as connection:
-            project = self._project_of(connection)
+            self._examiner.known(connection)
+            project = self._examiner.project
             if project is not None:
                 record_unreachable(connection, project, self._subject.branch, error.message)
-        self._settled = None
-        return Look(report=self._report(None, project, message=error.message), error=error)
+        return self.failed(error)
 
     def failed(self, error: OrdinautError) -> Look:
         """A look that could not be had."""
         self._settled = None
-        return Look(report=self._report(None, self._project, message=error.message), error=error)
+        return Look(report=self._report(None, message=error.message), error=error)
 
     def _looked(self, connection: Connection, head: str) -> Look:
         trusted = self._subject.trust.fingerprint()
-        project = self._project_of(connection)
-        row = self._row(connection, project)
+        row = self._examiner.known(connection)
         if self._settled and row and self._settled[0] == (head, trusted, _state(row)):
             if row.looked_at is None or row.now - row.looked_at > _LOOKED_AGAIN:
-                record_look(connection, project or "", self._subject.branch.environment)
+                self._note_look(connection)
             return self._settled[1]
         look = self._judged(connection, head)
-        row = self._row(connection, self._project)
+        row = self._examiner.known(connection)
         self._settled = None
         if look.report.condition in SETTLED and row is not None:
             # What was applied or printed is told once.
             self._settled = ((head, trusted, _state(row)), replace(look, plan=None, source=None))
-            self._compiled = None
+            self._examiner.forget()
         return look
+
+    def _note_look(self, connection: Connection) -> None:
+        if self._examiner.project is not None:
+            record_look(connection, self._examiner.project, self._subject.branch.environment)
 
     def _judged(self, connection: Connection, head: str) -> Look:
         look = self._tried(connection, head)
@@ -185,7 +153,7 @@ class Judge:
         return look
 
     def _tried(self, connection: Connection, head: str) -> Look:
-        facts, row = self._facts(connection, head)
+        facts, row = self._examiner.examine(connection, head)
         verdict, plan = judge(facts), facts.plan
         report: ApplyReport | None = None
         error: OrdinautError | None = None
@@ -198,77 +166,11 @@ class Judge:
         if verdict.condition != "Synced":
             self._record(connection, head, row, verdict, plan)
         return Look(
-            report=self._report(head, self._project, verdict=verdict, applied=report),
+            report=self._report(head, verdict=verdict, applied=report),
             plan=plan,
-            source=self._compiled[1] if self._compiled else None,
+            source=self._examiner.source,
             error=error,
         )
-
-    def _facts(self, connection: Connection, head: str) -> tuple[Facts, StoredSource | None]:
-        """Everything there is to know about a head, up to the first thing that refuses it."""
-        known = self._project_of(connection)
-        row = self._row(connection, known)
-        floor = floor_in(row) if row else None
-        facts = Facts(head=head, folder=self._subject.branch.folder, floor=floor)
-        commit = floor.commit if floor else None
-        if distrust := distrust_of(self._subject.place, head, commit, self._subject.trust):
-            return replace(facts, distrust=distrust), row
-        specs = self._compile(head)
-        if specs is None:
-            return replace(facts, has_folder=False), row
-        if specs.errors and (known or not specs.project):
-            return replace(facts, errors=specs.errors), row
-        if specs.project != known:
-            # Whose it is was not known, or is another by now: what is in force there decides anew.
-            self._project = specs.project
-            return self._facts(connection, head)
-        return self._compared(connection, facts, specs, row), row
-
-    def _compared(
-        self, connection: Connection, facts: Facts, specs: Specs, row: StoredSource | None
-    ) -> Facts:
-        """What sound specs of a head that is trusted are to what is in force."""
-        commit = facts.floor.commit if facts.floor else None
-        in_force = find_project_in_force(connection, self._subject.branch)
-        facts = replace(
-            facts,
-            former=None if in_force == specs.project else in_force,
-            descends=commit in {None, facts.head} or self._descends(facts.head, commit or ""),
-            approval=row.approval if row else None,
-        )
-        try:
-            return replace(facts, plan=self._plan(connection, facts.head, specs))
-        except SpecError as error:
-            return replace(facts, foreign=error.problems[0].message)
-        except PlanError as error:
-            return replace(facts, foreign=error.message)
-
-    def _descends(self, commit: str, ancestor: str) -> bool:
-        # All of the branch's history is here: what is unknown is no part of it.
-        question = ("merge-base", "--is-ancestor", ancestor, commit)
-        return ask_git(self._subject.place, *question) is not None
-
-    def _compile(self, head: str) -> Specs | None:
-        if self._compiled is None or self._compiled[0] != head:
-            source = read_commit(self._repository(), head)
-            if source is None:
-                self._compiled = None
-                return None
-            branch, cache = self._subject.branch, Cache(self._subject.state_dir)
-            self._compiled = (head, source, compile_source(source, branch.environment, cache))
-        return self._compiled[2]
-
-    def _plan(self, connection: Connection, head: str, specs: Specs) -> Plan:
-        repository = self._repository()
-        source = PlanSource(
-            project=specs.project,
-            commit=head,
-            tree=find_tree(repository, head),
-            branch=self._subject.branch.branch,
-            author=author_of(repository.place, head),
-        )
-        made = plan_against(connection, specs, source)
-        return under_hold(made, hold_on(connection, specs, source, repository.place))
 
     def _bring_into_force(
         self, connection: Connection, facts: Facts, verdict: Verdict, plan: Plan
@@ -311,7 +213,7 @@ class Judge:
         plan: Plan | None,
     ) -> None:
         """Write what a look came to that brought nothing into force, unless that is written already."""
-        if self._project is None:
+        if self._examiner.project is None:
             return
         written = row and (row.condition, row.reason, row.seen_commit, row.plan_digest)
         is_known = written == (verdict.condition, verdict.reason, head, verdict.waits_for)
@@ -326,48 +228,30 @@ class Judge:
             plan_digest=verdict.waits_for,
             plan=waiting,
         )
-        record_source(connection, self._project, self._subject.branch, record)
+        record_source(connection, self._examiner.project, self._subject.branch, record)
 
     def _report(
         self,
         head: str | None,
-        project: str | None,
         *,
         verdict: Verdict | None = None,
         message: str = "",
         applied: ApplyReport | None = None,
     ) -> SyncReport:
         branch = self._subject.branch
-        specs = self._compiled[2] if self._compiled else None
         return SyncReport(
             repository=branch.repository,
             branch=branch.branch,
             environment=branch.environment,
-            project=project,
+            project=self._examiner.project,
             commit=head,
             condition=verdict and verdict.condition,
             reason=verdict and verdict.reason,
             message=verdict.message if verdict else message,
             plan_digest=verdict and verdict.waits_for,
             report=applied,
-            problems=specs.problems if specs and verdict else (),
+            problems=self._examiner.problems if verdict else (),
         )
-
-    def _project_of(self, connection: Connection) -> str | None:
-        if self._project is None:
-            self._project = find_source_project(connection, self._subject.branch)
-        return self._project
-
-    def _row(self, connection: Connection, project: str | None) -> StoredSource | None:
-        if project is None:
-            return None
-        return find_source(connection, project, self._subject.branch.environment)
-
-    def _repository(self) -> Repository:
-        branch = self._subject.branch
-        prefix = "" if branch.folder == "." else branch.folder
-        name = branch.folder if prefix else branch.repository.rstrip("/").rpartition("/")[2]
-        return Repository(Path(name), self._subject.place, prefix)
 
 
 def _state(row: StoredSource) -> tuple[object, ...]:

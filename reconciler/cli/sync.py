@@ -132,8 +132,9 @@ def _service(
     interval: timedelta,
     told: News,
 ) -> BranchSync:
+    from reconciler.examining import Subject  # noqa: PLC0415 - as above
     from reconciler.mirror import Mirror, find_branch  # noqa: PLC0415 - as above
-    from reconciler.sync import Judge, Subject  # noqa: PLC0415 - as above
+    from reconciler.sync import Judge  # noqa: PLC0415 - as above
     from reconciler.syncing import BranchSync  # noqa: PLC0415 - as above
     from runtime.loop import run_loop  # noqa: PLC0415 - as above
     from runtime.store.sources import Branch  # noqa: PLC0415 - as above

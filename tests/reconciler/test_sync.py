@@ -479,7 +479,7 @@ async def test_a_commit_that_came_into_force_during_a_look_begins_it_anew(
     head = origin.clone.git("rev-parse", "HEAD")
     fast = origin.sync()
     await fast._mirror.fetch()
-    planned = slow._judge._plan
+    planned = slow._judge._examiner._plan
 
     def overtaken(*arguments: object) -> object:
         monkeypatch.undo()
@@ -487,7 +487,7 @@ async def test_a_commit_that_came_into_force_during_a_look_begins_it_anew(
         assert stands(fast._judge.look(head)) == ("Synced", "current")
         return made
 
-    monkeypatch.setattr(slow._judge, "_plan", overtaken)
+    monkeypatch.setattr(slow._judge._examiner, "_plan", overtaken)
 
     look = slow._judge.look(old)
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from reconciler.examining import Subject
 from reconciler.mirror import Mirror
 from reconciler.remote import find_remote
 from reconciler.signatures import NO_TRUST, Trust
-from reconciler.sync import Judge, Look, Subject
+from reconciler.sync import Judge, Look
 from reconciler.syncing import BranchSync
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.store.connect import connect

@@ -49,7 +49,8 @@ with before as materialized (
         condition = excluded.condition, reason = excluded.reason, message = excluded.message,
         seen_commit = excluded.seen_commit, plan_digest = excluded.plan_digest, plan = excluded.plan,
         looked_at = excluded.looked_at, fetch_error = null, failing_since = null,
-        changed_at = case when (s.condition, s.reason) = (excluded.condition, excluded.reason) then s.changed_at
+        changed_at = case
+            when s.condition = excluded.condition and (s.condition = 'Synced' or s.reason = excluded.reason) then s.changed_at
             else ordinaut.now() end
 ), facts as (
     select jsonb_build_object(
