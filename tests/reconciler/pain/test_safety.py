@@ -14,7 +14,7 @@ import pytest
 
 from runtime.store.statements import statement
 from tests.reconciler.pain.conftest import PROJECT, World, task
-from tests.support.cli import Cli
+from tests.support.cli import Cli, Invoked
 from tests.support.locks import somebody_is_blocked
 
 HOURLY = "every: 1h"
@@ -148,24 +148,41 @@ async def test_pain_06_what_the_database_refuses_half_way_leaves_nothing_of_it(
     assert world.apply().lines[-1].endswith(": 5 updated.")
 
 
-async def test_pain_10_a_rollback_is_one_command_and_is_not_undone_until_a_fix_comes(
+async def test_pain_10_a_rollback_is_one_command_and_no_sync_undoes_it_until_a_fix_comes(
     world: World,
 ) -> None:
-    world.change(one=task("one", HOURLY), two=task("two", HOURLY))
+    """Whatever applies by itself goes on: it skips the commit that was rolled back, and takes the next."""
+
+    async def sync() -> Invoked:
+        words = ("sync", "--once", "--repo", str(world.clone.folder), "--branch", "main")
+        return await asyncio.to_thread(world.cli, *words)
+
+    world.clone.git("checkout", "--quiet", "-b", "main")
+    world.write(one=task("one", HOURLY), two=task("two", HOURLY))
+    world.clone.commit("Good")
+    first = await sync()
+    assert first.status == 0, first.stdout + first.stderr
     good = world.bench.rows("select name, digest from ordinaut.spec order by 1")
-    world.change(one=task("one", "every: 1m"), two=None)
-    bad = world.clone.git("rev-parse", "HEAD")
+    world.write(one=task("one", "every: 1m"), two=None)
+    bad = world.clone.commit("Bad")
+    world.plan("--out", "before.json")
+    assert (await sync()).status == 0
 
     rollback = world.cli("rollback", "--to", "r1", "--yes")
-    again = [world.cli("apply", "--yes") for _ in range(2)]
+    refused = [await sync(), world.cli("apply", "--yes"), await sync(), world.plan()]
+    refused.append(world.cli("apply", "--plan", "before.json"))
 
     assert rollback.status == 0, rollback.stderr
+    assert [one.status for one in refused] == [3] * 5
+    assert "Held" in refused[0].stdout + refused[0].stderr
+    assert bad[:7] in refused[1].stderr
     assert world.bench.rows("select name, digest from ordinaut.spec order by 1") == good
-    assert [one.status for one in again] == [3, 3]
-    assert bad[:7] in again[0].stderr
     assert world.bench.row("select count(*) from ordinaut.revision") == (3,)
-    fixed = world.change(one=task("one", "every: 2h"))
-    assert fixed.lines[-1].startswith("Applied as r4: 1 updated")
+    world.write(one=task("one", "every: 2h"))
+    world.clone.commit("Mended")
+    assert (await sync()).status == 0
+    assert world.cli("hold").stderr == "nothing is held\n"
+    assert world.plan("--detailed-exitcode").status == 0
 
 
 @contextmanager
