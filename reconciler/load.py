@@ -26,6 +26,7 @@ from reconciler.core.remembering import (
     remembered,
     updated,
 )
+from reconciler.core.through import Through, silently
 from reconciler.source import Source, read_source
 from runtime.core.recurrence import tzdata_version
 
@@ -50,7 +51,10 @@ def load_specs(folder: Path, environment: str = DEFAULT_ENVIRONMENT) -> Specs:
 
 
 def compile_source(
-    source: Source, environment: str = DEFAULT_ENVIRONMENT, cache: Cache | None = None
+    source: Source,
+    environment: str = DEFAULT_ENVIRONMENT,
+    cache: Cache | None = None,
+    through: Through = silently,
 ) -> Specs:
     """Compile what was read of a specs folder.
 
@@ -58,19 +62,20 @@ def compile_source(
         source: what was read.
         environment: which environment of the Project is meant.
         cache: where sound specs are remembered, so that files which did not change need not be compiled again.
+        through: goes through many, and may tell how far it is.
     """
     if cache is None or source.problems:
-        return _compiled(source, environment)
+        return _compiled(source, environment, through)
     digests = file_digests((file.name, file.data) for file in source.files)
     size = sum(len(file.data) for file in source.files)
     # Names that are no UTF-8 may be shown alike.
     if size < WORTH_REMEMBERING or len(digests) < len(source.files):
-        return _compiled(source, environment)
+        return _compiled(source, environment, through)
     name = ground(source, environment)
 
     def some(names: frozenset[str] | None) -> Specs:
         files = tuple(file for file in source.files if names is None or file.name in names)
-        return _compiled(replace(source, files=files), environment)
+        return _compiled(replace(source, files=files), environment, through)
 
     with _collecting_nothing():
         if (entry := cache.find(name)) is not None:
@@ -83,7 +88,7 @@ def compile_source(
                 return specs
         else:
             specs = None
-        specs = specs or _compiled(source, environment)
+        specs = specs or _compiled(source, environment, through)
         if not specs.errors:
             cache.keep(name, *remembered(Memory(specs, digests)))
     return specs
@@ -119,11 +124,11 @@ def _program() -> list[tuple[str, int, int]]:
     return found
 
 
-def _compiled(source: Source, environment: str) -> Specs:
+def _compiled(source: Source, environment: str, through: Through) -> Specs:
     from reconciler.core.compile import compile_specs  # noqa: PLC0415 - heavy, and rarely needed where specs are remembered
 
     with _collecting_nothing():
-        return compile_specs(source.files, source.name, environment, source.problems)
+        return compile_specs(source.files, source.name, environment, source.problems, through)
 
 
 @contextmanager

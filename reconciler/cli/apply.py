@@ -20,6 +20,7 @@ from reconciler.cli.consent import (
     yes_option,
 )
 from reconciler.cli.planoptions import expect_digest_option, only_option, verbose_option
+from reconciler.cli.progress import Progress
 from reconciler.cli.showing import problems_shown
 from reconciler.core.guards import Allowed
 from reconciler.database import database_to_write
@@ -97,7 +98,7 @@ def apply(
         return
     require_way_to_ask(yes=yes or expect_digest is not None)
     source = read_source(config.specs)
-    specs = compile_source(source, config.environment, Cache(config.state_dir))
+    specs = compile_source(source, config.environment, Cache(config.state_dir), Progress().through)
     with problems_shown(source):
         require_sound(specs)
         with database_to_write(config, request.actor) as connection:

@@ -9,8 +9,10 @@ from datetime import timedelta
 import click
 
 from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
+from reconciler.cli.progress import Progress
 from reconciler.cli.showing import look_of_terminal
 from reconciler.core.guards import refusal, refused
+from reconciler.core.look import counted
 from reconciler.core.render import render_plan, render_report
 from runtime.cli.output import echo, echo_json_line
 from runtime.errors import EXIT_ERROR
@@ -110,7 +112,8 @@ def carry_out(
     connection: Connection, made: Plan, request: Request, *, as_json: bool
 ) -> ApplyReport:
     """Apply a plan and print what came of it."""
-    report = apply_plan(connection, made, request)
+    with Progress().during(f"Applying {counted(len(made.changes), 'change')}"):
+        report = apply_plan(connection, made, request)
     if as_json:
         echo_json_line({"type": "result", **report.model_dump(mode="json")})
     elif made.changes:

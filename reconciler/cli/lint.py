@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import instant_given
 from reconciler.cli.validate import FORMATS, print_validation, validation_of
 from reconciler.commits import read_revision
@@ -66,7 +67,7 @@ def lint(
     instead of advice. Needs no database and no network.
     """
     source = _source(paths, config) if head is None else read_revision(config.specs, head)
-    specs = compile_source(source, config.environment)
+    specs = compile_source(source, config.environment, through=Progress().through)
     problems = specs.errors or lint_source(source, specs, instant_given(start, None), head)
     shown = tuple(_within(problems, [source.name_of(path) for path in paths]))
     validation = validation_of(specs, source, shown)

@@ -10,6 +10,7 @@ import click
 
 from reconciler.cache import Cache
 from reconciler.cli.planoptions import fail_on_option, only_option, verbose_option
+from reconciler.cli.progress import Progress
 from reconciler.cli.rendered import rendered_option
 from reconciler.cli.reviewers import Reviewers
 from reconciler.cli.showing import look_of_terminal, problems_shown
@@ -163,7 +164,7 @@ def _made(
 ) -> Plan:
     source = read_head(config.specs, head)
     cache = Cache(config.state_dir)
-    specs = compile_source(source, config.environment, cache)
+    specs = compile_source(source, config.environment, cache, Progress().through)
     with problems_shown(source), reviewers.told_of_problems(source):
         require_sound(specs)
         if base is not None:

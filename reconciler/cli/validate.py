@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from reconciler.cache import Cache
+from reconciler.cli.progress import Progress
 from reconciler.commits import read_revision
 from reconciler.core.annotations import as_github
 from reconciler.core.desired import Specs
@@ -53,7 +54,7 @@ def validate(
     """
     named = path or config.specs
     source = read_around(named, Path.cwd()) if head is None else read_revision(named, head)
-    specs = compile_source(source, config.environment, Cache(config.state_dir))
+    specs = compile_source(source, config.environment, Cache(config.state_dir), Progress().through)
     file = source.name_of(named) if head is None and named.is_file() else None
     shown = tuple(problem for problem in specs.problems if file in (None, problem.file))
     validation = validation_of(specs, source, shown)

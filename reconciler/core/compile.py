@@ -31,6 +31,7 @@ from reconciler.core.repair import fitted
 from reconciler.core.resolve import Referred, resolved_body
 from reconciler.core.shape import shape_problems
 from reconciler.core.suggest import did_you_mean
+from reconciler.core.through import Through, silently
 from reconciler.core.variables import with_variables
 from schemas.base import API_VERSION
 from schemas.pipeline import Pipeline
@@ -45,6 +46,7 @@ def compile_specs(
     folder: str = "specs",
     environment: str = DEFAULT_ENVIRONMENT,
     unread: Sequence[Problem] = (),
+    through: Through = silently,
 ) -> Specs:
     """Compile a folder of specs.
 
@@ -53,10 +55,12 @@ def compile_specs(
         folder: the folder's name, for messages about what is missing.
         environment: whose variables fill `${vars.…}`, and whose overlays are laid.
         unread: problems of files that could not even be read; what they hold is not known.
+        through: goes through many, and may tell how far it is.
     """
     problems = list(unread)
     attached = {file.name: file.data for file in files if file.name.endswith(ICS_SUFFIX)}
-    read, doubtful = _read([one for one in files if one.name not in attached], problems)
+    written = sorted((one for one in files if one.name not in attached), key=attrgetter("name"))
+    read, doubtful = _read(through("Reading specs", written), problems)
     layers = parted(read)
     _headed(layers.overlays, problems)
     documents = overlaid(layers, environment, problems, None if unread else doubtful)
@@ -76,7 +80,7 @@ def compile_specs(
         head.secrets,
         {key: canonical(content) for key, content in calendars.items()},
     )
-    for entry in entries:
+    for entry in through("Checking specs", entries):
         problems += document_problems(entry, world)
     return Specs(
         project=head.name,
@@ -103,12 +107,12 @@ def _shared(layers: Layers) -> frozenset[str]:
 
 
 def _read(
-    files: Sequence[SourceFile], problems: list[Problem]
+    files: Iterable[SourceFile], problems: list[Problem]
 ) -> tuple[list[SourceDocument], frozenset[str]]:
     """Every document, and the names that stand in files with parts that cannot be read."""
     documents: list[SourceDocument] = []
     doubtful: set[str] = set()
-    for file in sorted(files, key=lambda file: file.name):
+    for file in files:
         reading = read_documents(file.name, file.data)
         problems += reading.problems
         documents += reading.documents
