@@ -37,10 +37,11 @@ _GUARDED: Final = (
 ISOLATION: Final = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
-"""Variables that keep git from reading anybody's configuration, and from asking anybody."""
+"""Variables that keep git from reading anybody's configuration, from asking anybody, and from showing other objects."""
 
 
 @dataclass(frozen=True, slots=True)

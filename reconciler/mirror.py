@@ -39,8 +39,15 @@ MOST_BYTES: Final = 1_073_741_824
 _LOOK_SECONDS: Final = 60.0
 _LOCK_AGAIN_SECONDS: Final = 0.1
 _LONGEST_MESSAGE: Final = 300
+_SHALLOW: Final = (
+    "it lacks a part of its history, as a shallow clone does: `git fetch --unshallow`"
+)
 _SHA256_DIGITS: Final = 64
 _HEAD: Final = "HEAD"
+_CONFIG: Final = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+_CONFIG_SHA256: Final = (
+    "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
+)
 _BRANCHES: Final = "refs/heads/"
 # The shell sets the limit for git and for all that git starts, in units of 512 bytes.
 _LIMITED: Final = ("sh", "-c", f'ulimit -f {MOST_BYTES // 512} && exec git "$@"', "git")
@@ -104,7 +111,7 @@ class Mirror:
                 await self._bring(head)
             found = self._fetched()
             if found is None:
-                raise _unavailable(self._remote, "what was fetched cannot be read")
+                raise _unavailable(self._remote, _SHALLOW)
             head = found
         return head
 
@@ -131,6 +138,9 @@ class Mirror:
             await self._make(git, "sha256" if len(head) == _SHA256_DIGITS else "sha1")
         for lock in git.rglob("*.lock"):
             lock.unlink(missing_ok=True)
+        # Ours from its beginning, unless somebody copied a state folder here.
+        config = _CONFIG if len(head) != _SHA256_DIGITS else _CONFIG_SHA256
+        (git / "config").write_text(config, encoding="ascii")
         name = f"{_BRANCHES}{self._branch}"
         await self._git(
             f"--git-dir={git}",

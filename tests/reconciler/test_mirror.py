@@ -104,6 +104,39 @@ async def test_a_mirror_that_was_half_made_or_deleted_is_made_anew(
     assert await mirror.fetch() == origin.git("rev-parse", "HEAD")
 
 
+async def test_a_mirror_that_came_from_elsewhere_leads_nowhere_else(
+    origin: Clone, mirror: Mirror, tmp_path: Path
+) -> None:
+    await mirror.fetch()
+    other = new_repository(tmp_path / "other")
+    other.commit("Elsewhere")
+    git(mirror, "config", f"url.{other.folder}.insteadOf", str(origin.folder))
+    head = origin.commit()
+
+    assert await mirror.fetch() == head
+
+
+async def test_a_repository_of_longer_hashes_is_mirrored(tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "longer")
+    clone.folder.mkdir()
+    clone.git("init", "--quiet", "--object-format=sha256")
+    first = clone.commit()
+    mirror = Mirror(find_remote(str(clone.folder), is_verified=False), "main", tmp_path)
+
+    assert (len(first), await mirror.fetch()) == (64, first)
+    assert await mirror.fetch() == first
+
+
+async def test_a_shallow_clone_is_told_how_to_become_whole(origin: Clone, tmp_path: Path) -> None:
+    origin.commit()
+    shallow = str(tmp_path / "shallow")
+    origin.git("clone", "--quiet", "--depth=1", f"file://{origin.folder}", shallow)
+    remote = find_remote(shallow, is_verified=False)
+
+    with pytest.raises(SourceUnavailable, match="git fetch --unshallow"):
+        await Mirror(remote, "main", tmp_path / "state").fetch()
+
+
 async def test_one_process_fetches_at_a_time(
     origin: Clone, remote: Remote, mirror: Mirror, tmp_path: Path
 ) -> None:
