@@ -41,9 +41,12 @@ HOSTILE = [
 ANY_TEXT = st.one_of(st.text(max_size=40), st.text(alphabet="`|\\\n <>@[]()#~*-! a", max_size=40))
 
 
+MARKDOWN = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable("table")
+
+
 def parsed(text: str) -> list[Any]:
     """What a reader of GitHub's Markdown makes of a text."""
-    return MarkdownIt("commonmark", {"html": True, "linkify": False}).enable("table").parse(text)
+    return MARKDOWN.parse(text)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

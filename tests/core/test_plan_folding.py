@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from reconciler.core.folding import ROOM, fold
 from reconciler.core.look import Look
 from reconciler.core.render import render_plan
@@ -30,6 +32,7 @@ def documents(*tasks: str, agent: str = AGENT) -> str:
     return "\n---\n".join([HEAD, agent, *tasks])
 
 
+@cache
 def large(meta: int = 0, pipeline: int = 0, schedule: int = 0, retire: int = 0) -> Plan:
     """A plan with so many changes of each weight."""
     before, after = [], []

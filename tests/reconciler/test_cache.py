@@ -123,6 +123,7 @@ def test_what_is_recalled_is_what_compiling_gives(
     )
 
 
+@pytest.mark.no_cover
 @given(
     st.lists(tasks(), max_size=3, unique_by=lambda one: one["name"]),
     st.randoms(use_true_random=False),

@@ -156,6 +156,7 @@ FOLDERS = st.lists(
 )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(documents=FOLDERS, chance=st.randoms(use_true_random=False), skip=st.booleans())
 def test_what_is_exported_compiles_to_the_same(

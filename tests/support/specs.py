@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from textwrap import dedent
 from typing import Any
 
@@ -16,6 +17,7 @@ PROJECT = "kind: Project\nname: platform\nowner: team-ops"
 OURS = Owner("platform", "prod")
 
 
+@lru_cache(maxsize=64)
 def compiled(text: str, project: str = PROJECT) -> Specs:
     """Compile documents divided by `---`; each is given its apiVersion, and must be without errors."""
     documents = [project, *dedent(text).strip().split("\n---\n")]
