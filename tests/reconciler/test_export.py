@@ -22,8 +22,7 @@ from runtime.errors import PlanError
 from runtime.store.connect import connect
 from runtime.store.specs import Connection
 from schemas.plan import PlanSource
-from tests.reconciler.specs import others, tasks
-from tests.reconciler.test_apply_then_plan import specs_of, unprotected
+from tests.reconciler.specs import others, tasks, written
 from tests.support.applying import Bench
 from tests.support.databases import fresh_database
 from tests.support.specs import compiled
@@ -135,6 +134,10 @@ def lasting(servers: Urls) -> Iterator[Connection]:
         yield connection
 
 
+def unprotected(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "protect"}
+
+
 def without_minus_zero(value: Any) -> Any:
     """PostgreSQL knows one zero only."""
     match value:
@@ -154,6 +157,18 @@ FOLDERS = st.lists(
     max_size=5,
     unique_by=lambda d: (d["kind"], d["name"]),
 )
+
+
+def specs_of(documents: list[dict[str, Any]], chance: random.Random) -> Specs:
+    """Documents spelt one of many ways; an overlay could not come back."""
+    project = b"apiVersion: ordinaut/v1\nkind: Project\nname: property\n"
+    files = [
+        SourceFile(f"specs/{place}.yaml", written(document, chance).encode())
+        for place, document in enumerate(documents)
+    ]
+    specs = compile_specs([SourceFile("specs/ordinaut.yaml", project), *files])
+    assert not specs.errors, specs.errors
+    return specs
 
 
 @pytest.mark.no_cover
