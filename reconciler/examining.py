@@ -20,7 +20,7 @@ from reconciler.planning import plan_against
 from reconciler.settling import floor_in
 from reconciler.signatures import Trust, distrust_of
 from reconciler.source import Source
-from runtime.errors import PlanError, SpecError
+from runtime.errors import SpecError
 from runtime.store.sources import (
     Branch,
     StoredSource,
@@ -123,8 +123,6 @@ class Examiner:
             return replace(facts, plan=self._plan(connection, facts.head, specs))
         except SpecError as error:
             return replace(facts, foreign=error.problems[0].message)
-        except PlanError as error:
-            return replace(facts, foreign=error.message)
 
     def _descends(self, commit: str, ancestor: str) -> bool:
         # All of the branch's history is here: what is unknown is no part of it.

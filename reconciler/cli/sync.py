@@ -14,6 +14,7 @@ from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
 from runtime.config import Config
 from runtime.database import database
+from runtime.embedded import running
 from runtime.errors import EXIT_BLOCKED, EXIT_ERROR, EXIT_STALE, ConfigError
 from schemas.durations import parse_duration
 from schemas.source import Condition, SignatureFault
@@ -99,6 +100,7 @@ def sync(
     configure_logs(config.log_level, as_json=as_json or None)
     remote = find_remote(repo, is_verified=verify != "none")
     trust = trust_from(verify, allowed_signers, keyring, remote)
+    _require_lasting_database(config, once=once)
     told = JsonLines() if as_json else Lines()
     with _ready_database(config) as conninfo:
         service = _service(config, conninfo, (remote, branch, trust), interval, told)
@@ -109,6 +111,15 @@ def sync(
         told.begins(service.branch, interval)
         run_loop(_serve(service, listen, config.webhook_secret_file))
     click.echo("stopped", err=True)
+
+
+def _require_lasting_database(config: Config, *, once: bool) -> None:
+    """Refuse to keep an embedded database from every other command for as long as this one goes on."""
+    if not once and config.database_url is None and running(config.state_dir) is None:
+        raise ConfigError(
+            f"setting database_url is missing, and no embedded server runs in {config.state_dir}",
+            hint="set ORDINAUT_DATABASE_URL, look --once, or run this beside `ordinaut up`",
+        )
 
 
 @contextmanager

@@ -200,6 +200,12 @@ def test_what_makes_no_sense_is_refused(
     assert (sync.status, why in sync.stderr) == (1, True)
 
 
+def test_what_goes_on_needs_a_database_that_does(clone: Clone, alone: Cli) -> None:
+    sync = alone("sync")
+
+    assert (sync.status, "no embedded server runs in .ordinaut" in sync.stderr) == (1, True)
+
+
 def test_whom_to_trust_is_not_read_from_a_file_that_the_repository_may_hold(
     clone: Clone, cli: Cli
 ) -> None:
