@@ -23,8 +23,8 @@ SUFFIXES: Final = (".yaml", ".yml", ICS_SUFFIX)
 PROJECT_FILE: Final = "ordinaut.yaml"
 """Where the Project stands by custom; it is found in any file."""
 MAX_FILES: Final = 100_000
-MAX_TOTAL_BYTES: Final = 67_108_864
-"""How much a folder may hold: ten thousand long tasks several times over, and what one machine can look at in a minute."""
+MAX_TOTAL_BYTES: Final = 33_554_432
+"""How much a folder may hold: several times ten thousand tasks, and what the densest text makes a gigabyte of memory of."""
 
 
 @dataclass(frozen=True, slots=True)
