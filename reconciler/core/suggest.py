@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
@@ -9,14 +10,15 @@ from typing import Final
 
 _SIMILAR: Final = 0.6
 _LISTED: Final = 12
-# Comparing is slow: whoever has more names than this can do without suggestions among the last of them.
-_COMPARED: Final = 500
+# Comparing is slow, and a tree may hold as many mistakes as names: of more names than these, the neighbours are compared.
+_COMPARED: Final = 64
+_NEIGHBOURS: Final = 16
 _LONGEST: Final = 128
 
 
 def nearest(word: str, known: Iterable[str], similar: float = _SIMILAR) -> str | None:
     """The known word that was probably meant; `similar` says how near it must be, from 0 to 1."""
-    return _nearest(word[:_LONGEST], _listed(known)[:_COMPARED], similar)
+    return _nearest(word[:_LONGEST], _listed(known), similar)
 
 
 def did_you_mean(word: str, known: Iterable[str], nothing: str = "") -> str:
@@ -37,6 +39,25 @@ def _listed(known: Iterable[str]) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _nearest(word: str, known: tuple[str, ...], similar: float) -> str | None:
     """Cached, because one mistake is often made in many documents."""
-    by_folded = {candidate.casefold(): candidate for candidate in known}
-    found = get_close_matches(word.casefold(), by_folded, n=1, cutoff=similar)
+    by_folded, forwards, backwards = _orders(known)
+    folded = word.casefold()
+    candidates = forwards
+    if len(forwards) > _COMPARED:
+        # They share their beginning or their end: a slip is rarely in both.
+        ends = (name[::-1] for name in _around(folded[::-1], backwards))
+        candidates = [*_around(folded, forwards), *ends]
+    found = get_close_matches(folded, candidates, n=1, cutoff=similar)
     return by_folded[found[0]] if found else None
+
+
+@lru_cache(maxsize=64)
+def _orders(known: tuple[str, ...]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Words by how they read in small letters, and these in order: of their beginnings, and backwards, of their ends."""
+    by_folded = {word.casefold(): word for word in known}
+    return by_folded, sorted(by_folded), sorted(word[::-1] for word in by_folded)
+
+
+def _around(word: str, ordered: list[str]) -> list[str]:
+    """The neighbours of a word in a row of words."""
+    place = bisect_left(ordered, word)
+    return ordered[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]
