@@ -69,12 +69,11 @@ class BranchSync:
         while True:
             stop_if_cancelled()
             look = await self.look()
-            failed = look.report.condition is None
-            self._failures = self._failures + 1 if failed else 0
+            self._failures = self._failures + 1 if look.report.condition is None else 0
             if look.news != self._told:
                 self._told = look.news
                 self._tell(look)
-            await self._bell.sleep(self._pause())
+            await self._bell.sleep(self._pause(look))
 
     async def look(self) -> Look:
         """Fetch, and look once; what fails is an answer, not the end."""
@@ -90,12 +89,20 @@ class BranchSync:
         except OrdinautError as error:
             return self._judge.failed(error)
 
-    def _pause(self) -> float:
+    def _pause(self, look: Look) -> float:
         if not self._failures:
-            return until_next(None, self._interval.total_seconds())
+            return until_next(_opens_in(look), self._interval.total_seconds())
         # No further than the longest, or the number would grow without end.
         doubled = _AGAIN_SECONDS * 2 ** min(self._failures - 1, 10)
         return until_next(None, min(doubled, _LONGEST_SECONDS))
+
+
+def _opens_in(look: Look) -> float | None:
+    """Seconds until the freeze is over that keeps a head from being applied."""
+    freeze = look.plan.freeze if look.plan and look.report.reason == "frozen" else None
+    if look.plan is None or freeze is None or freeze.opens_at is None:
+        return None
+    return (freeze.opens_at - look.plan.as_of).total_seconds()
 
 
 async def sync_until_stopped(services: Sequence[Service]) -> None:

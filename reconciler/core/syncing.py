@@ -193,7 +193,7 @@ def _rewritten(facts: Facts, plan: Plan) -> str:
     others = "".join(f" Its plan {guard.message}." for guard in _approvable(plan))
     return (
         f"{facts.head[:SHORT]} does not descend from {before}, which is in force: "
-        f"the branch was rewritten, or is not the one that was applied.{others} "
+        f"it is older, the branch was rewritten, or another one was applied.{others} "
         f"{_approve(plan.digest)}, or push a commit on top of {before}"
     )
 

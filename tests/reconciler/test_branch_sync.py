@@ -12,7 +12,7 @@ from runtime.errors import DatabaseUnavailable, SourceUnavailable
 from tests.support.clock import FakeClock
 from tests.support.probes import eventually, within
 from tests.support.proxy import Proxy
-from tests.support.syncing import Origin, origin, stands
+from tests.support.syncing import PROJECT, Origin, origin, stands
 
 __all__ = ["origin"]
 
@@ -26,6 +26,7 @@ class Told:
     def __init__(self) -> None:
         self.looks: asyncio.Queue[Look] = asyncio.Queue()
         self.ended = 0
+        self.last: Look
 
     async def rests(self, clock: FakeClock, looks: int) -> None:
         """Wait until it has looked so often, and waits for the next time."""
@@ -46,6 +47,7 @@ async def pulling(
     async def counted() -> Look:
         found = await look()
         told.ended += 1
+        told.last = found
         return found
 
     service.look = counted  # type: ignore[method-assign]  # to know when it is over
@@ -125,7 +127,7 @@ async def test_while_the_repository_is_away_it_asks_ever_more_seldom_and_tells_o
         assert isinstance((await told.next()).error, SourceUnavailable)
         for looks, pause in enumerate((5, 10, 20, 40, 80, 160, 300, 300), start=2):
             await told.rests(clock, looks)
-            assert 0.8 * pause <= service._pause() <= pause
+            assert 0.8 * pause <= service._pause(told.last) <= pause
             await clock.advance(pause)
         await told.rests(clock, 10)
         assert told.looks.empty()
@@ -135,7 +137,22 @@ async def test_while_the_repository_is_away_it_asks_ever_more_seldom_and_tells_o
 
         assert stands(await told.next()) == ("Synced", "current")
         await told.rests(clock, 11)
-        assert 0.8 * _MINUTE <= service._pause() <= _MINUTE
+        assert 0.8 * _MINUTE <= service._pause(told.last) <= _MINUTE
+
+
+async def test_it_looks_when_a_freeze_is_over(origin: Origin, clock: FakeClock) -> None:
+    frozen = "guards: {freeze: [{rrule: FREQ=DAILY;BYHOUR=8, timezone: UTC, duration: 30s}]}\n"
+    origin.clone.write({"specs/ordinaut.yaml": PROJECT + frozen})
+    origin.clone.commit()
+    await origin.look()
+    await clock.attach(origin.bench.url)
+    origin.push(three="")
+    async with pulling(origin, clock) as (_, told):
+        assert stands(await told.next()) == ("OutOfSync", "frozen")
+        await told.rests(clock, 1)
+        await clock.advance(30)
+
+        assert stands(await told.next()) == ("Synced", "applied")
 
 
 async def test_a_database_that_is_away_is_told_and_found_again(
