@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import psycopg
-
 from reconciler.conditions import armed_conditions
 from reconciler.core.changes import Applied
 from reconciler.core.desired import Key
@@ -38,11 +36,12 @@ from reconciler.core.standing import (
     written_key,
 )
 from reconciler.holds import hold_now, hold_replaced
+from reconciler.locking import waiting_explained
 from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import Arming, settle_overdue
 from reconciler.settling import Settlement
 from runtime.core.recurrence import tzdata_version
-from runtime.errors import ApplyLocked, StalePlan
+from runtime.errors import StalePlan
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
 from runtime.store.drift import mark_apply
@@ -106,11 +105,11 @@ def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyRep
     """
     if not plan.changes:
         return ApplyReport(plan_digest=plan.digest, summary=plan.summary)
-    try:
-        with connection.transaction():
-            report = _apply(connection, plan, request)
-    except psycopg.errors.LockNotAvailable as error:
-        raise _locked(connection, plan, request) from error
+    with (
+        waiting_explained(connection, owner_of(plan), request.lock_timeout),
+        connection.transaction(),
+    ):
+        report = _apply(connection, plan, request)
     revisions.wake(connection)
     return report
 
@@ -144,7 +143,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     if hold is not None:
         clear_hold(connection, owner.project, owner.environment, "Synced")
     if request.restores is not None and replaced is not None:
-        hold_replaced(connection, replaced.revision_id, request.restores, revision_id)
+        hold_replaced(connection, replaced, request.restores, revision_id)
     if request.settlement is not None:
         request.settlement.write(connection, owner)
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
@@ -357,20 +356,3 @@ def _news(plan: Plan, revision_id: int) -> str:
         updated=sum(action in {"update", "rename", "adopt"} for action in actions),
         retired=actions.count("retire"),
     ).model_dump_json()
-
-
-def _locked(connection: Connection, plan: Plan, request: Request) -> ApplyLocked:
-    owner = owner_of(plan)
-    holder = revisions.find_lock_holder(connection, owner.project, owner.environment)
-    waited = f"within {request.lock_timeout.total_seconds():g} s"
-    if holder is None:
-        return ApplyLocked(
-            f"somebody else keeps rows of this project locked, and did not let go {waited}",
-            hint="`select * from pg_stat_activity` shows who; then run it again",
-        )
-    name, since = holder
-    return ApplyLocked(
-        f"another apply of {owner.project} is under way ({name}, since {since:%H:%M:%S} UTC), "
-        f"and did not end {waited}",
-        hint="wait for it, or give --lock-timeout more time",
-    )

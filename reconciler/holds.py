@@ -10,7 +10,7 @@ from reconciler.core.holding import whole_digest
 from reconciler.git import ask_git
 from reconciler.past import documents_as_of, resolve_revision
 from runtime.store.holds import clear_hold, find_hold, set_hold
-from runtime.store.specs import Connection
+from runtime.store.specs import Connection, StoredRevision
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlanSource
 from schemas.revision import Revision
@@ -54,24 +54,25 @@ def _digest(specs: Specs) -> str:
 
 
 def hold_replaced(
-    connection: Connection, replaced: int, restored: Revision, rollback: int
+    connection: Connection, replaced: StoredRevision, restored: Revision, rollback: int
 ) -> None:
     """Hold what a rollback replaced; what is held already stays so, unless the rollback brought back just that.
 
     Args:
-        replaced: the number of the revision that was in force.
+        replaced: the revision that was in force. Edits that no commit has are held by what they say: the commit below them
+            did nothing wrong.
         restored: the one whose documents are in force again.
         rollback: the number of the revision that says so.
     """
     owner = Owner(restored.project, restored.environment)
     standing = find_hold(connection, owner.project, owner.environment)
     if standing is None:
-        before = resolve_revision(connection, f"r{replaced}")
+        before = resolve_revision(connection, f"r{replaced.revision_id}")
         set_hold(
             connection,
             owner.project,
             owner.environment,
-            commit=before.commit,
+            commit=None if replaced.git_dirty else replaced.git_commit,
             digest=_digest_as_of(connection, before),
             revision=rollback,
         )

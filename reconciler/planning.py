@@ -184,6 +184,7 @@ def _base(connection: Connection, owner: Owner) -> PlanBase | None:
     return PlanBase(
         revision=base.revision_id,
         commit=base.git_commit,
+        dirty=base.git_dirty,
         actor=base.actor,
         applied_at=base.applied_at,
     )

@@ -19,6 +19,10 @@ class ApplyReport(Model):
     """The number of the new revision; null if there was nothing to do."""
     applied_at: AwareDatetime | None = None
     """When it was applied, by the database's clock; null if there was nothing to do."""
+    confirmed_commit: str | None = None
+    """The commit that was noted to say what is in force already; null where a revision was made, or nothing was news."""
+    hold_ended: bool = False
+    """Whether a hold ended although there was nothing to do."""
     plan_digest: str
     """The digest of the plan."""
     summary: PlanSummary

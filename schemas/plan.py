@@ -60,7 +60,9 @@ class PlanBase(Model):
     revision: int
     """Its number."""
     commit: str | None = None
-    """The commit it was applied from."""
+    """The newest commit that is known to say what is in force: the one it was applied from, or one that changed nothing."""
+    dirty: bool = False
+    """Whether what is in force differs from that commit."""
     actor: str
     """Who applied it."""
     applied_at: AwareDatetime

@@ -38,6 +38,8 @@ class Revision(Model):
     """The environment."""
     commit: str | None = None
     """The git commit that the documents are of; null outside git."""
+    confirmed_commit: str | None = None
+    """A newer commit that was found to say the same; null where there is none."""
     tree: str | None = None
     """The tree object of the specs folder at that commit."""
     branch: str | None = None

@@ -53,6 +53,8 @@ class AppliedRevision(Model):
     """The environment."""
     commit: str | None = None
     """The git commit it was applied from."""
+    confirmed_commit: str | None = None
+    """A newer commit that was found to say the same; null where there is none."""
     branch: str | None = None
     """The branch."""
     dirty: bool

@@ -107,4 +107,4 @@ def apply(
             if expect_digest is not None:
                 require_expected(connection, made, expect_digest)
             require_consent(made, asks=not yes and expect_digest is None)
-            carry_out(connection, made, request, as_json=as_json)
+            carry_out(connection, made, request, as_json=as_json, folder=source.root)

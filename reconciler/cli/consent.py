@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Final
 
 import click
 
 from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
 from reconciler.cli.progress import Progress
 from reconciler.cli.showing import look_of_terminal
+from reconciler.confirming import confirm
 from reconciler.core.guards import refusal, refused
 from reconciler.core.look import counted
 from reconciler.core.render import render_plan, render_report
@@ -20,6 +23,8 @@ from runtime.store.specs import Connection
 from schemas.apply import ApplyReport
 from schemas.durations import format_duration, parse_duration
 from schemas.plan import Plan
+
+_SHORT: Final = 7
 
 
 def _span(_context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
@@ -109,13 +114,35 @@ def require_consent(made: Plan, *, asks: bool) -> None:
 
 
 def carry_out(
-    connection: Connection, made: Plan, request: Request, *, as_json: bool
+    connection: Connection,
+    made: Plan,
+    request: Request,
+    *,
+    as_json: bool,
+    folder: Path | None = None,
 ) -> ApplyReport:
-    """Apply a plan and print what came of it."""
-    with Progress().during(f"Applying {counted(len(made.changes), 'change')}"):
-        report = apply_plan(connection, made, request)
+    """Apply a plan and print what came of it.
+
+    Args:
+        folder: where the specs are that it is of; then a plan without changes may have something to note.
+    """
+    if made.changes or folder is None:
+        with Progress().during(f"Applying {counted(len(made.changes), 'change')}"):
+            report = apply_plan(connection, made, request)
+    else:
+        report = confirm(connection, made, folder, request.lock_timeout)
     if as_json:
         echo_json_line({"type": "result", **report.model_dump(mode="json")})
     elif made.changes:
         echo(render_report(report))
+    else:
+        _tell_noted(made, report)
     return report
+
+
+def _tell_noted(made: Plan, report: ApplyReport) -> None:
+    if report.hold_ended:
+        click.echo("The hold has ended.", err=True)
+    if report.confirmed_commit and made.base:
+        commit = report.confirmed_commit[:_SHORT]
+        click.echo(f"Noted: r{made.base.revision} is what commit {commit} says.", err=True)

@@ -23,10 +23,13 @@ _ACTIONS: Final = {
 
 
 def commit_words(revision: Revision) -> str:
-    """The commit, and a mark where the specs differed from it."""
-    if revision.commit is None:
-        return "-"
-    return f"{revision.commit[:_SHORT]}{' and edits' if revision.dirty else ''}"
+    """The commit, a mark where the specs differed from it, and a newer one that says the same."""
+    words = []
+    if revision.commit:
+        words.append(f"{revision.commit[:_SHORT]}{' and edits' if revision.dirty else ''}")
+    if revision.confirmed_commit:
+        words.append(f"now {revision.confirmed_commit[:_SHORT]}")
+    return ", ".join(words) or "-"
 
 
 def written_words(revision: Revision) -> str:
@@ -76,6 +79,8 @@ def _facts(revision: Revision, now: datetime) -> Iterator[tuple[str, str]]:
     yield "when", f"{local_time(when, UTC)}, {relative_time(when, now)}"
     yield "by", revision.actor
     yield "commit", _commit(revision)
+    if revision.confirmed_commit:
+        yield "same as", f"{revision.confirmed_commit}, which was found to change nothing"
     if revision.pull_request:
         yield "pull request", f"#{revision.pull_request}"
     if revision.override_freeze:

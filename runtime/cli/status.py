@@ -131,12 +131,19 @@ def _zone_data(tzdata: ZoneDataStatus) -> str:
 
 
 def _revision(revision: AppliedRevision, found: Status) -> str:
-    commit = f"commit {revision.commit[:12]}" if revision.commit else "no commit"
     return (
-        f"revision {revision.revision} of {revision.project}/{revision.environment}, {commit}"
-        f"{' with local changes' if revision.dirty else ''}, by {revision.actor}, "
-        f"{relative_time(revision.applied_at, found.now)}"
+        f"revision {revision.revision} of {revision.project}/{revision.environment}, "
+        f"{_commit(revision)}, by {revision.actor}, {relative_time(revision.applied_at, found.now)}"
     )
+
+
+def _commit(revision: AppliedRevision) -> str:
+    """The newest commit that says what is in force."""
+    if revision.confirmed_commit:
+        return f"commit {revision.confirmed_commit[:12]}"
+    if revision.commit is None:
+        return "no commit"
+    return f"commit {revision.commit[:12]}{' with local changes' if revision.dirty else ''}"
 
 
 def _source(source: SourceStatus, found: Status) -> str:

@@ -43,6 +43,15 @@ class NewRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class LockHolder:
+    """The session that holds a project's lock: what it calls itself, its process at the server, and since when."""
+
+    application: str
+    pid: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StagedChange:
     """One document to be written; a retirement has no body, digest, facets or place.
 
@@ -115,14 +124,12 @@ def lock_project(
     connection.execute(statement("lock_project"), {"project": project, "environment": environment})
 
 
-def find_lock_holder(
-    connection: Connection, project: str, environment: str
-) -> tuple[str, datetime] | None:
-    """Who holds the lock of `lock_project`, by its session's name, and since when."""
-    row = connection.execute(
-        statement("find_lock_holder"), {"project": project, "environment": environment}
-    ).fetchone()
-    return (row[0], row[1]) if row else None
+def find_lock_holder(connection: Connection, project: str, environment: str) -> LockHolder | None:
+    """Who holds the lock of `lock_project`."""
+    with connection.cursor(row_factory=class_row(LockHolder)) as cursor:
+        return cursor.execute(
+            statement("find_lock_holder"), {"project": project, "environment": environment}
+        ).fetchone()
 
 
 def lock_specs(connection: Connection, uids: Sequence[int]) -> None:

@@ -139,6 +139,16 @@ def record_synced(connection: Connection, project: str, environment: str, commit
     connection.execute(statement("record_synced"), params)
 
 
+def record_in_force(
+    connection: Connection, project: str, environment: str, commit: str, revision: int
+) -> None:
+    """Write that a commit says what is in force by the newest revision; under the project's lock."""
+    params = {"project": project, "environment": environment}
+    connection.execute(
+        statement("record_in_force"), {**params, "commit": commit, "revision": revision}
+    )
+
+
 def record_unreachable(connection: Connection, project: str, branch: Branch, message: str) -> None:
     """Write that the repository cannot be read, and tell of it once."""
     params = {**_columns(branch), "project": project, "message": message}

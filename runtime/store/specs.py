@@ -46,10 +46,16 @@ class StoredSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredRevision:
-    """The last revision of a project in an environment."""
+    """The last revision of a project in an environment.
+
+    Attributes:
+        git_commit: the newest commit that is known to say what is in force; None where none does.
+        git_dirty: whether what is in force differs from that commit.
+    """
 
     revision_id: int
     git_commit: str | None
+    git_dirty: bool
     actor: str
     applied_at: datetime
     plan_digest: str

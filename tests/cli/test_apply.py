@@ -170,7 +170,7 @@ def test_another_apply_that_does_not_end_is_waited_for_and_named(
         apply = cli("apply", "--yes", "--lock-timeout", "50ms")
 
     assert apply.status == 5
-    assert "error ORD205: another apply of home is under way" in apply.stderr
+    assert "error ORD205: another apply of home/default is under way" in apply.stderr
 
 
 def test_a_lock_timeout_needs_a_unit(specs: Path, cli: Cli) -> None:

@@ -6,8 +6,12 @@ select v.revision_id as revision, v.parent_id as parent, v.kind, v.project, v.en
     v.git_tree as tree, v.git_branch as branch, v.git_dirty as dirty, v.pull_request, v.author, v.actor, v.applied_at,
     v.plan_digest, v.summary ->> 'override_freeze' as override_freeze,
     coalesce(v.summary -> 'override_policies', '{}') as override_policies,
-    v.summary -> 'approval' as approval, w.written, d.action, coalesce(d.facets, '{}') as facets
+    v.summary -> 'approval' as approval,
+    case when n.applied_commit <> v.git_commit or v.git_dirty or v.git_commit is null then n.applied_commit end
+        as confirmed_commit, w.written, d.action, coalesce(d.facets, '{}') as facets
 from ordinaut.revision v
+left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment
+    and n.applied_revision = v.revision_id
 cross join lateral (
     select jsonb_build_object(
         'created', count(*) filter (where r.action = 'create'), 'updated', count(*) filter (where r.action = 'update'),

@@ -10,7 +10,7 @@ select pg_advisory_xact_lock(hashtextextended(%(project)s || chr(31) || %(enviro
 
 -- name: find_lock_holder
 -- Who holds the lock of `lock_project`, and since when.
-select a.application_name, a.xact_start
+select a.application_name as application, a.pid, a.xact_start as since
 from pg_locks l
 join pg_stat_activity a on a.pid = l.pid
 cross join hashtextextended(%(project)s || chr(31) || %(environment)s, 0) as key

@@ -85,6 +85,13 @@ set applied_commit = %(commit)s, applied_revision = (
     approved_digest = null, approved_by = null, approved_reason = null, approved_at = null
 where project = %(project)s and environment = %(environment)s;
 
+-- name: record_in_force
+-- A commit that an apply found to say what is in force already.
+insert into ordinaut.source_status (project, environment, condition, reason, applied_commit, applied_revision)
+values (%(project)s, %(environment)s, 'Synced', 'current', %(commit)s, %(revision)s)
+on conflict (project, environment) do update
+set applied_commit = excluded.applied_commit, applied_revision = excluded.applied_revision;
+
 -- name: record_unreachable
 -- The repository cannot be read; told when it begins.
 with before as materialized (

@@ -3,11 +3,17 @@
 select installation_id, ordinaut.now() as now from ordinaut.installation;
 
 -- name: read_base
--- The last revision of a project in an environment.
-select revision_id, git_commit, actor, applied_at, plan_digest
-from ordinaut.revision
-where project = %(project)s and environment = %(environment)s
-order by revision_id desc
+-- The last revision of a project in an environment, with the newest commit that is known to say what is in force: its
+-- own, or one that was found to change nothing. A revision that restores another says nothing new.
+select v.revision_id, coalesce(n.applied_commit, v.git_commit) as git_commit,
+    v.git_dirty and n.applied_commit is null as git_dirty, v.actor, v.applied_at, v.plan_digest
+from ordinaut.revision v
+left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment
+    and n.applied_revision >= (
+        select max(r.revision_id) from ordinaut.revision r
+        where r.project = %(project)s and r.environment = %(environment)s and r.kind <> 'heal')
+where v.project = %(project)s and v.environment = %(environment)s
+order by v.revision_id desc
 limit 1;
 
 -- name: read_specs

@@ -3,11 +3,15 @@ select installation_id, ordinaut.now() as now, current_setting('server_version')
 from ordinaut.installation;
 
 -- name: list_newest_revisions
-select distinct on (project, environment)
-    revision_id as revision, project, environment, git_commit as commit, git_branch as branch, git_dirty as dirty,
-    author, actor, applied_at
-from ordinaut.revision
-order by project, environment, revision_id desc;
+select distinct on (v.project, v.environment)
+    v.revision_id as revision, v.project, v.environment, v.git_commit as commit, v.git_branch as branch,
+    v.git_dirty as dirty, v.author, v.actor, v.applied_at,
+    case when n.applied_commit <> v.git_commit or v.git_dirty or v.git_commit is null then n.applied_commit end
+        as confirmed_commit
+from ordinaut.revision v
+left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment
+    and n.applied_revision = v.revision_id
+order by v.project, v.environment, v.revision_id desc;
 
 -- name: list_runtimes
 -- Those that did not stop on purpose; one that has been silent for a day is forgotten.
