@@ -139,6 +139,26 @@ def test_an_approval_names_a_plan_that_waits(
     )
 
 
+def test_a_plan_that_takes_the_place_of_an_approved_one_can_be_approved(
+    clone: Clone, cli: Cli
+) -> None:
+    cli("sync", "--once")
+    remove_tasks(clone)
+    first = cli("sync", "--once", "--json").json["plan_digest"]
+    cli("approve", first, "--yes")
+    clone.write(
+        {"specs/fs.yaml": (clone.folder / "specs/fs.yaml").read_text() + "description: x\n"}
+    )
+    clone.commit()
+    second = cli("sync", "--once", "--json").json["plan_digest"]
+
+    assert second not in {None, first}
+    assert "approved by" not in cli("status").stdout
+    assert cli("approve", first, "--yes").status == 1
+    assert cli("approve", second, "--yes").status == 0
+    assert cli("sync", "--once").status == 0
+
+
 def test_a_conflict_ends_with_four_and_a_hold_with_three(
     clone: Clone, cli: Cli, rows: psycopg.Connection
 ) -> None:
@@ -234,7 +254,7 @@ def test_what_is_told_without_end_is_told_in_both_forms(
     async def over(_services: object) -> None:
         return
 
-    monkeypatch.setattr("reconciler.syncing.sync_until_stopped", over)
+    monkeypatch.setattr("runtime.service.run_until_stopped", over)
 
     lines, as_json = cli("sync"), cli("sync", "--json")
 

@@ -34,7 +34,8 @@ left join lateral (
 
 -- name: record_source
 -- What a look came to; the event is told where that is another condition, or the same about something else. A commit
--- that takes the place of one that was in force too is no news: its revision is.
+-- that takes the place of one that was in force too is no news: its revision is. Where another plan waits than the one
+-- that was approved, the approval is over.
 with before as materialized (
     select condition, reason, seen_commit, plan_digest, repository, branch, fetch_error, failing_since
     from ordinaut.source_status where project = %(project)s and environment = %(environment)s
@@ -49,6 +50,9 @@ with before as materialized (
         condition = excluded.condition, reason = excluded.reason, message = excluded.message,
         seen_commit = excluded.seen_commit, plan_digest = excluded.plan_digest, plan = excluded.plan,
         looked_at = excluded.looked_at, fetch_error = null, failing_since = null,
+        (approved_digest, approved_by, approved_reason, approved_at) = (
+            select s.approved_digest, s.approved_by, s.approved_reason, s.approved_at
+            where s.approved_digest = coalesce(excluded.plan_digest, s.approved_digest)),
         changed_at = case
             when s.condition = excluded.condition and (s.condition = 'Synced' or s.reason = excluded.reason) then s.changed_at
             else ordinaut.now() end
