@@ -93,7 +93,7 @@ def _hostile_sizes() -> dict[str, Callable[[], Plan]]:
     }
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.slow
 @pytest.mark.parametrize("name", _hostile_sizes())
 def test_no_comment_is_longer_than_may_be_posted(name: str) -> None:

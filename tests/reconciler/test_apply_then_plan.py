@@ -59,7 +59,7 @@ def plan(connection: Connection, specs: Specs) -> Plan:
     return plan_against(connection, specs, PlanSource(project="property"))
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @settings(QUICK, max_examples=40)
 @given(folder=folders(), chance=st.randoms(use_true_random=False))
 def test_after_an_apply_the_plan_is_empty(
@@ -82,7 +82,7 @@ def test_after_an_apply_the_plan_is_empty(
     )
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @settings(QUICK, max_examples=15)
 @given(folder=folders(), chance=st.randoms(use_true_random=False))
 def test_the_plan_of_one_state_is_the_same_however_the_specs_are_written(

@@ -123,7 +123,7 @@ def test_what_is_recalled_is_what_compiling_gives(
     )
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @given(
     st.lists(tasks(), max_size=3, unique_by=lambda one: one["name"]),
     st.randoms(use_true_random=False),
@@ -307,6 +307,7 @@ def _tree(choice: dict[str, int]) -> Source:
     return Source(Path("/specs"), "specs", tuple(files), ())
 
 
+@pytest.mark.unmeasured
 @given(
     st.lists(
         st.dictionaries(st.sampled_from(sorted(_VARIANTS)), st.integers(0, 8), max_size=3),

@@ -171,7 +171,7 @@ def specs_of(documents: list[dict[str, Any]], chance: random.Random) -> Specs:
     return specs
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(documents=FOLDERS, chance=st.randoms(use_true_random=False), skip=st.booleans())
 def test_what_is_exported_compiles_to_the_same(

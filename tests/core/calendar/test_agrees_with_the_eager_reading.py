@@ -172,7 +172,7 @@ def verdict(found: Occurrence) -> Verdict:
     return found.at, found.excluded_by, found.moved_to
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())

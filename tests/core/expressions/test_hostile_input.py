@@ -87,7 +87,7 @@ def test_the_nesting_of_a_templated_value_is_bounded() -> None:
     assert render_vars(value, {}) is not None
 
 
-@pytest.mark.no_cover
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "expression",
     [

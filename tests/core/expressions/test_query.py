@@ -66,6 +66,7 @@ def test_more_steps_than_allowed_are_not_taken() -> None:
     assert caught.value.code == "ORD506"
 
 
+@pytest.mark.unmeasured
 def test_a_short_query_cannot_fill_the_memory() -> None:
     doubled = " | ".join(["[@, @]"] * 40)
 

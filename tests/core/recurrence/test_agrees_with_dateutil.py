@@ -19,7 +19,7 @@ from runtime.core.recurrence import RRuleTrigger, compile_trigger
 from tests.core.recurrence.oracle import Parts
 from tests.core.recurrence.strategies import Case, day_cases, elapsed_cases
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 MANY = settings(max_examples=80, deadline=None)
 
 

@@ -12,7 +12,7 @@ from runtime.core.recurrence import compile_trigger, occurrences
 from tests.core.recurrence import oracle
 from tests.core.recurrence.strategies import Case, day_cases, elapsed_cases
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
