@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from io import BytesIO
 from operator import attrgetter
 from typing import Any, Final
 
@@ -65,12 +66,11 @@ def file_digests(files: Iterable[tuple[str, bytes]]) -> dict[str, str]:
 def remembered(memory: Memory) -> tuple[bytes, bytes]:
     """The index and the bodies of sound specs."""
     specs = memory.specs
-    rows, texts, begin = [], [], 0
+    rows, bodies = [], BytesIO()
     for desired in specs.documents.values():
-        text = _text_of(desired)
-        rows.append(_row(desired, begin, begin + len(text)))
-        texts.append(text)
-        begin += len(text)
+        begin = bodies.tell()
+        bodies.write(_text_of(desired))
+        rows.append(_row(desired, begin, bodies.tell()))
     index = {
         "project": specs.project,
         "environment": specs.environment,
@@ -79,7 +79,7 @@ def remembered(memory: Memory) -> tuple[bytes, bytes]:
         "files": memory.digests,
         "documents": rows,
     }
-    return orjson.dumps(index), b"".join(texts)
+    return orjson.dumps(index), bodies.getvalue()
 
 
 def recalled(index: bytes, bodies: Bodies, compile_again: Compile) -> Memory:
