@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from io import BytesIO
 from operator import attrgetter
 from typing import Any, Final
 
@@ -66,11 +65,11 @@ def file_digests(files: Iterable[tuple[str, bytes]]) -> dict[str, str]:
 def remembered(memory: Memory) -> tuple[bytes, bytes]:
     """The index and the bodies of sound specs."""
     specs = memory.specs
-    rows, bodies = [], BytesIO()
+    rows, bodies = [], bytearray()
     for desired in specs.documents.values():
-        begin = bodies.tell()
-        bodies.write(_text_of(desired))
-        rows.append(_row(desired, begin, bodies.tell()))
+        begin = len(bodies)
+        bodies += _text_of(desired)
+        rows.append(_row(desired, begin, len(bodies)))
     index = {
         "project": specs.project,
         "environment": specs.environment,
@@ -79,7 +78,7 @@ def remembered(memory: Memory) -> tuple[bytes, bytes]:
         "files": memory.digests,
         "documents": rows,
     }
-    return orjson.dumps(index), bodies.getvalue()
+    return orjson.dumps(index), bytes(bodies)
 
 
 def recalled(index: bytes, bodies: Bodies, compile_again: Compile) -> Memory:
