@@ -88,7 +88,7 @@ def heal_once(conninfo: str) -> list[Healed]:
             try:
                 plan = plan_drift(connection, project, environment)
                 # Nobody is overwritten who could be asked: whoever wrote past git wrote over what was agreed on.
-                allowed = replace(RESTORING, conflicts=True)
+                allowed = replace(RESTORING, conflicts=plan.summary.conflict)
                 outcome = apply_plan(
                     connection, plan, Request(actor=_ACTOR, allowed=allowed, kind="heal")
                 )

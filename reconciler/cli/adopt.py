@@ -19,6 +19,7 @@ from reconciler.cli.consent import (
     yes_option,
 )
 from reconciler.cli.showing import problems_shown
+from reconciler.core.guards import told_by
 from reconciler.load import compile_source
 from reconciler.past import key_of_text
 from reconciler.planning import require_sound
@@ -71,6 +72,7 @@ def adopt(
         require_sound(specs)
         with open_database(config, name=f"ordinaut apply by {actor}") as connection:
             made = plan_adoption(connection, specs, source.root, keys, allowed)
+            made = told_by(made, f"adopt {' '.join(documents)}")
             show_plan(made, as_json=as_json, verbose=verbose)
             require_consent(made, asks=not yes)
             carry_out(connection, made, request, as_json=as_json)

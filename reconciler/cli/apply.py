@@ -52,7 +52,7 @@ Examples:
 @yes_option
 @click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
 @click.option("--allow-adopt", type=int, metavar="N", help="Take over exactly this many rows.")
-@click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
+@click.option("--force-conflicts", type=int, metavar="N", help="Overwrite exactly this many that were changed outside git too.")  # fmt: skip
 @override_freeze_option
 @override_policy_option
 @lock_timeout_option
@@ -67,7 +67,7 @@ def apply(
     yes: bool,
     allow_retire: int | None,
     allow_adopt: int | None,
-    force_conflicts: bool,
+    force_conflicts: int | None,
     override_freeze: str | None,
     override_policy: dict[str, str],
     lock_timeout: timedelta,

@@ -17,7 +17,7 @@ from reconciler.cli.consent import (
     show_plan,
     yes_option,
 )
-from reconciler.core.guards import Allowed
+from reconciler.core.guards import Allowed, told_by
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback, require_meant
 from runtime.actor import current_actor
@@ -46,7 +46,7 @@ Examples:
 @click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
 @yes_option
 @click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
-@click.option("--force-conflicts", is_flag=True, help="Overwrite what was changed outside git.")
+@click.option("--force-conflicts", type=int, metavar="N", help="Overwrite exactly this many that were changed outside git too.")  # fmt: skip
 @override_freeze_option
 @override_policy_option
 @lock_timeout_option
@@ -59,7 +59,7 @@ def rollback(
     verbose: bool,
     yes: bool,
     allow_retire: int | None,
-    force_conflicts: bool,
+    force_conflicts: int | None,
     override_freeze: str | None,
     override_policy: dict[str, str],
     lock_timeout: timedelta,
@@ -81,7 +81,7 @@ def rollback(
     with open_database(config, name=f"ordinaut apply by {actor}") as connection:
         to = resolve_revision(connection, target)
         require_meant(connection, to, config.specs, config.environment, project)
-        made = plan_rollback(connection, to, allowed)
+        made = told_by(plan_rollback(connection, to, allowed), f"rollback --to r{to.revision}")
         show_plan(made, as_json=as_json, verbose=verbose)
         require_consent(made, asks=not yes)
         request = Request(actor=actor, allowed=allowed, lock_timeout=lock_timeout, restores=to)

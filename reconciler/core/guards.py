@@ -1,4 +1,4 @@
-"""Rules that refuse a plan unless what they refuse is asked for by its exact number.
+"""Rules that refuse a plan unless what they refuse is asked for by its exact number; and one that does another number.
 
 Pure, so that apply can ask again under its lock. The rules are those that were last applied, not those that the plan
 brings: loosening a guard and what it guards against take two applies. The same holds for `protect`, which is read from
@@ -13,7 +13,7 @@ from typing import Final
 
 from reconciler.core.desired import Key
 from runtime.errors import Blocked, Conflicted, Frozen, Held, PolicyBroken, PolicyFailed
-from schemas.plan import Guard
+from schemas.plan import Guard, Plan
 from schemas.project import Guards
 
 
@@ -43,7 +43,7 @@ class Allowed:
     Attributes:
         retire: this many retirements, exactly.
         adopt: this many adoptions, exactly.
-        conflicts: overwriting what others changed.
+        conflicts: overwriting this many documents that others changed, exactly.
         freeze: applying in a freeze window, for this reason.
         policies: going on although policies refuse, for these reasons, by name; None where what was applied is restored,
             which no policy judges again.
@@ -51,7 +51,7 @@ class Allowed:
 
     retire: int | None = None
     adopt: int | None = None
-    conflicts: bool = False
+    conflicts: int | None = None
     freeze: str | None = None
     policies: Mapping[str, str] | None = field(default_factory=dict)
 
@@ -77,6 +77,17 @@ def refused(guards: Collection[Guard]) -> tuple[Guard, ...]:
     return tuple(guard for guard in guards if not guard.ok)
 
 
+def told_by(plan: Plan, command: str) -> Plan:
+    """The plan whose hints name the command that it is of, where that is not `apply`."""
+    guards = tuple(
+        guard.model_copy(
+            update={"hint": guard.hint.replace("`ordinaut apply ", f"`ordinaut {command} ")}
+        )
+        for guard in plan.guards
+    )
+    return plan.model_copy(update={"guards": guards})
+
+
 def refusal(guards: Collection[Guard]) -> Blocked | Conflicted:
     """The error for guards that refuse."""
     kinds = {_KINDS.get(guard.name, Blocked) for guard in guards}
@@ -100,14 +111,26 @@ def _retire(footprint: Footprint, rules: Guards, allowed: Allowed) -> Guard:
     count, total = len(footprint.retiring), len(footprint.live)
     share = 100 * count / total if total else 0.0
     too_many = count > rules.max_retire and share > rules.max_retire_percent
+    ok, other = _as_asked(allowed.retire, count, refuses=too_many)
     return Guard(
         name="retire",
-        ok=not too_many or allowed.retire == count,
+        ok=ok,
         value=count,
         limit=max(rules.max_retire, int(total * rules.max_retire_percent / 100)),
-        message=f"retires {count} of {total} ({share:.1f} %)",
-        hint=f"if that is meant: `ordinaut apply --allow-retire {count}`" if too_many else "",
+        message=f"retires {count} of {total} ({share:.1f} %){other}",
+        hint=_if_meant("--allow-retire", count) if too_many or not ok else "",
     )
+
+
+def _as_asked(asked: int | None, count: int, *, refuses: bool) -> tuple[bool, str]:
+    """Whether a number passes, and what to say of another one that was asked for."""
+    if asked is None:
+        return not refuses, ""
+    return asked == count, "" if asked == count else f", not {asked}"
+
+
+def _if_meant(option: str, count: int) -> str:
+    return f"if that is meant: `ordinaut apply {option} {count}`"
 
 
 def _emptied(footprint: Footprint, allowed: Allowed) -> Guard:
@@ -119,7 +142,7 @@ def _emptied(footprint: Footprint, allowed: Allowed) -> Guard:
         value=len(emptied),
         limit=0,
         message=f"leaves nothing of {', '.join(emptied)}" if emptied else "empties nothing",
-        hint=f"if that is meant: `ordinaut apply --allow-retire {count}`" if emptied else "",
+        hint=_if_meant("--allow-retire", count) if emptied else "",
     )
 
 
@@ -154,29 +177,30 @@ def _protect(footprint: Footprint) -> Guard:
 
 def _conflict(footprint: Footprint, allowed: Allowed) -> Guard:
     hit = sorted(footprint.conflicts)
+    ok, other = _as_asked(allowed.conflicts, len(hit), refuses=bool(hit))
+    what = f"overwrites what others changed: {', '.join(map(str, hit))}"
+    meant = _if_meant("--force-conflicts", len(hit))
     return Guard(
         name="conflict",
-        ok=not hit or allowed.conflicts,
+        ok=ok,
         value=len(hit),
         limit=0,
-        message=f"overwrites what others changed: {', '.join(map(str, hit))}"
-        if hit
-        else "overwrites nobody's changes",
-        hint="bring their change into git, or overwrite it: `ordinaut apply --force-conflicts`"
-        if hit
-        else "",
+        message=(what if hit else "overwrites nobody's changes")
+        + (f" ({len(hit)}{other})" if other else ""),
+        hint="" if ok and not hit else f"bring their change into git; {meant}",
     )
 
 
 def _adopt(footprint: Footprint, allowed: Allowed) -> Guard:
     hit = sorted(footprint.adopted)
+    ok, other = _as_asked(allowed.adopt, len(hit), refuses=bool(hit))
+    what = f"takes over what no apply made: {', '.join(map(str, hit))}"
     return Guard(
         name="adopt",
-        ok=not hit or allowed.adopt == len(hit),
+        ok=ok,
         value=len(hit),
         limit=0,
-        message=f"takes over what no apply made: {', '.join(map(str, hit))}"
-        if hit
-        else "takes over nothing",
-        hint=f"if that is meant: `ordinaut apply --allow-adopt {len(hit)}`" if hit else "",
+        message=(what if hit else "takes over nothing")
+        + (f" ({len(hit)}{other})" if other else ""),
+        hint="" if ok and not hit else _if_meant("--allow-adopt", len(hit)),
     )

@@ -130,7 +130,9 @@ def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
     environment = PlanEnvironment(name=ground.environment, installation_id=ground.installation_id)
     rows = [change.from_ for change in changes if change.from_ is not None]
     owner = Owner(ground.source.project, ground.environment)
-    guards = evaluate(footprint_of(entries, rows, owner), ground.rules.guards, ground.allowed)
+    # What was applied already and is asked for again does another number of everything: none.
+    allowed = ground.allowed if entries else NOTHING_ALLOWED
+    guards = evaluate(footprint_of(entries, rows, owner), ground.rules.guards, allowed)
     made = Plan(
         tool=ground.tool,
         normaliser_version=NORMALISER_VERSION,

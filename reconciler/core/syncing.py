@@ -172,7 +172,7 @@ def _allowed(plan: Plan, approval: Approval | None) -> Allowed:
     return Allowed(
         retire=actions.count("retire"),
         adopt=actions.count("adopt"),
-        conflicts=True,
+        conflicts=plan.summary.conflict,
         policies={policy.name: reason for policy in plan.policies if refuses(policy)},
     )
 

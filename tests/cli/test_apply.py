@@ -137,6 +137,23 @@ def test_a_guard_ends_with_3_and_the_exact_number_lets_it_pass(specs: Path, cli:
     assert (allowed.status, allowed.lines[-1]) == (0, "Applied as r2: 2 retired.")
 
 
+def test_another_number_than_the_plan_retires_is_refused_and_none_if_nothing_is_left(
+    specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    for name in ("three", "four"):
+        (specs / f"{name}.yaml").write_text(TASK.replace("NAME", name))
+    cli("apply", "--yes")
+    for name in ("three", "four"):
+        (specs / f"{name}.yaml").unlink()
+
+    fewer = cli("apply", "--yes", "--allow-retire", "1")
+    exact = cli("apply", "--yes", "--allow-retire", "2")
+    again = cli("apply", "--yes", "--allow-retire", "2")
+
+    assert (fewer.status, "the plan retires 2 of 6 (33.3 %), not 1" in fewer.stderr) == (3, True)
+    assert (exact.status, again.status, revisions(rows)) == (0, 0, 2)
+
+
 def test_a_conflict_ends_with_4_and_may_be_forced(
     specs: Path, cli: Cli, rows: psycopg.Connection
 ) -> None:
@@ -147,7 +164,7 @@ def test_a_conflict_ends_with_4_and_may_be_forced(
     refused = cli("apply", "--yes")
     assert (refused.status, "error ORD208:" in refused.stderr) == (4, True)
 
-    forced = cli("apply", "--yes", "--force-conflicts")
+    forced = cli("apply", "--yes", "--force-conflicts", "1")
     assert (forced.status, forced.lines[-1]) == (0, "Applied as r2: 1 overwritten.")
 
 

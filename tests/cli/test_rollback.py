@@ -137,11 +137,14 @@ def test_guards_and_conflicts_refuse_a_rollback_as_they_refuse_an_apply(
     guarded = cli("rollback", "--to", "r1", "--yes")
     rows.execute("update ordinaut.spec set body = body || '{\"priority\": 9}' where name = 'one'")
     write(specs, "one", "priority: 4\n")
-    cli("apply", "--yes", "--force-conflicts")
+    cli("apply", "--yes", "--force-conflicts", "1")
     rows.execute("update ordinaut.spec set body = body || '{\"priority\": 9}' where name = 'one'")
     conflicting = cli("rollback", "--to", "r2", "--yes")
 
-    assert (guarded.status, "--allow-retire 1" in guarded.stderr) == (3, True)
+    assert (guarded.status, "`ordinaut rollback --to r1 --allow-retire 1`" in guarded.stderr) == (
+        3,
+        True,
+    )
     assert (conflicting.status, "error ORD208:" in conflicting.stderr) == (4, True)
     assert cli("hold").stderr == "nothing is held\n"
     assert cli("rollback", "--to", "r1", "--yes", "--allow-retire", "1").status == 0

@@ -118,7 +118,32 @@ def test_a_conflict_is_refused_unless_it_is_forced() -> None:
     footprint = Footprint(live={key("t"): False}, conflicts=[key("t")])
 
     assert names(footprint) == ["conflict"]
-    assert names(footprint, conflicts=True) == []
+    assert names(footprint, conflicts=1) == []
+
+
+@pytest.mark.parametrize("option", ["retire", "conflicts", "adopt"])
+def test_another_number_than_was_asked_for_is_refused_also_below_every_limit(option: str) -> None:
+    footprint = Footprint(
+        live=dict.fromkeys(tasks(50), False),
+        retiring=tasks(2),
+        conflicts=tasks(2, first=2),
+        adopted=tasks(2, first=4),
+    )
+    asked = {"retire": 2, "conflicts": 2, "adopt": 2}
+
+    assert names(footprint, **asked) == []
+    for other in (0, 1, 3):
+        found = refused(evaluate(footprint, RULES, Allowed(**asked | {option: other})))
+        assert [guard.name for guard in found] == [option.removesuffix("s")]
+        assert f"not {other}" in found[0].message
+        assert " 2`" in found[0].hint
+
+
+@pytest.mark.parametrize("option", ["retire", "conflicts", "adopt"])
+def test_a_number_that_was_asked_for_is_no_leave_to_do_nothing(option: str) -> None:
+    guards = refused(evaluate(Footprint(live={}), RULES, Allowed(**{option: 1})))
+
+    assert [guard.name for guard in guards] == [option.removesuffix("s")]
 
 
 @pytest.mark.parametrize(("allowed", "refuses"), [(1, False), (2, True), (None, True)])

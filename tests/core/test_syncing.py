@@ -136,9 +136,7 @@ def test_an_approval_allows_exactly_what_the_plan_does() -> None:
     asked = judge(replace(SOUND, plan=refused, approval=APPROVED)).allowed
 
     assert unasked == Allowed()
-    assert asked == Allowed(
-        retire=2, adopt=1, conflicts=True, policies={"calm": "approved by bob"}
-    )
+    assert asked == Allowed(retire=2, adopt=1, conflicts=0, policies={"calm": "approved by bob"})
 
 
 def test_a_message_says_what_to_do() -> None:

@@ -141,4 +141,4 @@ def test_a_policy_that_somebody_deletes_in_the_database_judges_all_the_same(held
         ("urgent", "leaving", False)
     ]
     with pytest.raises(PolicyBroken):
-        held.carry_out(plan, conflicts=True)
+        held.carry_out(plan, conflicts=1)

@@ -135,7 +135,7 @@ def test_a_schedule_that_somebody_broke_owes_nothing(bench: Bench) -> None:
     left_alone(bench, timedelta(minutes=2))
     bench.run("update ordinaut.spec set body = body - 'catch_up' where name = 'one'")
 
-    bench.apply(specs(task("one", "every: 1h"), task("two")), conflicts=True)
+    bench.apply(specs(task("one", "every: 1h"), task("two")), conflicts=1)
 
     assert bench.rows(RUNS, "one") == []
 

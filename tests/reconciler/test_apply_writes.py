@@ -254,7 +254,7 @@ def test_a_conflict_is_refused_unless_it_is_forced(bench: Bench) -> None:
     assert refusal.value.exit_code == 4
     assert bench.everything() == before
 
-    bench.carry_out(plan, conflicts=True)
+    bench.carry_out(plan, conflicts=1)
     assert bench.row("select body ->> 'priority' from ordinaut.spec where name = 'two'") == ("7",)
 
 
