@@ -34,46 +34,88 @@ class TaskRow:
     body: Mapping[str, Any]
 
 
-def insert_revision(connection: psycopg.Connection, **columns: Any) -> int:
+def insertion(
+    table: str, row: Mapping[str, Any], *, returning: str = "1", conflict: str = ""
+) -> tuple[sql.Composed, list[Any]]:
+    """The statement that inserts a row, and its parameters, for a connection of either kind."""
+    query = sql.SQL("insert into ordinaut.{} ({}) values ({}) {} returning {}").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(sql.Identifier(name) for name in row),
+        sql.SQL(", ").join(sql.Placeholder() for _ in row),
+        sql.SQL(conflict),
+        sql.SQL(returning),
+    )
+    return query, [
+        Jsonb(value) if isinstance(value, dict | list) else value for value in row.values()
+    ]
+
+
+def revision_row(**columns: Any) -> dict[str, Any]:
     """A revision, as an apply writes it."""
-    row = {
+    return {
         "project": "demo",
         "environment": "default",
         "kind": "apply",
         "actor": "ada",
         "plan_digest": "0" * 64,
         "normaliser_version": 1,
-        "summary": Jsonb({}),
+        "summary": {},
         **columns,
     }
-    return int(_insert(connection, "revision", row, returning="revision_id"))
+
+
+def spec_row(body: Mapping[str, Any], revision_id: int, **columns: Any) -> dict[str, Any]:
+    """A document in force."""
+    return {
+        "project": "demo",
+        "environment": "default",
+        "kind": body["kind"],
+        "namespace": body["namespace"],
+        "name": body["name"],
+        "revision_id": revision_id,
+        "body": body,
+        "digest": digest_of(body),
+        **columns,
+    }
+
+
+def spec_revision_row(body: Mapping[str, Any], uid: int, revision_id: int) -> dict[str, Any]:
+    """A revision's record of a document."""
+    return {
+        "uid": uid,
+        "revision_id": revision_id,
+        "action": "create",
+        "body": body,
+        "digest": digest_of(body),
+        "facets": facet_digests(body),
+        "file": f"specs/{body['name']}.yaml",
+        "line": 1,
+    }
+
+
+def due_work_row(task_uid: int, revision_id: int, run_id: UUID, **columns: Any) -> dict[str, Any]:
+    """The queue's row of a run."""
+    return {
+        "run_id": run_id,
+        "task_uid": task_uid,
+        "revision_id": revision_id,
+        "ready_at": NOON,
+        "lane": 5,
+        **columns,
+    }
+
+
+def insert_revision(connection: psycopg.Connection, **columns: Any) -> int:
+    """A revision, as an apply writes it."""
+    return int(_insert(connection, "revision", revision_row(**columns), returning="revision_id"))
 
 
 def insert_spec(
     connection: psycopg.Connection, body: Mapping[str, Any], *, revision_id: int, **columns: Any
 ) -> int:
     """A document in force, and the revision's record of it."""
-    head = {
-        "kind": body["kind"],
-        "namespace": body["namespace"],
-        "name": body["name"],
-        "revision_id": revision_id,
-        "body": Jsonb(body),
-        "digest": digest_of(body),
-    }
-    spec = {"project": "demo", "environment": "default", **head, **columns}
-    uid = int(_insert(connection, "spec", spec, returning="uid"))
-    record = {
-        "uid": uid,
-        "revision_id": revision_id,
-        "action": "create",
-        "body": Jsonb(body),
-        "digest": digest_of(body),
-        "facets": Jsonb(facet_digests(body)),
-        "file": f"specs/{body['name']}.yaml",
-        "line": 1,
-    }
-    _insert(connection, "spec_revision", record)
+    uid = int(_insert(connection, "spec", spec_row(body, revision_id, **columns), returning="uid"))
+    _insert(connection, "spec_revision", spec_revision_row(body, uid, revision_id))
     return uid
 
 
@@ -161,15 +203,7 @@ def insert_due_work(
     connection: psycopg.Connection, task: TaskRow, run_id: UUID, **columns: Any
 ) -> None:
     """The queue's row of a run."""
-    row = {
-        "run_id": run_id,
-        "task_uid": task.uid,
-        "revision_id": task.revision_id,
-        "ready_at": NOON,
-        "lane": 5,
-        **columns,
-    }
-    _insert(connection, "due_work", row)
+    _insert(connection, "due_work", due_work_row(task.uid, task.revision_id, run_id, **columns))
 
 
 def insert_step_result(
@@ -248,13 +282,7 @@ def insert_logged_event(
 def _insert(
     connection: psycopg.Connection, table: str, row: Mapping[str, Any], *, returning: str = "1"
 ) -> Any:
-    query = sql.SQL("insert into ordinaut.{} ({}) values ({}) returning {}").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(sql.Identifier(name) for name in row),
-        sql.SQL(", ").join(sql.Placeholder() for _ in row),
-        sql.SQL(returning),
-    )
-    values = [Jsonb(value) if isinstance(value, dict | list) else value for value in row.values()]
+    query, values = insertion(table, row, returning=returning)
     found = connection.execute(query, values).fetchone()
     assert found is not None
     return found[0]

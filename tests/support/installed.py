@@ -15,8 +15,19 @@ from reconciler.conditions import armed_conditions
 from runtime.core.identity import derive_run_id
 from runtime.store.conditions import arm_conditions
 from schemas.spec import KINDS
+from tests.support.factories import (
+    due_work_row,
+    insertion,
+    revision_row,
+    spec_revision_row,
+    spec_row,
+)
 
 HEAD = {"apiVersion": "ordinaut/v1"}
+_RENEWED = (
+    "on conflict (kind, namespace, name)"
+    " do update set revision_id = excluded.revision_id, body = excluded.body, digest = excluded.digest"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +54,13 @@ async def install(connection: psycopg.AsyncConnection, document: Mapping[str, An
     """Install one document under a revision of its own; an existing one of the same identity gets the new body."""
     model = KINDS[document["kind"]].model_validate(document)
     body = model.model_dump(mode="json", by_alias=True, exclude_none=True)
-    cursor = await connection.execute(
-        "insert into ordinaut.revision (project, environment, kind, actor, plan_digest, normaliser_version, summary)"
-        " values ('demo', 'default', 'apply', 'test', 'none', 1, '{}') returning revision_id"
+    revision_id = await _insert(
+        connection, "revision", revision_row(actor="test"), returning="revision_id"
     )
-    (revision_id,) = await _one(cursor)
-    cursor = await connection.execute(
-        "insert into ordinaut.spec (project, environment, kind, namespace, name, revision_id, body, digest)"
-        " values ('demo', 'default', %s, %s, %s, %s, %s, 'none') on conflict (kind, namespace, name)"
-        " do update set revision_id = excluded.revision_id, body = excluded.body returning uid",
-        [body["kind"], body["namespace"], body["name"], revision_id, Jsonb(body)],
+    uid = await _insert(
+        connection, "spec", spec_row(body, revision_id), returning="uid", conflict=_RENEWED
     )
-    (uid,) = await _one(cursor)
-    await connection.execute(
-        "insert into ordinaut.spec_revision (uid, revision_id, action, body, digest, facets, file, line)"
-        " values (%s, %s, 'create', %s, 'none', '{}', 'specs/x.yaml', 1)",
-        [uid, revision_id, Jsonb(body)],
-    )
+    await _insert(connection, "spec_revision", spec_revision_row(body, uid, revision_id))
     return Installed(uid, revision_id)
 
 
@@ -70,11 +71,14 @@ async def schedule(
     next_for: datetime,
 ) -> None:
     """Give an installed task its schedule row: decided up to one instant, next at another."""
-    await connection.execute(
-        "insert into ordinaut.schedule (task_uid, cursor_for, next_for, next_due_at, tzdata)"
-        " values (%s, %s, %s, %s, 'test')",
-        [installed.uid, cursor_for, next_for, next_for],
-    )
+    row = {
+        "task_uid": installed.uid,
+        "cursor_for": cursor_for,
+        "next_for": next_for,
+        "next_due_at": next_for,
+        "tzdata": "test",
+    }
+    await _insert(connection, "schedule", row)
 
 
 def arm(database: str, installed: Installed) -> None:
@@ -94,29 +98,29 @@ async def queue_run(
     cursor = await connection.execute("select ordinaut.now()")
     (now,) = await _one(cursor)
     run_id = derive_run_id(installed.uid, "manual", key, now)
-    await connection.execute(
-        "insert into ordinaut.run (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state,"
-        " params, event) values (%s, %s, %s, 'manual', %s, %s, %s, 'queued', %s, %s)",
-        [
-            run_id,
-            installed.uid,
-            installed.revision_id,
-            key,
-            now,
-            now,
-            _json(fields, "params"),
-            _json(fields, "event"),
-        ],
-    )
-    await connection.execute(
-        "insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, lane) values (%s, %s, %s, %s, %s)",
-        [run_id, installed.uid, installed.revision_id, now, fields.get("lane", 5)],
-    )
+    run = {
+        "run_id": run_id,
+        "task_uid": installed.uid,
+        "revision_id": installed.revision_id,
+        "trigger": "manual",
+        "trigger_key": key,
+        "occurrence_for": now,
+        "due_at": now,
+        "state": "queued",
+        **{name: Jsonb(fields[name]) for name in ("params", "event") if name in fields},
+    }
+    await _insert(connection, "run", run)
+    place = (installed.uid, installed.revision_id, run_id)
+    work = due_work_row(*place, ready_at=now, lane=fields.get("lane", 5))
+    await _insert(connection, "due_work", work)
     return run_id
 
 
-def _json(fields: Mapping[str, Any], name: str) -> Jsonb | None:
-    return Jsonb(fields[name]) if name in fields else None
+async def _insert(
+    connection: psycopg.AsyncConnection, table: str, row: Mapping[str, Any], **more: str
+) -> Any:
+    (found,) = await _one(await connection.execute(*insertion(table, row, **more)))
+    return found
 
 
 async def _one(cursor: psycopg.AsyncCursor[Any]) -> Any:
