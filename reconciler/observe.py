@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, Final
 
 from reconciler.core.changes import Applied, Owner, Version
 from reconciler.core.desired import Key
 from reconciler.core.digest import digest_of, facet_digests
 from reconciler.core.rules import Rules
 from runtime.store.specs import Connection, StoredSpec, read_applied_bodies, read_specs
+from schemas.drift import Strayed
+from schemas.plan import Facet
+
+# The facet that is written anew where this of a row was changed; a document that has no such facet has nothing to write.
+_TOUCHED: Final[Mapping[Strayed, Facet]] = {
+    "protected": "policy",
+    "retired": "schedule",
+    "schedule": "schedule",
+}
 
 
 def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[Key, Applied]:
     """Every document of an owner, and those of anybody under these keys."""
     identities = [(key.kind, key.namespace, key.name) for key in keys]
     rows = read_specs(connection, owner.project, owner.environment, identities)
-    found = (_applied(row, owner) for row in rows)
+    held = {Key(*row.row_key) for row in rows if "name" not in row.strayed and not row.row_retired}
+    found = [_applied(row, owner, held) for row in rows]
+    # Of those that claim one key, it is of the one to which a revision gave it.
+    found.sort(key=lambda one: (one.retired_at is None, one.last is not None))
     return {one.key: one for one in found}
 
 
@@ -31,7 +43,7 @@ def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner
     return next((Rules.of_body(body) for body in bodies), Rules())
 
 
-def _applied(row: StoredSpec, owner: Owner) -> Applied:
+def _applied(row: StoredSpec, owner: Owner, held: Container[Key]) -> Applied:
     if (row.project, row.environment) != (owner.project, owner.environment):
         owner = Owner(row.project, row.environment)
     last = (
@@ -39,23 +51,37 @@ def _applied(row: StoredSpec, owner: Owner) -> Applied:
         if row.last_digest is None or row.last_facets is None
         else Version(row.last_digest, row.last_facets)
     )
-    if row.other_body is not None:
+    live = last
+    if last is None or "content" in row.strayed:
         live = _version_of(row.kind, row.other_body)
-    else:
-        assert last is not None  # noqa: S101 - a row without revision holds something else than nothing
-        live = last
+    assert live is not None  # noqa: S101 - a row without revision has a version of its own
+    key = Key(row.kind, row.namespace, row.name)
     return Applied(
-        key=Key(row.kind, row.namespace, row.name),
+        key=key,
         uid=row.uid,
         owner=owner,
         revision_id=row.revision_id,
         last=last,
-        live=live,
+        live=_with_strays(live, row) if row.strayed else live,
         protected=row.protected,
         retired_at=row.retired_at,
+        strayed=tuple(row.strayed),
+        displaced="name" in row.strayed and key in held,
+        row_retired=row.row_retired,
     )
 
 
-def _version_of(kind: str, body: Mapping[str, Any]) -> Version:
-    # Whoever edits a row by hand may drop any field of it.
-    return Version(digest_of(body), facet_digests({**body, "kind": kind}))
+def _version_of(kind: str, body: Any) -> Version:
+    # Whoever edits a row by hand may drop any field of it, or all.
+    facets = facet_digests({**body, "kind": kind}) if isinstance(body, Mapping) else {}
+    return Version(digest_of(body), facets)
+
+
+def _with_strays(content: Version, row: StoredSpec) -> Version:
+    """The version of a whole row: of its content, and of what else somebody changed."""
+    if row.strayed == ["content"]:
+        return content
+    facts = [row.strayed, row.row_key, row.row_owner, row.row_protected]
+    touched = {facet for part, facet in _TOUCHED.items() if part in row.strayed}
+    facets = {name: "past git" if name in touched else one for name, one in content.facets.items()}
+    return Version(digest_of([content.digest, facts]), facets)

@@ -48,7 +48,7 @@ def settle_overdue(
     """
     overdue = Overdue()
     for schedule in standing:
-        if schedule.next_for is None or schedule.next_for > now:
+        if not schedule.moved and (schedule.next_for is None or schedule.next_for > now):
             continue
         try:
             expanded = compile_schedules(schedule.body)

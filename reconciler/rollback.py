@@ -77,7 +77,7 @@ def plan_rollback(
     came since are retired. No specs are read: what is in the repository may be as broken as what is rolled back.
 
     Raises:
-        PlanError: ORD204, a name belongs to another project by now.
+        PlanError: ORD204, a name belongs to another project by now; ORD218, somebody gave it to another row by hand.
         ScheduleError: a schedule of then cannot be expanded by this version.
         StoreError: the database cannot be read.
     """
@@ -105,6 +105,8 @@ def plan_rollback(
         first = error.problems[0]
         raise PlanError(
             f"r{to.revision} cannot be brought back: {first.message}",
-            hint="retire it there first: its history then comes back here",
+            hint="retire it there first: its history then comes back here"
+            if first.code == "ORD204"
+            else first.hint,
             code=first.code,
         ) from error

@@ -1,6 +1,6 @@
 """Service: finds documents that somebody wrote past git, and tells of each once when it comes and once when it goes.
 
-One set-based statement a minute over all documents in force; of any number of runtimes whose statements meet, one tells.
+One set-based statement a minute over all documents and their schedules; of any number of runtimes whose statements meet, one tells.
 What becomes of it is not decided here: the Project's `heal` says so, and who applies sees to it.
 """
 
@@ -51,7 +51,10 @@ def _tell(news: DriftNews) -> None:
     if news.type == "drift.detected":
         who = data["role"] or "somebody"
         _log.warning(
-            "%s differs from what was applied; %s wrote it past git", data["document"], who
+            "%s differs from what was applied (%s); %s wrote it past git",
+            data["document"],
+            ", ".join(data["differs"]),
+            who,
         )
     else:
         how = f"by r{data['revision']}" if data["revision"] else "by hand"

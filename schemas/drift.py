@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import AwareDatetime
 
 from schemas.base import Model
 from schemas.project import HealPolicy
+
+Strayed = Literal["content", "name", "owner", "protected", "retired", "schedule"]
+"""What of a row differs from what was applied: its body, its kind, namespace or name, its project or environment, its protection, whether it is in force, or when its task fires next."""
 
 
 class StrayWrite(Model):
@@ -32,5 +37,7 @@ class Drift(StrayWrite):
     """The environment."""
     policy: HealPolicy
     """What becomes of it."""
+    differs: tuple[Strayed, ...] = ()
+    """What of it differs."""
     detected_at: AwareDatetime
     """When a runtime found it."""

@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.base import Model
-from schemas.drift import StrayWrite
+from schemas.drift import Strayed, StrayWrite
 from schemas.project import HealPolicy
 from schemas.source import Condition, Reason
 
@@ -258,6 +258,8 @@ class DriftDetected(DriftFacts, StrayWrite):
 
     policy: HealPolicy
     """What becomes of it."""
+    differs: tuple[Strayed, ...] = ()
+    """What of it differs."""
 
 
 class DriftResolved(DriftFacts):

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.base import JsonObject, Model
-from schemas.drift import StrayWrite
+from schemas.drift import Strayed, StrayWrite
 from schemas.freeze import PlanFreeze
 from schemas.hold import PlanHold
 from schemas.policy import PlanPolicy
@@ -217,6 +217,8 @@ class PlannedChange(Model):
     """What becomes of queued and running work."""
     preview: Preview | None = None
     """Fire times, for a task whose schedule is touched."""
+    strayed: tuple[Strayed, ...] = ()
+    """What of the row somebody changed past git."""
 
 
 class Guard(Model):

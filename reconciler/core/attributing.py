@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from reconciler.core.look import day_and_time, visible
 from schemas.drift import StrayWrite
-from schemas.plan import Plan
+from schemas.plan import Plan, PlannedChange
 
 _UTC: Final = ZoneInfo("UTC")
 
@@ -19,11 +19,27 @@ def attributed(plan: Plan, writes: Mapping[int, StrayWrite]) -> Plan:
         return plan
     changes = tuple(
         change.model_copy(update={"stray_write": writes.get(change.uid)})
-        if change.uid is not None
+        # Of what is again as it was applied, nobody needs to know who wrote it.
+        if change.uid is not None and change.live_digest != change.base_digest
         else change
         for change in plan.changes
     )
     return plan.model_copy(update={"changes": changes})
+
+
+def strayed_words(change: PlannedChange) -> Iterator[str]:
+    """What somebody did past git, as far as no line of a field tells it."""
+    strayed = set(change.strayed) - {"owner", "retired", "schedule"}
+    if change.reason == "drift" and (strayed or not change.strayed):
+        yield "changed outside git; apply restores what git says"
+    if change.action == "retire" and change.reason == "drift":
+        yield "brought back outside git; apply retires it again"
+    elif "retired" in change.strayed:
+        yield "retired outside git; apply brings it back"
+    if "owner" in change.strayed:
+        yield "given to another project outside git; apply takes it back"
+    if "schedule" in change.strayed:
+        yield "its schedule was changed in the database; it counts anew from the apply"
 
 
 def stray_words(write: StrayWrite, year: int) -> str:

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from reconciler.core.desired import Desired, Key
+from schemas.drift import Strayed
 from schemas.problem import Problem
 
 
@@ -44,6 +45,10 @@ class Applied:
         live: what the row holds now.
         protected: whether it may not be retired.
         retired_at: when it was retired, an aware UTC instant; None while it is in force.
+        strayed: what of the row somebody changed past git. All of the above but `live` is as the last revision says,
+            whatever somebody made of the row.
+        displaced: whether somebody took the row's name, and gave it to another row.
+        row_retired: whether the row is retired by now.
     """
 
     key: Key
@@ -54,6 +59,9 @@ class Applied:
     live: Version
     protected: bool = False
     retired_at: datetime | None = None
+    strayed: tuple[Strayed, ...] = ()
+    displaced: bool = False
+    row_retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Theory of operation
     Three versions of a document are compared by digest: D, what git wants; A, what the last revision wrote; L, what the
-    live row holds.
+    live row holds, with its name, its owner, whether it is protected or retired, and when its task fires. What is in
+    force, whose it is and by which name is what A says: who changes that by hand makes drift, and nothing else.
 
     D and A    A and L              outcome
     equal      equal                Unchanged
@@ -16,7 +17,8 @@ Theory of operation
     A only     any                  Retire
     L only     -                    Unmanaged
 
-    A retired document is a tombstone: wanted again, it comes back with its uid; not wanted, it is no outcome at all.
+    A retired document is a tombstone: wanted again, it comes back with its uid; not wanted, it is no outcome at all, unless
+    somebody brought it back by hand: then it is retired again.
     Tombstones belong to nobody any more, so a document can move from one project to another by retiring it in the first.
 
     A rename is believed if the former key is in force and wanted no longer, and the new one is not in force. So a
@@ -78,12 +80,17 @@ def diff(
                 changes.append(Adopt(found, wanted))
             else:
                 problems.append(_owned_by_another(wanted, found, asked=key in taking))
+        elif found is not None and found.displaced:
+            problems.append(_displaced(wanted))
         else:
             changes.append(_wanted(found, wanted))
     for key, found in applied.items():
-        if key in desired or key in moved or not _is_in_force(found) or _is_foreign(found, owner):
+        if key in desired or key in moved or _is_foreign(found, owner):
             continue
-        changes.append(Unmanaged(found) if found.last is None else Retire(found))
+        if found.last is None and _is_in_force(found):
+            changes.append(Unmanaged(found))
+        elif _is_in_force(found) or found.strayed:
+            changes.append(Retire(found))
     return ChangeSet.of(changes, problems)
 
 
@@ -110,12 +117,20 @@ def _wanted(found: Applied | None, wanted: Desired) -> Change:
     if found.last is None:
         return Adopt(found, wanted)
     git, last, live = wanted.digest, found.last.digest, found.live.digest
+    if git != last and _is_untouched(found):
+        return Update(found, wanted)
     return _OUTCOMES[git == last, last == live, git == live](found, wanted)
 
 
 def _renamed(found: Applied, wanted: Desired) -> Change:
-    drifted = found.last is not None and found.last.digest != found.live.digest
-    return Conflict(found, wanted) if drifted else Rename(found, wanted)
+    return Rename(found, wanted) if _is_untouched(found) else Conflict(found, wanted)
+
+
+def _is_untouched(found: Applied) -> bool:
+    """Whether git overwrites nothing that somebody meant: what a schedule's row holds is only computed."""
+    return set(found.strayed) <= {"schedule"} and (
+        bool(found.strayed) or found.last is None or found.last.digest == found.live.digest
+    )
 
 
 class _Claim(NamedTuple):
@@ -183,6 +198,15 @@ def _owned_by_another(wanted: Desired, found: Applied, *, asked: bool) -> Proble
         code="ORD204",
         message=f"{key} belongs to project {owner.project}, environment {owner.environment}{there}",
         hint="take `protect` out there first" if asked else f"choose another name, or {take}",
+    )
+
+
+def _displaced(wanted: Desired) -> Problem:
+    return _problem(
+        wanted,
+        code="ORD218",
+        message=f"{wanted.key} was renamed by hand, and another row was given its name",
+        hint="give that row another name by hand; then apply gives this document its own back",
     )
 
 

@@ -49,7 +49,7 @@ def highest(impacts: Iterable[Level]) -> Level:
 
 
 def _high(kind: str, action: Action, reason: Reason, touched: set[str]) -> Iterable[str]:
-    if action == "retire":
+    if action == "retire" and reason != "drift":
         yield "retire"
     if reason == "conflict":
         yield "conflict"

@@ -224,10 +224,11 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         tools=tools,
         steps=steps_effect(before, after),
         queue=_queue_effect(action, queue),
-        preview=previews.of(before, after) if "schedule" in facets else None,
+        preview=previews.of(before, after) if "schedule" in facets and (before or after) else None,
     )
 
 
+        strayed=row.strayed if row else (),
 def _taken_from(change: Writing) -> str | None:
     if not isinstance(change, Adopt) or change.from_.last is None:
         return None
@@ -258,11 +259,16 @@ def _verdict(change: Writing, unknown: Container[Key]) -> tuple[Action, Reason]:
     return _VERDICTS[type(change)]
 
 
+    if isinstance(change, Retire) and change.from_.retired_at is not None:
+        return "retire", "drift"
 def _live_body(
     row: Applied | None, bodies: Mapping[int, Mapping[str, Any]]
 ) -> Mapping[str, Any] | None:
-    """The body in force: a tombstone's is not."""
-    return None if row is None or row.retired_at is not None else bodies[row.uid]
+    """The body in force: a tombstone's is not, nor one that somebody broke so that it is no document."""
+    if row is None or row.retired_at is not None or row.row_retired:
+        return None
+    body = bodies[row.uid]
+    return body if isinstance(body, Mapping) else None
 
 
 def _facets(row: Applied | None, wanted: Desired | None) -> tuple[Facet, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from difflib import unified_diff
 from typing import Any, Final, NamedTuple
 
-from reconciler.core.attributing import stray_words
+from reconciler.core.attributing import stray_words, strayed_words
 from reconciler.core.look import (
     Look,
     Style,
@@ -105,8 +105,9 @@ def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str
     room = look.width - len(_INDENT) - _NAME
     if change.taken_from:
         yield f"taken over from {change.taken_from}, with its history"
-    elif happens := _HAPPENS.get(change.reason) or _HAPPENS.get(change.action):
-        yield happens
+    elif change.reason != "drift":
+        yield from filter(None, [_HAPPENS.get(change.reason) or _HAPPENS.get(change.action)])
+    yield from strayed_words(change)
     if change.stray_write is not None:
         yield stray_words(change.stray_write, as_of.year)
     if change.preview is not None:
@@ -128,7 +129,6 @@ def _named(name: str, texts: list[str]) -> Iterator[str]:
 
 _HAPPENS: Final = {
     "restored": "comes back with its history",
-    "drift": "changed outside git; apply restores what git says",
     "conflict": "changed in git and, otherwise, outside it; apply would overwrite the latter",
     "unknown": "what it was is unknown: it is broken in the commit it is compared with",
     "converged": "the database already holds this; apply records it",
@@ -208,7 +208,7 @@ def _fields_by_facet(change: PlannedChange) -> dict[str, list[FieldChange]]:
     found: dict[str, list[FieldChange]] = {}
     for op in change.ops:
         top = op.path.split("/")[1] if op.path else ""
-        if op.path in _IDENTITY or _STEPS.match(op.path):
+        if _STEPS.match(op.path) or (op.path in _IDENTITY and "name" not in change.strayed):
             continue
         if top in _TIMES and _is_told(change):
             continue
@@ -225,6 +225,8 @@ def _is_told(change: PlannedChange) -> bool:
 def _about(kind: str, top: str) -> str:
     if top in {"labels", "owner", "description"}:
         return "meta"
+    if top in {"name", "namespace"}:
+        return "name"
     if kind != "Task":
         return "fields"
     if top in _TIMES:

@@ -63,7 +63,10 @@ def footprint_of(
             for row in rows
             if row.owner == owner and row.retired_at is None and row.last is not None
         },
-        retiring=[written_key(one) for one in entries if one.action == "retire"],
+        # What was brought back by hand is in force for nobody but who did it.
+        retiring=[
+            written_key(one) for one in entries if one.action == "retire" and one.reason != "drift"
+        ],
         arriving=[written_key(one) for one in entries if one.action in {"create", "rename"}],
         conflicts=[written_key(one) for one in entries if one.reason == "conflict"],
         adopted=[written_key(one) for one in entries if one.action == "adopt"],
@@ -76,12 +79,13 @@ def _is_as_planned(change: PlannedChange, applied: Mapping[Key, Applied], owner:
         return change.uid is None and row is None
     # A tombstone is nobody's, and what is adopted has no last revision that would say whose it is.
     is_ours = row.owner == owner or change.reason == "restored" or change.action == "adopt"
+    is_redone = change.action == "retire" and change.reason == "drift"
     return (
         is_ours
         and row.uid == change.uid
         and (row.last.digest if row.last else None) == change.base_digest
         and row.live.digest == change.live_digest
-        and (row.retired_at is not None) == (change.reason == "restored")
+        and (row.retired_at is not None) == (change.reason == "restored" or is_redone)
         and _is_free(change, applied)
     )
 

@@ -82,7 +82,7 @@ def _screen(found: Status, embedded: str) -> str:
     if paused := [_pause(task, found) for task in found.tasks if task.pause]:
         parts.append(table(("PAUSED", "SINCE", "UNTIL", "BY", "WHY"), paused))
     if drifted := [_drift(drift, found) for drift in found.drift]:
-        parts.append(table(("DRIFTED", "SINCE", "BY", "THROUGH", "POLICY"), drifted, flexible=0))
+        parts.append(table(("DRIFTED", "WHAT", "SINCE", "BY", "THROUGH", "POLICY"), drifted, flexible=0))
     hidden = found.tasks_total - len(found.tasks)
     if hidden:
         parts.append(dim(f"and {hidden:,} more tasks, -n shows them"))
@@ -209,6 +209,7 @@ def _drift(drift: Drift, found: Status) -> tuple[str, ...]:
     since = relative_time(drift.changed_at or drift.detected_at, found.now, units=1)
     return (
         drift.document,
+        ", ".join(drift.differs),
         since,
         drift.role or dim("unknown"),
         drift.application or dim("unknown"),

@@ -77,13 +77,18 @@ class StagedChange:
 
 @dataclass(frozen=True, slots=True)
 class StandingSchedule:
-    """A schedule as it stands, with the body and the revision that it was made of."""
+    """A schedule as it stands, with the body and the revision that it was made of.
+
+    Attributes:
+        moved: whether somebody moved it by hand, so that `next_for` says nothing.
+    """
 
     task_uid: int
     generation: int
     cursor_for: datetime
     next_for: datetime | None
     paused: bool
+    moved: bool
     revision_id: int
     body: Mapping[str, Any]
 

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow, class_row
 from psycopg.types.json import set_json_loads
 
 from runtime.store.statements import statement
+from schemas.drift import Strayed
 
 Connection = psycopg.Connection[TupleRow]
 Identity = tuple[str, str, str]
@@ -22,12 +23,17 @@ Identity = tuple[str, str, str]
 
 # A tuple, because there are many thousand of them.
 class StoredSpec(NamedTuple):
-    """One document's row.
+    """One document as the last revision wrote it, and what of its row is something else.
 
     Attributes:
         last_digest: the digest of what the last revision wrote; None if no revision did.
         last_facets: the digests of its facets.
-        other_body: what the row holds, if that is not what the last revision wrote.
+        row_key: kind, namespace and name of the row.
+        row_owner: project and environment of the row.
+        row_protected: whether the row is protected.
+        row_retired: whether the row is retired.
+        strayed: what of the row somebody changed past git (`schemas.drift.Strayed`).
+        other_body: what the row holds, if that is not what the last revision wrote; any JSON.
     """
 
     uid: int
@@ -41,7 +47,12 @@ class StoredSpec(NamedTuple):
     retired_at: datetime | None
     last_digest: str | None
     last_facets: Mapping[str, str] | None
-    other_body: Mapping[str, Any] | None
+    row_key: Sequence[str]
+    row_owner: Sequence[str]
+    row_protected: bool
+    row_retired: bool
+    strayed: Sequence[Strayed]
+    other_body: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,7 @@ def read_base(connection: Connection, project: str, environment: str) -> StoredR
 def read_specs(
     connection: Connection, project: str, environment: str, identities: Iterable[Identity] = ()
 ) -> list[StoredSpec]:
-    """Every document of a project in an environment, and those of anybody under these identities."""
+    """Every document of a project in an environment, and those of anybody whose rows have these identities."""
     with connection.cursor(row_factory=class_row(StoredSpec)) as cursor:
         set_json_loads(orjson.loads, cursor)
         return cursor.execute(
@@ -126,8 +137,8 @@ def read_specs(
         ).fetchall()
 
 
-def read_bodies(connection: Connection, uids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
-    """What the rows of these documents hold."""
+def read_bodies(connection: Connection, uids: Sequence[int]) -> dict[int, Any]:
+    """What the rows of these documents hold: no object at all, if somebody broke one by hand."""
     return dict(connection.execute(statement("read_bodies"), {"uids": uids}).fetchall())
 
 

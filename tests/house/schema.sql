@@ -42,6 +42,7 @@ CREATE TABLE ordinaut.schedule (
     next_due_at timestamp with time zone,
     paused_at timestamp with time zone,
     tzdata text NOT NULL,
+    seal bigint,
     CONSTRAINT schedule_next_is_whole CHECK (((next_for IS NULL) = (next_due_at IS NULL)))
 )
 WITH (fillfactor='70');
@@ -49,6 +50,8 @@ WITH (fillfactor='70');
 COMMENT ON COLUMN ordinaut.schedule.generation IS 'raised when the schedule facet changes or somebody asks for a run; a firing that saw an older one is refused';
 -- Name: COLUMN schedule.cursor_for; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.schedule.cursor_for IS 'every occurrence up to and including this instant is decided';
+-- Name: COLUMN schedule.seal; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.schedule.seal IS 'of what is decided and what comes next, as a runtime or an apply wrote it; another one was moved by hand';
 -- Name: task_override; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.task_override (
     override_id bigint NOT NULL,
@@ -65,6 +68,19 @@ CREATE TABLE ordinaut.task_override (
 CREATE FUNCTION ordinaut.is_paused(of_task bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((EXISTS (SELECT FROM ordinaut.task_override o WHERE ((o.task_uid = is_paused.of_task) AND (o.ended_at IS NULL)))) OR (EXISTS (SELECT FROM ordinaut.schedule s WHERE ((s.task_uid = is_paused.of_task) AND (s.paused_at IS NOT NULL)))));
+-- Name: note_schedule_writer(); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.note_schedule_writer() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into ordinaut.drift (uid, changed_at, role, application, address)
+    values (old.task_uid, ordinaut.now(), session_user, current_setting('application_name'), host(inet_client_addr()))
+    on conflict (uid) do update
+    set changed_at = excluded.changed_at, role = excluded.role, application = excluded.application,
+        address = excluded.address;
+    return null;
+end
+$$;
 -- Name: note_writer(); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.note_writer() RETURNS trigger
     LANGUAGE plpgsql
@@ -82,6 +98,120 @@ $$;
 CREATE FUNCTION ordinaut.run_id_floor(instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (rpad(lpad(to_hex((floor((EXTRACT(epoch FROM instant) * (1000)::numeric)))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
+-- Name: seal(timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.seal(cursor_for timestamp with time zone, next_for timestamp with time zone, next_due_at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended((((((EXTRACT(epoch FROM cursor_for))::text || ' '::text) || COALESCE((EXTRACT(epoch FROM next_for))::text, '-'::text)) || ' '::text) || COALESCE((EXTRACT(epoch FROM next_due_at))::text, '-'::text)), (0)::bigint);
+-- Name: revision; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.revision (
+    revision_id bigint NOT NULL,
+    parent_id bigint,
+    project text NOT NULL,
+    environment text NOT NULL,
+    kind text NOT NULL,
+    git_commit text,
+    git_tree text,
+    git_branch text,
+    git_dirty boolean DEFAULT false NOT NULL,
+    pull_request text,
+    author text,
+    actor text NOT NULL,
+    plan_digest text NOT NULL,
+    normaliser_version smallint NOT NULL,
+    summary jsonb NOT NULL,
+    applied_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    CONSTRAINT revision_kind CHECK ((kind = ANY (ARRAY['apply'::text, 'rollback'::text, 'heal'::text, 'override'::text, 'adopt'::text])))
+);
+-- Name: spec; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.spec (
+    uid bigint NOT NULL,
+    project text NOT NULL,
+    environment text NOT NULL,
+    kind text NOT NULL,
+    namespace text NOT NULL,
+    name text NOT NULL,
+    revision_id bigint NOT NULL,
+    body jsonb NOT NULL,
+    digest text NOT NULL,
+    protected boolean DEFAULT false NOT NULL,
+    retired_at timestamp with time zone
+);
+-- Name: spec_revision; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.spec_revision (
+    uid bigint NOT NULL,
+    revision_id bigint NOT NULL,
+    action text NOT NULL,
+    body jsonb NOT NULL,
+    digest text NOT NULL,
+    facets jsonb NOT NULL,
+    file text NOT NULL,
+    line integer NOT NULL,
+    CONSTRAINT spec_revision_action CHECK ((action = ANY (ARRAY['create'::text, 'update'::text, 'rename'::text, 'retire'::text, 'adopt'::text])))
+);
+-- Name: applied_spec; Type: VIEW; Schema: ordinaut; Owner: -
+CREATE VIEW ordinaut.applied_spec AS
+ SELECT s.uid,
+    r.revision_id,
+    v.project,
+    v.environment,
+    k.kind,
+    k.namespace,
+    k.name,
+    k.protected,
+    k.retired,
+        CASE
+            WHEN k.retired THEN COALESCE(s.retired_at, v.applied_at)
+            ELSE NULL::timestamp with time zone
+        END AS retired_at,
+    array_remove(ARRAY[
+        CASE
+            WHEN ((NOT k.retired) AND (s.body IS DISTINCT FROM r.body)) THEN 'content'::text
+            ELSE NULL::text
+        END,
+        CASE
+            WHEN (((s.kind IS DISTINCT FROM k.kind) OR (s.namespace IS DISTINCT FROM k.namespace)) OR (s.name IS DISTINCT FROM k.name)) THEN 'name'::text
+            ELSE NULL::text
+        END,
+        CASE
+            WHEN ((NOT k.retired) AND ((s.project IS DISTINCT FROM v.project) OR (s.environment IS DISTINCT FROM v.environment))) THEN 'owner'::text
+            ELSE NULL::text
+        END,
+        CASE
+            WHEN ((NOT k.retired) AND (s.protected <> k.protected)) THEN 'protected'::text
+            ELSE NULL::text
+        END,
+        CASE
+            WHEN (k.retired <> (s.retired_at IS NOT NULL)) THEN 'retired'::text
+            ELSE NULL::text
+        END,
+        CASE
+            WHEN ((k.kind = 'Task'::text) AND (NOT k.retired) AND
+            CASE
+                WHEN (c.task_uid IS NULL) THEN jsonb_path_exists(r.body, '$."schedule"[*]?(((exists (@."rrule") || exists (@."cron")) || exists (@."every")) || exists (@."at"))'::jsonpath)
+                ELSE (c.seal IS DISTINCT FROM ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at))
+            END) THEN 'schedule'::text
+            ELSE NULL::text
+        END], NULL::text) AS strayed
+   FROM ((((ordinaut.spec s
+     JOIN ordinaut.spec_revision r ON (((r.uid = s.uid) AND (r.revision_id = s.revision_id))))
+     JOIN ordinaut.revision v ON ((v.revision_id = r.revision_id)))
+     LEFT JOIN ordinaut.schedule c ON ((c.task_uid = s.uid)))
+     CROSS JOIN LATERAL ( SELECT (r.action = 'retire'::text) AS retired,
+            ((r.action <> 'retire'::text) AND COALESCE(((r.body -> 'protect'::text) = 'true'::jsonb), false)) AS protected,
+                CASE r.action
+                    WHEN 'retire'::text THEN s.kind
+                    ELSE COALESCE((r.body ->> 'kind'::text), s.kind)
+                END AS kind,
+                CASE r.action
+                    WHEN 'retire'::text THEN s.namespace
+                    ELSE COALESCE((r.body ->> 'namespace'::text), s.namespace)
+                END AS namespace,
+                CASE r.action
+                    WHEN 'retire'::text THEN s.name
+                    ELSE COALESCE((r.body ->> 'name'::text), s.name)
+                END AS name) k);
+-- Name: VIEW applied_spec; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON VIEW ordinaut.applied_spec IS 'documents as their last revision wrote them, and what of their rows is something else';
 -- Name: backlog; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.backlog (
     run_id uuid NOT NULL,
@@ -225,26 +355,6 @@ ALTER TABLE ordinaut.outbox ALTER COLUMN outbox_id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
--- Name: revision; Type: TABLE; Schema: ordinaut; Owner: -
-CREATE TABLE ordinaut.revision (
-    revision_id bigint NOT NULL,
-    parent_id bigint,
-    project text NOT NULL,
-    environment text NOT NULL,
-    kind text NOT NULL,
-    git_commit text,
-    git_tree text,
-    git_branch text,
-    git_dirty boolean DEFAULT false NOT NULL,
-    pull_request text,
-    author text,
-    actor text NOT NULL,
-    plan_digest text NOT NULL,
-    normaliser_version smallint NOT NULL,
-    summary jsonb NOT NULL,
-    applied_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
-    CONSTRAINT revision_kind CHECK ((kind = ANY (ARRAY['apply'::text, 'rollback'::text, 'heal'::text, 'override'::text, 'adopt'::text])))
-);
 -- Name: revision_revision_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.revision ALTER COLUMN revision_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.revision_revision_id_seq
@@ -381,32 +491,6 @@ COMMENT ON COLUMN ordinaut.source_status.applied_revision IS 'the newest revisio
 COMMENT ON COLUMN ordinaut.source_status.plan_digest IS 'of the plan that waits for approval';
 -- Name: COLUMN source_status.looked_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.source_status.looked_at IS 'when somebody looked last, to a few minutes';
--- Name: spec; Type: TABLE; Schema: ordinaut; Owner: -
-CREATE TABLE ordinaut.spec (
-    uid bigint NOT NULL,
-    project text NOT NULL,
-    environment text NOT NULL,
-    kind text NOT NULL,
-    namespace text NOT NULL,
-    name text NOT NULL,
-    revision_id bigint NOT NULL,
-    body jsonb NOT NULL,
-    digest text NOT NULL,
-    protected boolean DEFAULT false NOT NULL,
-    retired_at timestamp with time zone
-);
--- Name: spec_revision; Type: TABLE; Schema: ordinaut; Owner: -
-CREATE TABLE ordinaut.spec_revision (
-    uid bigint NOT NULL,
-    revision_id bigint NOT NULL,
-    action text NOT NULL,
-    body jsonb NOT NULL,
-    digest text NOT NULL,
-    facets jsonb NOT NULL,
-    file text NOT NULL,
-    line integer NOT NULL,
-    CONSTRAINT spec_revision_action CHECK ((action = ANY (ARRAY['create'::text, 'update'::text, 'rename'::text, 'retire'::text, 'adopt'::text])))
-);
 -- Name: spec_uid_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.spec ALTER COLUMN uid ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.spec_uid_seq
@@ -651,6 +735,10 @@ ALTER INDEX ordinaut.step_attempt_pkey ATTACH PARTITION ordinaut.step_attempt_de
 ALTER INDEX ordinaut.step_intent_pkey ATTACH PARTITION ordinaut.step_intent_default_pkey;
 -- Name: step_result_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_result_pkey ATTACH PARTITION ordinaut.step_result_default_pkey;
+-- Name: schedule schedule_deleted_by_hand; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER schedule_deleted_by_hand AFTER DELETE ON ordinaut.schedule FOR EACH ROW EXECUTE FUNCTION ordinaut.note_schedule_writer();
+-- Name: schedule schedule_moved_by_hand; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER schedule_moved_by_hand AFTER UPDATE ON ordinaut.schedule FOR EACH ROW WHEN (((NOT (new.seal IS DISTINCT FROM old.seal)) AND (((new.cursor_for IS DISTINCT FROM old.cursor_for) OR (new.next_for IS DISTINCT FROM old.next_for)) OR (new.next_due_at IS DISTINCT FROM old.next_due_at)))) EXECUTE FUNCTION ordinaut.note_schedule_writer();
 -- Name: spec spec_written_past_apply; Type: TRIGGER; Schema: ordinaut; Owner: -
 CREATE TRIGGER spec_written_past_apply AFTER INSERT OR UPDATE ON ordinaut.spec FOR EACH ROW WHEN ((current_setting('ordinaut.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION ordinaut.note_writer();
 -- Name: condition condition_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -

@@ -325,6 +325,7 @@ class TestOwnership:
 
     def test_an_environment_of_the_same_project_owns_its_documents_too(self, bench: Bench) -> None:
         bench.apply(BOTH)
+        bench.run("update ordinaut.revision set environment = 'staging'")
         bench.run("update ordinaut.spec set environment = 'staging'")
 
         with pytest.raises(SpecError):

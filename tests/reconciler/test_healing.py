@@ -67,11 +67,12 @@ async def test_what_is_refused_is_said_once(
     bench.apply(specs(task("one"), task("two")), HEALED)
     pool = await open_pool(bench.url)
     try:
-        bench.run(BY_HAND)
-        # Nothing but this document is in force any more by the last revision: healing would retire all tasks.
+        bench.run("update ordinaut.spec set name = 'uno' where name = 'one'")
+        # Whoever it was gave its name to another row, so it cannot have it back.
         bench.run(
-            "update ordinaut.spec_revision r set action = 'retire' from ordinaut.spec s"
-            " where s.uid = r.uid and s.kind = 'Task'"
+            "insert into ordinaut.spec (project, environment, kind, namespace, name, revision_id, body, digest)"
+            " select project, environment, kind, namespace, 'one', revision_id, body, digest"
+            " from ordinaut.spec where name = 'two'"
         )
         await DriftWatch(pool, SYSTEM_CLOCK).run_once()
         async with healing(bench.url) as clock:
@@ -79,7 +80,7 @@ async def test_what_is_refused_is_said_once(
     finally:
         await pool.close()
 
-    assert caplog.text.count("not healed: platform/default: the plan leaves nothing of") == 1
+    assert caplog.text.count("not healed: platform/default: r1 cannot be brought back:") == 1
 
 
 async def test_a_database_that_is_away_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -107,4 +108,4 @@ async def test_looking_for_drift_goes_on_when_the_database_is_away(
         service.cancel()
         await asyncio.gather(service, return_exceptions=True)
 
-    assert caplog.text.count("Task/one differs from what was applied") == 1
+    assert caplog.text.count("Task/one differs from what was applied (content)") == 1

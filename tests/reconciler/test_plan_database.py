@@ -101,7 +101,7 @@ def test_time_zone_data_of_our_own_schedules_in_force_is_compared(bench: Bench) 
 
 def test_pausing_is_no_drift(bench: Bench) -> None:
     bench.apply(BOTH)
-    bench.run("update ordinaut.schedule set paused_at = now(), cursor_for = now()")
+    bench.run("update ordinaut.schedule set paused_at = now()")
 
     assert bench.plan(BOTH).changes == ()
 

@@ -5,18 +5,17 @@
 select set_config('ordinaut.applying', 'on', true);
 
 -- name: detect_drift
--- Compares each document in force with what its last revision wrote, and tells what has come to differ and what does so no
--- more, each once. Bodies are compared, not digests: whoever edits a row by hand does not compute one. The policy is the
--- one that was applied: a row that was edited does not say what becomes of the edit.
+-- Compares each document with what its last revision wrote, and tells what has come to differ and what does so no more,
+-- each once. The policy is the one that was applied: a row that was edited does not say what becomes of the edit.
 with differing as materialized (
-    select s.uid, coalesce((
-        select r.body ->> 'heal' from ordinaut.spec p
+    select a.uid, a.project, a.environment, a.strayed,
+        concat_ws('/', a.kind, nullif(a.namespace, 'default'), a.name) as document, coalesce((
+        select r.body ->> 'heal' from ordinaut.applied_spec p
         join ordinaut.spec_revision r on r.uid = p.uid and r.revision_id = p.revision_id
-        where p.kind = 'Project' and p.project = s.project and p.environment = s.environment and p.retired_at is null
+        where p.kind = 'Project' and p.project = a.project and p.environment = a.environment and not p.retired
         limit 1), 'alert') as policy
-    from ordinaut.spec s
-    join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
-    where s.retired_at is null and s.body is distinct from r.body
+    from ordinaut.applied_spec a
+    where a.strayed <> '{}'
 ), muted as (
     update ordinaut.drift d set detected_at = null
     from differing f
@@ -31,44 +30,41 @@ with differing as materialized (
     where not exists (select from differing f where f.uid = d.uid)
     returning d.*
 ), news as (
-    select 'drift.detected' as type, n.uid, jsonb_build_object(
-        'policy', f.policy, 'changed_at', n.changed_at, 'role', n.role, 'application', n.application,
-        'address', n.address) as data
+    select 'drift.detected' as type, f.document, f.project, f.environment, jsonb_build_object(
+        'policy', f.policy, 'differs', f.strayed, 'changed_at', n.changed_at, 'role', n.role,
+        'application', n.application, 'address', n.address) as data
     from noted n
     join differing f on f.uid = n.uid
     union all
-    select 'drift.resolved', o.uid, jsonb_build_object(
-        'detected_at', o.detected_at, 'revision', v.revision_id, 'by', v.kind)
+    select 'drift.resolved', concat_ws('/', s.kind, nullif(s.namespace, 'default'), s.name), s.project, s.environment,
+        jsonb_build_object('detected_at', o.detected_at, 'revision', v.revision_id, 'by', v.kind)
     from over o
     join ordinaut.spec s on s.uid = o.uid
     left join ordinaut.revision v on v.revision_id = s.revision_id and v.applied_at > o.detected_at
     where o.detected_at is not null
 ), told as (
     insert into ordinaut.outbox (type, subject, data)
-    select n.type, t.document,
-        n.data || jsonb_build_object('document', t.document, 'project', s.project, 'environment', s.environment)
-    from news n
-    join ordinaut.spec s on s.uid = n.uid
-    cross join lateral (
-        select concat_ws('/', s.kind, nullif(s.namespace, 'default'), s.name) as document) t
-    order by n.type, t.document
+    select type, document,
+        data || jsonb_build_object('document', document, 'project', project, 'environment', environment)
+    from news
+    order by type, document
     returning type, data
 )
 select type, data from told;
 
 -- name: list_drift
 -- What differs and was told, with the policy that was applied.
-select concat_ws('/', s.kind, nullif(s.namespace, 'default'), s.name) as document, s.project, s.environment,
-    coalesce(p.policy, 'alert') as policy, d.changed_at, d.role, d.application, d.address, d.detected_at
+select concat_ws('/', a.kind, nullif(a.namespace, 'default'), a.name) as document, a.project, a.environment,
+    coalesce(p.policy, 'alert') as policy, a.strayed as differs, d.changed_at, d.role, d.application, d.address,
+    d.detected_at
 from ordinaut.drift d
-join ordinaut.spec s on s.uid = d.uid
-join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
+join ordinaut.applied_spec a on a.uid = d.uid
 left join lateral (
-    select q.body ->> 'heal' as policy from ordinaut.spec o
+    select q.body ->> 'heal' as policy from ordinaut.applied_spec o
     join ordinaut.spec_revision q on q.uid = o.uid and q.revision_id = o.revision_id
-    where o.kind = 'Project' and o.project = s.project and o.environment = s.environment and o.retired_at is null
+    where o.kind = 'Project' and o.project = a.project and o.environment = a.environment and not o.retired
     limit 1) p on true
-where d.detected_at is not null and s.retired_at is null and s.body is distinct from r.body
+where d.detected_at is not null and a.strayed <> '{}'
 order by 1, 2, 3;
 
 -- name: read_stray_writes

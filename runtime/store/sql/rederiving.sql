@@ -25,7 +25,8 @@ with derived as materialized (
     for update of c
 ), written as (
     update ordinaut.schedule c
-    set next_for = l.after, next_due_at = l.next_due_at, tzdata = %(tzdata)s
+    set next_for = l.after, next_due_at = l.next_due_at, seal = ordinaut.seal(c.cursor_for, l.after, l.next_due_at),
+        tzdata = %(tzdata)s
     from locked l
     where c.task_uid = l.task_uid
 ), moved as materialized (

@@ -50,9 +50,11 @@ cross join lateral (
 order by e.task_uid;
 
 -- name: lock_schedules
--- The schedules of these tasks as they stand, each with the body that it was made of.
+-- The schedules of these tasks as they stand, each with the body that it was made of; one that was moved by hand does not
+-- know what comes next.
 -- Locks: the schedule rows, by task, so that no runtime fires them before the commit.
-select c.task_uid, c.generation, c.cursor_for, c.next_for, c.paused_at is not null as paused, s.revision_id, s.body
+select c.task_uid, c.generation, c.cursor_for, c.next_for, c.paused_at is not null as paused,
+    c.seal is distinct from ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at) as moved, s.revision_id, s.body
 from ordinaut.schedule c
 join ordinaut.spec s on s.uid = c.task_uid
 where c.task_uid = any(%(uids)s::bigint[])
@@ -80,13 +82,14 @@ copy stage (uid, action, project, environment, kind, namespace, name, body, dige
 from stdin;
 
 -- name: free_names
--- A tombstone gives up its name to a document that is renamed to it; `~` is in no name that anybody can write.
+-- A tombstone gives up its name to a document that gets it, and so does, until it has its new one, a document that has
+-- another by now; `~` is in no name that anybody can write.
 update ordinaut.spec s
 set name = s.name || '~' || s.uid
 from stage c
-where c.uid is not null and c.action <> 'retire'
-    and s.kind = c.kind and s.namespace = c.namespace and s.name = c.name and s.uid <> c.uid
-    and s.retired_at is not null;
+where s.uid = c.uid and (s.kind, s.namespace, s.name) <> (c.kind, c.namespace, c.name)
+    or s.kind = c.kind and s.namespace = c.namespace and s.name = c.name and s.uid is distinct from c.uid
+        and s.retired_at is not null and c.action <> 'retire';
 
 -- name: create_specs
 -- New documents, in order of their keys; the stage learns their uids.
@@ -105,16 +108,16 @@ where c.uid is null and n.kind = c.kind and n.namespace = c.namespace and n.name
 -- name: update_specs
 -- Documents that go on, come back, are renamed or taken over.
 update ordinaut.spec s
-set project = c.project, environment = c.environment, namespace = c.namespace, name = c.name,
+set project = c.project, environment = c.environment, kind = c.kind, namespace = c.namespace, name = c.name,
     revision_id = %(revision_id)s, body = c.body, digest = c.digest, protected = c.protected, retired_at = null
 from stage c
 where s.uid = c.uid and c.action <> 'retire' and s.revision_id <> %(revision_id)s;
 
 -- name: retire_specs
--- The row and its history stay; a pause ends with its task.
+-- The row and its history stay, under the name that was applied; a pause ends with its task.
 with retired as (
     update ordinaut.spec s
-    set revision_id = %(revision_id)s, retired_at = ordinaut.now()
+    set namespace = c.namespace, name = c.name, revision_id = %(revision_id)s, retired_at = ordinaut.now()
     from stage c
     where s.uid = c.uid and c.action = 'retire'
     returning s.uid
@@ -126,14 +129,15 @@ with retired as (
 update ordinaut.schedule c set paused_at = null from retired r where c.task_uid = r.uid and c.paused_at is not null;
 
 -- name: insert_spec_revisions
--- What this revision wrote; a retirement repeats what it retires.
+-- What this revision wrote; a retirement repeats what was applied, whatever the row holds.
 insert into ordinaut.spec_revision (uid, revision_id, action, body, digest, facets, file, line)
-select s.uid, %(revision_id)s, c.action, s.body, coalesce(c.digest, s.digest), coalesce(c.facets, last.facets, '{}'),
+select s.uid, %(revision_id)s, c.action, coalesce(last.body, s.body), coalesce(c.digest, last.digest, s.digest),
+    coalesce(c.facets, last.facets, '{}'),
     coalesce(c.file, last.file, ''), coalesce(c.line, last.line, 0)
 from stage c
 join ordinaut.spec s on s.uid = c.uid
 left join lateral (
-    select r.facets, r.file, r.line from ordinaut.spec_revision r
+    select r.body, r.digest, r.facets, r.file, r.line from ordinaut.spec_revision r
     where r.uid = c.uid order by r.revision_id desc limit 1
 ) last on c.action = 'retire';
 
@@ -142,8 +146,8 @@ select uid, kind, namespace, name from stage where kind = 'Task' and action <> '
 
 -- name: arm_schedules
 -- What fires next, by a new schedule; an older firing finds another generation and writes nothing. A paused task stays so.
-insert into ordinaut.schedule (task_uid, cursor_for, next_for, next_due_at, tzdata, paused_at)
-select a.task_uid, %(now)s, a.next_for, a.next_due_at, %(tzdata)s,
+insert into ordinaut.schedule (task_uid, cursor_for, next_for, next_due_at, seal, tzdata, paused_at)
+select a.task_uid, %(now)s, a.next_for, a.next_due_at, ordinaut.seal(%(now)s, a.next_for, a.next_due_at), %(tzdata)s,
     (select o.created_at from ordinaut.task_override o
      where o.task_uid = a.task_uid and o.kind = 'pause' and o.ended_at is null)
 from unnest(%(task_uids)s::bigint[], %(next_fors)s::timestamptz[], %(next_due_ats)s::timestamptz[])
@@ -151,12 +155,13 @@ from unnest(%(task_uids)s::bigint[], %(next_fors)s::timestamptz[], %(next_due_at
 order by a.task_uid
 on conflict (task_uid) do update
 set generation = ordinaut.schedule.generation + 1, cursor_for = excluded.cursor_for, next_for = excluded.next_for,
-    next_due_at = excluded.next_due_at, tzdata = excluded.tzdata;
+    next_due_at = excluded.next_due_at, seal = excluded.seal, tzdata = excluded.tzdata;
 
 -- name: disarm_schedules
 -- Tasks that no clock drives any more, retired ones among them.
 update ordinaut.schedule c
-set generation = generation + 1, cursor_for = %(now)s, next_for = null, next_due_at = null
+set generation = generation + 1, cursor_for = %(now)s, next_for = null, next_due_at = null,
+    seal = ordinaut.seal(%(now)s, null, null)
 where c.task_uid = any(%(task_uids)s::bigint[]);
 
 -- name: skip_occurrences

@@ -32,7 +32,8 @@ with firing as materialized (
     for update of s skip locked
 ), advanced as (
     update ordinaut.schedule s
-    set cursor_for = f.cursor_for, next_for = f.next_for, next_due_at = f.next_due_at, tzdata = %(tzdata)s
+    set cursor_for = f.cursor_for, next_for = f.next_for, next_due_at = f.next_due_at,
+        seal = ordinaut.seal(f.cursor_for, f.next_for, f.next_due_at), tzdata = %(tzdata)s
     from firing f
     join locked l on l.task_uid = f.task_uid
     where s.task_uid = f.task_uid

@@ -17,21 +17,35 @@ order by v.revision_id desc
 limit 1;
 
 -- name: read_specs
--- Every document of a project in an environment, and those of anybody under the given keys: what the last revision wrote,
--- and what the row holds now if that is something else. Bodies are compared, not digests: whoever edits a row by hand
--- does not compute one.
-select s.uid, s.project, s.environment, s.kind, s.namespace, s.name, s.revision_id, s.protected, s.retired_at,
+-- Every document of a project in an environment, and those of anybody whose rows have the given keys: what the last
+-- revision wrote, whatever somebody made of the row, and what of the row is something else. Bodies are compared, not
+-- digests: whoever edits a row by hand does not compute one. Rows that no revision wrote are what they say.
+select s.uid, coalesce(a.project, s.project) as project, coalesce(a.environment, s.environment) as environment,
+    coalesce(a.kind, s.kind) as kind, coalesce(a.namespace, s.namespace) as namespace, coalesce(a.name, s.name) as name,
+    s.revision_id, coalesce(a.protected, s.protected) as protected,
+    case when a.uid is null then s.retired_at else a.retired_at end as retired_at,
     r.digest as last_digest, r.facets as last_facets,
-    case when s.body is distinct from r.body then s.body end as other_body
+    array[s.kind, s.namespace, s.name] as row_key, array[s.project, s.environment] as row_owner,
+    s.protected as row_protected, s.retired_at is not null as row_retired, coalesce(a.strayed, '{}') as strayed,
+    case when a.uid is null or 'content' = any(a.strayed) then s.body end as other_body
 from ordinaut.spec s
+left join ordinaut.applied_spec a on a.uid = s.uid
 left join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
-where (s.project = %(project)s and s.environment = %(environment)s)
+where (coalesce(a.project, s.project) = %(project)s and coalesce(a.environment, s.environment) = %(environment)s)
     or (s.kind, s.namespace, s.name) in (
         select * from unnest(%(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[]));
 
 -- name: read_bodies
--- What the rows of these documents hold.
-select uid, body from ordinaut.spec where uid = any(%(uids)s::bigint[]);
+-- What the rows of these documents hold; a name or a protection that somebody gave the row beside its content as if it
+-- were written there.
+select s.uid, case when jsonb_typeof(s.body) = 'object' then s.body || jsonb_strip_nulls(jsonb_build_object(
+        'kind', case when 'name' = any(a.strayed) then s.kind end,
+        'namespace', case when 'name' = any(a.strayed) then s.namespace end,
+        'name', case when 'name' = any(a.strayed) then s.name end,
+        'protect', case when 'protected' = any(a.strayed) then s.protected end)) else s.body end as body
+from ordinaut.spec s
+left join ordinaut.applied_spec a on a.uid = s.uid
+where s.uid = any(%(uids)s::bigint[]);
 
 -- name: read_applied_bodies
 -- What the last revisions of these documents wrote, whatever the rows hold by now.
