@@ -15,7 +15,7 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -55,7 +55,7 @@ from runtime.store.specs import (
     read_base,
     read_ground,
 )
-from schemas.apply import ApplyReport
+from schemas.apply import ApplyReport, Stage
 from schemas.event import RevisionApplied
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlannedChange
@@ -66,6 +66,10 @@ LOCK_TIMEOUT = timedelta(seconds=10)
 
 # Documents that a message about a stale plan names.
 _NAMED = 5
+
+
+def _nothing(_stage: Stage) -> None:
+    """Nobody wants to know how far an apply is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class Request:
         restores: the revision that the plan brings back; then it is remembered as a rollback, no hold stands in its way,
             and it holds what it replaces.
         settlement: what a look at a branch goes on to write.
+        tell: called when each stage begins.
     """
 
     actor: str
@@ -88,6 +93,7 @@ class Request:
     kind: Literal["apply", "adopt", "heal"] = "apply"
     restores: Revision | None = None
     settlement: Settlement | None = None
+    tell: Callable[[Stage], None] = _nothing
 
 
 def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
@@ -116,11 +122,13 @@ def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyRep
 
 def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     owner = owner_of(plan)
+    request.tell("waiting")
     revisions.lock_project(
         connection, owner.project, owner.environment, timeout=request.lock_timeout
     )
     if request.settlement is not None:
         request.settlement.require_floor(connection, owner)
+    request.tell("checking")
     mark_apply(connection)
     revisions.lock_specs(connection, [one.uid for one in plan.changes if one.uid is not None])
     applied = observe(connection, owner, keys_of(plan))
@@ -134,9 +142,11 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     revision_id, applied_at = revisions.insert_revision(
         connection, _revision(plan, request, reasons)
     )
+    request.tell("writing")
     uids = revisions.write_specs(
         connection, revision_id, [_staged(change, plan) for change in plan.changes]
     )
+    request.tell("scheduling")
     new = _arm_schedules(connection, plan, uids, now)
     _arm_conditions(connection, plan, uids, now)
     revisions.cancel_queued_runs(connection, _retiring(plan))
@@ -148,6 +158,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
         request.settlement.write(connection, owner)
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
     _arm_overtaken(connection, new)
+    request.tell("committing")
     return ApplyReport(
         revision=revision_id,
         applied_at=applied_at,

@@ -42,6 +42,7 @@ EXIT_CHANGES = 2
 EXIT_BLOCKED = 3
 EXIT_STALE = 4
 EXIT_LOCKED = 5
+EXIT_INTERRUPTED = 130
 
 
 class OrdinautError(Exception):

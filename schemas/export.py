@@ -1,4 +1,5 @@
-"""Models to JSON Schemas: of specs for editors, in draft-07, which is what YAML language servers read; and of plans.
+"""Models to JSON Schemas: of specs for editors, in draft-07, which is what YAML language servers read; and of plans
+and results.
 
 One schema a kind, and one for files that mix kinds, which leads an editor by `kind`. The schema of a plan is for the
 programs that read plans: it is open, since fields are only ever added to a plan. The text is the same on every machine,
@@ -15,7 +16,8 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from schemas.base import Document
+from schemas.apply import ApplyResult
+from schemas.base import Document, Model
 from schemas.durations import format_duration
 from schemas.plan import Plan
 from schemas.spec import KINDS
@@ -64,10 +66,17 @@ def exported() -> dict[str, str]:
 
 def published() -> dict[str, str]:
     """The text of every schema of what the program prints, by its file."""
-    schema = _opened(Plan.model_json_schema(mode="serialization", ref_template=_REF))
+    return {
+        file_name("plan"): _printed("Ordinaut plan", Plan),
+        file_name("apply"): _printed("Ordinaut apply result", ApplyResult),
+    }
+
+
+def _printed(title: str, model: type[Model]) -> str:
+    schema = _opened(model.model_json_schema(mode="serialization", ref_template=_REF))
     definitions = dict(sorted(schema.pop("$defs").items()))
-    whole = {"$schema": DRAFT, "title": "Ordinaut plan", **schema, "definitions": definitions}
-    return {file_name("plan"): json.dumps(whole, indent=2, ensure_ascii=False) + "\n"}
+    whole = {"$schema": DRAFT, "title": title, **schema, "definitions": definitions}
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
 def _opened(schema: Any) -> Any:

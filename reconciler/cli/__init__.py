@@ -13,9 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from reconciler.core.suggest import did_you_mean
-from runtime.errors import EXIT_ERROR, OrdinautError
-
-EXIT_INTERRUPTED: Final = 130
+from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED, OrdinautError
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Write and review": {

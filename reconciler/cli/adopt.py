@@ -18,6 +18,7 @@ from reconciler.cli.consent import (
     show_plan,
     yes_option,
 )
+from reconciler.cli.ending import ends_in_result
 from reconciler.cli.showing import problems_shown
 from reconciler.core.guards import told_by
 from reconciler.load import compile_source
@@ -37,6 +38,7 @@ Examples:
   ordinaut adopt Calendar/holidays Task/ops/nightly --yes
 """
 )
+@ends_in_result
 @click.argument("documents", nargs=-1, required=True)
 @configured("specs", "environment", "database_url", "state_dir")
 @json_option

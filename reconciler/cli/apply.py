@@ -19,6 +19,7 @@ from reconciler.cli.consent import (
     show_plan,
     yes_option,
 )
+from reconciler.cli.ending import ends_in_result
 from reconciler.cli.planoptions import expect_digest_option, only_option, verbose_option
 from reconciler.cli.progress import Progress
 from reconciler.cli.showing import problems_shown
@@ -43,6 +44,7 @@ Examples:
   ordinaut apply --allow-retire 37
 """
 )
+@ends_in_result
 @configured("specs", "environment", "database_url", "state_dir")
 @json_option
 @verbose_option

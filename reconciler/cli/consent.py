@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import click
 
 from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
+from reconciler.cli.ending import answer
 from reconciler.cli.progress import Progress
 from reconciler.cli.showing import look_of_terminal
 from reconciler.confirming import confirm
@@ -18,13 +20,15 @@ from reconciler.core.guards import refusal, refused
 from reconciler.core.look import counted
 from reconciler.core.render import render_plan, render_report
 from runtime.cli.output import echo, echo_json_line
-from runtime.errors import EXIT_ERROR
+from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED
 from runtime.store.specs import Connection
-from schemas.apply import ApplyReport
+from schemas.apply import ApplyProgress, ApplyReport, ApplyResult, Stage
 from schemas.durations import format_duration, parse_duration
 from schemas.plan import Plan
 
 _SHORT: Final = 7
+# Changes from which on it takes long enough to be told how far it is.
+_LARGE: Final = 1000
 
 
 def _span(_context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
@@ -105,12 +109,21 @@ def require_consent(made: Plan, *, asks: bool) -> None:
 
     Raises:
         Blocked, Conflicted: a guard refuses.
+        click.exceptions.Exit: the answer was no, or none: Ctrl-C, or the end of what is typed.
     """
     if stopping := refused(made.guards):
         raise refusal(stopping)
-    if asks and made.changes and not click.confirm("Apply these changes?", err=True):
-        click.echo("Nothing was applied.", err=True)
-        raise click.exceptions.Exit(EXIT_ERROR)
+    if not asks or not made.changes:
+        return
+    code = EXIT_ERROR
+    try:
+        if click.confirm("Apply these changes?", err=True):
+            return
+    except click.Abort:
+        code = EXIT_INTERRUPTED
+        click.echo(err=True)
+    click.echo("Nothing was applied.", err=True)
+    raise click.exceptions.Exit(code)
 
 
 def carry_out(
@@ -126,18 +139,30 @@ def carry_out(
     Args:
         folder: where the specs are that it is of; then a plan without changes may have something to note.
     """
+    if as_json and len(made.changes) >= _LARGE:
+        request = replace(request, tell=_stages(made))
     if made.changes or folder is None:
         with Progress().during(f"Applying {counted(len(made.changes), 'change')}"):
             report = apply_plan(connection, made, request)
     else:
         report = confirm(connection, made, folder, request.lock_timeout)
     if as_json:
-        echo_json_line({"type": "result", **report.model_dump(mode="json")})
+        answer(ApplyResult.of(report))
     elif made.changes:
         echo(render_report(report))
     else:
         _tell_noted(made, report)
     return report
+
+
+def _stages(made: Plan) -> Callable[[Stage], None]:
+    """Tells how far an apply is, as lines of a stream of JSON."""
+
+    def tell(stage: Stage) -> None:
+        progress = ApplyProgress(stage=stage, changes=len(made.changes))
+        echo_json_line(progress.model_dump(mode="json"))
+
+    return tell
 
 
 def _tell_noted(made: Plan, report: ApplyReport) -> None:

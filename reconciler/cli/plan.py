@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from reconciler.cache import Cache
+from reconciler.cli.ending import answered, ends_in_plan
 from reconciler.cli.planoptions import fail_on_option, only_option, verbose_option
 from reconciler.cli.progress import Progress
 from reconciler.cli.rendered import rendered_option
@@ -67,6 +68,7 @@ Examples:
   ordinaut plan --drift-only --fail-on drift
 """
 )
+@ends_in_plan
 @configured("specs", "environment", "database_url", "state_dir")
 @json_option
 @verbose_option
@@ -117,6 +119,7 @@ def plan(
     made = _drift(config, project) if drift_only else _made(config, base, head, only, reviewers)
     _Files(out, json_out, md_out).write(made)
     if as_json:
+        answered()
         echo_json(made.model_dump(mode="json"))
     else:
         echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))

@@ -17,6 +17,7 @@ from reconciler.cli.consent import (
     show_plan,
     yes_option,
 )
+from reconciler.cli.ending import ends_in_result
 from reconciler.core.guards import Allowed, told_by
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback, require_meant
@@ -39,6 +40,7 @@ Examples:
   ordinaut rollback --to r40 --yes --allow-retire 12
 """
 )
+@ends_in_result
 @click.option("--to", "target", required=True, metavar="rN", help="The revision to go back to.")
 @click.option("--project", metavar="NAME[/ENV]", help="Whose, where that is not the project of the specs folder.")  # fmt: skip
 @configured("specs", "environment", "database_url", "state_dir")

@@ -157,5 +157,4 @@ def test_a_plan_of_git_against_git_is_no_plan_to_apply(clone: Clone, cli: Cli) -
 def test_json_shows_the_plan_that_was_not_expected(clone: Clone, cli: Cli) -> None:
     applied = cli("apply", "--json", "--expect-digest", "0" * 64)
 
-    (line,) = applied.lines
-    assert json.loads(line)["type"] == "plan"
+    assert [json.loads(line)["type"] for line in applied.lines] == ["plan", "result"]

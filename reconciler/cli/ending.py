@@ -1,0 +1,86 @@
+"""How a command ends whose answer is JSON: with an object that says what became of it, whatever that was.
+
+The error itself goes on to the boundary of the command line, which says it in words on stderr and sets the exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+import click
+
+from runtime.cli.options import Command
+from runtime.cli.output import echo_json_line
+from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED, OrdinautError, SpecError
+from schemas.apply import ApplyResult
+from schemas.base import Model
+from schemas.failure import Failure, PlanFailure
+from schemas.problem import Problem
+
+_ANSWERED: Final = "ordinaut.answered"
+Answer = Callable[[Failure, int, tuple[Problem, ...]], Model]
+
+
+def ends_in_result(command: Command) -> Command:
+    """Let a command that writes end, with `--json`, in exactly one result; outermost of its decorators."""
+    return _ends_in(command, _result)
+
+
+def ends_in_plan(command: Command) -> Command:
+    """Let a command that plans say, with `--json`, why there is no plan; outermost of its decorators."""
+    return _ends_in(command, _no_plan)
+
+
+def answer(value: Model) -> None:
+    """Print what a command came to; what happens afterwards takes nothing of it back."""
+    answered()
+    echo_json_line(value.model_dump(mode="json"))
+
+
+def answered() -> None:
+    """Note that the answer was printed."""
+    click.get_current_context().meta[_ANSWERED] = True
+
+
+def _result(failure: Failure, exit_code: int, problems: tuple[Problem, ...]) -> Model:
+    return ApplyResult(ok=False, exit_code=exit_code, error=failure, problems=problems)
+
+
+def _no_plan(failure: Failure, exit_code: int, problems: tuple[Problem, ...]) -> Model:
+    return PlanFailure(exit_code=exit_code, error=failure, diagnostics=problems)
+
+
+def _ends_in(command: Command, of: Answer) -> Command:
+    @wraps(command)
+    def call(**values: Any) -> None:
+        try:
+            command(**values)
+        except BrokenPipeError:
+            raise
+        except BaseException as error:
+            if values["as_json"] and _ANSWERED not in click.get_current_context().meta:
+                failure, exit_code = _failure(error)
+                problems = error.problems if isinstance(error, SpecError) else ()
+                answer(of(failure, exit_code, problems))
+            raise
+
+    return call
+
+
+def _failure(error: BaseException) -> tuple[Failure, int]:
+    """What an error is called, and how the command will end."""
+    match error:
+        case OrdinautError():
+            told = Failure(code=error.code, message=error.message, hint=error.hint)
+            return told, error.exit_code
+        case click.UsageError():
+            return Failure(code="usage", message=error.format_message()), EXIT_ERROR
+        case click.exceptions.Exit(exit_code=code) if code != EXIT_INTERRUPTED:
+            return Failure(code="declined", message="nothing was applied"), code
+        case KeyboardInterrupt() | click.exceptions.Exit():
+            return Failure(code="interrupted", message="interrupted"), EXIT_INTERRUPTED
+        case _:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            return Failure(code="defect", message=what), EXIT_ERROR
