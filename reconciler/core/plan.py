@@ -223,12 +223,12 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         ops=ops,
         tools=tools,
         steps=steps_effect(before, after),
+        strayed=row.strayed if row else (),
         queue=_queue_effect(action, queue),
         preview=previews.of(before, after) if "schedule" in facets and (before or after) else None,
     )
 
 
-        strayed=row.strayed if row else (),
 def _taken_from(change: Writing) -> str | None:
     if not isinstance(change, Adopt) or change.from_.last is None:
         return None
