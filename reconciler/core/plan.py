@@ -256,11 +256,11 @@ def _verdict(change: Writing, unknown: Container[Key]) -> tuple[Action, Reason]:
         return "create", "restored"
     if isinstance(change, Create) and key_of(change) in unknown:
         return "create", "unknown"
+    if isinstance(change, Retire) and change.from_.retired_at is not None:
+        return "retire", "drift"
     return _VERDICTS[type(change)]
 
 
-    if isinstance(change, Retire) and change.from_.retired_at is not None:
-        return "retire", "drift"
 def _live_body(
     row: Applied | None, bodies: Mapping[int, Mapping[str, Any]]
 ) -> Mapping[str, Any] | None:
