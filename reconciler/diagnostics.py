@@ -15,6 +15,7 @@ from unicodedata import east_asian_width
 import click
 import orjson
 
+from reconciler.core.leaking import quotable
 from schemas.problem import Problem, Severity
 from schemas.validation import Validation
 
@@ -94,7 +95,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
 
 def _excerpt(problem: Problem, text: str, colour: str) -> list[str]:
     """The line in question, cut around the column, and a caret under it."""
-    lines = text.split("\n")
+    lines = quotable(text)
     if problem.line > len(lines):
         return []
     gutter = f"{problem.line:>5} | "

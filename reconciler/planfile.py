@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -12,14 +15,16 @@ from reconciler.core.render_markdown import render_markdown
 from runtime.errors import NotFound, PlanError, StalePlan
 from schemas.plan import Plan
 
+_PRIVATE: Final = 0o600
+
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Write a plan; nobody but its reviewers needs to read what is in it, but it holds no secret.
+    """Write a plan, which holds no secret, for the eyes of its user alone.
 
     Raises:
         PlanError: ORD207, the file cannot be written.
     """
-    _write(plan.model_dump_json(indent=1) + "\n", path)
+    _write(plan.model_dump_json(indent=1) + "\n", path, mode=_PRIVATE)
 
 
 def write_markdown(plan: Plan, path: Path) -> None:
@@ -40,9 +45,16 @@ def write_sarif(log: bytes, path: Path) -> None:
     _write(log.decode(), path)
 
 
-def _write(text: str, path: Path) -> None:
+def _write(text: str, path: Path, mode: int | None = None) -> None:
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o666 if mode is None else mode)
+
     try:
-        path.write_text(text, encoding="utf-8")
+        with open(path, "w", encoding="utf-8", opener=opener) as file:
+            # One that was there already may be open to others; pipes and terminals are not ours to close.
+            if mode is not None and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fchmod(file.fileno(), mode)
+            file.write(text)
     except OSError as error:
         raise PlanError(f"{path} cannot be written: {error.strerror}", code="ORD207") from error
 
@@ -70,6 +82,7 @@ def read_plan(path: Path) -> Plan:
             hint="make it with `ordinaut plan --out FILE`",
             code="ORD207",
         ) from error
+    _require_whole(plan, path)
     _require_unaltered(plan, path)
     if plan.git_base is not None:
         raise PlanError(
@@ -78,6 +91,18 @@ def read_plan(path: Path) -> Plan:
             code="ORD207",
         )
     return plan
+
+
+def _require_whole(plan: Plan, path: Path) -> None:
+    for change in plan.changes:
+        if change.sensitive_paths:
+            where = f"{change.kind} {change.key}, {change.sensitive_paths[0]}"
+            raise PlanError(
+                f"{path} leaves out what looks like a secret ({where}), so it cannot be applied",
+                hint="write a reference to the secret, or say in a comment why it is none; or give"
+                f" `ordinaut apply --expect-digest {plan.digest}`, which needs no file",
+                code="ORD207",
+            )
 
 
 def _require_unaltered(plan: Plan, path: Path) -> None:

@@ -145,6 +145,7 @@ def ground_of(specs: Specs, source: PlanSource, now: datetime) -> Ground:
         tool=version("ordinaut"),
         tzdata=tzdata_version(),
         diagnostics=specs.problems,
+        excused=frozenset(text for _, text in specs.excused),
     )
 
 

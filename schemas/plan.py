@@ -6,10 +6,11 @@ covers what would be written and over which state, nothing that depends on the m
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_serializer
 
 from schemas.base import JsonObject, Model
 from schemas.drift import Strayed, StrayWrite
@@ -19,6 +20,9 @@ from schemas.policy import PlanPolicy
 from schemas.problem import Problem
 
 PLAN_FORMAT: Final = "ordinaut.dev/plan/v1"
+
+HIDDEN: Final = "(looks like a secret)"
+"""What stands in a plan for what looks like a secret."""
 
 Action = Literal["create", "update", "rename", "retire", "adopt"]
 Reason = Literal["git", "restored", "drift", "conflict", "converged", "unknown"]
@@ -204,21 +208,48 @@ class PlannedChange(Model):
     after_digest: str | None = None
     """The digest of `body`."""
     body: JsonObject | None = None
-    """The normalised document that is written; null for a retirement."""
+    """The normalised document that is written, without what looks like a secret; null for a retirement."""
+    sensitive_paths: tuple[str, ...] = ()
+    """Where in `body` something looks like a secret, as JSON pointers: it is neither printed nor kept in a file, so such a file cannot be applied."""
     ops: tuple[FieldChange, ...] = ()
     """The fields in which the live row and `body` differ."""
     tools: ToolsEffect = ToolsEffect()
     """Tools gained and lost."""
     steps: StepsEffect = StepsEffect()
     """Steps that differ, of a task or pipeline that goes on existing."""
+    strayed: tuple[Strayed, ...] = ()
+    """What of the row somebody changed past git."""
     stray_write: StrayWrite | None = None
     """Who wrote the row past git, and when; null where nobody did, or it was not noticed."""
     queue: QueueEffect = QueueEffect()
     """What becomes of queued and running work."""
     preview: Preview | None = None
     """Fire times, for a task whose schedule is touched."""
-    strayed: tuple[Strayed, ...] = ()
-    """What of the row somebody changed past git."""
+
+    @property
+    def shown_body(self) -> dict[str, Any] | None:
+        """The body as it may be shown."""
+        if self.body is None or not self.sensitive_paths:
+            return self.body
+        shown: dict[str, Any] = _concealed(self.body, "", self.sensitive_paths)
+        return shown
+
+    @field_serializer("body")
+    def _written_out(self, _: Any) -> dict[str, Any] | None:
+        return self.shown_body
+
+
+def _concealed(value: Any, path: str, places: Collection[str]) -> Any:
+    if path in places:
+        return HIDDEN
+    match value:
+        case Mapping():
+            parts = {key: key.replace("~", "~0").replace("/", "~1") for key in value}
+            return {k: _concealed(v, f"{path}/{parts[k]}", places) for k, v in value.items()}
+        case list() | tuple():
+            return [_concealed(v, f"{path}/{n}", places) for n, v in enumerate(value)]
+        case _:
+            return value
 
 
 class Guard(Model):

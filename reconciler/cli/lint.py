@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,7 @@ from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import instant_given
 from reconciler.cli.validate import FORMATS, print_validation, validation_of
 from reconciler.commits import read_revision
-from reconciler.core.files import SourceFile
+from reconciler.core.leaking import LEAK
 from reconciler.linting import lint_source
 from reconciler.load import compile_source
 from reconciler.source import Source, read_around
@@ -22,7 +21,6 @@ from runtime.config import Config
 from runtime.errors import EXIT_ERROR
 from schemas.problem import Problem
 
-_LEAK: Final = "ORD807"
 _FAILING: Final = {"error": ("error",), "warning": ("error", "warning")}
 
 
@@ -68,11 +66,13 @@ def lint(
     """
     source = _source(paths, config) if head is None else read_revision(config.specs, head)
     specs = compile_source(source, config.environment, through=Progress().through)
-    problems = specs.errors or lint_source(source, specs, instant_given(start, None), head)
+    # A secret is one of the things to advise about.
+    unsound = tuple(one for one in specs.errors if one.code != LEAK)
+    problems = unsound or lint_source(source, specs, instant_given(start, None), head)
     shown = tuple(_within(problems, [source.name_of(path) for path in paths]))
     validation = validation_of(specs, source, shown)
     form = "json" if as_json_too else form
-    print_validation(form, validation, _without_secrets(source, shown), "lint")
+    print_validation(form, validation, source, "lint")
     if any(problem.severity in _FAILING[fail_on] for problem in shown):
         raise click.exceptions.Exit(EXIT_ERROR)
 
@@ -82,18 +82,6 @@ def _source(paths: tuple[Path, ...], config: Config) -> Source:
     folder = config.specs.resolve()
     inside = all(path.resolve().is_relative_to(folder) for path in paths)
     return read_around(config.specs if inside else paths[0], Path.cwd())
-
-
-def _without_secrets(source: Source, problems: Iterable[Problem]) -> Source:
-    """What was read, without the lines' ends in which secrets stand: a log keeps what it is shown."""
-    files = {file.name: file for file in source.files}
-    for problem in problems:
-        if problem.code == _LEAK:
-            lines = files[problem.file].data.split(b"\n")
-            text = lines[problem.line - 1].decode(errors="replace")
-            lines[problem.line - 1] = f"{text[: problem.column - 1]}…".encode()
-            files[problem.file] = SourceFile(problem.file, b"\n".join(lines))
-    return replace(source, files=tuple(files.values()))
 
 
 def _within(problems: Iterable[Problem], names: list[str]) -> Iterable[Problem]:

@@ -23,6 +23,7 @@ from reconciler.core.digest import canonical, digest_of
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
 from reconciler.core.files import ICS_SUFFIX, SourceFile, names_in
+from reconciler.core.leaking import Found, judged, leaks_of, untelling
 from reconciler.core.locate import place_of
 from reconciler.core.overlay import Layers, overlaid, parted
 from reconciler.core.project import ProjectHead, project_head
@@ -66,7 +67,10 @@ def compile_specs(
     documents = overlaid(layers, environment, problems, None if unread else doubtful)
     head = project_head(documents, folder, environment, problems)
     headed, unheaded = _headed(documents, problems)
-    entries = _entries(headed, head, problems)
+    leaks: list[Found] = []
+    entries = _entries(headed, head, problems, leaks)
+    secrets = judged(leaks, read, entries, environment)
+    problems += secrets.problems
     unique = _unique(entries, problems)
     names = Names(frozenset(unique), doubtful | unheaded, bool(unread))
     reported = frozenset(problem.file for problem in unread)
@@ -86,7 +90,10 @@ def compile_specs(
         project=head.name,
         environment=environment,
         documents=_desired(unique.values(), names, events, calendars),
-        problems=tuple(sorted(problems, key=attrgetter("reading_order"))),
+        problems=tuple(
+            sorted(untelling(problems, secrets.secrets), key=attrgetter("reading_order"))
+        ),
+        excused=secrets.excused,
         shared=frozenset(attached) | _shared(layers),
         known=names.known,
     )
@@ -160,7 +167,10 @@ def _head_problems(document: SourceDocument) -> Iterator[Problem]:
 
 
 def _entries(
-    headed: Iterable[SourceDocument], head: ProjectHead, problems: list[Problem]
+    headed: Iterable[SourceDocument],
+    head: ProjectHead,
+    problems: list[Problem],
+    leaks: list[Found],
 ) -> list[Entry]:
     """Every document fitted to its kind; one that no stand-in could save is left out."""
     entries = []
@@ -169,6 +179,7 @@ def _entries(
         value = with_defaults(source.value, kind.__name__, head.defaults)
         if head.variables is not None and kind is not Project:
             value = with_variables(value, source, head.variables, problems)
+        leaks += leaks_of(source, value)
         fit = fitted(value, kind)
         if source.sound:
             problems += shape_problems(source, kind, fit.errors)

@@ -113,6 +113,7 @@ class Specs:
         problems: what is to be told about them, in the order of reading.
         shared: the files on which more may depend than what they say themselves; nothing does on any other file.
         known: the key of every document, of those too that errors keep out of `documents`.
+        excused: file and text of what looks like a secret and, as a comment beside it says, is none.
     """
 
     project: str
@@ -121,6 +122,7 @@ class Specs:
     problems: tuple[Problem, ...] = ()
     shared: frozenset[str] = frozenset()
     known: frozenset[Key] = frozenset()
+    excused: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -7,7 +7,7 @@ compared place by place when equally long, and else replaced as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,11 @@ class Op:
 def field_ops(before: Any, after: Any) -> tuple[Op, ...]:
     """The difference of two JSON values, in an order that depends on nothing but them."""
     return tuple(_compare("", before, after))
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """The JSON pointer that a path is."""
+    return "".join(f"/{_escape(str(part))}" for part in path)
 
 
 def _compare(path: str, before: Any, after: Any) -> Iterator[Op]:

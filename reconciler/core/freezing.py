@@ -13,6 +13,7 @@ from typing import Final
 
 from reconciler.core.guards import refused
 from reconciler.core.look import day_and_time
+from reconciler.core.secrets import blotted
 from runtime.core.anchors import fixed_start
 from runtime.core.recurrence import Compiled, RRuleTrigger, compile_trigger, describe
 from runtime.core.recurrence.zone import load_zone
@@ -60,7 +61,7 @@ def freeze_at(
     return PlanFreeze(
         window=describe(found.trigger),
         timezone=found.window.timezone,
-        reason=found.window.reason,
+        reason=found.window.reason and blotted(found.window.reason),
         since=since,
         opens_at=_opening(compiled, now),
         override=override,

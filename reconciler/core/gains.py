@@ -25,7 +25,7 @@ def _gains(change: PlannedChange) -> Iterator[str]:
     is_new = change.action in {"create", "adopt"}
     match change.kind:
         case "Agent" if is_new:
-            scopes = (change.body or {}).get("scopes", ())
+            scopes = (change.shown_body or {}).get("scopes", ())
             yield from (f"may call {scope}" for scope in scopes)
         case "Agent":
             for op in change.ops:

@@ -7,7 +7,7 @@ which state, never on the moment.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -32,12 +32,13 @@ from reconciler.core.changes import (
 )
 from reconciler.core.desired import Desired, Key
 from reconciler.core.digest import NORMALISER_VERSION, digest_of, facet_names
-from reconciler.core.fields import field_ops
+from reconciler.core.fields import field_ops, pointer
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
 from reconciler.core.policies import under_policies
 from reconciler.core.preview import foresee
 from reconciler.core.rules import Rules
+from reconciler.core.secrets import blotted, hidden, places_in, secrets_in
 from reconciler.core.similar import rename_hints
 from reconciler.core.standing import footprint_of
 from reconciler.core.steps import steps_effect, tools_effect
@@ -96,6 +97,7 @@ class Ground:
         rules: the guards and policies that were last applied.
         allowed: what they would refuse, and was asked for in so many words.
         diagnostics: warnings and notes about the specs.
+        excused: texts that look like secrets and are none.
     """
 
     source: PlanSource
@@ -116,6 +118,7 @@ class Ground:
     rules: Rules = field(default_factory=Rules)
     allowed: Allowed = NOTHING_ALLOWED
     diagnostics: Sequence[Problem] = ()
+    excused: frozenset[str] = frozenset()
 
 
 def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
@@ -196,7 +199,8 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
     before = _live_body(row, ground.bodies)
     after = wanted.body if wanted else None
     facets = _facets(row, wanted)
-    ops = _ops(before, after)
+    secrets = secrets_in(before, after) - ground.excused
+    ops = _ops(before, after, secrets)
     tools = tools_effect(before, after)
     impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools)
     queue = ground.queue.get(row.uid, QueueState()) if row else QueueState()
@@ -213,13 +217,14 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         facets=facets,
         impact=impact.level,
         impact_reasons=impact.reasons,
-        owner=(after or before or {}).get("owner"),
+        owner=hidden((after or before or {}).get("owner"), secrets),
         file=wanted.place.file if wanted else None,
         line=wanted.place.line if wanted else None,
         base_digest=row.last.digest if row and row.last else None,
         live_digest=row.live.digest if row else None,
         after_digest=wanted.digest if wanted else None,
         body=dict(after) if after is not None else None,
+        sensitive_paths=tuple(map(pointer, places_in(after, secrets))) if secrets else (),
         ops=ops,
         tools=tools,
         steps=steps_effect(before, after),
@@ -254,6 +259,8 @@ _VERDICTS: Final[Mapping[type[Writing], tuple[Action, Reason]]] = {
 def _verdict(change: Writing, unknown: Container[Key]) -> tuple[Action, Reason]:
     if isinstance(change, Create) and change.from_ is not None:
         return "create", "restored"
+    if isinstance(change, Retire) and change.from_.retired_at is not None:
+        return "retire", "drift"
     if isinstance(change, Create) and key_of(change) in unknown:
         return "create", "unknown"
     if isinstance(change, Retire) and change.from_.retired_at is not None:
@@ -291,13 +298,18 @@ def _facets(row: Applied | None, wanted: Desired | None) -> tuple[Facet, ...]:
 
 
 def _ops(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, secrets: Collection[str]
 ) -> tuple[FieldChange, ...]:
-    """Field by field for what goes on existing; a creation is all in its body, a retirement in the database."""
+    """Field by field, and without secrets, for what goes on existing; a creation is all in its body, a retirement in the database."""
     if before is None or after is None:
         return ()
     return tuple(
-        FieldChange(op=op.op, path=op.path, before=op.before, after=op.after)
+        FieldChange(
+            op=op.op,
+            path=hidden(op.path, secrets),
+            before=hidden(op.before, secrets),
+            after=hidden(op.after, secrets),
+        )
         for op in field_ops(before, after)
     )
 
@@ -327,8 +339,15 @@ class _Previews:
         if name not in self._known:
             old = _compiled_if_sound(before) if before else None
             new = compile_schedules(after) if after else None
-            self._known[name] = foresee(old, new, self._now)
+            self._known[name] = _untelling(foresee(old, new, self._now))
         return self._known[name]
+
+
+def _untelling(preview: Preview) -> Preview:
+    """The preview of a schedule in whose words, such as an expression of a condition, no secret is repeated."""
+    words = (preview.schedule_before, preview.schedule_after)
+    before, after = (text and blotted(text) for text in words)
+    return preview.model_copy(update={"schedule_before": before, "schedule_after": after})
 
 
 def _compiled_if_sound(body: Mapping[str, Any]) -> TaskSchedule | None:

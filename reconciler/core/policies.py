@@ -15,6 +15,7 @@ from reconciler.core.guards import refused
 from reconciler.core.look import visible
 from reconciler.core.policy_answers import Answer, answers
 from reconciler.core.rules import policies_in
+from reconciler.core.secrets import blotted
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import NotFound
 from schemas.plan import Guard, Plan
@@ -157,8 +158,8 @@ def _judged(asked: _Standing, answer: Answer, reason: str | None) -> PlanPolicy:
         standing=asked.standing,
         severity=asked.policy.severity,
         ok=answer.ok,
-        message=asked.policy.message,
+        message=blotted(asked.policy.message),
         found=answer.found,
-        failure=answer.failure,
+        failure=answer.failure and blotted(answer.failure),
         override=reason if is_error and not answer.ok else None,
     )

@@ -21,8 +21,10 @@ from reconciler.core.digest import facet_digests
 from schemas.base import Document
 from schemas.problem import Problem
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Grows whenever what is remembered, or how, is another."""
+
+_LEAK: Final = "ORD807"
 
 Bodies = Callable[[], bytes | None]
 Compile = Callable[[frozenset[str] | None], Specs]
@@ -75,6 +77,7 @@ def remembered(memory: Memory) -> tuple[bytes, bytes]:
         "environment": specs.environment,
         "problems": [problem.model_dump() for problem in specs.problems],
         "shared": sorted(specs.shared),
+        "excused": sorted(specs.excused),
         "files": memory.digests,
         "documents": rows,
     }
@@ -100,6 +103,7 @@ def recalled(index: bytes, bodies: Bodies, compile_again: Compile) -> Memory:
         problems=tuple(Problem.model_validate(problem) for problem in found["problems"]),
         shared=whole.shared,
         known=frozenset(documents),
+        excused=frozenset((file, text) for file, text in found["excused"]),
     )
     return Memory(specs, found["files"])
 
@@ -128,6 +132,9 @@ def updated(memory: Memory, found: Difference, compile_some: Compile) -> Specs |
     some = compile_some(known.shared | found.fresh)
     if some.shared != known.shared:
         return None
+    if any(problem.code == _LEAK for problem in (*known.problems, *some.problems)):
+        # A secret in one file is blotted out of what is told of every other.
+        return None
     again = found.fresh | found.gone | known.shared
     kept = [one for one in known.documents.values() if one.place.file not in again]
     keys = frozenset(one.key for one in kept)
@@ -143,6 +150,7 @@ def updated(memory: Memory, found: Difference, compile_some: Compile) -> Specs |
         problems=tuple(sorted(problems, key=attrgetter("reading_order"))),
         shared=known.shared,
         known=keys | some.known,
+        excused=frozenset(one for one in known.excused if one[0] not in again) | some.excused,
     )
 
 

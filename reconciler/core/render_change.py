@@ -296,7 +296,7 @@ def _all_fields(change: PlannedChange, *, whole: bool) -> Iterator[str]:
             limit = _WHOLE if whole else _LONG
             yield f"{path}  {' -> '.join(value_text(side, limit) for side in sides)}"
     if change.action == "create":
-        for name, value in sorted((change.body or {}).items()):
+        for name, value in sorted((change.shown_body or {}).items()):
             yield f"+ /{name}  {value_text(value, _WHOLE if whole else _LONG)}"
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from reconciler.core.entry import Finding
+from reconciler.core.leaking import quotable
 from reconciler.core.remarks import Remarks
 from schemas.codes import CODES
 from schemas.problem import Problem
@@ -94,15 +95,14 @@ def _message(one: Problem | Finding) -> dict[str, str]:
 
 def _fingerprints(remarks: Remarks) -> Iterable[str]:
     """What stays the same of each problem when lines move: its code, its file, the words of its line, and which of these it is."""
-    lines = {name: text.split("\n") for name, text in remarks.texts.items()}
     seen: Counter[str] = Counter()
     for problem in remarks.problems:
-        words = _line(lines, problem)
+        words = _line(remarks.texts, problem)
         same = sha256("\0".join((problem.code, problem.file, words)).encode()).hexdigest()[:32]
         seen[same] += 1
         yield f"{same}:{seen[same]}"
 
 
-def _line(lines: Mapping[str, list[str]], problem: Problem) -> str:
-    found = lines.get(problem.file, [])
+def _line(texts: Mapping[str, str], problem: Problem) -> str:
+    found = quotable(texts[problem.file]) if problem.file in texts else ()
     return found[problem.line - 1].strip() if problem.line <= len(found) else ""

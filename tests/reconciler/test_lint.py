@@ -45,7 +45,8 @@ def world(*documents: str, project: str = PROJECT, environment: str = "default")
         *(SourceFile(f"specs/{n}.yaml", text.encode()) for n, text in enumerate(documents)),
     ]
     specs = compile_specs(files, environment=environment)
-    assert specs.errors == ()
+    # A secret refuses a plan, and is advised about.
+    assert {problem.code for problem in specs.errors} <= {"ORD807"}
     return world_of(specs, files, NOW)
 
 
@@ -174,7 +175,13 @@ def test_documents_that_no_other_names_are_told() -> None:
         (f"{{note: '{SECRET}'}}", "by its form"),
         (f"{{deep: [{{note: 'Bearer {SECRET}'}}]}}", "by its form"),
         ("{url: 'postgres://me:hunter2@db/x'}", "by its form"),
-        ("{password: hunter2hunter2}", "by its name"),
+        ("{password: hunter2}", "by its name"),
+        ("{password: 12345678}", "by its name"),
+        ("{PGPASSWORD: hunter2}", "by its name"),
+        ("{args: [--password, hunter2]}", "by the option before it"),
+        ("{args: ['--token=hunter2']}", "by its name"),
+        ("{url: 'https://example.com/?api_key=hunter2'}", "by its name"),
+        ("{url: 'redis://:hunter2@cache/0'}", "by its form"),
         ("{X-Api-Key: hunter2hunter2}", "by its name"),
         ("{accessToken: hunter2hunter2}", "by its name"),
         ("{note: Zm9vYmFyQmF6UXV4MTIzNDU2Nzg5MA}", "since it looks random"),
@@ -198,8 +205,13 @@ def test_what_looks_like_a_secret_is_an_error_that_does_not_repeat_it(
     [
         "{password: '${run.id}/password'}",
         "{password: /run/secrets/password}",
-        "{password: short}",
+        "{password: abc}",
+        "{password: <password>}",
         "{max_tokens: 12345678}",
+        "{token_limit: 500, secret_santa: true, token: 12345678, secret: false}",
+        "{authorization: required, credentials: include, next_page_token: abcdef}",
+        "{token: 'https://example.com/token'}",
+        "{args: [--password-file, passwords.txt, --token, --verbose]}",
         "{sha: 'da39a3ee5e6b4b0d3255bfef95601890afd80709'}",
         "{id: '7f3b4c2e-0d5a-4a57-9c5e-0f7a4f4b8a11'}",
         "{text: the quick brown fox jumps over the lazy dog}",
@@ -226,15 +238,19 @@ def test_secrets_are_looked_for_wherever_values_go_to_others() -> None:
         f"http: {{url: 'https://me:hunter2@x.org/', headers: {{A: 'Bearer {SECRET}'}}}}\n"
     )
     described = task(description=SECRET)
-    project = PROJECT + f"variables: {{a: {SECRET}}}\n"
+    named = task(params="{password: '${vars.a}', token: '${vars.b}'}").replace("one", "two")
+    project = PROJECT + f"variables: {{a: {SECRET}, b: hunter2}}\n"
 
-    places = [(p.file, p.line) for p in of("ORD807", server, http, described, project=project)]
+    found = of("ORD807", server, http, described, named, project=project)
 
-    assert places == [
+    assert [(p.file, p.line) for p in found] == [
         ("specs/0.yaml", 4),
         ("specs/0.yaml", 4),
         ("specs/1.yaml", 4),
         ("specs/1.yaml", 4),
+        ("specs/2.yaml", 7),
+        ("specs/3.yaml", 7),
+        ("specs/3.yaml", 7),
         ("specs/ordinaut.yaml", 5),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.documents import SourceDocument, read_documents
@@ -13,6 +13,7 @@ from reconciler.core.entry import Entry
 from reconciler.core.files import SourceFile
 from reconciler.core.locate import place_of
 from reconciler.core.overlay import overlaid, parted
+from reconciler.core.project import project_head
 from reconciler.core.references import Names
 from reconciler.core.simulation import default_zone
 from reconciler.core.simulation_runs import Period, TaskRuns, follow, period_of
@@ -39,6 +40,7 @@ class World:
         elsewhere: the files of overlays that belong to other environments.
         period: the days in which runs are counted.
         runs: the runs of these days, by task.
+        variables: what fills `${vars.…}`.
         renamed_at: since when documents say what they were called before, where git knows it.
     """
 
@@ -50,6 +52,7 @@ class World:
     elsewhere: frozenset[str]
     period: Period
     runs: tuple[TaskRuns, ...]
+    variables: Mapping[str, Any]
     renamed_at: Mapping[Key, datetime] = field(default_factory=dict)
 
     @property
@@ -96,6 +99,7 @@ def world_of(specs: Specs, files: Sequence[SourceFile], now: datetime) -> World:
         elsewhere=layers.elsewhere(specs.environment),
         period=period,
         runs=runs,
+        variables=project_head(laid, "", specs.environment, []).variables or {},
     )
 
 
