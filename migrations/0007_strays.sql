@@ -34,15 +34,16 @@ create trigger schedule_moved_by_hand after update on ordinaut.schedule
 create trigger schedule_deleted_by_hand after delete on ordinaut.schedule
     for each row execute function ordinaut.note_schedule_writer();
 
--- Every document that a revision wrote, as that says it is, and what of its row is something else. Of a tombstone nothing
--- matters but that it is one: it may have given up its name.
+-- Every document as its last revision says it is, and what of its row is something else. Of a tombstone nothing matters but
+-- that it is one: it may have given up its name. Where no revision wrote the row, it is what it says.
 create view ordinaut.applied_spec as
-select s.uid, r.revision_id, v.project, v.environment, k.kind, k.namespace, k.name, k.protected, k.retired,
-    case when k.retired then coalesce(s.retired_at, v.applied_at) end as retired_at,
-    array_remove(array[
+select s.uid, s.revision_id, coalesce(v.project, s.project) as project, coalesce(v.environment, s.environment) as environment,
+    k.kind, k.namespace, k.name, s.kind as row_kind, s.namespace as row_namespace, s.name as row_name, k.protected, k.retired,
+    case when k.retired then coalesce(s.retired_at, v.applied_at) end as retired_at, r.digest, r.facets,
+    case when r.uid is null then array[]::text[] else array_remove(array[
         case when not k.retired and s.body is distinct from r.body then 'content' end,
-        case when (s.kind, s.namespace, s.name) is distinct from (k.kind, k.namespace, k.name) then 'name' end,
-        case when not k.retired and (s.project, s.environment) is distinct from (v.project, v.environment) then 'owner' end,
+        case when s.name <> k.name or s.namespace <> k.namespace or s.kind <> k.kind then 'name' end,
+        case when not k.retired and (s.project <> v.project or s.environment <> v.environment) then 'owner' end,
         case when not k.retired and s.protected <> k.protected then 'protected' end,
         case when k.retired <> (s.retired_at is not null) then 'retired' end,
         case when k.kind = 'Task' and not k.retired and case when c.task_uid is null
@@ -50,15 +51,17 @@ select s.uid, r.revision_id, v.project, v.environment, k.kind, k.namespace, k.na
                 r.body, '$.schedule[*] ? (exists (@.rrule) || exists (@.cron) || exists (@.every) || exists (@.at))')
             else c.seal is distinct from ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at) end
             then 'schedule' end
-    ], null) as strayed
+    ], null) end as strayed
 from ordinaut.spec s
-join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
-join ordinaut.revision v on v.revision_id = r.revision_id
+left join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
+left join ordinaut.revision v on v.revision_id = r.revision_id
 left join ordinaut.schedule c on c.task_uid = s.uid
 cross join lateral (
-    select r.action = 'retire' as retired, r.action <> 'retire' and coalesce(r.body -> 'protect' = 'true', false) as protected,
-        case r.action when 'retire' then s.kind else coalesce(r.body ->> 'kind', s.kind) end as kind,
-        case r.action when 'retire' then s.namespace else coalesce(r.body ->> 'namespace', s.namespace) end as namespace,
-        case r.action when 'retire' then s.name else coalesce(r.body ->> 'name', s.name) end as name
+    select case when r.uid is null then s.retired_at is not null else r.action = 'retire' end as retired,
+        case when r.uid is null then s.protected
+            else r.action <> 'retire' and coalesce(r.body -> 'protect' = 'true', false) end as protected,
+        case when r.action <> 'retire' then coalesce(r.body ->> 'kind', s.kind) else s.kind end as kind,
+        case when r.action <> 'retire' then coalesce(r.body ->> 'namespace', s.namespace) else s.namespace end as namespace,
+        case when r.action <> 'retire' then coalesce(r.body ->> 'name', s.name) else s.name end as name
 ) k;
-comment on view ordinaut.applied_spec is 'documents as their last revision wrote them, and what of their rows is something else';
+comment on view ordinaut.applied_spec is 'documents as their last revisions wrote them, and what of their rows is something else';

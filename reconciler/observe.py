@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from reconciler.core.changes import Applied, Owner, Version
@@ -25,11 +26,11 @@ def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[K
     """Every document of an owner, and those of anybody under these keys."""
     identities = [(key.kind, key.namespace, key.name) for key in keys]
     rows = read_specs(connection, owner.project, owner.environment, identities)
-    held = {Key(*row.row_key) for row in rows if "name" not in row.strayed and not row.row_retired}
-    found = [_applied(row, owner, held) for row in rows]
-    # Of those that claim one key, it is of the one to which a revision gave it.
-    found.sort(key=lambda one: (one.retired_at is None, one.last is not None))
-    return {one.key: one for one in found}
+    found: dict[Key, Applied] = {}
+    for one in (_applied(row, owner) for row in rows):
+        other = found.get(one.key)
+        found[one.key] = one if other is None else _rightful(one, other)
+    return found
 
 
 def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner: Owner) -> Rules:
@@ -43,7 +44,14 @@ def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner
     return next((Rules.of_body(body) for body in bodies), Rules())
 
 
-def _applied(row: StoredSpec, owner: Owner, held: Container[Key]) -> Applied:
+def _rightful(one: Applied, other: Applied) -> Applied:
+    """Of two rows with one key, the one to which a revision gave it; whether the other is in its way is a matter of both."""
+    ranked = sorted((one, other), key=lambda row: (row.retired_at is None, row.last is not None))
+    is_taken = ranked[0].retired_at is None and "name" in ranked[1].strayed
+    return replace(ranked[1], displaced=True) if is_taken else ranked[1]
+
+
+def _applied(row: StoredSpec, owner: Owner) -> Applied:
     if (row.project, row.environment) != (owner.project, owner.environment):
         owner = Owner(row.project, row.environment)
     last = (
@@ -51,23 +59,20 @@ def _applied(row: StoredSpec, owner: Owner, held: Container[Key]) -> Applied:
         if row.last_digest is None or row.last_facets is None
         else Version(row.last_digest, row.last_facets)
     )
-    live = last
-    if last is None or "content" in row.strayed:
+    strayed, live = tuple(row.strayed or ()), last
+    if last is None or "content" in strayed:
         live = _version_of(row.kind, row.other_body)
     assert live is not None  # noqa: S101 - a row without revision has a version of its own
-    key = Key(row.kind, row.namespace, row.name)
     return Applied(
-        key=key,
+        key=Key(row.kind, row.namespace, row.name),
         uid=row.uid,
         owner=owner,
         revision_id=row.revision_id,
         last=last,
-        live=_with_strays(live, row) if row.strayed else live,
+        live=_with_strays(live, strayed, row.strayed_to) if strayed else live,
         protected=row.protected,
         retired_at=row.retired_at,
-        strayed=tuple(row.strayed),
-        displaced="name" in row.strayed and key in held,
-        row_retired=row.row_retired,
+        strayed=strayed,
     )
 
 
@@ -77,11 +82,11 @@ def _version_of(kind: str, body: Any) -> Version:
     return Version(digest_of(body), facets)
 
 
-def _with_strays(content: Version, row: StoredSpec) -> Version:
+def _with_strays(content: Version, strayed: tuple[Strayed, ...], row: Any) -> Version:
     """The version of a whole row: of its content, and of what else somebody changed."""
-    if row.strayed == ["content"]:
+    if strayed == ("content",):
         return content
-    facts = [row.strayed, row.row_key, row.row_owner, row.row_protected]
-    touched = {facet for part, facet in _TOUCHED.items() if part in row.strayed}
+    facts = [strayed, row]
+    touched = {facet for part, facet in _TOUCHED.items() if part in strayed}
     facets = {name: "past git" if name in touched else one for name, one in content.facets.items()}
     return Version(digest_of([content.digest, facts]), facets)

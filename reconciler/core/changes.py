@@ -48,7 +48,6 @@ class Applied:
         strayed: what of the row somebody changed past git. All of the above but `live` is as the last revision says,
             whatever somebody made of the row.
         displaced: whether somebody took the row's name, and gave it to another row.
-        row_retired: whether the row is retired by now.
     """
 
     key: Key
@@ -61,7 +60,6 @@ class Applied:
     retired_at: datetime | None = None
     strayed: tuple[Strayed, ...] = ()
     displaced: bool = False
-    row_retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,7 @@ def _live_body(
     row: Applied | None, bodies: Mapping[int, Mapping[str, Any]]
 ) -> Mapping[str, Any] | None:
     """The body in force: a tombstone's is not, nor one that somebody broke so that it is no document."""
-    if row is None or row.retired_at is not None or row.row_retired:
+    if row is None or row.retired_at is not None or "retired" in row.strayed:
         return None
     body = bodies[row.uid]
     return body if isinstance(body, Mapping) else None

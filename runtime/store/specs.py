@@ -28,11 +28,8 @@ class StoredSpec(NamedTuple):
     Attributes:
         last_digest: the digest of what the last revision wrote; None if no revision did.
         last_facets: the digests of its facets.
-        row_key: kind, namespace and name of the row.
-        row_owner: project and environment of the row.
-        row_protected: whether the row is protected.
-        row_retired: whether the row is retired.
-        strayed: what of the row somebody changed past git (`schemas.drift.Strayed`).
+        strayed: what of the row somebody changed past git; None if nothing.
+        strayed_to: then what the row says: its `key`, `owner`, `protected` and `retired`.
         other_body: what the row holds, if that is not what the last revision wrote; any JSON.
     """
 
@@ -47,11 +44,8 @@ class StoredSpec(NamedTuple):
     retired_at: datetime | None
     last_digest: str | None
     last_facets: Mapping[str, str] | None
-    row_key: Sequence[str]
-    row_owner: Sequence[str]
-    row_protected: bool
-    row_retired: bool
-    strayed: Sequence[Strayed]
+    strayed: Sequence[Strayed] | None
+    strayed_to: Mapping[str, Any] | None
     other_body: Any
 
 

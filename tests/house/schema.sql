@@ -151,67 +151,82 @@ CREATE TABLE ordinaut.spec_revision (
 -- Name: applied_spec; Type: VIEW; Schema: ordinaut; Owner: -
 CREATE VIEW ordinaut.applied_spec AS
  SELECT s.uid,
-    r.revision_id,
-    v.project,
-    v.environment,
+    s.revision_id,
+    COALESCE(v.project, s.project) AS project,
+    COALESCE(v.environment, s.environment) AS environment,
     k.kind,
     k.namespace,
     k.name,
+    s.kind AS row_kind,
+    s.namespace AS row_namespace,
+    s.name AS row_name,
     k.protected,
     k.retired,
         CASE
             WHEN k.retired THEN COALESCE(s.retired_at, v.applied_at)
             ELSE NULL::timestamp with time zone
         END AS retired_at,
-    array_remove(ARRAY[
+    r.digest,
+    r.facets,
         CASE
-            WHEN ((NOT k.retired) AND (s.body IS DISTINCT FROM r.body)) THEN 'content'::text
-            ELSE NULL::text
-        END,
-        CASE
-            WHEN (((s.kind IS DISTINCT FROM k.kind) OR (s.namespace IS DISTINCT FROM k.namespace)) OR (s.name IS DISTINCT FROM k.name)) THEN 'name'::text
-            ELSE NULL::text
-        END,
-        CASE
-            WHEN ((NOT k.retired) AND ((s.project IS DISTINCT FROM v.project) OR (s.environment IS DISTINCT FROM v.environment))) THEN 'owner'::text
-            ELSE NULL::text
-        END,
-        CASE
-            WHEN ((NOT k.retired) AND (s.protected <> k.protected)) THEN 'protected'::text
-            ELSE NULL::text
-        END,
-        CASE
-            WHEN (k.retired <> (s.retired_at IS NOT NULL)) THEN 'retired'::text
-            ELSE NULL::text
-        END,
-        CASE
-            WHEN ((k.kind = 'Task'::text) AND (NOT k.retired) AND
+            WHEN (r.uid IS NULL) THEN ARRAY[]::text[]
+            ELSE array_remove(ARRAY[
             CASE
-                WHEN (c.task_uid IS NULL) THEN jsonb_path_exists(r.body, '$."schedule"[*]?(((exists (@."rrule") || exists (@."cron")) || exists (@."every")) || exists (@."at"))'::jsonpath)
-                ELSE (c.seal IS DISTINCT FROM ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at))
-            END) THEN 'schedule'::text
-            ELSE NULL::text
-        END], NULL::text) AS strayed
+                WHEN ((NOT k.retired) AND (s.body IS DISTINCT FROM r.body)) THEN 'content'::text
+                ELSE NULL::text
+            END,
+            CASE
+                WHEN ((s.name <> k.name) OR (s.namespace <> k.namespace) OR (s.kind <> k.kind)) THEN 'name'::text
+                ELSE NULL::text
+            END,
+            CASE
+                WHEN ((NOT k.retired) AND ((s.project <> v.project) OR (s.environment <> v.environment))) THEN 'owner'::text
+                ELSE NULL::text
+            END,
+            CASE
+                WHEN ((NOT k.retired) AND (s.protected <> k.protected)) THEN 'protected'::text
+                ELSE NULL::text
+            END,
+            CASE
+                WHEN (k.retired <> (s.retired_at IS NOT NULL)) THEN 'retired'::text
+                ELSE NULL::text
+            END,
+            CASE
+                WHEN ((k.kind = 'Task'::text) AND (NOT k.retired) AND
+                CASE
+                    WHEN (c.task_uid IS NULL) THEN jsonb_path_exists(r.body, '$."schedule"[*]?(((exists (@."rrule") || exists (@."cron")) || exists (@."every")) || exists (@."at"))'::jsonpath)
+                    ELSE (c.seal IS DISTINCT FROM ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at))
+                END) THEN 'schedule'::text
+                ELSE NULL::text
+            END], NULL::text)
+        END AS strayed
    FROM ((((ordinaut.spec s
-     JOIN ordinaut.spec_revision r ON (((r.uid = s.uid) AND (r.revision_id = s.revision_id))))
-     JOIN ordinaut.revision v ON ((v.revision_id = r.revision_id)))
+     LEFT JOIN ordinaut.spec_revision r ON (((r.uid = s.uid) AND (r.revision_id = s.revision_id))))
+     LEFT JOIN ordinaut.revision v ON ((v.revision_id = r.revision_id)))
      LEFT JOIN ordinaut.schedule c ON ((c.task_uid = s.uid)))
-     CROSS JOIN LATERAL ( SELECT (r.action = 'retire'::text) AS retired,
-            ((r.action <> 'retire'::text) AND COALESCE(((r.body -> 'protect'::text) = 'true'::jsonb), false)) AS protected,
-                CASE r.action
-                    WHEN 'retire'::text THEN s.kind
-                    ELSE COALESCE((r.body ->> 'kind'::text), s.kind)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (r.uid IS NULL) THEN (s.retired_at IS NOT NULL)
+                    ELSE (r.action = 'retire'::text)
+                END AS retired,
+                CASE
+                    WHEN (r.uid IS NULL) THEN s.protected
+                    ELSE ((r.action <> 'retire'::text) AND COALESCE(((r.body -> 'protect'::text) = 'true'::jsonb), false))
+                END AS protected,
+                CASE
+                    WHEN (r.action <> 'retire'::text) THEN COALESCE((r.body ->> 'kind'::text), s.kind)
+                    ELSE s.kind
                 END AS kind,
-                CASE r.action
-                    WHEN 'retire'::text THEN s.namespace
-                    ELSE COALESCE((r.body ->> 'namespace'::text), s.namespace)
+                CASE
+                    WHEN (r.action <> 'retire'::text) THEN COALESCE((r.body ->> 'namespace'::text), s.namespace)
+                    ELSE s.namespace
                 END AS namespace,
-                CASE r.action
-                    WHEN 'retire'::text THEN s.name
-                    ELSE COALESCE((r.body ->> 'name'::text), s.name)
+                CASE
+                    WHEN (r.action <> 'retire'::text) THEN COALESCE((r.body ->> 'name'::text), s.name)
+                    ELSE s.name
                 END AS name) k);
 -- Name: VIEW applied_spec; Type: COMMENT; Schema: ordinaut; Owner: -
-COMMENT ON VIEW ordinaut.applied_spec IS 'documents as their last revision wrote them, and what of their rows is something else';
+COMMENT ON VIEW ordinaut.applied_spec IS 'documents as their last revisions wrote them, and what of their rows is something else';
 -- Name: backlog; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.backlog (
     run_id uuid NOT NULL,

@@ -20,20 +20,24 @@ limit 1;
 -- Every document of a project in an environment, and those of anybody whose rows have the given keys: what the last
 -- revision wrote, whatever somebody made of the row, and what of the row is something else. Bodies are compared, not
 -- digests: whoever edits a row by hand does not compute one. Rows that no revision wrote are what they say.
-select s.uid, coalesce(a.project, s.project) as project, coalesce(a.environment, s.environment) as environment,
-    coalesce(a.kind, s.kind) as kind, coalesce(a.namespace, s.namespace) as namespace, coalesce(a.name, s.name) as name,
-    s.revision_id, coalesce(a.protected, s.protected) as protected,
-    case when a.uid is null then s.retired_at else a.retired_at end as retired_at,
-    r.digest as last_digest, r.facets as last_facets,
-    array[s.kind, s.namespace, s.name] as row_key, array[s.project, s.environment] as row_owner,
-    s.protected as row_protected, s.retired_at is not null as row_retired, coalesce(a.strayed, '{}') as strayed,
-    case when a.uid is null or 'content' = any(a.strayed) then s.body end as other_body
-from ordinaut.spec s
-left join ordinaut.applied_spec a on a.uid = s.uid
-left join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
-where (coalesce(a.project, s.project) = %(project)s and coalesce(a.environment, s.environment) = %(environment)s)
-    or (s.kind, s.namespace, s.name) in (
-        select * from unnest(%(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[]));
+with found as materialized (
+    select uid, project, environment, kind, namespace, name, revision_id, protected, retired_at, digest, facets,
+        nullif(strayed, '{}') as strayed
+    from ordinaut.applied_spec
+    where (project = %(project)s and environment = %(environment)s)
+        or (row_kind, row_namespace, row_name) in (
+            select * from unnest(%(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[]))
+)
+select f.uid, f.project, f.environment, f.kind, f.namespace, f.name, f.revision_id, f.protected, f.retired_at,
+    f.digest as last_digest, f.facets as last_facets, f.strayed,
+    case when f.strayed is not null then (
+        select jsonb_build_object(
+            'key', array[s.kind, s.namespace, s.name], 'owner', array[s.project, s.environment],
+            'protected', s.protected, 'retired', s.retired_at is not null)
+        from ordinaut.spec s where s.uid = f.uid) end as strayed_to,
+    case when f.digest is null or 'content' = any(f.strayed) then (
+        select s.body from ordinaut.spec s where s.uid = f.uid) end as other_body
+from found f;
 
 -- name: read_bodies
 -- What the rows of these documents hold; a name or a protection that somebody gave the row beside its content as if it
@@ -44,7 +48,7 @@ select s.uid, case when jsonb_typeof(s.body) = 'object' then s.body || jsonb_str
         'name', case when 'name' = any(a.strayed) then s.name end,
         'protect', case when 'protected' = any(a.strayed) then s.protected end)) else s.body end as body
 from ordinaut.spec s
-left join ordinaut.applied_spec a on a.uid = s.uid
+join ordinaut.applied_spec a on a.uid = s.uid
 where s.uid = any(%(uids)s::bigint[]);
 
 -- name: read_applied_bodies
