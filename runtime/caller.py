@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.calling import Tools, redacted, refusal
@@ -44,7 +44,7 @@ class Caller:
 
     async def _outcome(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
         step = call.step
-        left = self._program.timeout - self.elapsed
+        left = self.left
         if left <= timedelta(0):
             return CallOutcome("not_sent", error=self.timed_out())
         refused = refusal(self._live, self._program.agent, step.uses)
@@ -69,6 +69,16 @@ class Caller:
         """Time since the run's first start: by the server's clock up to the claim, by our monotonic one since."""
         before = self._claim.claimed_at - self._claim.started_at
         return before + timedelta(seconds=self._clock.monotonic() - self._since)
+
+    @property
+    def left(self) -> timedelta:
+        """How long the run may still take; less than nothing once it is out of time."""
+        return self._program.timeout - self.elapsed
+
+    @property
+    def now(self) -> datetime:
+        """The server's present, as far as this process can tell."""
+        return self._claim.started_at + self.elapsed
 
     @property
     def is_out_of_time(self) -> bool:

@@ -18,6 +18,7 @@ Theory of operation
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -33,12 +34,15 @@ from runtime.core.judging import judge
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program, ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS, may_retry, retry_delay
+from runtime.core.waits import WAITING_TOOLS
 from runtime.errors import ExpressionError, OrdinautError
 from runtime.live import Live
-from runtime.progress import SKIPPED, Items, Progress, Try
+from runtime.progress import Items, Progress, Try
+from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
 from runtime.service import end_tasks
-from runtime.store.due_work import WHOLE, Claim, Recorded, Report, Result
+from runtime.store.due_work import Claim, Recorded, Report
+from runtime.waits import Ended, Held, LeftOut, Passed, Waits
 from runtime.wake import Bell
 
 _MOST_ITEMS: Final = 100_000
@@ -107,6 +111,7 @@ class Execution:
         self._calls: dict[str, StepCalls] = {}
         self._values: dict[str, Any] = {}
         self._recorded = Recorded()
+        self._waits = Waits({}, self._progress, self._caller, around.clock)
         self._active: set[asyncio.Task[None]] = set()
         self._landed: list[_Landed] = []
         self._fault: Exception | None = None
@@ -119,6 +124,7 @@ class Execution:
             LeaseLost: another runtime holds the run.
         """
         self._recorded = recorded
+        self._waits = Waits(recorded.waits, self._progress, self._caller, self._around.clock)
         try:
             await self._around.recorder.record(await self._advance())
         finally:
@@ -131,20 +137,27 @@ class Execution:
             context = self._context()
         except OrdinautError as error:
             return self._finished(Failure(_told(error)))
-        self._restore()
+        restore_course(self._program, self._recorded, self._course, self._values)
         while True:
             ready = self._begin(context)
             if not (ready or self._active or self._landed):
                 next_at = self._next_at()
                 if next_at is None:
                     return self._finished(self._course.failure)
-                if (wait := next_at - self._around.clock.monotonic()) > 0:
-                    return self._progress.waiting(wait)
+                if next_at > self._around.clock.monotonic():
+                    return self._asleep(next_at)
                 continue
             if not self._progress.is_empty:
                 await self._around.recorder.record(self._progress.checkpoint())
             for landed in await self._make(ready):
                 self._settle(landed, context)
+
+    def _asleep(self, next_at: float) -> Report:
+        """Nothing can go on before `next_at`, or before a person has answered."""
+        now = self._around.clock.monotonic()
+        # A run that is out of time does not wait on.
+        until = min(next_at, now + self._caller.left.total_seconds(), self._waits.next_at)
+        return self._progress.waiting(self._waits.reason, max(0.0, until - now))
 
     def _context(self) -> Context:
         claim, program = self._claim, self._program
@@ -163,30 +176,6 @@ class Execution:
         if program.pipeline_params is not None:
             context = replace(context, params=program.pipeline_params.render(context))
         return context
-
-    def _restore(self) -> None:
-        """Take over what earlier leases recorded of whole steps."""
-        known = {}
-        for step in self._program.steps:
-            place = step.name, 0 if step.foreach is None else WHOLE
-            if place in self._recorded.results:
-                known[step.name] = self._recorded.results[place]
-                self._course.restore(step.name)
-        for name, result in known.items():
-            if (error := _recorded_error(name, result)) is not None:
-                self._course.failed(name, error)
-                continue
-            self._course.passed(name)
-            if result.outcome != SKIPPED:
-                step = self._steps[name]
-                self._values[step.result_name] = self._recorded_value(step, result)
-
-    def _recorded_value(self, step: ProgramStep, result: Result) -> Any:
-        if step.foreach is None:
-            return result.output
-        results = self._recorded.results
-        found = (results.get((step.name, item)) for item in range(result.output["items"]))
-        return [one.output if one is not None and one.outcome == "ok" else None for one in found]
 
     def _begin(self, context: Context) -> list[_Ready]:
         """Everything that may begin now, rendered; what ends without a call ends here."""
@@ -229,12 +218,7 @@ class Execution:
             return
         now = self._around.clock.monotonic()
         calls = self._calls[step.name] = StepCalls(step, items, now)
-        for iteration in range(calls.count):
-            place = step.name, iteration
-            if (result := self._recorded.results.get(place)) is not None:
-                calls.restore(iteration, result.output, _recorded_error(step.name, result))
-            elif (tries := self._recorded.tries.get(place)) is not None:
-                calls.delay(iteration, now + tries.ready_in, tries.count + 1)
+        restore_calls(calls, self._recorded, now)
 
     def _prepare(self, call: Call, context: Context) -> _Ready | None:
         """The call with its arguments; None if it ends without being made."""
@@ -252,6 +236,10 @@ class Execution:
             refused = CallOutcome("contract_error", error=_told(error))
             self._end(_Landed(call, None, refused, 0.0))
             return None
+        if (step.approval is not None or step.uses in WAITING_TOOLS) and not self._may_go_on(
+            call, arguments, shown
+        ):
+            return None
         if (step.name, call.iteration) in self._recorded.intents:
             self._end(_Landed(call, shown, _CUT_OFF, 0.0))
             return None
@@ -261,17 +249,37 @@ class Execution:
             )
         return _Ready(call, arguments, shown)
 
+    def _may_go_on(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> bool:
+        """Whether a call that has to wait may be made now; otherwise it is held, or over."""
+        calls = self._calls[call.step.name]
+        verdict = self._waits.look(call, arguments, shown)
+        if self._caller.is_out_of_time and isinstance(verdict, Held):
+            verdict = Ended(CallOutcome("timeout", error=self._caller.timed_out()))
+        match verdict:
+            case Held(ready_at=ready_at):
+                calls.hold(call, ready_at)
+            case LeftOut():
+                calls.skip()
+                self._progress.step_skipped(call.step, call.iteration)
+            case Ended(outcome=outcome):
+                self._end(_Landed(call, shown, outcome, 0.0))
+            case Passed(value=value) if call.step.uses in WAITING_TOOLS:
+                self._end(_Landed(call, shown, CallOutcome("ok", value=value), 0.0))
+            case Passed():
+                return True
+        return False
+
     async def _make(self, ready: list[_Ready]) -> list[_Landed]:
         """Make the calls; what has come back, as soon as something has or a call that waits may be made."""
         next_at = self._next_at()
+        next_at = None if next_at == math.inf else next_at
         if len(ready) == 1 and not self._active and next_at is None:
             return [await self._call(ready[0])]
         for one in ready:
             self._active.add(asyncio.create_task(self._call_beside(one)))
         if not self._landed:
-            await self._bell.sleep(
-                None if next_at is None else max(0.0, next_at - self._around.clock.monotonic())
-            )
+            now = self._around.clock.monotonic()
+            await self._bell.sleep(None if next_at is None else max(0.0, next_at - now))
         if self._fault is not None:
             raise self._fault
         landed, self._landed = self._landed, []
@@ -378,12 +386,3 @@ def _items(value: Any) -> list[Any]:
 
 def _told(error: OrdinautError) -> CallError:
     return CallError(error.code, error.message, error.hint)
-
-
-def _recorded_error(step: str, result: Result) -> CallError | None:
-    """The error of a recorded failure; None for what did not fail."""
-    if result.outcome in {"ok", SKIPPED}:
-        return None
-    error = result.error or {}
-    message = error.get("message", f"step {step} had failed: {result.outcome}")
-    return CallError(error.get("code", "ORD505"), message, error.get("detail", ""))

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from runtime.core.identity import derive_event_id
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
+from runtime.core.waits import Wait
 from runtime.store.due_work import WHOLE, Claim, Report
 
 SKIPPED: Final = "skipped"
@@ -67,7 +68,9 @@ class Progress:
     def is_empty(self) -> bool:
         """Whether there is nothing to be recorded."""
         report = self._report
-        return not (report.results or report.attempts or report.intents or report.events)
+        return not (
+            report.results or report.attempts or report.intents or report.waits or report.events
+        )
 
     def step_skipped(self, step: ProgramStep, iteration: int = 0) -> None:
         """The condition did not hold, or a failure before it put the step out of the course."""
@@ -154,9 +157,29 @@ class Progress:
         )
         self._tell("step.retrying", **_facts(tried), ready_in_seconds=round(wait_seconds, 3))
 
-    def waiting(self, wait_seconds: float) -> Report:
-        """The run goes to sleep: nothing of it can go on before the wait is over."""
-        self._tell("run.waiting", reason="retry", ready_in_seconds=round(wait_seconds, 3))
+    def wait_begun(self, step: ProgramStep, iteration: int, wait: Wait) -> None:
+        """The step waits for a time or a person."""
+        self._report.waits.append(
+            {
+                "step": step.name,
+                "iteration": iteration,
+                "kind": wait.kind,
+                "asked": wait.asked,
+                "seconds": wait.seconds,
+            }
+        )
+        facts: dict[str, Any] = {"step": step.name, "uses": step.uses, "kind": wait.kind}
+        if step.foreach is not None:
+            facts["item"] = iteration
+        if wait.seconds is not None:
+            facts["ready_in_seconds"] = round(wait.seconds, 3)
+        if wait.asked:
+            facts["asked"] = wait.asked
+        self._tell("step.waiting", **facts)
+
+    def waiting(self, reason: str, wait_seconds: float) -> Report:
+        """The run goes to sleep: nothing of it can go on before the wait is over or something is answered."""
+        self._tell("run.waiting", reason=reason, ready_in_seconds=round(wait_seconds, 3))
         return self._send(move="wait", state="waiting", wait_seconds=wait_seconds)
 
     def checkpoint(self) -> Report:
@@ -186,7 +209,7 @@ class Progress:
             "occurrence_for": claim.occurrence_for.isoformat(),
         }
 
-    def _tell(self, kind: str, **data: Any) -> None:
+    def _tell(self, kind: str, /, **data: Any) -> None:
         self._told += 1
         event_id = derive_event_id(self._claim.run_id, self._claim.lease_epoch, self._told)
         self._report.events.append({"id": str(event_id), "type": kind, "data": self._run() | data})

@@ -75,6 +75,8 @@ CODES: Final[dict[str, str]] = {
     "ORD410": "A secret is not defined or cannot be read.",
     "ORD411": "The tool asked for input that nobody is there to give.",
     "ORD412": "The tool's answer is not what the step expects.",
+    "ORD413": "A person did not approve.",
+    "ORD414": "Nobody decided in time.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

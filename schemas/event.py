@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.base import Model
 from schemas.drift import Strayed, StrayWrite
 from schemas.project import HealPolicy
-from schemas.source import Condition, Reason
+from schemas.source import SourceApproved, SourceChanged, SourceReachable, SourceUnreachable
 
 TYPE_PREFIX: Final = "ordinaut."
 
@@ -140,6 +140,32 @@ class StepRetrying(StepFailed):
 
     ready_in_seconds: float
     """How long until then."""
+
+
+class StepWaiting(StepFacts):
+    """The step waits for a time or a person, and its run may give up its slot."""
+
+    kind: Literal["sleep", "approval"]
+    """What it waits for."""
+    item: int | None = None
+    """Which item of a `foreach` step it is for, from 0."""
+    ready_in_seconds: float | None = None
+    """How long until the wait is over by itself; none where it never is."""
+    asked: dict[str, Any] | None = None
+    """What a person is asked: `message`, or `uses` and `arguments` of a call, and who may decide as `by`."""
+
+
+class StepAnswered(StepFacts):
+    """A person has decided."""
+
+    item: int | None = None
+    """Which item of a `foreach` step it is about, from 0."""
+    approved: bool
+    """Whether the step may go on."""
+    by: str
+    """Who decided."""
+    reason: str
+    """Why; may be empty."""
 
 
 class StepSkipped(StepFacts):
@@ -273,59 +299,6 @@ class DriftResolved(DriftFacts):
     """The kind of that revision; `heal` where nobody had to ask."""
 
 
-class SourceFacts(Model):
-    """What every event of a branch that `ordinaut sync` pulls says."""
-
-    project: str
-    """Its project."""
-    environment: str
-    """The environment."""
-    repository: str
-    """Where it is pulled from."""
-    branch: str
-    """The branch."""
-
-
-class SourceChanged(SourceFacts):
-    """The branch has another condition than before, or has it for another reason; the type says which."""
-
-    condition: Condition
-    """The condition."""
-    reason: Reason
-    """Why, in one word."""
-    message: str
-    """Why, and what to do about it."""
-    commit: str
-    """The head that it is about."""
-    plan_digest: str | None = None
-    """The plan that waits for approval."""
-
-
-class SourceUnreachable(SourceFacts):
-    """The repository cannot be read; told once, however long that lasts."""
-
-    message: str
-    """Why."""
-
-
-class SourceReachable(SourceFacts):
-    """The repository can be read again."""
-
-    failing_since: AwareDatetime
-    """Since when it could not."""
-
-
-class SourceApproved(SourceFacts):
-    """Somebody let a plan pass that was refused; it is applied at the next look."""
-
-    plan_digest: str
-    """The plan, and no other."""
-    actor: str
-    """Who."""
-    reason: str
-    """Why; may be empty."""
-
-
 EVENTS: Final[dict[str, type[Model]]] = {
     "run.started": RunStarted,
     "run.succeeded": RunSucceeded,
@@ -335,6 +308,8 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "run.waiting": RunWaiting,
     "step.succeeded": StepSucceeded,
     "step.failed": StepFailed,
+    "step.waiting": StepWaiting,
+    "step.answered": StepAnswered,
     "step.skipped": StepSkipped,
     "step.retrying": StepRetrying,
     "condition.failed": ConditionFailed,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from schemas.base import Model
 from schemas.event import Failure, Trigger
 
 RunState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled", "skipped"]
-StepState = Literal["succeeded", "failed", "skipped", "running", "retrying", "pending"]
+StepState = Literal["succeeded", "failed", "skipped", "running", "retrying", "waiting", "pending"]
 
 
 class RunSummary(Model):
@@ -76,6 +76,17 @@ class TryReport(Model):
     """Which item of a `foreach` step it was for, from 0."""
 
 
+class WaitReport(Model):
+    """What a step waits for."""
+
+    kind: Literal["sleep", "approval"]
+    """A time, or a person."""
+    until: AwareDatetime | None = None
+    """When the wait is over by itself."""
+    asked: dict[str, Any] = Field(default_factory=dict)
+    """What a person is asked."""
+
+
 class StepReport(Model):
     """One step of a run; a step that has not ended has no outcome."""
 
@@ -105,6 +116,8 @@ class StepReport(Model):
     """How many of them failed for good."""
     tries: tuple[TryReport, ...] = ()
     """The tries before."""
+    waits: tuple[WaitReport, ...] = ()
+    """What it waits for, for each item of a `foreach` that does."""
 
 
 class RunEvent(Model):

@@ -1,4 +1,4 @@
-"""What became of a branch that `ordinaut sync` pulls, as JSON: its condition, why, and what to do about it."""
+"""What became of a branch that `ordinaut sync` pulls, as JSON and as events: its condition, why, and what to do about it."""
 
 from __future__ import annotations
 
@@ -103,3 +103,56 @@ class SyncReport(Model):
     """What was applied; null where nothing was."""
     problems: tuple[Problem, ...] = ()
     """What is wrong with the specs, and remarks about them."""
+
+
+class SourceFacts(Model):
+    """What every event of a branch that `ordinaut sync` pulls says."""
+
+    project: str
+    """Its project."""
+    environment: str
+    """The environment."""
+    repository: str
+    """Where it is pulled from."""
+    branch: str
+    """The branch."""
+
+
+class SourceChanged(SourceFacts):
+    """The branch has another condition than before, or has it for another reason; the type says which."""
+
+    condition: Condition
+    """The condition."""
+    reason: Reason
+    """Why, in one word."""
+    message: str
+    """Why, and what to do about it."""
+    commit: str
+    """The head that it is about."""
+    plan_digest: str | None = None
+    """The plan that waits for approval."""
+
+
+class SourceUnreachable(SourceFacts):
+    """The repository cannot be read; told once, however long that lasts."""
+
+    message: str
+    """Why."""
+
+
+class SourceReachable(SourceFacts):
+    """The repository can be read again."""
+
+    failing_since: AwareDatetime
+    """Since when it could not."""
+
+
+class SourceApproved(SourceFacts):
+    """Somebody let a plan pass that was refused; it is applied at the next look."""
+
+    plan_digest: str
+    """The plan, and no other."""
+    actor: str
+    """Who."""
+    reason: str
+    """Why; may be empty."""

@@ -39,5 +39,7 @@ BUILTIN_TOOLS: Final[dict[str, frozenset[str]]] = {
 BUILTIN_SERVERS: Final = frozenset(BUILTIN_TOOLS)
 """Server names whose tools run in process; no ToolServer may take them."""
 
-POWERLESS_TOOLS: Final = frozenset({"ordinaut.assert", "ordinaut.transform"})
-"""Built-in tools that only compute: every agent may call them, whatever its scopes, and no plan calls them a gain."""
+POWERLESS_TOOLS: Final = frozenset(
+    f"ordinaut.{tool}" for tool in ("approve", "assert", "sleep", "transform")
+)
+"""Built-in tools that only compute or wait: every agent may call them, whatever its scopes, and no plan calls them a gain."""

@@ -43,7 +43,6 @@ _STEP_FIELDS: Final = (
     ("parse",),
     ("on_unknown",),
     ("usage",),
-    ("approval",),
     ("idempotency",),
     ("effect", "transactional"),
 )
@@ -67,9 +66,7 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
 """Everything that waits for its engine."""
 
 
-UNSUPPORTED_TOOLS: Final = frozenset(
-    f"ordinaut.{tool}" for tool in ("approve", "emit", "run", "sleep", "wait_for")
-)
+UNSUPPORTED_TOOLS: Final = frozenset(f"ordinaut.{tool}" for tool in ("emit", "run", "wait_for"))
 """Built-in tools that wait for their engine."""
 
 Tree: TypeAlias = "dict[str, Tree | frozenset[Any]]"

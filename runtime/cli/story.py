@@ -23,7 +23,7 @@ from runtime.cli.output import (
 )
 from runtime.core.spans import exact_span
 from schemas.event import Failure
-from schemas.run import RunReport, StepReport, TryReport
+from schemas.run import RunReport, StepReport, TryReport, WaitReport
 
 _VALUE_COLUMNS: Final = 66
 
@@ -58,6 +58,8 @@ def step_lines(step: StepReport, *, unfold: bool) -> Iterator[str]:
     for attempt in step.tries:
         item = "" if attempt.item is None else f"item {attempt.item}  "
         yield f"  {item}try {attempt.attempt}   {_try(attempt)}"
+    for wait in step.waits:
+        yield f"  waits   {_waited(wait)}"
     if step.input is not None:
         yield _value("input", step.input, unfold=unfold)
     if step.output is not None:
@@ -112,6 +114,15 @@ def _try(attempt: TryReport) -> str:
     )
     why = f"  {_failure(attempt.error)}" if attempt.error else ""
     return f"{attempt.outcome}  {took}{why}{again}"
+
+
+def _waited(wait: WaitReport) -> str:
+    until = f"until {wait.until:%Y-%m-%d %H:%M} UTC" if wait.until else ""
+    if wait.kind == "sleep":
+        return until
+    message = wait.asked.get("message") or f"may {wait.asked['uses']} be called?"
+    by = f"asks {', '.join(wait.asked['by'])}" if wait.asked.get("by") else ""
+    return "  ".join([message, *(part for part in (by, until) if part), dim("`ordinaut approve`")])
 
 
 def _wait(since: datetime, until: datetime) -> str:

@@ -109,6 +109,12 @@ class StepCalls:
         call.attempt += 1
         heapq.heappush(self._waiting, call)
 
+    def hold(self, call: Call, ready_at: float) -> None:
+        """The call waits for something else than another try, at least until then."""
+        self._running -= 1
+        call.ready_at = ready_at
+        heapq.heappush(self._waiting, call)
+
     def skip(self) -> None:
         """The condition did not hold for one that began."""
         self._running -= 1

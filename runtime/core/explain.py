@@ -159,7 +159,7 @@ class _Argument:
             return "active", f"it is queued: {self._what_it_waits_for(run)}"
         if run.state == "waiting":
             when = f", until {self._clock(run.ready_at)}" if run.ready_at else ""
-            return "active", f"it began, {self._lateness(run)}, and waits for its next try{when}"
+            return "active", f"it began, {self._lateness(run)}, and waits{when}"
         return "active", f"it is running, begun {self._lateness(run)}"
 
     def _lateness(self, run: DecidedRun) -> str:

@@ -21,6 +21,15 @@ from schemas.durations import parse_duration
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A person must agree before a call; `by` may decide, and nobody is waited for longer than `timeout`."""
+
+    by: tuple[str, ...]
+    timeout: timedelta | None
+    on_timeout: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramStep:
     """One step, ready to run.
 
@@ -39,6 +48,7 @@ class ProgramStep:
         expect: what must hold of the answer.
         fail_when: what must not hold of it.
         on_error: what becomes of the run when the step has failed for good.
+        approval: who must agree before the call; None where nobody is asked.
     """
 
     name: str
@@ -55,6 +65,7 @@ class ProgramStep:
     expect: tuple[Condition, ...]
     fail_when: Condition | None
     on_error: OnError
+    approval: Approval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,16 @@ def _step(
         if "fail_when" in step
         else None,
         on_error=_on_error(step["on_error"]),
+        approval=_approval(step["approval"]) if "approval" in step else None,
+    )
+
+
+def _approval(approval: Mapping[str, Any]) -> Approval:
+    timeout = approval.get("timeout")
+    return Approval(
+        by=tuple(approval["by"]),
+        timeout=None if timeout is None else parse_duration(timeout),
+        on_timeout=approval["on_timeout"],
     )
 
 

@@ -71,6 +71,7 @@ class Report:
         results: final results of calls.
         attempts: tries that failed and will be repeated.
         intents: calls that are about to be made and must not be made twice.
+        waits: what the run begins to wait for.
         events: `{"id", "type", "data"}` each, in order.
     """
 
@@ -84,6 +85,7 @@ class Report:
     results: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     intents: list[dict[str, Any]] = field(default_factory=list)
+    waits: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -109,17 +111,32 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A wait that has begun.
+
+    Attributes:
+        answer: what a person answered; None if nobody has.
+        over_in: how many seconds are left until it is over by itself; None if it never is.
+    """
+
+    answer: Mapping[str, Any] | None
+    over_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What earlier leases of a run left.
 
     Attributes:
         results: of calls that are over.
         tries: of calls that are to be tried again.
+        waits: that have begun, those of steps that are over included.
         intents: calls that were about to be made when the run was cut off, and nobody knows whether they were.
     """
 
     results: Mapping[Place, Result] = field(default_factory=dict)
     tries: Mapping[Place, Tries] = field(default_factory=dict)
+    waits: Mapping[Place, Waiting] = field(default_factory=dict)
     intents: frozenset[Place] = frozenset()
 
 
@@ -178,6 +195,7 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
     """What earlier leases of a run have recorded."""
     results: dict[Place, Result] = {}
     tries: dict[Place, Tries] = {}
+    waits: dict[Place, Waiting] = {}
     intents: set[Place] = set()
     for row in await fetch_all(pool, statement("load_results"), {"run_id": run_id}):
         place = row["step"], row["iteration"]
@@ -186,9 +204,11 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
                 results[place] = Result(row["outcome"], row["output"], row["error"])
             case "tries":
                 tries[place] = Tries(row["attempts"], max(0.0, row["ready_in"]))
+            case "wait":
+                waits[place] = Waiting(row["output"], row["ready_in"])
             case _:
                 intents.add(place)
-    return Recorded(results, tries, frozenset(intents))
+    return Recorded(results, tries, waits, frozenset(intents))
 
 
 def _json(reports: Sequence[Report]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -30,6 +30,7 @@ from schemas.run import (
     StepReport,
     StepState,
     TryReport,
+    WaitReport,
 )
 
 Connection = psycopg.Connection[TupleRow]
@@ -159,10 +160,13 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     results = _fetch(connection, "list_step_results", which)
     attempts = _fetch(connection, "list_step_attempts", which)
     items = _fetch(connection, "count_step_items", which)
+    waits = _fetch(connection, "list_run_waits", which)
     return RunReport(
         **row,
         lease=Lease(**queued) if queued["ready_at"] is not None else None,
-        steps=_steps(body, results, attempts, items, is_leased=_is_leased(row, queued)),
+        steps=_with_waits(
+            _steps(body, results, attempts, items, is_leased=_is_leased(row, queued)), waits
+        ),
         events=tuple(RunEvent(**e) for e in _fetch(connection, "list_run_events", which)),
     )
 
@@ -217,6 +221,22 @@ def _steps(
             is_under_way=name in under_way,
         )
         for name, step in steps.items()
+    )
+
+
+def _with_waits(
+    steps: Iterable[StepReport], waits: Sequence[dict[str, Any]]
+) -> tuple[StepReport, ...]:
+    """The steps of a run that is not over, with what they wait for."""
+    found: dict[str, list[WaitReport]] = {}
+    for wait in waits:
+        kept = {name: wait[name] for name in ("kind", "until", "asked")}
+        found.setdefault(wait["step"], []).append(WaitReport(**kept))
+    return tuple(
+        step.model_copy(update={"state": "waiting", "waits": tuple(found[step.step])})
+        if step.step in found and step.outcome is None
+        else step
+        for step in steps
     )
 
 

@@ -64,6 +64,26 @@ _ASSERT_ARGUMENTS: Final[dict[str, Any]] = {
     "required": ["that"],
     "additionalProperties": False,
 }
+_SPAN: Final = {"type": "string", "minLength": 2}
+_SLEEP_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "for": {**_SPAN, "description": "How long, such as 10m."},
+        "until": {"type": "string", "description": "An instant with its offset from UTC."},
+    },
+    "oneOf": [{"required": ["for"]}, {"required": ["until"]}],
+    "additionalProperties": False,
+}
+_APPROVE_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "message": {"type": "string", "minLength": 1, "description": "What is to be decided."},
+        "by": {"type": "array", "items": {"type": "string"}, "description": "Who may decide."},
+        "timeout": {**_SPAN, "description": "How long to wait; then the step fails."},
+    },
+    "required": ["message"],
+    "additionalProperties": False,
+}
 # Where a list element has one of these, it leads the line.
 _LEADING: Final = ("time", "start", "date", "summary", "title", "name", "text")
 _MAX_ITEMS: Final = 20
@@ -131,6 +151,10 @@ async def _assert(arguments: Mapping[str, Any]) -> bool:
     return True
 
 
+async def _wait(_: Mapping[str, Any]) -> Any:
+    raise ToolFailure("waits only as a step of a run")
+
+
 def _lines(value: Any) -> Iterable[str]:
     if value in (None, "", [], {}):
         return ["- nothing"]
@@ -190,11 +214,27 @@ _TOOLS: Final = (
     ),
     (
         "ordinaut",
+        "approve",
+        "Wait for a person to agree.",
+        _APPROVE_ARGUMENTS,
+        None,
+        _wait,
+    ),
+    (
+        "ordinaut",
         "assert",
         "Fail unless something holds.",
         _ASSERT_ARGUMENTS,
         None,
         _assert,
+    ),
+    (
+        "ordinaut",
+        "sleep",
+        "Wait for a span of time, or until an instant.",
+        _SLEEP_ARGUMENTS,
+        None,
+        _wait,
     ),
     (
         "ordinaut",
@@ -205,6 +245,12 @@ _TOOLS: Final = (
         _transform,
     ),
 )
+
+
+def waiting_tools() -> dict[str, ToolInfo]:
+    """The tools that are no calls, by address: executing a run means waiting for them."""
+    tools = builtin_tools()["ordinaut"].values()
+    return {f"ordinaut.{tool.info.name}": tool.info for tool in tools if tool.run is _wait}
 
 
 async def call_builtin(

@@ -86,7 +86,7 @@ def test_what_waits_is_shown_approved_and_remembered(
     cli("sync", "--once")
     head = remove_tasks(clone)
     waiting = cli("sync", "--once")
-    digest = json.loads(cli("approve", "--json").stdout)[0]["plan_digest"]
+    digest = json.loads(cli("approve", "--json").stdout)["plans"][0]["plan_digest"]
     assert (waiting.status, waiting.lines[-1]) == (
         3,
         f"NeedsApproval  the plan for {head[:12]} leaves nothing of the tasks. "
@@ -167,7 +167,7 @@ def test_a_conflict_ends_with_four_and_a_hold_with_three(
     clone.write({"specs/one.yaml": TASK.replace("NAME", "one") + "priority: 3\n"})
     clone.commit()
     conflict = cli("sync", "--once")
-    digest = cli("approve", "--json").json[0]["plan_digest"]
+    digest = cli("approve", "--json").json["plans"][0]["plan_digest"]
     assert cli("approve", digest, "--yes", "--json").json == {"approved": digest}
     cli("sync", "--once")
     cli("rollback", "--to", "r1", "--yes")

@@ -236,7 +236,7 @@ def test_a_run_that_sleeps_says_until_when(
     insert_due_work(rows, task, run_id, ready_at=NOON + timedelta(minutes=1))
 
     assert only(why(cli, "--at", AT)).sentence == (
-        "it began, on time, and waits for its next try, until Mon 2026-01-05 14:01"
+        "it began, on time, and waits, until Mon 2026-01-05 14:01"
     )
 
 

@@ -309,7 +309,8 @@ CREATE TABLE ordinaut.due_work (
     lane smallint NOT NULL,
     attempt smallint DEFAULT 0 NOT NULL,
     start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
-    followed boolean DEFAULT false NOT NULL
+    followed boolean DEFAULT false NOT NULL,
+    woken boolean DEFAULT false NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000');
 -- Name: COLUMN due_work.lease_epoch; Type: COMMENT; Schema: ordinaut; Owner: -
@@ -320,6 +321,8 @@ COMMENT ON COLUMN ordinaut.due_work.attempt IS 'counted when a lease is taken, s
 COMMENT ON COLUMN ordinaut.due_work.start_until IS 'a run that nobody has started by then is skipped';
 -- Name: COLUMN due_work.followed; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.followed IS 'another run of the task waits in the backlog; whoever ends this one lets it begin';
+-- Name: COLUMN due_work.woken; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.due_work.woken IS 'something was answered since the run was claimed: it does not go to sleep before it has looked';
 -- Name: event_log; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.event_log (
     event_id uuid NOT NULL,
@@ -611,6 +614,26 @@ ALTER TABLE ordinaut.task_override ALTER COLUMN override_id ADD GENERATED ALWAYS
     NO MAXVALUE
     CACHE 1
 );
+-- Name: wait; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.wait (
+    run_id uuid NOT NULL,
+    step text NOT NULL,
+    iteration integer DEFAULT 0 NOT NULL,
+    kind text NOT NULL,
+    asked jsonb NOT NULL,
+    began_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    until timestamp with time zone,
+    answered_at timestamp with time zone,
+    answer jsonb,
+    CONSTRAINT wait_answer_is_whole CHECK (((answered_at IS NULL) = (answer IS NULL))),
+    CONSTRAINT wait_kind CHECK ((kind = ANY (ARRAY['sleep'::text, 'approval'::text])))
+);
+-- Name: COLUMN wait.iteration; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.wait.iteration IS 'which item of `foreach` waits, from 0';
+-- Name: COLUMN wait.asked; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.wait.asked IS 'what a person is asked, and who may answer; empty for a span of time';
+-- Name: COLUMN wait.until; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.wait.until IS 'when the wait is over by itself; null where it never is';
 -- Name: ordinaut_migration; Type: TABLE; Schema: public; Owner: -
 CREATE TABLE public.ordinaut_migration (
     number integer NOT NULL,
@@ -703,6 +726,9 @@ ALTER TABLE ONLY ordinaut.step_result_default
 -- Name: task_override task_override_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.task_override
     ADD CONSTRAINT task_override_pkey PRIMARY KEY (override_id);
+-- Name: wait wait_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.wait
+    ADD CONSTRAINT wait_pkey PRIMARY KEY (run_id, step, iteration);
 -- Name: ordinaut_migration ordinaut_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
@@ -734,6 +760,8 @@ CREATE INDEX spec_by_project ON ordinaut.spec USING btree (project, environment)
 CREATE INDEX spec_revision_by_revision ON ordinaut.spec_revision USING btree (revision_id);
 -- Name: task_override_is_single; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE UNIQUE INDEX task_override_is_single ON ordinaut.task_override USING btree (task_uid, kind) WHERE (ended_at IS NULL);
+-- Name: wait_for_people; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX wait_for_people ON ordinaut.wait USING btree (began_at) WHERE ((kind = 'approval'::text) AND (answered_at IS NULL));
 -- Name: event_log_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.event_log_pkey ATTACH PARTITION ordinaut.event_log_default_pkey;
 -- Name: event_log_default_run_id_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -

@@ -15,10 +15,20 @@ import pytest
 
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep, compile_program
+from runtime.core.waits import Wait
 from runtime.progress import Items, Progress, Try
 from runtime.store.due_work import Claim, Report, claim_due
 from runtime.store.pool import open_pool
-from schemas.event import EVENTS, ConditionFacts, DriftFacts, Event, Failure, RunFacts, StepFacts
+from schemas.event import (
+    EVENTS,
+    ConditionFacts,
+    DriftFacts,
+    Event,
+    Failure,
+    RunFacts,
+    StepFacts,
+)
+from schemas.source import SourceChanged, SourceFacts
 from tests.support.factories import NOON, insert_due_work, insert_run, insert_task
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
@@ -80,7 +90,13 @@ def reports() -> list[Report]:
     progress.call_retrying(tried("lost", error, each), 1.5)
     progress.items_finished(each, Items(3, 1, 0, 0.5))
     progress.items_finished(each, Items(3, 1, 1, 0.5), error)
-    return [progress.waiting(1.5), progress.finished(2.0), progress.finished(2.0, error, "look")]
+    progress.wait_begun(STEP, 0, Wait("sleep", 1.5, {}))
+    progress.wait_begun(each, 2, Wait("approval", None, {"message": "Go?", "by": ["ana"]}))
+    return [
+        progress.waiting("retry", 1.5),
+        progress.finished(2.0),
+        progress.finished(2.0, error, "look"),
+    ]
 
 
 def told() -> list[tuple[str, dict[str, Any]]]:
@@ -115,6 +131,7 @@ def test_the_documentation_names_every_type_and_its_fields(kind: str) -> None:
         "step": StepFacts,
         "condition": ConditionFacts,
         "drift": DriftFacts,
+        "source": SourceChanged if issubclass(EVENTS[kind], SourceChanged) else SourceFacts,
     }.get(kind.partition(".")[0])
     told_above = set(shared.model_fields) if shared else set()
 
@@ -130,6 +147,7 @@ def test_the_documentation_names_every_type_and_its_fields(kind: str) -> None:
         ("## Runs", RunFacts.model_fields),
         ("## Conditions", ConditionFacts.model_fields),
         ("## Drift", DriftFacts.model_fields),
+        ("## Sources", SourceChanged.model_fields),
         ("## Steps", set(StepFacts.model_fields) - set(RunFacts.model_fields)),
         ("## Read them", Event.model_fields),
         ("## Errors in events", Failure.model_fields),

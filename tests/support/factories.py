@@ -206,6 +206,15 @@ def insert_due_work(
     _insert(connection, "due_work", due_work_row(task.uid, task.revision_id, run_id, **columns))
 
 
+def insert_wait(
+    connection: psycopg.Connection, run_id: UUID, step: str, *, asked: Any = None, **columns: Any
+) -> None:
+    """A step of a run waits for a person, or for a time where nothing is asked."""
+    kind = "sleep" if asked is None else "approval"
+    row = {"run_id": run_id, "step": step, "kind": kind, "asked": Jsonb(asked or {}), **columns}
+    _insert(connection, "wait", row)
+
+
 def insert_step_result(
     connection: psycopg.Connection, run_id: UUID, step: str = "look", **columns: Any
 ) -> None:

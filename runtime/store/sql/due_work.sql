@@ -22,7 +22,7 @@ with candidate as materialized (
 ), leased as (
     update ordinaut.due_work w
     set lease_until = ordinaut.now() + %(lease)s, lease_epoch = lease_epoch + 1, attempt = attempt + 1,
-        runtime_id = %(runtime_id)s
+        runtime_id = %(runtime_id)s, woken = false
     from candidate c
     where w.run_id = c.run_id and not c.is_late
     returning w.run_id, w.task_uid, w.revision_id, w.lease_epoch, w.attempt
@@ -115,23 +115,24 @@ from ordinaut.due_work;
 
 -- name: record_progress
 -- Everything a lease holder may write, for many runs at once: step results, failed tries, events, and what the run does
--- next (`keep` its lease, `wait` without it, or `finish`). The fencing token is checked by the lock that opens the
+-- next (`keep` its lease, `wait` without it, or `finish`). A run that was woken while it was held does not wait. The fencing token is checked by the lock that opens the
 -- statement; a run whose lease was lost contributes nothing at all, and is missing from the answer. `turn` is the task in
 -- whose backlog somebody must look, because a run that others wait for is over.
 -- Locks: the due_work rows, in order of run.
 with report as materialized (
     select * from jsonb_to_recordset(%(reports)s) as r(
         run_id uuid, lease_epoch integer, task text, move text, state text, wait_seconds float8,
-        error jsonb, results jsonb, attempts jsonb, intents jsonb, events jsonb)
+        error jsonb, results jsonb, attempts jsonb, intents jsonb, waits jsonb,
+        events jsonb)
 ), held as materialized (
-    select w.run_id, case when r.move = 'finish' and w.followed then w.task_uid end as turn
+    select w.run_id, w.woken, case when r.move = 'finish' and w.followed then w.task_uid end as turn
     from ordinaut.due_work w
     join report r on r.run_id = w.run_id
     where w.lease_epoch = r.lease_epoch
     order by w.run_id
     for update of w
 ), accepted as materialized (
-    select r.* from report r join held h on h.run_id = r.run_id
+    select r.*, h.woken from report r join held h on h.run_id = r.run_id
 ), recorded as (
     insert into ordinaut.step_result
         (run_id, step, iteration, lease_epoch, attempt, outcome, uses, input, output, error, idempotency_key,
@@ -161,6 +162,13 @@ with report as materialized (
     cross join lateral jsonb_to_recordset(a.intents) as i(
         step text, iteration integer, attempt smallint, idempotency_key text)
     on conflict (run_id, step, iteration, attempt) do nothing
+), begun as (
+    insert into ordinaut.wait (run_id, step, iteration, kind, asked, until)
+    select a.run_id, b.step, b.iteration, b.kind, b.asked, ordinaut.now() + make_interval(secs => b.seconds)
+    from accepted a
+    cross join lateral jsonb_to_recordset(a.waits) as b(
+        step text, iteration integer, kind text, asked jsonb, seconds float8)
+    on conflict (run_id, step, iteration) do nothing
 ), told as (
     insert into ordinaut.outbox (event_id, type, subject, run_id, data)
     select (e.event ->> 'id')::uuid, e.event ->> 'type', a.task, a.run_id, e.event -> 'data'
@@ -175,8 +183,8 @@ with report as materialized (
     where r.run_id = a.run_id and a.move <> 'keep'
 ), waiting as (
     update ordinaut.due_work w
-    set ready_at = ordinaut.now() + make_interval(secs => a.wait_seconds), lease_until = '-infinity',
-        runtime_id = null, attempt = 0
+    set ready_at = case when a.woken then ordinaut.now() else ordinaut.now() + make_interval(secs => a.wait_seconds) end,
+        lease_until = '-infinity', runtime_id = null, attempt = 0
     from accepted a
     where w.run_id = a.run_id and a.move = 'wait'
 ), progressed as (
@@ -192,13 +200,16 @@ select run_id, turn from held;
 
 -- name: load_results
 -- What earlier leases of a run have recorded: results; of calls without one, how many tries there were and how long until
--- another may follow; and intents without a result or a failed try of the same number, which nobody knows the end of.
+-- another may follow; waits, how long they last and how they were answered; and intents without a result or a failed try of the same number, which nobody knows the end of.
 select 'result' as what, step, iteration, outcome, output, error, null::smallint as attempts, null::float8 as ready_in
 from ordinaut.step_result where run_id = %(run_id)s
 union all
 select 'tries', step, iteration, null, null, null, max(attempt),
     extract(epoch from max(retry_at) - ordinaut.now())::float8
 from ordinaut.step_attempt where run_id = %(run_id)s group by step, iteration
+union all
+select 'wait', step, iteration, kind, answer, null, null, extract(epoch from until - ordinaut.now())::float8
+from ordinaut.wait where run_id = %(run_id)s
 union all
 select 'intent', i.step, i.iteration, null, null, null, i.attempt, null
 from ordinaut.step_intent i

@@ -1,0 +1,3 @@
+-- Runs that wait begin their waits anew.
+alter table ordinaut.due_work drop column woken;
+drop table ordinaut.wait;

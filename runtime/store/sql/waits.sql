@@ -1,0 +1,51 @@
+-- name: list_asked
+-- What people are asked, oldest first: of runs that are not over.
+select w.run_id, s.namespace, s.name, w.step, w.iteration, w.asked, w.began_at, w.until,
+    jsonb_path_query_first(s.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
+from ordinaut.wait w
+join ordinaut.run r on r.run_id = w.run_id and r.state in ('queued', 'running', 'waiting')
+join ordinaut.spec s on s.uid = r.task_uid
+where w.kind = 'approval' and w.answered_at is null
+order by w.began_at, w.run_id, w.step, w.iteration
+limit %(limit)s;
+
+-- name: answer_wait
+-- A person decides. Nothing is written if somebody else did, if the time is over, or if the run is: so one answer counts, and
+-- never one beside a timeout. The run is made ready where it sleeps; where it is held it is marked, and looks again before it
+-- sleeps. Locks: the wait, then its due_work row.
+with answered as (
+    update ordinaut.wait w
+    set answered_at = ordinaut.now(), answer = %(answer)s
+    where w.run_id = %(run_id)s and w.step = %(step)s and w.iteration = %(iteration)s and w.kind = 'approval'
+        and w.answered_at is null and (w.until is null or w.until > ordinaut.now())
+        and exists (select from ordinaut.due_work d where d.run_id = w.run_id)
+    returning w.run_id, w.step, w.iteration, w.asked
+), woken as (
+    update ordinaut.due_work d
+    set woken = true, ready_at = case when d.lease_until = '-infinity' then ordinaut.now() else d.ready_at end
+    from answered a
+    where d.run_id = a.run_id
+), told as (
+    insert into ordinaut.outbox (type, subject, run_id, data)
+    select 'step.answered', n.label, r.run_id, jsonb_build_object(
+        'task', n.label, 'run_id', r.run_id, 'trigger', r.trigger, 'occurrence_for', r.occurrence_for,
+        'step', a.step, 'uses', coalesce(a.asked ->> 'uses', 'ordinaut.approve'),
+        'approved', %(answer)s::jsonb -> 'approved', 'by', %(answer)s::jsonb -> 'by', 'reason', %(answer)s::jsonb -> 'reason')
+        || case when a.asked ? 'item' then jsonb_build_object('item', a.iteration) else '{}' end
+    from answered a
+    join ordinaut.run r on r.run_id = a.run_id
+    join ordinaut.spec s on s.uid = r.task_uid
+    cross join lateral (
+        select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label) n
+)
+select run_id from answered;
+
+-- name: list_run_waits
+-- What a run waits for now.
+select step, iteration, kind, asked, until
+from ordinaut.wait w
+where run_id = %(run_id)s and answered_at is null
+    and not exists (
+        select from ordinaut.step_result r
+        where r.run_id = w.run_id and r.step = w.step and r.iteration = w.iteration)
+order by step, iteration;

@@ -1,0 +1,150 @@
+"""What the steps of one run wait for without a slot, over any number of leases: a time, or a person's answer.
+
+A wait begins on record. Whoever claims the run next finds it with its answer, or over, or neither. That an approval was not
+given in time is never concluded from this process's own clock: the database takes no answer after that instant, and only
+what was read there decides, so an answer and a timeout cannot both count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from runtime.caller import Caller
+from runtime.clock import Clock
+from runtime.core.calls import Call
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.waits import SLEEP, WAITING_TOOLS, Wait, wait_for
+from runtime.errors import OrdinautError
+from runtime.progress import Progress
+from runtime.store.due_work import Place, Waiting
+from runtime.tools.builtin import waiting_tools
+
+_TOOLS: Final = waiting_tools()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The call waits; in this process it may be looked at again at `ready_at` of the monotonic clock."""
+
+    ready_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The wait is over, and the step goes on; `value` is what a step that only waits gives."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The wait ends the call: it was refused, or nobody decided in time."""
+
+    outcome: CallOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Nobody decided in time, and then the call is left out."""
+
+
+Verdict = Held | Passed | Ended | LeftOut
+
+
+class Waits:
+    """The waits of one claim of one run."""
+
+    def __init__(
+        self, recorded: Mapping[Place, Waiting], progress: Progress, caller: Caller, clock: Clock
+    ) -> None:
+        self._recorded = recorded
+        self._progress = progress
+        self._caller = caller
+        self._clock = clock
+        self._read_at = clock.monotonic()
+        self._over_at: dict[Place, float] = {}
+        self._people: set[Place] = set()
+
+    @property
+    def reason(self) -> str:
+        """What a run waits for that goes to sleep now."""
+        if self._people:
+            return "approval"
+        return "sleep" if self._over_at else "retry"
+
+    @property
+    def next_at(self) -> float:
+        """When the first wait is over by itself, by the monotonic clock; infinite if none ever is."""
+        return min(self._over_at.values(), default=math.inf)
+
+    def look(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Verdict:
+        """Where the wait of a call stands; it begins with the first look."""
+        place = call.step.name, call.iteration
+        known = self._recorded.get(place)
+        if known is None and place not in self._over_at:
+            return self._begin(call, arguments, shown)
+        if call.step.uses == SLEEP:
+            return self._slept(place, known)
+        return self._decided(call, place, known)
+
+    def _begin(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Verdict:
+        step = call.step
+        try:
+            wait = self._wait(call, arguments, shown)
+        except OrdinautError as error:
+            told = CallError(error.code, error.message, error.hint)
+            return Ended(CallOutcome("contract_error", error=told))
+        if isinstance(wait, CallError):
+            return Ended(CallOutcome("contract_error", error=wait))
+        if step.foreach is not None and wait.kind == "approval":
+            wait = replace(wait, asked={**wait.asked, "item": call.iteration})
+        self._progress.wait_begun(step, call.iteration, wait)
+        over_at = math.inf if wait.seconds is None else self._clock.monotonic() + wait.seconds
+        place = step.name, call.iteration
+        self._over_at[place] = over_at
+        if wait.kind == "sleep":
+            return Held(over_at)
+        self._people.add(place)
+        return Held(math.inf)
+
+    def _wait(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Wait | CallError:
+        step = call.step
+        if step.uses not in WAITING_TOOLS:
+            assert step.approval is not None  # noqa: S101 - nothing else waits
+            timeout = step.approval.timeout
+            asked = {"uses": step.uses, "arguments": shown, "by": list(step.approval.by)}
+            return Wait("approval", None if timeout is None else timeout.total_seconds(), asked)
+        problem = _TOOLS[step.uses].argument_error(arguments)
+        # People see what records show: no secret.
+        return problem or wait_for(step.uses, shown, self._caller.now)
+
+    def _slept(self, place: Place, known: Waiting | None) -> Verdict:
+        if place not in self._over_at and known is not None:
+            self._over_at[place] = self._read_at + (known.over_in or 0.0)
+        over_at = self._over_at[place]
+        if over_at > self._clock.monotonic():
+            return Held(over_at)
+        del self._over_at[place]
+        return Passed(None)
+
+    def _decided(self, call: Call, place: Place, known: Waiting | None) -> Verdict:
+        answer = None if known is None else known.answer
+        if answer is not None:
+            if answer["approved"]:
+                return Passed(answer)
+            reason = f": {answer['reason']}" if answer["reason"] else ""
+            error = CallError("ORD413", f"{answer['by']} did not approve{reason}")
+            return Ended(CallOutcome("denied", error=error))
+        over_in = None if known is None else known.over_in
+        if over_in is not None and over_in <= 0:
+            if call.step.approval is not None and call.step.approval.on_timeout == "skip":
+                return LeftOut()
+            return Ended(
+                CallOutcome("timeout", error=CallError("ORD414", "nobody decided in time"))
+            )
+        self._over_at[place] = math.inf if over_in is None else self._read_at + over_in
+        self._people.add(place)
+        return Held(math.inf)
