@@ -36,6 +36,7 @@ from reconciler.core.fields import field_ops, pointer
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
 from reconciler.core.policies import under_policies
+from reconciler.core.legible import legible
 from reconciler.core.preview import foresee
 from reconciler.core.rules import Rules
 from reconciler.core.secrets import blotted, hidden, places_in, secrets_in
@@ -196,9 +197,11 @@ _DIGESTED: Final = {
 def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedChange:
     key, row, wanted = key_of(change), change.from_, _wanted(change)
     action, reason = _verdict(change, ground.unknown)
-    before = _live_body(row, ground.bodies)
     after = wanted.body if wanted else None
     facets = _facets(row, wanted)
+    before = _live_body(row, ground.bodies, after)
+    # What no apply made has a body, and was never armed.
+    fired = None if row is None or row.last is None else before
     secrets = secrets_in(before, after) - ground.excused
     ops = _ops(before, after, secrets)
     tools = tools_effect(before, after)
@@ -230,7 +233,7 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         steps=steps_effect(before, after),
         strayed=row.strayed if row else (),
         queue=_queue_effect(action, queue),
-        preview=previews.of(before, after) if "schedule" in facets and (before or after) else None,
+        preview=previews.of(fired, after) if "schedule" in facets and (fired or after) else None,
     )
 
 
@@ -269,13 +272,14 @@ def _verdict(change: Writing, unknown: Container[Key]) -> tuple[Action, Reason]:
 
 
 def _live_body(
-    row: Applied | None, bodies: Mapping[int, Mapping[str, Any]]
+    row: Applied | None, bodies: Mapping[int, Any], wanted: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
-    """The body in force: a tombstone's is not, nor one that somebody broke so that it is no document."""
+    """The body in force, as far as it is legible: a tombstone's is not in force."""
     if row is None or row.retired_at is not None or "retired" in row.strayed:
         return None
     body = bodies[row.uid]
-    return body if isinstance(body, Mapping) else None
+    is_sound = row.last is not None and "content" not in row.strayed
+    return body if is_sound else legible(row.key.kind, body, wanted)
 
 
 def _facets(row: Applied | None, wanted: Desired | None) -> tuple[Facet, ...]:

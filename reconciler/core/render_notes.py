@@ -29,6 +29,7 @@ def note_lines(plan: Plan, look: Look) -> Iterator[str]:
         _hold(plan, look),
         _freeze(plan, look),
         _overrides(plan, look),
+        _unmanaged(plan, look),
         _zone_data(plan, look),
         _diagnostics(plan.diagnostics, look),
     )
@@ -86,6 +87,11 @@ def override_words(override: Override, year: int) -> str:
     until = f" until {day_and_time(override.until, _UTC, year)}" if override.until else ""
     reason = f' ("{override.reason}")' if override.reason else ""
     return f"{state} by {override.actor}{until}{reason}"
+
+
+def _unmanaged(plan: Plan, look: Look) -> Iterator[str]:
+    if look.verbose and plan.unmanaged:
+        yield from _note(["unmanaged", *plan.unmanaged, "no apply made them or touches them"], look)
 
 
 def _zone_data(plan: Plan, look: Look) -> Iterator[str]:

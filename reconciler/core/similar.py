@@ -47,7 +47,11 @@ def rename_hints(
     if not made or not gone:
         return
     new = [(one, _content(one.key.kind, one.body)) for one in made]
-    old = [(one.key, _content(one.key.kind, bodies[one.uid])) for one in gone]
+    old = [
+        (one.key, _content(one.key.kind, bodies[one.uid]))
+        for one in gone
+        if isinstance(bodies[one.uid], Mapping)
+    ]
     for pair in sorted(_chosen(_pairs(old, new)), key=lambda pair: pair.new.key):
         yield _hint(pair)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from reconciler.core.look import Look
 from reconciler.core.render import render_plan
 from schemas.problem import Problem
-from tests.core.plan_story import AFTER, BASE, BEFORE, PAUSED, plan_of, story
+from tests.core.plan_story import AFTER, BASE, BEFORE, PAUSED, plan_of, story, task
 from tests.support.specs import Database, compiled, database_of
 
 GOLDEN = Path(__file__).parent / "plans"
@@ -53,6 +54,19 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
 
     assert text.isascii()
     assert "! ops/oncall-ping" in text
+
+
+@pytest.mark.parametrize(("verbose", "told"), [(0, False), (1, True)])
+def test_rows_that_no_apply_made_are_named_when_asked(verbose: int, told: bool) -> None:
+    database = database_of(BEFORE)
+    row = database.rows[task("ops/fx-rates")]
+    database.rows[row.key] = replace(row, last=None)
+    plan = plan_of(database, compiled(AFTER))
+
+    text = render_plan(plan, Look(verbose=verbose))
+
+    assert "1 unmanaged and ignored" in text
+    assert ("i unmanaged  Task ops/fx-rates  no apply made them" in text) == told
 
 
 def test_no_change_is_one_line() -> None:

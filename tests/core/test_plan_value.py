@@ -111,6 +111,17 @@ def test_a_row_without_revision_is_adopted_only_when_asked() -> None:
     assert not plan.applyable
 
 
+def test_a_row_that_no_apply_made_never_fired() -> None:
+    database = database_of(BEFORE)
+    row = database.rows[task("ops/fx-rates")]
+    database.rows[row.key] = replace(row, last=None)
+
+    preview = change(plan_of(database, compiled(BEFORE)), "ops/fx-rates").preview
+
+    assert preview is not None
+    assert (preview.before, preview.runs_30d_before, preview.runs_30d_after) == ((), 0, 30)
+
+
 def test_rows_without_revision_that_git_does_not_name_are_listed() -> None:
     database = database_of(BEFORE)
     row = database.rows[task("ops/fx-rates")]

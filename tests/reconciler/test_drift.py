@@ -125,6 +125,14 @@ def test_what_was_retired_or_renamed_by_hand_is_found_too(applied: Bench, statem
     assert change.stray_write is not None
 
 
+def test_who_wrote_what_is_as_it_was_applied_by_now_is_not_told(applied: Bench) -> None:
+    by_psql(applied, "update ordinaut.spec set body = body")
+
+    (change,) = applied.plan(TWO.replace("every: 1h", "every: 2h")).changes
+
+    assert change.stray_write is None
+
+
 def test_a_project_that_was_never_applied_is_not_found(applied: Bench) -> None:
     with pytest.raises(NotFound, match="nothing was ever applied for platfrom/default") as caught:
         plan_drift(applied.connection, "platfrom", "default")

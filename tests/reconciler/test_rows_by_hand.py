@@ -10,8 +10,10 @@ import pytest
 from reconciler.core.fail_on import refusal_of
 from reconciler.core.look import Look
 from reconciler.core.render import render_plan
+from reconciler.core.render_markdown import render_markdown
 from reconciler.drifting import plan_drift
 from reconciler.healing import heal_once
+from reconciler.past import read_revision
 from runtime.clock import SYSTEM_CLOCK
 from runtime.drifting import DriftWatch
 from runtime.errors import Blocked, OrdinautError, PlanError, SpecError
@@ -285,3 +287,43 @@ class TestTold:
 
         assert "≠ one" in text
         assert [line for line in lines if line not in " ".join(text.split())] == []
+
+
+BROKEN = (
+    "[]", "{}", "null", '"text"', "7", '{"kind": "Task"}', '{"kind": "Task", "pipeline": 5}', '{"kind": [], "schedule": [1]}',
+    '{"kind": "Task", "schedule": 5, "pipeline": [[]], "owner": 3}', '{"kind": "Task", "schedule": [{"condition": 1}]}',
+    '{"kind": "Task", "pipeline": {"steps": [{"id": []}]}, "schedule": [{}]}',
+    '{"kind": "Task", "pipeline": {"steps": [{"id": "a", "uses": []}]}, "schedule": [{"every": "x"}]}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BROKEN)
+def test_a_row_that_somebody_broke_is_drift_that_apply_restores(applied: Bench, body: str) -> None:
+    before = documents(applied)
+    by_psql(applied, f"update ordinaut.spec set body = '{body}' where name = 'one'")
+
+    for plan in (
+        applied.plan(SPECS, HEALED),
+        plan_drift(applied.connection, "platform", "default"),
+    ):
+        assert (only(plan).reason, only(plan).strayed) == ("drift", ("content",))
+        assert render_plan(plan, Look(width=80, verbose=2))
+        assert render_markdown(plan)
+    applied.apply(SPECS, HEALED)
+
+    assert documents(applied) == before
+
+
+@pytest.mark.parametrize("kind", ["Project", "ToolServer", "Task"])
+@pytest.mark.parametrize("body", ["[]", "{}", '{"policies": 5, "guards": [], "stdio": 3}'])
+def test_any_row_that_somebody_broke_does_not_end_a_retirement(
+    applied: Bench, kind: str, body: str
+) -> None:
+    by_psql(applied, f"update ordinaut.spec set body = '{body}' where kind = '{kind}'")
+
+    fewer = specs(GUARDED, task("three"))
+
+    applied.apply(fewer, HEALED)
+
+    assert applied.plan(fewer, HEALED).changes == ()
+    assert read_revision(applied.connection, "r2").changes
