@@ -32,7 +32,6 @@ from reconciler.core.standing import (
     footprint_of,
     keys_of,
     owner_of,
-    stale_keys,
     written_key,
 )
 from reconciler.holds import hold_now, hold_replaced
@@ -40,21 +39,14 @@ from reconciler.locking import waiting_explained
 from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import Arming, settle_overdue
 from reconciler.settling import Settlement
+from reconciler.staleness import already_applied, require_fresh
 from runtime.core.recurrence import tzdata_version
-from runtime.errors import StalePlan
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
 from runtime.store.drift import mark_apply
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import Armed, NewRevision, StagedChange
-from runtime.store.specs import (
-    Connection,
-    LastWrite,
-    explain_staleness,
-    find_apply,
-    read_base,
-    read_ground,
-)
+from runtime.store.specs import Connection, read_base, read_ground
 from schemas.apply import ApplyReport, Stage
 from schemas.event import RevisionApplied
 from schemas.hold import PlanHold
@@ -63,9 +55,6 @@ from schemas.revision import Revision
 
 LOCK_TIMEOUT = timedelta(seconds=10)
 """How long an apply waits for another one before it gives up."""
-
-# Documents that a message about a stale plan names.
-_NAMED = 5
 
 
 def _nothing(_stage: Stage) -> None:
@@ -103,7 +92,8 @@ def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyRep
         connection: in autocommit mode, to a database of the current schema.
 
     Raises:
-        StalePlan: a document of the plan is not any more what the plan stands on, or this is another database.
+        StalePlan: a document of the plan is not any more what the plan stands on, or this is another database. If that is
+            so because the same plan was applied already, the report says so instead.
         Conflicted, Blocked: a guard or a policy refuses.
         NotFound: ORD310, a policy that does not exist is to be overridden.
         ApplyLocked: another apply, or whoever changes these rows, did not end in time.
@@ -132,7 +122,8 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     mark_apply(connection)
     revisions.lock_specs(connection, [one.uid for one in plan.changes if one.uid is not None])
     applied = observe(connection, owner, keys_of(plan))
-    _require_fresh(connection, plan, applied)
+    if (before := require_fresh(connection, plan, applied)) is not None:
+        return already_applied(plan, before)
     # What was applied before a rollback is held, what was applied last is not.
     held = request.restores is None and request.kind != "heal"
     hold = hold_now(connection, owner, plan) if held else None
@@ -165,48 +156,6 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
         plan_digest=plan.digest,
         summary=plan.summary,
     )
-
-
-def _require_fresh(connection: Connection, plan: Plan, applied: Mapping[Key, Applied]) -> None:
-    installation_id, _ = read_ground(connection)
-    if plan.environment.installation_id not in {None, installation_id}:
-        raise StalePlan(
-            "the plan was made for another database", hint="run `ordinaut plan` against this one"
-        )
-    stale = stale_keys(plan, applied)
-    if not stale:
-        return
-    owner = owner_of(plan)
-    before = find_apply(connection, owner.project, owner.environment, plan.digest)
-    if before is not None:
-        raise StalePlan(
-            f"the plan was already applied, as r{before}", hint="there is nothing left to do"
-        )
-    raise StalePlan(
-        "the database changed since the plan was made: " + "; ".join(_reasons(connection, stale)),
-        hint="run `ordinaut plan` again and look at what it says now",
-    )
-
-
-def _reasons(connection: Connection, stale: list[Key]) -> list[str]:
-    """What happened to documents that are not what a plan stands on."""
-    named = stale[:_NAMED]
-    writes = explain_staleness(connection, [(k.kind, k.namespace, k.name) for k in named])
-    found = {Key(w.kind, w.namespace, w.name): w for w in writes}
-    reasons = [
-        _reason(key, found[key]) if key in found else f"{key} is gone or was made by hand"
-        for key in named
-    ]
-    return reasons + ([f"and {len(stale) - _NAMED} more"] if len(stale) > _NAMED else [])
-
-
-def _reason(key: Key, write: LastWrite) -> str:
-    commit = f"{write.git_commit[:7]}, " if write.git_commit else ""
-    what = " and ".join(write.facets) or "nothing but its row"
-    did = {"create": "created", "retire": "retired", "adopt": "took over"}.get(
-        write.action, f"changed {what} of"
-    )
-    return f"r{write.revision_id} ({commit}{write.actor}, {write.applied_at:%d %b %H:%M} UTC) {did} {key}"
 
 
 def _require_guards(

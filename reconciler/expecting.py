@@ -13,22 +13,21 @@ _NAMED = 5
 _FIRST = ("conflict", "drift", "restored", "retire", "adopt", "rename", "update", "create")
 
 
-def require_expected(connection: Connection, plan: Plan, digest: str) -> None:
-    """Refuse a plan of another digest.
+def require_expected(connection: Connection, plan: Plan, digest: str) -> int | None:
+    """Refuse a plan of another digest; returns the revision that the expected one was applied as, if nothing is left to do.
 
     Raises:
         StalePlan: with what would be applied instead, and what was applied last.
     """
     if plan.digest == digest:
-        return
+        return None
     owner = owner_of(plan)
     before = find_apply(connection, owner.project, owner.environment, digest)
-    if before is not None:
-        raise StalePlan(
-            f"the plan was already applied, as r{before}", hint="there is nothing left to do"
-        )
+    if before is not None and not plan.changes:
+        return before
+    done = f"what was reviewed was applied already, as r{before}; now " if before else ""
     raise StalePlan(
-        "what would be applied is not what was reviewed: the digest is now "
+        f"{done}what would be applied is not what was reviewed: the digest is now "
         f"sha256:{plan.digest}, for {_what(plan)}{_since(plan)}",
         hint="review the plan as it is now, then expect its digest",
     )

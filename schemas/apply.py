@@ -21,9 +21,11 @@ class ApplyReport(Model):
     format: Literal["ordinaut.dev/apply/v1"] = "ordinaut.dev/apply/v1"
     """This format."""
     revision: int | None = None
-    """The number of the new revision; null if there was nothing to do."""
+    """The number of the revision; null if there was nothing to do."""
+    already_applied: bool = False
+    """Whether that revision was made before, by the same plan."""
     applied_at: AwareDatetime | None = None
-    """When it was applied, by the database's clock; null if there was nothing to do."""
+    """When it was applied, by the database's clock; null if there was nothing to do any more."""
     confirmed_commit: str | None = None
     """The commit that was noted to say what is in force already; null where a revision was made, or nothing was news."""
     hold_ended: bool = False
@@ -64,7 +66,9 @@ class ApplyResult(Model):
     problems: tuple[Problem, ...] = ()
     """What is wrong with the specs, if that is why."""
     revision: int | None = None
-    """The number of the new revision; null if none was made."""
+    """The number of the revision; null if none was made."""
+    already_applied: bool = False
+    """Whether that revision was made before, by the same plan."""
     applied_at: AwareDatetime | None = None
     """When it was applied, by the database's clock."""
     confirmed_commit: str | None = None

@@ -106,7 +106,12 @@ def apply(
         with database_to_write(config, request.actor) as connection:
             made = plan_specs(connection, specs, source.root, allowed, only)
             show_plan(made, as_json=as_json, verbose=verbose)
-            if expect_digest is not None:
+            before = (
                 require_expected(connection, made, expect_digest)
+                if expect_digest is not None
+                else None
+            )
             require_consent(made, asks=not yes and expect_digest is None)
-            carry_out(connection, made, request, as_json=as_json, folder=source.root)
+            carry_out(
+                connection, made, request, as_json=as_json, folder=source.root, before=before
+            )

@@ -133,11 +133,13 @@ def carry_out(
     *,
     as_json: bool,
     folder: Path | None = None,
+    before: int | None = None,
 ) -> ApplyReport:
     """Apply a plan and print what came of it.
 
     Args:
         folder: where the specs are that it is of; then a plan without changes may have something to note.
+        before: the revision that what was reviewed was applied as, if nothing is left to do.
     """
     if as_json and len(made.changes) >= _LARGE:
         request = replace(request, tell=_stages(made))
@@ -146,12 +148,13 @@ def carry_out(
             report = apply_plan(connection, made, request)
     else:
         report = confirm(connection, made, folder, request.lock_timeout)
+    if before is not None:
+        report = report.model_copy(update={"revision": before, "already_applied": True})
     if as_json:
         answer(ApplyResult.of(report))
-    elif made.changes:
+    elif made.changes or report.already_applied:
         echo(render_report(report))
-    else:
-        _tell_noted(made, report)
+    _tell_noted(made, report)
     return report
 
 

@@ -130,6 +130,8 @@ def _as_asked(asked: int | None, count: int, *, refuses: bool) -> tuple[bool, st
 
 
 def _if_meant(option: str, count: int) -> str:
+    if not count:
+        return f"leave out `{option}`"
     return f"if that is meant: `ordinaut apply {option} {count}`"
 
 
@@ -187,7 +189,7 @@ def _conflict(footprint: Footprint, allowed: Allowed) -> Guard:
         limit=0,
         message=(what if hit else "overwrites nobody's changes")
         + (f" ({len(hit)}{other})" if other else ""),
-        hint="" if ok and not hit else f"bring their change into git; {meant}",
+        hint=f"bring their change into git; {meant}" if hit else "" if ok else meant,
     )
 
 

@@ -46,6 +46,8 @@ def told_changes(plan: Plan, look: Look, room: int = ROOM) -> list[str]:
 
 def render_report(report: ApplyReport) -> str:
     """What an apply that had something to do did, on one line."""
+    if report.already_applied:
+        return f"Already applied as r{report.revision}."
     summary = report.summary
     numbers = {
         "created": summary.create,

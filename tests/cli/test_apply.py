@@ -123,6 +123,46 @@ def test_a_stale_plan_ends_with_4_and_says_what_changed(specs: Path, cli: Cli) -
     assert "changed policy of Task one" in apply.stderr
 
 
+def test_a_plan_file_that_was_applied_is_done_already_as_long_as_that_is_in_force(
+    specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    cli("apply", "--yes")
+    (specs / "one.yaml").write_text(TASK.replace("NAME", "one") + "priority: 7\n")
+    (specs / "two.yaml").unlink()
+    cli("plan", "--out", "plan.json")
+    cli("apply", "--plan", "plan.json")
+
+    again = cli("apply", "--plan", "plan.json")
+    (specs / "one.yaml").write_text(TASK.replace("NAME", "one") + "priority: 8\n")
+    cli("apply", "--yes")
+    back = cli("apply", "--plan", "plan.json")
+
+    assert (again.status, again.lines[-1]) == (0, "Already applied as r2.")
+    assert back.status == 4
+    assert (
+        "error ORD202: the plan was applied already, as r2, and the database changed since: r3 ("
+        in back.stderr
+    )
+    assert revisions(rows) == 3
+
+
+def test_whoever_wrote_past_git_after_the_plan_is_named(
+    specs: Path, cli: Cli, rows: psycopg.Connection
+) -> None:
+    cli("apply", "--yes")
+    (specs / "one.yaml").write_text(TASK.replace("NAME", "one") + "priority: 7\n")
+    cli("plan", "--out", "plan.json")
+    rows.execute("set application_name = 'psql'")
+    rows.execute("update ordinaut.spec set body = body || '{\"priority\": 9}' where name = 'one'")
+
+    apply = cli("apply", "--plan", "plan.json")
+
+    assert apply.status == 4
+    who = rows.info.user
+    assert f"Task one was changed past git, written by {who} through psql" in apply.stderr
+    assert "r1" not in apply.stderr
+
+
 def test_a_guard_ends_with_3_and_the_exact_number_lets_it_pass(specs: Path, cli: Cli) -> None:
     cli("apply", "--yes")
     (specs / "one.yaml").unlink()

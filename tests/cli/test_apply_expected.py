@@ -73,14 +73,29 @@ def test_drift_that_nobody_reviewed_is_told_and_nothing_is_applied(
     assert rows.execute("select count(*) from ordinaut.revision").fetchone() == (1,)
 
 
-def test_what_was_applied_already_is_told_by_its_revision(clone: Clone, cli: Cli) -> None:
+def test_asking_again_for_what_was_applied_is_done_already(
+    clone: Clone, cli: Cli, rows: psycopg.Connection
+) -> None:
     digest = reviewed(cli)
     cli("apply", "--expect-digest", digest)
 
     again = cli("apply", "--expect-digest", digest)
+    told = cli("apply", "--expect-digest", digest, "--json")
+
+    assert (again.status, again.lines[-1]) == (0, "Already applied as r2.")
+    assert (told.status, '"revision":2,"already_applied":true' in told.lines[-1]) == (0, True)
+    assert rows.execute("select count(*) from ordinaut.revision").fetchone() == (2,)
+
+
+def test_what_was_applied_and_is_not_in_force_any_more_is_told(clone: Clone, cli: Cli) -> None:
+    digest = reviewed(cli)
+    cli("apply", "--expect-digest", digest)
+    clone.write({"specs/two.yaml": TASK.replace("NAME", "two") + "priority: 7\n"})
+
+    again = cli("apply", "--expect-digest", digest)
 
     assert again.status == EXIT_STALE
-    assert "the plan was already applied, as r2" in again.stderr
+    assert "what was reviewed was applied already, as r2; now what would be" in again.stderr
 
 
 def test_a_plan_of_another_commit_names_what_it_would_do(clone: Clone, cli: Cli) -> None:

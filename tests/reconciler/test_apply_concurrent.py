@@ -102,11 +102,23 @@ def test_projects_and_environments_do_not_wait_for_each_other(bench: Bench) -> N
 class TestStale:
     """A plan is refused if a document it writes is not what it stands on, and only then."""
 
-    def test_a_plan_that_was_applied_is_told_so(self, bench: Bench) -> None:
+    def test_a_plan_that_was_applied_is_done_already(self, bench: Bench) -> None:
         plan = bench.plan(BOTH)
         bench.carry_out(plan)
 
-        with pytest.raises(StalePlan, match="already applied, as r1") as refusal:
+        again = bench.carry_out(plan)
+
+        assert (again.revision, again.already_applied) == (1, True)
+        assert bench.row("select count(*) from ordinaut.revision") == (1,)
+
+    def test_a_plan_that_was_applied_and_is_not_in_force_any_more_is_stale(
+        self, bench: Bench
+    ) -> None:
+        plan = bench.plan(BOTH)
+        bench.carry_out(plan)
+        bench.run("update ordinaut.spec set body = body || '{\"priority\": 9}' where name = 'one'")
+
+        with pytest.raises(StalePlan, match=r"applied already, as r1, and .* since: ") as refusal:
             bench.carry_out(plan)
         assert refusal.value.exit_code == 4
 
@@ -148,7 +160,7 @@ class TestStale:
         plan = bench.plan(specs(task("one", "every: 1h"), task("two", more="priority: 7\n")))
         bench.run("update ordinaut.spec set name = 'elsewhere' where name = 'two'")
 
-        with pytest.raises(StalePlan, match="Task two is gone"):
+        with pytest.raises(StalePlan, match="Task two was changed past git"):
             bench.carry_out(plan)
 
     def test_a_name_taken_meanwhile_stops_a_rename(self, bench: Bench) -> None:
