@@ -215,6 +215,8 @@ class PlannedChange(Model):
     """The fields in which the live row and `body` differ."""
     tools: ToolsEffect = ToolsEffect()
     """Tools gained and lost."""
+    gains: tuple[str, ...] = ()
+    """What somebody may do from now on that they could not do before, in words that follow the name."""
     steps: StepsEffect = StepsEffect()
     """Steps that differ, of a task or pipeline that goes on existing."""
     strayed: tuple[Strayed, ...] = ()

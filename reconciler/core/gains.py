@@ -9,6 +9,7 @@ from reconciler.core.loosening import loosened
 from schemas.plan import FieldChange, PlannedChange
 
 _TRANSPORTS: Final = frozenset({"stdio", "http", "sandbox"})
+_GRANTED: Final = "may call destructive tools without approval"
 _LIMITS: Final = frozenset({"rate_limits", "budgets"})
 
 
@@ -27,6 +28,8 @@ def _gains(change: PlannedChange) -> Iterator[str]:
         case "Agent" if is_new:
             scopes = (change.shown_body or {}).get("scopes", ())
             yield from (f"may call {scope}" for scope in scopes)
+            if (change.body or {}).get("destructive") == "granted":
+                yield _GRANTED
         case "Agent":
             for op in change.ops:
                 yield from _powers(op)
@@ -45,7 +48,7 @@ def _powers(op: FieldChange) -> Iterator[str]:
         case "deny":
             yield from (f"is not denied {scope}" for scope in _more(op.after, op.before))
         case "destructive" if op.after == "granted":
-            yield "may call destructive tools without approval"
+            yield _GRANTED
         # Which of two limits lets more through depends on what is called.
         case name if name in _LIMITS:
             yield f"has other {name.replace('_', ' ')}"

@@ -6,14 +6,16 @@ addresses that are new, powers of agents, changes that overwrite other people's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
+from reconciler.core.destructive import destroys
 from reconciler.core.loosening import loosened
 from schemas.plan import Action, Facet, FieldChange, Level, Reason, ToolsEffect
 
 _LEVELS: Final[tuple[Level, ...]] = ("low", "medium", "high")
 _POWERS: Final = ("scopes", "deny", "destructive", "rate_limits", "budgets")
+_EVERYTHING: Final = ("*", "*.*")
 _TRANSPORTS: Final = ("stdio", "http", "sandbox")
 
 
@@ -32,15 +34,24 @@ def impact_of(
     facets: Collection[Facet],
     ops: Collection[FieldChange],
     tools: ToolsEffect,
+    body: Mapping[str, Any] | None = None,
 ) -> Impact:
     """The impact of one change."""
     touched = {op.path.split("/")[1] for op in ops if op.path}
     high = [*_high(kind, action, reason, touched)]
+    high += ["destructive tool"] if any(map(destroys, tools.added)) else []
+    if kind == "Agent" and action in {"create", "adopt"} and _may_do_anything(body or {}):
+        high.append("powers of an agent")
     high += ["what plans are held to"] if loosened(kind, ops) else []
     if high:
         return Impact("high", tuple(high))
     medium = [*_medium(kind, action, reason, facets, tools)]
     return Impact("medium", tuple(medium)) if medium else Impact("low")
+
+
+def _may_do_anything(agent: Mapping[str, Any]) -> bool:
+    everything = any(scope in _EVERYTHING for scope in agent.get("scopes", ()))
+    return everything or agent.get("destructive") == "granted"
 
 
 def highest(impacts: Iterable[Level]) -> Level:

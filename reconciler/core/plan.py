@@ -33,10 +33,11 @@ from reconciler.core.changes import (
 from reconciler.core.desired import Desired, Key
 from reconciler.core.digest import NORMALISER_VERSION, digest_of, facet_names
 from reconciler.core.fields import field_ops, pointer
+from reconciler.core.gains import gains_of
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
-from reconciler.core.policies import under_policies
 from reconciler.core.legible import legible
+from reconciler.core.policies import under_policies
 from reconciler.core.preview import foresee
 from reconciler.core.rules import Rules
 from reconciler.core.secrets import blotted, hidden, places_in, secrets_in
@@ -198,16 +199,16 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
     key, row, wanted = key_of(change), change.from_, _wanted(change)
     action, reason = _verdict(change, ground.unknown)
     after = wanted.body if wanted else None
-    facets = _facets(row, wanted)
     before = _live_body(row, ground.bodies, after)
     # What no apply made has a body, and was never armed.
     fired = None if row is None or row.last is None else before
+    facets = _facets(row, wanted)
     secrets = secrets_in(before, after) - ground.excused
     ops = _ops(before, after, secrets)
     tools = tools_effect(before, after)
-    impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools)
+    impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools, body=after)
     queue = ground.queue.get(row.uid, QueueState()) if row else QueueState()
-    return PlannedChange(
+    planned = PlannedChange(
         kind=key.kind,
         namespace=key.namespace,
         name=key.name,
@@ -235,6 +236,7 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         queue=_queue_effect(action, queue),
         preview=previews.of(fired, after) if "schedule" in facets and (fired or after) else None,
     )
+    return planned.model_copy(update={"gains": gains_of(planned)})
 
 
 def _taken_from(change: Writing) -> str | None:

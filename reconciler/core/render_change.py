@@ -12,6 +12,7 @@ from difflib import unified_diff
 from typing import Any, Final, NamedTuple
 
 from reconciler.core.attributing import stray_words, strayed_words
+from reconciler.core.destructive import destroys
 from reconciler.core.look import (
     Look,
     Style,
@@ -24,6 +25,8 @@ from reconciler.core.look import (
 )
 from reconciler.core.loosening import loosened
 from reconciler.core.preview import CAP
+from reconciler.core.render_powers import power_lines
+from reconciler.core.render_steps import step_lines
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import FieldChange, PlannedChange, Preview
 
@@ -112,9 +115,12 @@ def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str
         yield stray_words(change.stray_write, as_of.year)
     if change.preview is not None:
         yield from _schedule(change.preview, look, as_of)
-    tools = _tools(change)
-    yield from _named("tools", flow(tools, room, indent=""))
-    yield from _named("steps", flow(_steps(change), room, indent=""))
+    for name, texts in power_lines(change, room):
+        yield from _named(name, texts)
+    yield from _named("tools", flow(_tools(change), room, indent=""))
+    steps = [*flow(_steps(change), room, indent=""), *step_lines(change, look, room)]
+    yield from _named("steps", steps)
+    yield from _named("owner", list(_owners(change)))
     for name, fields in _fields_by_facet(change).items():
         yield from _named(name, _field_lines(change, fields, look))
     for loose in loosened(change.kind, change.ops):
@@ -190,7 +196,21 @@ def _number(runs: int) -> str:
 def _tools(change: PlannedChange) -> list[str]:
     # What a retired task does not call any more goes without saying.
     removed = () if change.action == "retire" else change.tools.removed
-    return [f"+ {tool}" for tool in change.tools.added] + [f"- {tool}" for tool in removed]
+    return [f"+ {tool}{_warned(tool)}" for tool in change.tools.added] + [
+        f"- {tool}" for tool in removed
+    ]
+
+
+def _warned(tool: str) -> str:
+    return " (destructive)" if destroys(tool) else ""
+
+
+def _owners(change: PlannedChange) -> Iterator[str]:
+    for op in change.ops:
+        if op.path == "/owner":
+            old, new = (visible(str(one or "nobody")) for one in (op.before, op.after))
+            restored = change.reason == "drift"
+            yield f"{old}, restored to {new}" if restored else f"{old} -> {new}"
 
 
 def _steps(change: PlannedChange) -> list[str]:
@@ -208,7 +228,11 @@ def _fields_by_facet(change: PlannedChange) -> dict[str, list[FieldChange]]:
     found: dict[str, list[FieldChange]] = {}
     for op in change.ops:
         top = op.path.split("/")[1] if op.path else ""
-        if _STEPS.match(op.path) or (op.path in _IDENTITY and "name" not in change.strayed):
+        if (
+            _STEPS.match(op.path)
+            or op.path == "/owner"
+            or (op.path in _IDENTITY and "name" not in change.strayed)
+        ):
             continue
         if top in _TIMES and _is_told(change):
             continue

@@ -112,7 +112,7 @@ def _refusal(plan: Plan, *names: str) -> str | None:
             "sales/pipeline-digest calls fs.send",
         ),
         ("drift", "ops/oncall-ping"),
-        ("high", "ops/fx-rates"),
+        ("high", "ops/fx-rates, ops/nightly-cleanup"),
         (
             "change",
             "ops/fx-rates, ops/morning-brief, ops/nightly-cleanup, ops/oncall-ping, "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from reconciler.core.destructive import destroys
 from reconciler.core.entry import Entry
 from reconciler.core.lint.world import World
 from reconciler.core.references import steps_of
@@ -15,29 +15,6 @@ from schemas.pipeline import Pipeline, PipelineUse
 from schemas.problem import Problem
 from schemas.task import Task
 
-_DESTROYS: Final = frozenset(
-    {
-        "clear",
-        "delete",
-        "destroy",
-        "drop",
-        "erase",
-        "kill",
-        "purge",
-        "remove",
-        "revoke",
-        "terminate",
-        "truncate",
-        "uninstall",
-        "wipe",
-    }
-)
-# A tool whose name begins so tells of something, whatever that is.
-_READS: Final = frozenset(
-    {"check", "count", "describe", "find", "get", "has", "is", "list", "preview", "query", "read"}
-    | {"search", "show", "status", "view"}
-)
-_WORD: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
 _STALE: Final = timedelta(days=30)
 _APPROVES: Final = "ordinaut.approve"
 
@@ -63,7 +40,7 @@ def destructive_without_approval(world: World) -> Iterator[Problem]:
         for path, step in steps_of(entry.document):
             asked = asked or step.uses == _APPROVES
             if (
-                _destroys(step.uses)
+                destroys(step.uses)
                 and step.approval is None
                 and not asked
                 and not _is_granted(world, entry)
@@ -74,11 +51,6 @@ def destructive_without_approval(world: World) -> Iterator[Problem]:
                     f"`{step.uses}` destroys something, by its name, and nobody is asked before",
                     "give the step an `approval`, or the agent `destructive: granted`",
                 )
-
-
-def _destroys(tool: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(tool.partition(".")[2])]
-    return not _READS.intersection(words[:1]) and not _DESTROYS.isdisjoint(words)
 
 
 def _is_granted(world: World, entry: Entry) -> bool:

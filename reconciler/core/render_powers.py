@@ -1,0 +1,84 @@
+"""What a new agent or tool server may do, as lines of a plan: nobody should have to ask for that."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.core.look import flow, value_text, visible
+from schemas.plan import PlannedChange
+
+Body = Mapping[str, Any]
+
+
+def power_lines(change: PlannedChange, room: int) -> Iterator[tuple[str, list[str]]]:
+    """Named lines about what comes into force; what goes on existing shows what changes of it.
+
+    Args:
+        room: columns for the text of a line.
+    """
+    body = change.shown_body
+    if body is None or change.action not in {"create", "adopt"}:
+        return
+    named = {"Agent": _agent, "ToolServer": _server}.get(change.kind)
+    for name, parts in named(body) if named else ():
+        shown = [visible(part) for part in parts]
+        yield name, flow(shown, room, indent="") if name not in _ALONE else shown
+
+
+# Of these each is a sentence.
+_ALONE = frozenset({"limits", "budgets"})
+
+
+def _agent(body: Body) -> Iterator[tuple[str, list[str]]]:
+    yield "may call", list(body.get("scopes") or ["nothing"])
+    if body.get("destructive") == "granted":
+        yield "", ["destructive tools without approval"]
+    yield "denied", list(body.get("deny", ()))
+    yield (
+        "limits",
+        [
+            f"{one['calls']} calls of {one['tools']} in {one['per']}"
+            for one in body.get("rate_limits", ())
+        ],
+    )
+    yield "budgets", [_budget(one) for one in body.get("budgets", ())]
+
+
+def _budget(budget: Body) -> str:
+    parts = [f"{budget[name]} {name}" for name in ("runs", "tokens") if name in budget]
+    if "cost" in budget:
+        parts.append(f"{budget['cost']} {budget['currency']}")
+    return f"{', '.join(parts)} a {budget['per']}"
+
+
+def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
+    if stdio := body.get("stdio"):
+        yield "runs", [*_command(stdio), *_confined(body.get("sandbox") or {})]
+        yield "env", sorted(stdio.get("env", ()))
+    if http := body.get("http"):
+        yield "reaches", [http["url"]]
+        yield "headers", sorted(http.get("headers", ()))
+    tools = body.get("tools", {})
+    allowed, denied = list(tools.get("allow", ())), list(tools.get("deny", ()))
+    if denied or allowed != ["*"]:
+        yield "tools", [*allowed, *(f"but not {tool}" for tool in denied)]
+
+
+def _command(stdio: Body) -> Iterator[str]:
+    words = [stdio["command"], *stdio.get("args", ())]
+    yield value_text(shlex.join(words), _LONGEST)
+    if "cwd" in stdio:
+        yield f"in {stdio['cwd']}"
+
+
+# A program that is handed over as an argument is read with -v.
+_LONGEST = 200
+
+
+def _confined(sandbox: Body) -> Iterator[str]:
+    if "user" in sandbox:
+        yield f"as {sandbox['user']}"
+    if sandbox.get("network") is False:
+        yield "without network"

@@ -1,0 +1,167 @@
+"""What an agent or a tool server may do, and what a step is told, can be seen in a plan without asking for more."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.core.look import Look
+from reconciler.core.render import render_plan
+from reconciler.core.render_markdown import render_markdown
+from schemas.plan import Plan, PlannedChange
+from tests.core.plan_story import plan_of
+from tests.support.specs import Database, compiled, database_of
+
+AGENT = """
+kind: Agent
+name: root
+scopes: ['*', mail.send]
+deny: [fs.delete]
+destructive: granted
+rate_limits: [{tools: llm.*, calls: 3, per: 60s}]
+budgets: [{per: day, runs: 9, tokens: 1000, cost: '1.50'}]
+"""
+STDIO = """
+kind: ToolServer
+name: shell
+stdio: {command: bash, args: [-c, "rm -rf /"], cwd: /srv, env: {TOKEN: '${secrets.token}', HOME: /root}}
+tools: {allow: ['*'], deny: [exec_all]}
+sandbox: {user: nobody, network: false}
+"""
+HTTP = """
+kind: ToolServer
+name: web
+http: {url: 'https://tools.example.com/mcp', headers: {Authorization: 'Bearer ${secrets.token}'}}
+"""
+PROJECT = "kind: Project\nname: platform\nowner: team-ops\nsecrets: {token: {env: TOKEN}}"
+FS = "kind: ToolServer\nname: fs\nstdio: {command: mcp-fs}\n---\n"
+
+
+def steps(*texts: str) -> str:
+    listed = ", ".join(texts)
+    return f"{FS}kind: Task\nname: t\nschedule: {{manual: true}}\npipeline: [{listed}]\n"
+
+
+def purge(arguments: str, uses: str = "fs.delete", name: str = "purge") -> str:
+    return f"{{id: {name}, uses: {uses}, with: {arguments}}}"
+
+
+def lines(before: str, after: str, look: Look | None = None) -> str:
+    plan = plan_of(database_of(before), compiled(after))
+    return render_plan(plan, look or Look(width=80))
+
+
+def first(text: str) -> tuple[Plan, PlannedChange]:
+    plan = plan_of(Database({}), compiled(text, PROJECT))
+    return plan, next(one for one in plan.changes if one.kind in {"Agent", "ToolServer"})
+
+
+def test_a_new_agent_shows_what_it_may_call_and_spend() -> None:
+    plan, change = first(AGENT)
+
+    text = render_plan(plan, Look(width=80))
+    assert (
+        "    may call  *  mail.send\n"
+        "              destructive tools without approval\n"
+        "    denied    fs.delete\n"
+        "    limits    3 calls of llm.* in 1m\n"
+        "    budgets   9 runs, 1000 tokens, 1.5 USD a day\n"
+    ) in text
+    assert text.partition("<!--")[0].count("may call") == 1
+    assert "may call  *  mail.send" in render_markdown(plan)
+    assert change.gains == (
+        "may call *",
+        "may call mail.send",
+        "may call destructive tools without approval",
+    )
+    assert (change.impact, change.impact_reasons) == ("high", ("powers of an agent",))
+    assert "**gains:** `Agent root may call *`" in render_markdown(plan)
+
+
+def test_a_new_agent_that_may_do_little_is_not_loud() -> None:
+    _, change = first("kind: Agent\nname: reader\nscopes: [fs.list]\n")
+
+    assert (change.impact, change.gains) == ("medium", ("may call fs.list",))
+
+
+def test_an_agent_without_powers_is_said_to_have_none() -> None:
+    plan, _ = first("kind: Agent\nname: idle\n")
+
+    assert "    may call  nothing\n" in render_plan(plan, Look())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            STDIO,
+            "    runs      bash -c 'rm -rf /'  in /srv  as nobody  without network\n"
+            "    env       HOME  TOKEN\n"
+            "    tools     *  but not exec_all\n",
+        ),
+        (HTTP, "    reaches   https://tools.example.com/mcp\n    headers   Authorization\n"),
+    ],
+)
+def test_a_new_tool_server_shows_what_it_runs_or_reaches_and_is_given(
+    text: str, shown: str
+) -> None:
+    plan, change = first(text)
+
+    assert shown in render_plan(plan, Look(width=80))
+    assert shown.splitlines()[0] in render_markdown(plan)
+    assert change.gains == ("is a new tool server",)
+    assert plan.model_dump(mode="json")["changes"][1]["gains"] == ["is a new tool server"]
+
+
+def test_a_changed_argument_is_seen() -> None:
+    before, after = steps(purge("{path: /tmp/old}")), steps(purge("{path: /}"))
+
+    assert (
+        "    steps     ~ purge\n              purge.with.path: /tmp/old -> /\n"
+    ) in lines(before, after)  # fmt: skip
+
+
+def test_arguments_of_what_destroys_are_all_shown_and_others_fold() -> None:
+    many = "{" + ", ".join(f"a{n}: OLD" for n in range(7)) + "}"
+    both = steps(purge(many, "fs.list", "look"), purge(many))
+    text = lines(both, both.replace("OLD", "new"))
+
+    assert text.count("purge.with.a") == 7
+    assert text.count("look.with.a") == 4
+    assert "and 3 more arguments (-v)" in text
+    assert "look.with.a6: OLD -> new" in lines(both, both.replace("OLD", "new"), Look(verbose=1))
+
+
+def test_what_a_new_step_that_destroys_is_told_is_seen() -> None:
+    text = lines(
+        steps(purge("{path: a}", "fs.list", "look")),
+        steps(purge("{path: a}", "fs.list", "look"), purge("{path: /}")),
+    )
+
+    assert "    tools     + fs.delete (destructive)\n" in text
+    assert "    steps     + purge\n              + purge.with.path: /\n" in text
+    assert "Impact: HIGH (destructive tool)" in text
+
+
+def test_arguments_are_seen_although_steps_come_in_another_order() -> None:
+    look, wipe = purge("{path: a}", "fs.list", "look"), purge("{path: /tmp}")
+    text = lines(steps(f"{look}", wipe), steps(wipe.replace("/tmp", "/"), look))
+
+    assert "purge.with.path: /tmp -> /" in text
+
+
+def test_arguments_of_a_pipeline_and_of_the_task_that_uses_it_are_seen() -> None:
+    pipeline = f"{FS}kind: Pipeline\nname: clean\nsteps: [{purge('{path: /tmp}')}]\n---\n"
+    user = "kind: Task\nname: t\nschedule: {manual: true}\npipeline: {use: clean}\n"
+
+    text = lines(pipeline + user, (pipeline + user).replace("/tmp", "/"))
+
+    assert text.count("              purge.with.path: /tmp -> /\n") == 2
+
+
+def test_a_new_owner_is_seen_beside_the_old_one() -> None:
+    task = steps(purge("{path: a}")) + "owner: me\n"
+
+    assert "    owner     me -> team-x\n" in lines(
+        task, task.replace("owner: me", "owner: team-x")
+    )
+    assert "    owner     nobody -> me\n" in lines(task.replace("owner: me\n", ""), task)
