@@ -14,8 +14,9 @@ help: ## Show what there is
 up: $(VENV)/.runtime .servers/.installed ## Start everything: databases, specs/, the runtime, and a watch on specs/
 	@exec $(BIN)/ordinaut up
 
+# Three workers for two cores: one of them mostly waits for processes, leases and full minutes.
 test: $(VENV)/.dev .servers/.installed node-servers check ## Run every check and every test
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term
 
 test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are present
 	@for version in 3.12 3.13; do \
