@@ -24,6 +24,7 @@ from reconciler.conditions import armed_conditions
 from reconciler.core.changes import Applied
 from reconciler.core.desired import Key
 from reconciler.core.digest import facet_digests
+from reconciler.core.filling import todays_digest, todays_filling
 from reconciler.core.freezing import freeze_at, freeze_guard
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refusal, refused
 from reconciler.core.holding import hold_guard
@@ -130,6 +131,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     reasons = _require_guards(connection, plan, applied, request.allowed, hold)
     replaced = read_base(connection, owner.project, owner.environment)
     now = _settle_schedules(connection, plan)
+    revisions.remember_defaults(connection, todays_digest(), todays_filling())
     revision_id, applied_at = revisions.insert_revision(
         connection, _revision(plan, request, reasons)
     )
@@ -282,6 +284,7 @@ def _revision(plan: Plan, request: Request, reasons: Mapping[str, Any]) -> NewRe
         actor=request.actor,
         plan_digest=plan.digest,
         normaliser_version=plan.normaliser_version,
+        defaults=todays_digest(),
         summary={**summary, **(request.settlement.told() if request.settlement else {})},
     )
 

@@ -6,11 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from reconciler.core.changes import Applied, Owner, Version
+from reconciler.core.changes import Applied, ChangeSet, Conflict, Owner, Update, Version
 from reconciler.core.desired import Key
 from reconciler.core.digest import digest_of, facet_digests
+from reconciler.core.filling import UNKNOWN, is_filled_otherwise, todays_digest
 from reconciler.core.rules import Rules
-from runtime.store.specs import Connection, StoredSpec, read_applied_bodies, read_specs
+from runtime.store.specs import (
+    Connection,
+    StoredSpec,
+    read_applied_bodies,
+    read_filled_otherwise,
+    read_specs,
+)
 from schemas.drift import Strayed
 from schemas.plan import Facet
 
@@ -31,6 +38,20 @@ def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[K
         other = found.get(one.key)
         found[one.key] = one if other is None else _rightful(one, other)
     return found
+
+
+def read_refilled(connection: Connection, changes: ChangeSet) -> set[int]:
+    """The uids of documents that differ from what was applied only since this version fills them out otherwise."""
+    moved = {one.from_.uid: one.to for one in changes if isinstance(one, Update | Conflict)}
+    if not moved:
+        return set()
+    return {
+        found.uid
+        for found in read_filled_otherwise(connection, list(moved), todays_digest())
+        if is_filled_otherwise(
+            moved[found.uid].key.kind, found.body, found.fields or UNKNOWN, moved[found.uid].body
+        )
+    }
 
 
 def rules_in_force(connection: Connection, applied: Mapping[Key, Applied], owner: Owner) -> Rules:

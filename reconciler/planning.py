@@ -13,14 +13,14 @@ import psycopg
 from reconciler.core.attributing import attributed
 from reconciler.core.changes import Applied, ChangeSet, Owner
 from reconciler.core.desired import Key, Specs
-from reconciler.core.diff import diff, former_key
+from reconciler.core.diff import diff, former_key, told_apart
 from reconciler.core.freezing import freeze_at, under_freeze
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.holding import under_hold
 from reconciler.core.plan import Ground, QueueState, make_plan
 from reconciler.core.selection import part_of
 from reconciler.holds import hold_on
-from reconciler.observe import observe, rules_in_force
+from reconciler.observe import observe, read_refilled, rules_in_force
 from reconciler.origin import plan_source
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.recurrence import tzdata_version
@@ -101,6 +101,7 @@ def plan_against(
                 raise SpecError(
                     "the specs cannot be applied to this database", problems=changes.problems
                 )
+            changes = told_apart(changes, read_refilled(connection, changes))
             part = part_of(changes, specs.documents, only)
             ground = _observed_ground(connection, specs, source, applied, part.changes)
             writes = read_stray_writes(connection, _touched(part.changes))
@@ -201,6 +202,7 @@ def _overrides(connection: Connection, owner: Owner) -> list[Override]:
                 "reason": found.reason,
                 "since": found.since,
                 "until": found.until,
+                "timezone": found.timezone,
             }
         )
         for found in read_overrides(connection, owner.project, owner.environment)

@@ -25,7 +25,9 @@ HIDDEN: Final = "(looks like a secret)"
 """What stands in a plan for what looks like a secret."""
 
 Action = Literal["create", "update", "rename", "retire", "adopt"]
-Reason = Literal["git", "restored", "drift", "conflict", "converged", "unknown"]
+Reason = Literal[
+    "git", "restored", "drift", "conflict", "converged", "defaults_changed", "unknown"
+]
 Facet = Literal["schedule", "pipeline", "policy", "meta"]
 Level = Literal["low", "medium", "high"]
 
@@ -113,6 +115,8 @@ class Preview(Model):
 
     timezone: str
     """The zone of the times."""
+    timezone_before: str | None = None
+    """The zone of the times without the change; null where there is no schedule in force."""
     schedule_before: str | None = None
     """The schedule in force, in words."""
     schedule_after: str | None = None
@@ -286,6 +290,8 @@ class Override(Model):
     """Since when it is in force."""
     until: AwareDatetime | None = None
     """When it ends; null if somebody has to end it."""
+    timezone: str | None = None
+    """The zone of the task; null where its schedule has none."""
 
 
 class PlanSummary(Model):
@@ -300,6 +306,8 @@ class PlanSummary(Model):
     """Updates that restore what somebody changed outside git."""
     conflict: int = 0
     """Updates of what somebody else changed too."""
+    defaults_changed: int = 0
+    """Updates of what nobody edited: this version of Ordinaut fills it out by other defaults."""
     unknown: int = 0
     """Documents whose former state is unknown, since it has errors in the commit they are compared with."""
     unchanged: int = 0

@@ -79,6 +79,14 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Refill:
+    """Nobody moved: this version of the program fills the document out by other defaults."""
+
+    from_: Applied
+    to: Desired
+
+
+@dataclass(frozen=True, slots=True)
 class Rename:
     """The same document under a new key, perhaps with other changes."""
 
@@ -140,7 +148,7 @@ class Unmanaged:
     from_: Applied
 
 
-Writing = Create | Update | Rename | Retire | Drift | Conflict | Converge | Adopt
+Writing = Create | Update | Refill | Rename | Retire | Drift | Conflict | Converge | Adopt
 """The changes that apply writes."""
 
 Change = Writing | Unchanged | Unmanaged

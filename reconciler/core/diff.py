@@ -21,6 +21,9 @@ Theory of operation
     somebody brought it back by hand: then it is retired again.
     Tombstones belong to nobody any more, so a document can move from one project to another by retiring it in the first.
 
+    Where a later version of the program fills documents out by other defaults, D differs from A although nobody moved: what
+    is updated or in conflict for nothing else is told apart (`told_apart`).
+
     A rename is believed if the former key is in force and wanted no longer, and the new one is not in force. So a
     `renamed_from` that has served its purpose does no harm, and a swap of two names is two updates. A new name that a
     tombstone still bears is free.
@@ -43,6 +46,7 @@ from reconciler.core.changes import (
     Create,
     Drift,
     Owner,
+    Refill,
     Rename,
     Retire,
     Unchanged,
@@ -92,6 +96,19 @@ def diff(
         elif _is_in_force(found) or found.strayed:
             changes.append(Retire(found))
     return ChangeSet.of(changes, problems)
+
+
+def told_apart(changes: ChangeSet, refilled: Collection[int]) -> ChangeSet:
+    """The changes, where documents that are only filled out otherwise, by uid, count as what did not move in git."""
+    return ChangeSet.of((_told_apart(one, refilled) for one in changes), changes.problems)
+
+
+def _told_apart(change: Change, refilled: Collection[int]) -> Change:
+    match change:
+        case Update(from_, to) | Conflict(from_, to) if from_.uid in refilled:
+            return Drift(from_, to) if from_.strayed else Refill(from_, to)
+        case _:
+            return change
 
 
 def former_key(wanted: Desired) -> Key | None:

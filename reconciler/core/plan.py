@@ -22,6 +22,7 @@ from reconciler.core.changes import (
     Create,
     Drift,
     Owner,
+    Refill,
     Rename,
     Retire,
     Unchanged,
@@ -252,6 +253,7 @@ def _wanted(change: Writing) -> Desired | None:
 _VERDICTS: Final[Mapping[type[Writing], tuple[Action, Reason]]] = {
     Create: ("create", "git"),
     Update: ("update", "git"),
+    Refill: ("update", "defaults_changed"),
     Rename: ("rename", "git"),
     Retire: ("retire", "git"),
     Drift: ("update", "drift"),
@@ -377,6 +379,7 @@ def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummar
         adopt=actions["adopt"],
         drift=reasons["drift"],
         conflict=reasons["conflict"],
+        defaults_changed=reasons["defaults_changed"],
         unknown=reasons["unknown"],
         unchanged=sum(isinstance(change, Unchanged) for change in changes),
         unmanaged=sum(isinstance(change, Unmanaged) for change in changes),
@@ -387,4 +390,4 @@ def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummar
     )
 
 
-_NAMED_REASONS: Final = frozenset({"drift", "conflict", "unknown"})
+_NAMED_REASONS: Final = frozenset({"drift", "conflict", "defaults_changed", "unknown"})

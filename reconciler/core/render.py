@@ -57,6 +57,7 @@ def render_report(report: ApplyReport) -> str:
         "adopted": summary.adopt,
         "restored to what git says": summary.drift,
         "overwritten": summary.conflict,
+        "filled out by new defaults": summary.defaults_changed,
     }
     counts = ", ".join(f"{count} {name}" for name, count in numbers.items() if count)
     return f"Applied as r{report.revision}: {counts}."
@@ -122,6 +123,7 @@ def _counts(plan: Plan) -> list[str]:
         "to adopt": summary.adopt,
         "drifted": summary.drift,
         "in conflict": summary.conflict,
+        "by new defaults": summary.defaults_changed,
         "unknown before": summary.unknown,
         "unchanged": summary.unchanged,
         "unmanaged and ignored": summary.unmanaged,

@@ -27,7 +27,7 @@ from reconciler.core.loosening import loosened
 from reconciler.core.preview import CAP
 from reconciler.core.render_powers import power_lines
 from reconciler.core.render_steps import step_lines
-from runtime.core.recurrence.zone import load_zone
+from runtime.core.recurrence.zone import Zone, load_zone
 from schemas.plan import FieldChange, PlannedChange, Preview
 
 SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
@@ -136,6 +136,7 @@ def _named(name: str, texts: list[str]) -> Iterator[str]:
 _HAPPENS: Final = {
     "restored": "comes back with its history",
     "conflict": "changed in git and, otherwise, outside it; apply would overwrite the latter",
+    "defaults_changed": "nobody edited it; this version of Ordinaut has other defaults",
     "unknown": "what it was is unknown: it is broken in the commit it is compared with",
     "converged": "the database already holds this; apply records it",
     "adopt": "taken over: it is in the database, and no apply made it",
@@ -160,15 +161,26 @@ def _schedule(preview: Preview, look: Look, as_of: datetime) -> Iterator[str]:
 
 
 def _time_rows(preview: Preview, look: Look, as_of: datetime) -> list[str]:
-    zone = load_zone(preview.timezone).tz
+    zone = load_zone(preview.timezone)
+    was = load_zone(preview.timezone_before or preview.timezone)
     shown = {
-        name: [day_and_time(at, zone, as_of.year) for at in times]
+        name: [_time(at, was if name == "was" else zone, zone, as_of.year) for at in times]
         for name, times in _named_times(preview)
     }
     widest = max((len(text) for texts in shown.values() for text in texts), default=1)
     room = look.width - len(_INDENT) - len("  first")
     limit = 5 if look.verbose else max(1, min(3, room // (widest + 2)))
     return columns([[name, *(texts[:limit] or ["never"])] for name, texts in shown.items()])
+
+
+def _time(instant: datetime, zone: Zone, now_in: Zone, year: int) -> str:
+    """A time in its own zone, and beside it what that is in the zone of what comes, if it is another."""
+    text = day_and_time(instant, zone.tz, year)
+    if zone.name == now_in.name:
+        return text
+    there, here = instant.astimezone(now_in.tz), instant.astimezone(zone.tz)
+    day_there = "" if there.date() == here.date() else f"{there:%a} "
+    return f"{text} ({day_there}{there:%H:%M %Z})"
 
 
 def _named_times(preview: Preview) -> list[tuple[str, tuple[datetime, ...]]]:

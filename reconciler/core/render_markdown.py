@@ -33,7 +33,17 @@ _ROWS: Final = 1000
 _NAMESPACES: Final = 200
 _NAMED: Final = 10
 _LONGEST: Final = 300
-_ACTIONS: Final = ("create", "update", "rename", "retire", "adopt", "drift", "conflict", "unknown")
+_ACTIONS: Final = (
+    "create",
+    "update",
+    "rename",
+    "retire",
+    "adopt",
+    "drift",
+    "conflict",
+    "defaults_changed",
+    "unknown",
+)
 
 Body = Callable[[Plan], list[str]]
 

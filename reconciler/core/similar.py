@@ -7,15 +7,13 @@ what was written, so that defaults, which all documents share, make none alike.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from reconciler.core.changes import Create, Retire, Writing
 from reconciler.core.desired import Desired, Key
 from reconciler.core.digest import IDENTITY, canonical
-from schemas.export import kind_schema
+from reconciler.core.filling import defaults_of
 from schemas.problem import Problem
-from schemas.spec import KINDS
 
 ALIKE: Final = 0.8
 """The share of equal content from which on a rename is suspected."""
@@ -104,7 +102,7 @@ def _share(before: Content, after: Content) -> float:
 
 def _content(kind: str, body: Mapping[str, Any]) -> Content:
     """The values in a body that are no defaults, each with its place; steps go by their ids."""
-    defaults = _defaults(kind)
+    defaults = defaults_of(kind)
     fields = {name: value for name, value in body.items() if name not in IDENTITY}
     return frozenset(
         (path, text) for path, text in _leaves((), fields) if (path[-1], text) not in defaults
@@ -124,24 +122,3 @@ def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
             pass
         case _:
             yield path, canonical(value)
-
-
-@cache
-def _defaults(kind: str) -> frozenset[tuple[str, bytes]]:
-    """The fields of a kind, at any depth, with what they are when left out."""
-    return frozenset(_defaulted(kind_schema(KINDS[kind])))
-
-
-def _defaulted(schema: Any) -> Iterator[tuple[str, bytes]]:
-    match schema:
-        case dict():
-            for name, field in schema.get("properties", {}).items():
-                if "default" in field:
-                    yield name, canonical(field["default"])
-            for inner in schema.values():
-                yield from _defaulted(inner)
-        case list():
-            for inner in schema:
-                yield from _defaulted(inner)
-        case _:
-            pass

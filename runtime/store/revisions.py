@@ -39,6 +39,7 @@ class NewRevision:
     actor: str
     plan_digest: str
     normaliser_version: int
+    defaults: str
     summary: Mapping[str, Any]
 
 
@@ -150,6 +151,13 @@ def lock_schedules(connection: Connection, uids: Sequence[int]) -> list[Standing
     connection.execute(statement("end_passed_pauses"), {"uids": uids})
     with connection.cursor(row_factory=class_row(StandingSchedule)) as cursor:
         return cursor.execute(statement("lock_schedules"), {"uids": uids}).fetchall()
+
+
+def remember_defaults(connection: Connection, digest: str, defaults: Mapping[str, Any]) -> None:
+    """Keep by which defaults documents are filled out, if that is not known yet."""
+    connection.execute(
+        statement("remember_defaults"), {"digest": digest, "fields": Jsonb(defaults)}
+    )
 
 
 def insert_revision(connection: Connection, revision: NewRevision) -> tuple[int, datetime]:

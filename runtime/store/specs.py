@@ -50,6 +50,15 @@ class StoredSpec(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class FilledOtherwise:
+    """A document as it was applied, and by which defaults: by kind and field; None where nobody remembered."""
+
+    uid: int
+    body: Mapping[str, Any]
+    fields: Mapping[str, Mapping[str, Sequence[str]]] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRevision:
     """The last revision of a project in an environment.
 
@@ -68,7 +77,7 @@ class StoredRevision:
 
 @dataclass(frozen=True, slots=True)
 class StoredOverride:
-    """A pause or snooze in force."""
+    """A pause or snooze in force, and the zone of its task where its schedule has one."""
 
     namespace: str
     name: str
@@ -77,6 +86,7 @@ class StoredOverride:
     reason: str
     since: datetime
     until: datetime | None
+    timezone: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,16 @@ def read_applied_bodies(
 ) -> dict[int, Mapping[str, Any]]:
     """What the last revisions of these documents wrote, whatever the rows hold by now."""
     return dict(connection.execute(statement("read_applied_bodies"), {"uids": uids}).fetchall())
+
+
+def read_filled_otherwise(
+    connection: Connection, uids: Sequence[int], digest: str
+) -> list[FilledOtherwise]:
+    """Those of these documents that were filled out by other defaults than those of this digest."""
+    with connection.cursor(row_factory=class_row(FilledOtherwise)) as cursor:
+        return cursor.execute(
+            statement("read_filled_otherwise"), {"uids": uids, "digest": digest}
+        ).fetchall()
 
 
 def read_overrides(connection: Connection, project: str, environment: str) -> list[StoredOverride]:

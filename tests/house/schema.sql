@@ -120,8 +120,11 @@ CREATE TABLE ordinaut.revision (
     normaliser_version smallint NOT NULL,
     summary jsonb NOT NULL,
     applied_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    defaults text,
     CONSTRAINT revision_kind CHECK ((kind = ANY (ARRAY['apply'::text, 'rollback'::text, 'heal'::text, 'override'::text, 'adopt'::text])))
 );
+-- Name: COLUMN revision.defaults; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.revision.defaults IS 'by which the documents it wrote were filled out; null where nobody remembered';
 -- Name: spec; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.spec (
     uid bigint NOT NULL,
@@ -282,6 +285,13 @@ COMMENT ON COLUMN ordinaut.condition.met_since IS 'the first of the latest answe
 COMMENT ON COLUMN ordinaut.condition.answer IS 'the last answer, without secrets; null where it is too large to be kept';
 -- Name: COLUMN condition.changed_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.condition.changed_at IS 'when an answer last began or ceased to meet the condition';
+-- Name: defaults; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.defaults (
+    digest text NOT NULL,
+    fields jsonb NOT NULL
+);
+-- Name: COLUMN defaults.fields; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.defaults.fields IS 'by kind and the name of a field: what it is when left out, as canonical JSON';
 -- Name: drift; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.drift (
     uid bigint NOT NULL,
@@ -660,6 +670,9 @@ ALTER TABLE ONLY ordinaut.concurrency_slot
 -- Name: condition condition_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.condition
     ADD CONSTRAINT condition_pkey PRIMARY KEY (task_uid, digest);
+-- Name: defaults defaults_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.defaults
+    ADD CONSTRAINT defaults_pkey PRIMARY KEY (digest);
 -- Name: drift drift_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.drift
     ADD CONSTRAINT drift_pkey PRIMARY KEY (uid);
@@ -790,6 +803,9 @@ ALTER TABLE ONLY ordinaut.condition
 -- Name: drift drift_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.drift
     ADD CONSTRAINT drift_uid_fkey FOREIGN KEY (uid) REFERENCES ordinaut.spec(uid) ON DELETE CASCADE;
+-- Name: revision revision_defaults_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.revision
+    ADD CONSTRAINT revision_defaults_fkey FOREIGN KEY (defaults) REFERENCES ordinaut.defaults(digest);
 -- Name: revision revision_parent_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.revision
     ADD CONSTRAINT revision_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES ordinaut.revision(revision_id);

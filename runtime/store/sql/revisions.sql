@@ -61,13 +61,16 @@ where c.task_uid = any(%(uids)s::bigint[])
 order by c.task_uid
 for update of c;
 
+-- name: remember_defaults
+insert into ordinaut.defaults (digest, fields) values (%(digest)s, %(fields)s) on conflict do nothing;
+
 -- name: insert_revision
 insert into ordinaut.revision
     (parent_id, project, environment, kind, git_commit, git_tree, git_branch, git_dirty, pull_request, author, actor,
-     plan_digest, normaliser_version, summary)
+     plan_digest, normaliser_version, defaults, summary)
 values
     (%(parent_id)s, %(project)s, %(environment)s, %(kind)s, %(git_commit)s, %(git_tree)s, %(git_branch)s, %(git_dirty)s,
-     %(pull_request)s, %(author)s, %(actor)s, %(plan_digest)s, %(normaliser_version)s, %(summary)s)
+     %(pull_request)s, %(author)s, %(actor)s, %(plan_digest)s, %(normaliser_version)s, %(defaults)s, %(summary)s)
 returning revision_id, applied_at;
 
 -- name: create_stage

@@ -58,11 +58,22 @@ from ordinaut.spec s
 join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
 where s.uid = any(%(uids)s::bigint[]);
 
+-- name: read_filled_otherwise
+-- What the last revisions of these documents wrote, of those by other defaults than the given ones, and by which.
+select r.uid, r.body, d.fields
+from ordinaut.spec s
+join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
+join ordinaut.revision v on v.revision_id = r.revision_id
+left join ordinaut.defaults d on d.digest = v.defaults
+where s.uid = any(%(uids)s::bigint[]) and v.defaults is distinct from %(digest)s;
+
 -- name: read_overrides
 -- The pauses and snoozes in force for a project's tasks.
-select s.namespace, s.name, o.kind, o.actor, o.reason, o.created_at as since, o.until
+select s.namespace, s.name, o.kind, o.actor, o.reason, o.created_at as since, o.until,
+    jsonb_path_query_first(r.body, '$.schedule[*].timezone') #>> '{}' as timezone
 from ordinaut.task_override o
 join ordinaut.spec s on s.uid = o.task_uid
+left join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
 where s.project = %(project)s and s.environment = %(environment)s and s.retired_at is null
     and o.ended_at is null and (o.until is null or o.until > ordinaut.now())
 order by s.namespace, s.name, o.kind;

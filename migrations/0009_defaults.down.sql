@@ -1,0 +1,2 @@
+alter table ordinaut.revision drop column defaults;
+drop table ordinaut.defaults;
