@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -35,6 +36,7 @@ from runtime.store.specs import (
     read_overrides,
     read_queue,
 )
+from schemas.drift import StrayWrite
 from schemas.plan import Override, Plan, PlanBase, PlanSource
 
 
@@ -91,26 +93,43 @@ def plan_against(
         StoreError: the database cannot be read.
     """
     owner = _owner(specs)
+    with one_view(connection):
+        applied = observe(connection, owner, _named(specs))
+        changes = diff(specs.documents, applied, owner, taking)
+        if changes.problems:
+            raise SpecError(
+                "the specs cannot be applied to this database", problems=changes.problems
+            )
+        changes = told_apart(changes, read_refilled(connection, changes))
+        part = part_of(changes, specs.documents, only)
+        ground = observed_ground(connection, specs, source, applied, part.changes)
+        writes = read_stray_writes(connection, _touched(part.changes))
+    ground = replace(ground, allowed=allowed, only=only, left_out=part.left_out)
+    return planned(part.changes, ground, writes)
+
+
+@contextmanager
+def one_view(connection: Connection) -> Iterator[None]:
+    """A transaction that sees the database at one moment, and cannot write."""
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     try:
         with connection.transaction():
-            applied = observe(connection, owner, _named(specs))
-            changes = diff(specs.documents, applied, owner, taking)
-            if changes.problems:
-                raise SpecError(
-                    "the specs cannot be applied to this database", problems=changes.problems
-                )
-            changes = told_apart(changes, read_refilled(connection, changes))
-            part = part_of(changes, specs.documents, only)
-            ground = _observed_ground(connection, specs, source, applied, part.changes)
-            writes = read_stray_writes(connection, _touched(part.changes))
+            yield
     finally:
         connection.isolation_level = None
         connection.read_only = None
-    ground = replace(ground, allowed=allowed, only=only, left_out=part.left_out)
-    made = attributed(make_plan(part.changes, ground), writes)
-    return under_freeze(made, freeze_at(ground.rules.guards.freeze, ground.now, allowed.freeze))
+
+
+def planned(changes: ChangeSet, ground: Ground, writes: Mapping[int, StrayWrite]) -> Plan:
+    """The plan for changes that were found in a database.
+
+    Args:
+        writes: who wrote its rows past git, by uid.
+    """
+    made = attributed(make_plan(changes, ground), writes)
+    freeze = freeze_at(ground.rules.guards.freeze, ground.now, ground.allowed.freeze)
+    return under_freeze(made, freeze)
 
 
 def require_sound(specs: Specs) -> None:
@@ -150,13 +169,14 @@ def ground_of(specs: Specs, source: PlanSource, now: datetime) -> Ground:
     )
 
 
-def _observed_ground(
+def observed_ground(
     connection: Connection,
     specs: Specs,
     source: PlanSource,
     applied: Mapping[Key, Applied],
     changes: ChangeSet,
 ) -> Ground:
+    """What a plan for these changes stands on, as a database has it; in `one_view` of it."""
     owner = _owner(specs)
     installation_id, now = read_ground(connection)
     touched = _touched(changes)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from reconciler.apply import Request
 from reconciler.cache import Cache
@@ -30,9 +31,11 @@ from reconciler.load import compile_source
 from reconciler.planfile import read_plan
 from reconciler.planning import plan_specs, require_sound
 from reconciler.source import read_source
+from reconciler.verifying import verified
 from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
 from runtime.config import Config
+from schemas.plan import Plan
 
 
 @click.command(
@@ -89,14 +92,14 @@ def apply(
     )
     request = Request(actor=current_actor(), allowed=allowed, lock_timeout=lock_timeout)
     if plan_file is not None:
-        if only or expect_digest:
-            raise click.UsageError(
-                "a plan FILE is applied as it is: leave out --only and --expect-digest"
-            )
-        made = read_plan(plan_file)
+        _require_as_it_is(only, expect_digest)
+        saved = read_plan(plan_file)
+        _require_environment(config, saved, plan_file)
         with database_to_write(config, request.actor) as connection:
-            show_plan(made, as_json=as_json, verbose=verbose)
-            carry_out(connection, made, request, as_json=as_json)
+            made = verified(connection, saved, plan_file, allowed)
+            if made is not None:
+                show_plan(made, as_json=as_json, verbose=verbose)
+            carry_out(connection, made or saved, request, as_json=as_json)
         return
     require_way_to_ask(yes=yes or expect_digest is not None)
     source = read_source(config.specs)
@@ -115,3 +118,24 @@ def apply(
             carry_out(
                 connection, made, request, as_json=as_json, folder=source.root, before=before
             )
+
+
+def _was_given(option: str) -> bool:
+    """Whether an option stands on the command line, and not only in the settings."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is ParameterSource.COMMANDLINE
+
+
+def _require_as_it_is(only: tuple[str, ...], expect_digest: str | None) -> None:
+    if only or expect_digest or _was_given("specs"):
+        raise click.UsageError(
+            "a plan FILE is applied as it is: leave out --only, --expect-digest and --specs"
+        )
+
+
+def _require_environment(config: Config, saved: Plan, path: Path) -> None:
+    named = saved.environment.name
+    if _was_given("environment") and config.environment != named:
+        raise click.UsageError(
+            f"{path} is a plan for environment {named}, not for {config.environment}"
+        )
