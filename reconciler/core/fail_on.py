@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from reconciler.core.gains import gains_of
+from reconciler.core.loosening import loosened
 from reconciler.core.policies import refuses
 from runtime.errors import Blocked
 from schemas.plan import Plan, PlannedChange
@@ -51,6 +52,11 @@ def _gained(plan: Plan) -> Iterator[str]:
         yield from (f"{_called(change)} {gain}" for gain in gains_of(change))
 
 
+def _loosened(plan: Plan) -> Iterator[str]:
+    for change in plan.changes:
+        yield from (f"{_called(change)} {loose}" for loose in loosened(change.kind, change.ops))
+
+
 def _warnings(plan: Plan) -> Iterator[str]:
     for problem in plan.diagnostics:
         if problem.severity == "warning":
@@ -62,6 +68,7 @@ REFUSABLE: Final[Mapping[str, Callable[[Plan], Iterator[str]]]] = {
     "change": _changes(lambda _: True),
     "retire": _changes(lambda change: change.action == "retire"),
     "gain": _gained,
+    "guard": _loosened,
     "drift": _changes(lambda change: change.reason == "drift"),
     "conflict": _changes(lambda change: change.reason == "conflict"),
     "unknown": _changes(lambda change: change.reason == "unknown"),

@@ -25,7 +25,9 @@ def _words(kind: str, op: FieldChange) -> Iterator[str]:
         case "Project", ["policies", *rest]:
             yield from _policy(rest, op)
         case "Project", ["guards", "freeze", *rest]:
-            if rest or _lacks(op):
+            if not rest and not op.after:
+                yield "has no freeze windows any more"
+            elif rest or _lacks(op):
                 yield "has other freeze windows"
         case "Project", ["guards", name] if op.op == "replace" and op.after > op.before:
             yield f"has {name} {op.before:g} -> {op.after:g}"

@@ -31,17 +31,18 @@ _EXCLUDED: Final = 3
 
 def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: datetime) -> Preview:
     """Compare two schedules of a task; None where it has none, being created or retired."""
-    shown = after or before
-    zone = load_zone((shown.timezone if shown else None) or "UTC")
+    was, is_ = (schedule.timezone if schedule else None for schedule in (before, after))
+    zone, zone_before = load_zone(is_ or was or "UTC"), load_zone(was or is_ or "UTC")
     # With one side only, there is nothing to compare.
     limit = _COMPARED if before and after else SHOWN
     old, new = _upcoming(before, now, limit), _upcoming(after, now, limit)
     counts = [_count(before, now), _count(after, now)]
     return Preview(
         timezone=zone.name,
+        timezone_before=zone_before.name if before else None,
         schedule_before=before.describe() if before else None,
         schedule_after=after.describe() if after else None,
-        before=tuple(_local(found.at, zone) for found in old[:SHOWN]),
+        before=tuple(_local(found.at, zone_before) for found in old[:SHOWN]),
         after=tuple(_local(found.at, zone) for found in new[:SHOWN]),
         runs_30d_before=counts[0],
         runs_30d_after=counts[1],

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from reconciler.core.freezing import freeze_words
 from reconciler.core.holding import hold_words
 from reconciler.core.look import Look, counted, day_and_time, flow, visible
+from runtime.core.recurrence.zone import load_zone
 from schemas.plan import GitBase, Override, Plan
 from schemas.problem import Problem
 
@@ -82,9 +83,10 @@ def _overrides(plan: Plan, look: Look) -> Iterator[str]:
 
 
 def override_words(override: Override, year: int) -> str:
-    """What was set, by whom, until when and why; times in UTC, without a year that is `year`."""
+    """What was set, by whom, until when and why; times in the zone of the task, without a year that is `year`."""
     state = "paused" if override.kind == "pause" else "snoozed"
-    until = f" until {day_and_time(override.until, _UTC, year)}" if override.until else ""
+    zone = load_zone(override.timezone).tz if override.timezone else _UTC
+    until = f" until {day_and_time(override.until, zone, year)}" if override.until else ""
     reason = f' ("{override.reason}")' if override.reason else ""
     return f"{state} by {override.actor}{until}{reason}"
 

@@ -8,6 +8,7 @@ from reconciler.core.fail_on import refusal_of
 from reconciler.core.gains import gains_of
 from reconciler.core.look import Look
 from reconciler.core.render import render_plan
+from reconciler.core.render_markdown import render_markdown
 from schemas.plan import Plan
 from tests.core.plan_story import plan_of
 from tests.support.specs import Database, compiled
@@ -49,7 +50,7 @@ def planned(before: str, after: str) -> Plan:
         ),
         ("", "guards: {max_retire: 50}", ("has max_retire 5 -> 50",)),
         ("", "guards: {max_retire_percent: 12.5}", ("has max_retire_percent 10 -> 12.5",)),
-        (f"guards: {{freeze: [{WINDOW}]}}", "", ("has other freeze windows",)),
+        (f"guards: {{freeze: [{WINDOW}]}}", "", ("has no freeze windows any more",)),
         (
             f"guards: {{freeze: [{WINDOW}]}}",
             f"guards: {{freeze: [{OTHER}]}}",
@@ -95,3 +96,25 @@ def test_what_holds_more_is_no_gain(before: str, after: str) -> None:
 
     assert gains_of(plan.changes[0]) == ()
     assert plan.changes[0].impact != "high"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("guards: {max_retire: 5}", "guards: {max_retire: 5000}", "has max_retire 5 -> 5000"),
+        (f"guards: {{freeze: [{WINDOW}]}}", "", "has no freeze windows any more"),
+        ("protect: true", "", "is not protected any more"),
+    ],
+)
+def test_what_holds_less_weighs_high_is_told_in_words_and_can_be_refused(
+    before: str, after: str, told: str
+) -> None:
+    plan = planned(before, after)
+
+    assert plan.summary.impact == "high"
+    assert f"! {told} from the next plan on" in render_plan(plan, Look(width=80))
+    assert told in render_markdown(plan)
+    refused = refusal_of(plan, ["guard"])
+    assert refused is not None
+    assert f"guard: Project platform {told}" in refused.message
+    assert refusal_of(planned(after, before), ["guard"]) is None

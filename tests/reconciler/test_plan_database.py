@@ -86,6 +86,15 @@ def test_a_pause_says_since_when_and_until_when(bench: Bench) -> None:
 
     assert report.pause is not None
     assert (found.since, found.until) == (report.pause.since, report.pause.until)
+    assert found.timezone is None
+
+
+def test_a_pause_says_the_zone_of_its_task(bench: Bench) -> None:
+    bench.apply(specs(task("one", "cron: 0 9 * * *, timezone: Europe/Rome")))
+    pause_task(bench.connection, "one", until="3d", reason="", actor="bob")
+
+    (found,) = bench.plan(specs(task("one", "manual: true"))).overrides
+    assert found.timezone == "Europe/Rome"
 
 
 def test_time_zone_data_of_our_own_schedules_in_force_is_compared(bench: Bench) -> None:
