@@ -63,10 +63,15 @@ def _upcoming(schedule: TaskSchedule | None, now: datetime, limit: int) -> list[
     return list(islice(schedule.running(now), limit)) if schedule else []
 
 
+def _until(found: Iterator[Occurrence], end: datetime, limit: int) -> list[Occurrence]:
+    """So many occurrences at most up to an instant; what is rare is not followed for years beyond it."""
+    return list(islice(takewhile(lambda one: one.at <= end, found), limit))
+
+
 def _count(schedule: TaskSchedule | None, now: datetime) -> int:
-    counted = _upcoming(schedule, now, CAP)
-    if len(counted) < CAP or counted[-1].at > now + COUNTED:
-        return sum(found.at <= now + COUNTED for found in counted)
+    counted = _until(schedule.running(now), now + COUNTED, CAP) if schedule else []
+    if len(counted) < CAP:
+        return len(counted)
     pace = (counted[-1].at - counted[0].at) / (CAP - 1)
     return 1 + (now + COUNTED - counted[0].at) // pace
 
@@ -96,7 +101,8 @@ def _flags(
     if schedule.triggers and not upcoming:
         yield TimeFlag(kind="never_fires", note="never fires again")
         return
-    yield from _excluded(schedule, zone, now)
+    if schedule.has_calendars:
+        yield from _excluded(schedule, zone, now)
     shown = [now, *(found.at for found in upcoming[:SHOWN])]
     for change in _transitions(zone, now):
         if any(one < change.at <= other for one, other in pairwise(shown)):
@@ -110,8 +116,8 @@ def _flags(
 
 def _excluded(schedule: TaskSchedule, zone: Zone, now: datetime) -> Iterator[TimeFlag]:
     """The first occurrences that calendars exclude, and how many more there are."""
-    ahead = takewhile(lambda found: found.at <= now + COUNTED, schedule.following(now))
-    excluded = [found for found in islice(ahead, CAP) if found.excluded_by is not None]
+    ahead = _until(schedule.following(now), now + COUNTED, CAP)
+    excluded = [found for found in ahead if found.excluded_by is not None]
     for found in excluded[:_EXCLUDED]:
         local = _local(found.at, zone)
         note = f"{_day(local, now)} {local:%H:%M} is excluded by {found.excluded_by}"
@@ -129,8 +135,7 @@ def _odd_hours(
     schedule: TaskSchedule, change_at: datetime, zone: Zone, now: datetime
 ) -> Iterator[TimeFlag]:
     """What happens to times that do not exist, or happen twice, around one transition."""
-    running = islice(schedule.running(change_at - _DAY), 2 * _OFTEN + 1)
-    near = [found for found in running if found.at <= change_at + _DAY]
+    near = _until(schedule.running(change_at - _DAY), change_at + _DAY, 2 * _OFTEN + 1)
     if len(near) > 2 * _OFTEN:
         return
     for found in near:

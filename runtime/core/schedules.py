@@ -66,6 +66,11 @@ class TaskSchedule:
         zones = (getattr(trigger, "timezone", None) for trigger in self.triggers)
         return next((zone for zone in zones if zone), None)
 
+    @property
+    def has_calendars(self) -> bool:
+        """Whether anything may be excluded."""
+        return any(isinstance(part, Sifted) for part in self.parts)
+
     def next_after(self, instant: datetime) -> Occurrence | None:
         """The first occurrence strictly after an aware instant, be it excluded or not."""
         return next(self.following(instant), None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from reconciler.core.preview import CAP, foresee
+from runtime.core.recurrence import Compiled, Occurrence
 from runtime.core.schedules import TaskSchedule, compile_schedules
 from schemas.plan import Preview
 from tests.core.plan_story import NOW
@@ -49,6 +52,32 @@ def test_times_are_in_the_zone_of_the_task() -> None:
         "2026-10-26T08:00:00+01:00",
     ]
     assert (preview.before, preview.runs_30d_before, preview.runs_30d_after) == ((), 0, 30)
+
+
+@dataclass(frozen=True)
+class Noting:
+    """A part of a schedule that notes how far it is followed."""
+
+    part: Compiled
+    followed: list[datetime]
+
+    def following(self, after: datetime) -> Iterator[Occurrence]:
+        for found in self.part.following(after):
+            self.followed.append(found.at)
+            yield found
+
+
+def test_a_schedule_that_fires_once_a_day_is_not_followed_for_years_to_count_a_month() -> None:
+    once_a_day = cron("30 14 * * *")
+    (part,) = once_a_day.parts
+    followed: list[datetime] = []
+
+    preview = foresee(None, replace(once_a_day, parts=(Noting(part, followed),)), NOW)
+
+    assert preview.runs_30d_after == 30
+    # Odd hours are looked for within a year, and a month of days is counted once.
+    assert max(followed) < NOW + timedelta(days=370)
+    assert len(followed) < 50
 
 
 CALENDARS = """\
