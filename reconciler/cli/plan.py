@@ -18,7 +18,7 @@ from reconciler.cli.showing import look_of_terminal, problems_shown
 from reconciler.comparing import plan_between, read_head
 from reconciler.core.desired import Specs
 from reconciler.core.fail_on import refusal_of
-from reconciler.core.guards import refusal, refused
+from reconciler.core.guards import refusal, refused_content
 from reconciler.core.remarks import remarks_on
 from reconciler.core.render import render_plan
 from reconciler.database import database_to_read
@@ -48,7 +48,10 @@ class _Files:
             write_plan(made, path)
         if self.md_out is not None:
             write_markdown(made, self.md_out)
-        if self.out is not None:
+
+    def tell(self, made: Plan) -> None:
+        """Say, after the plan, what can be done with a file of it."""
+        if self.out is not None and made.changes:
             click.echo(f"Apply exactly this: ordinaut apply --plan {self.out}", err=True)
 
 
@@ -107,7 +110,8 @@ def plan(
 
     Only reads the database and the repository, runs no code of theirs and needs no secret; with --base it needs no
     database either. What it compiled is kept in the state folder. Exits with 0, or 1 for an error, 3 if a guard or
-    --fail-on refuses, 4 for a conflict, 5 if the database cannot be reached.
+    --fail-on refuses, 4 for a conflict, 5 if the database cannot be reached. A freeze or a hold is shown, and refuses
+    only to apply.
     """
     _require_sense(base, head, out)
     reviewers = Reviewers(config.environment, sarif_out, annotations)
@@ -117,14 +121,16 @@ def plan(
         # Whatever differs from what was applied is drift, also what was retired or renamed by hand.
         fail_on = tuple("change" if name == "drift" else name for name in fail_on)
     made = _drift(config, project) if drift_only else _made(config, base, head, only, reviewers)
-    _Files(out, json_out, md_out).write(made)
+    files = _Files(out, json_out, md_out)
+    files.write(made)
     if as_json:
         answered()
         echo_json(made.model_dump(mode="json"))
     else:
         echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))
+    files.tell(made)
     refused_too = refusal_of(made, fail_on)
-    if stopping := refused(made.guards):
+    if stopping := refused_content(made.guards):
         if refused_too:
             click.echo(refused_too.message, err=True)
         raise click.exceptions.Exit(refusal(stopping).exit_code)

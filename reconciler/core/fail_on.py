@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from reconciler.core.gains import gains_of
+from reconciler.core.guards import refused
 from reconciler.core.loosening import loosened
 from reconciler.core.policies import refuses
 from runtime.errors import Blocked
@@ -72,6 +73,7 @@ REFUSABLE: Final[Mapping[str, Callable[[Plan], Iterator[str]]]] = {
     "drift": _changes(lambda change: change.reason == "drift"),
     "conflict": _changes(lambda change: change.reason == "conflict"),
     "unknown": _changes(lambda change: change.reason == "unknown"),
+    "blocked": lambda plan: (guard.message for guard in refused(plan.guards)),
     "high": _changes(lambda change: change.impact == "high"),
     "warning": _warnings,
 }

@@ -77,6 +77,11 @@ def refused(guards: Collection[Guard]) -> tuple[Guard, ...]:
     return tuple(guard for guard in guards if not guard.ok)
 
 
+def refused_content(guards: Collection[Guard]) -> tuple[Guard, ...]:
+    """Those of them that refuse what a plan does, whenever it is applied: not its hour, nor where it comes from."""
+    return tuple(guard for guard in refused(guards) if guard.name not in _PASSING)
+
+
 def told_by(plan: Plan, command: str) -> Plan:
     """The plan whose hints name the command that it is of, where that is not `apply`."""
     guards = tuple(
@@ -97,6 +102,8 @@ def refusal(guards: Collection[Guard]) -> Blocked | Conflicted:
         hint="\n".join(guard.hint for guard in guards),
     )
 
+
+_PASSING: Final = frozenset({"freeze", "hold"})
 
 _KINDS: Final[Mapping[str, type[Blocked | Conflicted]]] = {
     "conflict": Conflicted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _CODES: Final[dict[Style, str]] = {
 _ASCII: Final = str.maketrans({"≠": "!", "…": "~", "—": "-", "±": "+"})
 # Controls, marks of direction and other characters without a shape, halves of pairs, what is not assigned, other spaces.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# Words, and what is to be typed, between backticks, as one.
+_TYPED: Final = re.compile(r"`[^`]*`\S*|\S+")
 _UNITS: Final = (("day", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -64,6 +67,11 @@ def flow(parts: Sequence[str], width: int, gap: str = "  ", indent: str = "  ") 
         else:
             lines.append(indent + part if lines else part)
     return lines
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A sentence on as few lines as it needs; what is to be typed, between backticks, stays together."""
+    return flow(_TYPED.findall(visible(text)), width, gap=" ")
 
 
 def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:

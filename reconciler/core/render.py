@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from reconciler.core.folding import ROOM, fold, fold_lines
 from reconciler.core.guards import refused
-from reconciler.core.look import Look, counted, day_and_time, flow, rough_span, visible
+from reconciler.core.look import Look, counted, day_and_time, flow, rough_span, wrapped
 from reconciler.core.render_change import change_lines, grid_of
 from reconciler.core.render_notes import git_base_text, note_lines
 from reconciler.core.render_policies import policy_lines
@@ -106,8 +106,10 @@ def _footer(plan: Plan, look: Look) -> Iterator[str]:
     yield from policy_lines(plan, look)
     if stopping := refused(plan.guards):
         for guard in stopping:
-            yield look.paint(f"Refused: {visible(guard.message)}", "remove")
-            yield f"  {guard.hint}"
+            words = wrapped(f"Refused: {guard.message}", look.width)
+            yield from (look.paint(line, "remove") for line in words)
+            for hint in guard.hint.splitlines():
+                yield from (f"  {line}" for line in wrapped(hint, look.width - 2))
     elif plan.summary.retire:
         yield "Guards: ok, " + ", ".join(g.message for g in plan.guards if g.name == "retire")
     yield look.paint(f"Digest: sha256:{plan.digest}", "dim")

@@ -63,14 +63,15 @@ def _git_base(plan: Plan, look: Look) -> Iterator[str]:
 
 
 def _hold(plan: Plan, look: Look) -> Iterator[str]:
-    if hold := plan.hold:
+    # What refuses to apply it is told where it is refused.
+    if (hold := plan.hold) and (hold.ends or not plan.changes):
         what = f"commit {hold.commit[:_SHORT]}" if hold.commit else "what came from outside git"
         fate = "ends with this apply" if hold.ends else "`ordinaut hold clear` ends it"
         yield from _note(["held", f"{hold_words(hold)} {what}", fate], look)
 
 
 def _freeze(plan: Plan, look: Look) -> Iterator[str]:
-    if freeze := plan.freeze:
+    if (freeze := plan.freeze) and (freeze.override or not plan.changes):
         fate = f"overridden: {freeze.override}" if freeze.override else "apply is refused"
         yield from _note(["frozen", freeze_words(freeze), fate], look)
 
@@ -93,7 +94,9 @@ def override_words(override: Override, year: int) -> str:
 
 def _unmanaged(plan: Plan, look: Look) -> Iterator[str]:
     if look.verbose and plan.unmanaged:
-        yield from _note(["unmanaged", *plan.unmanaged, "no apply made them or touches them"], look)
+        yield from _note(
+            ["unmanaged", *plan.unmanaged, "no apply made them or touches them"], look
+        )
 
 
 def _zone_data(plan: Plan, look: Look) -> Iterator[str]:

@@ -110,14 +110,22 @@ def test_in_a_freeze_a_rollback_says_why_it_cannot_wait(
 
     refused = cli("apply", "--yes")
     plan = cli("plan")
+    blocked = cli("plan", "--fail-on", "blocked")
     empty = cli("apply", "--yes", "--override-freeze", " ")
     passed = cli("apply", "--yes", "--override-freeze", "the vendor asked")
+    frozen = cli("rollback", "--to", "r1", "--yes")
     back = cli("rollback", "--to", "r1", "--yes", "--override-freeze", "it broke")
 
-    assert (refused.status, plan.status) == (3, 3)
+    assert (refused.status, plan.status, blocked.status) == (3, 0, 3)
+    assert "error ORD203: --fail-on refuses this plan, blocked: comes in the freeze" in (
+        blocked.stderr
+    )
     assert "error ORD214: the plan comes in the freeze of" in refused.stderr
+    assert "`ordinaut rollback --to r1 --override-freeze REASON`" in frozen.stderr
     assert "(audit), which never ends" in refused.stderr
-    assert "i frozen  the freeze of" in plan.stdout
+    assert "Refused: comes in the freeze of" in plan.stdout
+    assert plan.stdout.count("audit") == 1
+    assert "i frozen  the freeze of" in cli("plan", "--only", "two").stdout
     assert (empty.status, "say why it cannot wait" in empty.stderr) == (1, True)
     assert (passed.status, back.status) == (0, 0)
     assert "freeze  overridden: the vendor asked" in cli("show", "r2").stdout
@@ -276,7 +284,9 @@ def test_the_commit_that_was_rolled_back_is_refused_and_edits_on_it_too(
 
     assert "Held: commit " in rollback.stderr
     assert f"`git revert {held}" in rollback.stderr
-    assert (plan.status, apply.status) == (3, 3)
+    pending = cli("plan", "--detailed-exitcode")
+    assert (plan.status, pending.status, apply.status) == (0, 2, 3)
+    assert plan.stdout.count("rolled back") == 1
     assert f"error ORD210: the plan is of commit {held}, which r3 (" in apply.stderr
     assert "or let it in again: `ordinaut hold clear`" in apply.stderr
     assert rows.execute("select count(*) from ordinaut.revision").fetchone() == (3,)

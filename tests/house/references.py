@@ -66,7 +66,7 @@ def cli_reference() -> str:
             "| 0 | Done. |",
             "| 1 | An error, or a command line that makes no sense. |",
             "| 2 | `plan --detailed-exitcode`: there are changes. `fmt --check`: a file is not in its form. |",
-            "| 3 | A guard refused. |",
+            "| 3 | Refused by a guard, a policy or `--fail-on`; also by a freeze or a hold, which `plan` only shows. |",
             "| 4 | The plan is stale, or somebody changed the same outside git. |",
             "| 5 | A lock or the database could not be had in time. |",
             "| 130 | Interrupted. |\n",
