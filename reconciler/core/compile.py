@@ -23,6 +23,7 @@ from reconciler.core.digest import canonical, digest_of
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
 from reconciler.core.files import ICS_SUFFIX, SourceFile, names_in
+from reconciler.core.laid import laid_fields
 from reconciler.core.leaking import Found, judged, leaks_of, untelling
 from reconciler.core.locate import place_of
 from reconciler.core.overlay import Layers, overlaid, parted
@@ -230,4 +231,5 @@ def _one_desired(entry: Entry, referred: Referred) -> Desired:
         digest=digest_of(body),
         place=entry.place,
         renamed_from=entry.document.renamed_from,
+        laid=laid_fields(entry.source) if entry.source.overlaid else (),
     )

@@ -44,6 +44,15 @@ class Place(NamedTuple):
     column: int
 
 
+class Laid(NamedTuple):
+    """A field that stands in an overlay: its names from the document down, and where."""
+
+    names: tuple[str, ...]
+    file: str
+    line: int
+    column: int
+
+
 class Content(Protocol):
     """What a document says: at hand, or made once somebody asks, because a plan asks for few of many thousand."""
 
@@ -78,6 +87,7 @@ class Desired:
         digest: sha256 (hex) of the canonical JSON of `body`.
         place: where the document begins.
         renamed_from: what it says it was called before.
+        laid: the fields of it that stand in overlays.
     """
 
     key: Key
@@ -85,6 +95,7 @@ class Desired:
     digest: str
     place: Place
     renamed_from: str | None = None
+    laid: tuple[Laid, ...] = ()
 
     @property
     def document(self) -> Document:

@@ -62,6 +62,7 @@ class SourceDocument:
         node: the places of `value` and of all its parts.
         text: the whole file, so that a message can point into a long text.
         sound: false when parts were refused and left out, so that what is missing proves nothing.
+        overlaid: whether an overlay was laid over it.
         dynamic: whether anything in the file may be an expression; most files of servers and agents need no look.
     """
 
@@ -71,6 +72,7 @@ class SourceDocument:
     text: str
     sound: bool
     dynamic: bool
+    overlaid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

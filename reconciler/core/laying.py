@@ -66,6 +66,7 @@ def laid_over(
         # A document begins where it is written.
         node=(document.node[0], children),
         dynamic=document.dynamic or overlay.dynamic,
+        overlaid=True,
     )
 
 

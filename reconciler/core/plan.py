@@ -37,6 +37,7 @@ from reconciler.core.fields import field_ops, pointer
 from reconciler.core.gains import gains_of
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
+from reconciler.core.laid import place_of_change
 from reconciler.core.legible import legible
 from reconciler.core.policies import under_policies
 from reconciler.core.preview import foresee
@@ -208,6 +209,7 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
     ops = _ops(before, after, secrets)
     tools = tools_effect(before, after)
     impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools, body=after)
+    place = place_of_change(wanted.place, ops, wanted.laid) if wanted else None
     queue = ground.queue.get(row.uid, QueueState()) if row else QueueState()
     planned = PlannedChange(
         kind=key.kind,
@@ -223,8 +225,8 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
         impact=impact.level,
         impact_reasons=impact.reasons,
         owner=hidden((after or before or {}).get("owner"), secrets),
-        file=wanted.place.file if wanted else None,
-        line=wanted.place.line if wanted else None,
+        file=place.file if place else None,
+        line=place.line if place else None,
         base_digest=row.last.digest if row and row.last else None,
         live_digest=row.live.digest if row else None,
         after_digest=wanted.digest if wanted else None,

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from reconciler.core.desired import Desired, Key, Place, Specs
+from reconciler.core.desired import Desired, Key, Laid, Place, Specs
 from reconciler.core.digest import facet_digests
 from schemas.base import Document
 from schemas.problem import Problem
@@ -156,14 +156,17 @@ def updated(memory: Memory, found: Difference, compile_some: Compile) -> Specs |
 
 def _row(desired: Desired, begin: int, end: int) -> tuple[Any, ...]:
     key, place = desired.key, desired.place
-    return (*key, desired.digest, *place, desired.renamed_from, begin, end)
+    laid = [tuple(one) for one in desired.laid]
+    return (*key, desired.digest, *place, desired.renamed_from, laid, begin, end)
 
 
 def _recalled(row: Sequence[Any], whole: _Whole) -> tuple[Key, Desired]:
-    kind, namespace, name, digest, file, line, column, renamed_from, begin, end = row
+    kind, namespace, name, digest, file, line, column, renamed_from, laid, begin, end = row
     key = Key(kind, namespace, name)
     place = Place(file, line, column)
-    return key, Desired(key, _OnDemand(key, place, begin, end, whole), digest, place, renamed_from)
+    content = _OnDemand(key, place, begin, end, whole)
+    overlaid = tuple(Laid(tuple(names), *there) for names, *there in laid) if laid else ()
+    return key, Desired(key, content, digest, place, renamed_from, overlaid)
 
 
 def _text_of(desired: Desired) -> bytes:

@@ -12,11 +12,18 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.compile import SourceFile, compile_specs
+from reconciler.core.changes import Owner
+from reconciler.core.compile import compile_specs
 from reconciler.core.desired import Key, Place, Specs
+from reconciler.core.diff import diff
+from reconciler.core.files import SourceFile
 from reconciler.core.lint.rules import lint
 from reconciler.core.lint.world import world_of
+from reconciler.core.plan import Ground, make_plan
+from reconciler.core.remembering import Memory, recalled, remembered
+from schemas.plan import PlanSource
 from schemas.problem import Problem
+from tests.support.specs import Database
 
 _HEAD = "apiVersion: ordinaut/v1\n"
 _PROJECT = """\
@@ -453,3 +460,36 @@ def test_a_comment_in_an_overlay_is_needed_only_in_its_environment() -> None:
 
     assert _advice(prod, stage) == []
     assert _advice(prod, stage, environment="stage") == []
+
+
+@pytest.mark.parametrize(
+    ("over", "place"),
+    [
+        ("timeout: 20m\n", "specs/overlays/prod/0.yaml:4"),
+        ("labels: {a: b}\ntimeout: 10m\n", "specs/overlays/prod/0.yaml:4"),
+        (
+            "schedule: {cron: 30 4 * * *, timezone: Europe/Rome}\ntimeout: 10m\n",
+            "specs/overlays/prod/0.yaml:4",
+        ),
+        ("timeout: 10m\n", "specs/base.yaml:6"),
+    ],
+)
+def test_a_change_made_in_an_overlay_is_told_there(over: str, place: str) -> None:
+    def compiled_with(task: str, over: str) -> Specs:
+        files = [_file("ordinaut.yaml", _PROJECT), _file("base.yaml", _SERVER, task)]
+        specs = compile_specs(
+            [*files, _file("overlays/prod/0.yaml", _over_brief(over))], environment="prod"
+        )
+        assert not specs.errors
+        memory = remembered(Memory(specs, {}))
+        return recalled(memory[0], lambda: memory[1], lambda _: specs).specs
+
+    before = Database(compiled_with(_TASK, "timeout: 10m\n").documents)
+    task = _TASK if place.startswith("specs/over") else _TASK + "\ndescription: Another."
+    specs = compiled_with(task, over)
+    ground = Ground(source=PlanSource(project="home"), environment="prod", now=datetime(2026, 1, 5, tzinfo=UTC), tool="1", tzdata="1", bodies=before.bodies)  # fmt: skip
+    (change,) = make_plan(
+        diff(specs.documents, before.rows, Owner("platform", "prod")), ground
+    ).changes
+
+    assert f"{change.file}:{change.line}" == place, change.ops
