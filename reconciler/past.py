@@ -126,7 +126,7 @@ def compare_revisions(connection: Connection, before: str, after: str | None) ->
     _, now = read_ground(connection)
     first, second = documents_as_of(connection, one), documents_as_of(connection, other)
     rows = as_applied(first, owner)
-    changes = diff(as_desired(second, rows.values(), owner), rows, owner)
+    changes = diff(as_desired(second, rows.values(), owner), rows, owner, circles=True)
     plan = _plan(changes, other, now, first)
     return Difference(
         as_of=now,

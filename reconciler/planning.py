@@ -14,11 +14,12 @@ import psycopg
 from reconciler.core.attributing import attributed
 from reconciler.core.changes import Applied, ChangeSet, Owner
 from reconciler.core.desired import Key, Specs
-from reconciler.core.diff import diff, former_key, told_apart
+from reconciler.core.diff import diff, told_apart
 from reconciler.core.freezing import freeze_at, under_freeze
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.holding import under_hold
 from reconciler.core.plan import Ground, QueueState, make_plan
+from reconciler.core.renaming import former_key
 from reconciler.core.selection import part_of
 from reconciler.holds import hold_on
 from reconciler.observe import observe, read_refilled, rules_in_force
@@ -79,6 +80,7 @@ def plan_against(
     only: tuple[str, ...] = (),
     *,
     taking: Collection[Key] = (),
+    circles: bool = False,
 ) -> Plan:
     """The plan that makes a database match the specs, from one consistent view of it.
 
@@ -86,6 +88,7 @@ def plan_against(
         allowed: what guards would refuse, and was asked for in so many words.
         only: keys and labels of the part that is wanted (`reconciler.core.selection`); empty for all.
         taking: documents of other projects to be taken over.
+        circles: whether names may go round in a circle.
 
     Raises:
         NotFound: one of `only` means nothing.
@@ -95,7 +98,7 @@ def plan_against(
     owner = _owner(specs)
     with one_view(connection):
         applied = observe(connection, owner, _named(specs))
-        changes = diff(specs.documents, applied, owner, taking)
+        changes = diff(specs.documents, applied, owner, taking, circles=circles)
         if changes.problems:
             raise SpecError(
                 "the specs cannot be applied to this database", problems=changes.problems

@@ -99,7 +99,7 @@ def plan_rollback(
         pull_request=to.pull_request,
     )
     try:
-        return plan_against(connection, wanted, source, allowed)
+        return plan_against(connection, wanted, source, allowed, circles=True)
     except SpecError as error:
         # Their places are in files of another commit.
         first = error.problems[0]

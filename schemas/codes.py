@@ -48,6 +48,7 @@ CODES: Final[dict[str, str]] = {
     "ORD216": "A policy could not be evaluated, so it refused the change.",
     "ORD217": "The change lets somebody do what they could not do before.",
     "ORD218": "A document was renamed by hand, and another row has its name.",
+    "ORD219": "A former name is none that a document could have had.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

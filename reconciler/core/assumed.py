@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from reconciler.core.changes import Applied, Owner, Version
 from reconciler.core.desired import DEFAULT_ENVIRONMENT, Desired, Key, Specs
-from reconciler.core.diff import former_key
 from reconciler.core.files import SourceFile, names_in
 from reconciler.core.references import Names, references, tool_uses
+from reconciler.core.renaming import former_key
 from reconciler.core.rules import Rules
 from schemas.project import Project
 

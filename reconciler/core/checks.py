@@ -26,6 +26,7 @@ from schemas.agent import Agent
 from schemas.base import Document
 from schemas.pipeline import Goto, Pipeline, PipelineUse, Step
 from schemas.problem import Problem
+from schemas.project import Project
 from schemas.spec import BUILTIN_SERVERS, BUILTIN_TOOLS
 from schemas.task import Task
 from schemas.tool_server import ToolServer
@@ -57,6 +58,7 @@ class World:
 def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     """Everything that is wrong with a document beside its shape."""
     yield from reserved_name_problems(entry)
+    yield from project_name_problems(entry)
     yield from reference_problems(entry, world.names)
     yield from tool_problems(entry, world)
     yield from template_problems(entry, world.secrets)
@@ -76,6 +78,17 @@ def reserved_name_problems(entry: Entry) -> Iterator[Problem]:
             "ORD008",
             f"`{entry.document.name}` is the name of a built-in tool server",
             "choose another name",
+        )
+
+
+def project_name_problems(entry: Entry) -> Iterator[Problem]:
+    """A Project with a former name: whose a document is would be another's from one apply to the next."""
+    if isinstance(entry.document, Project) and entry.document.renamed_from is not None:
+        yield from entry.problem(
+            ("renamed_from",),
+            "ORD219",
+            "a Project keeps its name: everything that was applied belongs to it by that",
+            "go on with the former name; or `ordinaut adopt` takes documents over, with their history",
         )
 
 

@@ -24,17 +24,13 @@ Theory of operation
     Where a later version of the program fills documents out by other defaults, D differs from A although nobody moved: what
     is updated or in conflict for nothing else is told apart (`told_apart`).
 
-    A rename is believed if the former key is in force and wanted no longer, and the new one is not in force. So a
-    `renamed_from` that has served its purpose does no harm, and a swap of two names is two updates. A new name that a
-    tombstone still bears is free.
+    Which renames are believed is told in `renaming`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import groupby
-from operator import attrgetter
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 from reconciler.core.changes import (
     Adopt,
@@ -54,6 +50,7 @@ from reconciler.core.changes import (
     Update,
 )
 from reconciler.core.desired import Desired, Key
+from reconciler.core.renaming import believed_renames, problem_with
 from schemas.problem import Problem
 
 
@@ -62,6 +59,8 @@ def diff(
     applied: Mapping[Key, Applied],
     owner: Owner,
     taking: Collection[Key] = (),
+    *,
+    circles: bool = False,
 ) -> ChangeSet:
     """Compare everything.
 
@@ -71,12 +70,13 @@ def diff(
             that `desired` names.
         owner: for whom; documents of others are problems where they are in the way (ORD204), else not looked at.
         taking: keys of others' documents that are to be taken over; not of those that are protected.
+        circles: whether names may go round in a circle, as they do where the pasts of documents are known.
     """
-    renames, problems = _renames(desired, applied, owner)
+    renames, problems = believed_renames(desired, applied, owner, circles=circles)
     moved = {rename.former for rename in renames.values()}
     changes: list[Change] = []
     for key, wanted in desired.items():
-        found = applied.get(key)
+        found = None if key in moved else applied.get(key)
         if key in renames:
             changes.append(_renamed(applied[renames[key].former], wanted))
         elif found is not None and _is_in_force(found) and _is_foreign(found, owner):
@@ -111,12 +111,6 @@ def _told_apart(change: Change, refilled: Collection[int]) -> Change:
             return change
 
 
-def former_key(wanted: Desired) -> Key | None:
-    """The key that a document says it had before."""
-    name = wanted.renamed_from
-    return None if name is None else Key.of(wanted.key.kind, name, wanted.key.namespace)
-
-
 # Whether D equals A, A equals L, and D equals L; no other combination of the three can be.
 _OUTCOMES: Final[Mapping[tuple[bool, bool, bool], Callable[[Applied, Desired], Change]]] = {
     (True, True, True): Unchanged,
@@ -140,6 +134,8 @@ def _wanted(found: Applied | None, wanted: Desired) -> Change:
 
 
 def _renamed(found: Applied, wanted: Desired) -> Change:
+    if not _is_in_force(found):
+        return Create(found, wanted)
     return Rename(found, wanted) if _is_untouched(found) else Conflict(found, wanted)
 
 
@@ -148,54 +144,6 @@ def _is_untouched(found: Applied) -> bool:
     return set(found.strayed) <= {"schedule"} and (
         bool(found.strayed) or found.last is None or found.last.digest == found.live.digest
     )
-
-
-class _Claim(NamedTuple):
-    former: Key
-    wanted: Desired
-
-
-def _renames(
-    desired: Mapping[Key, Desired], applied: Mapping[Key, Applied], owner: Owner
-) -> tuple[dict[Key, _Claim], list[Problem]]:
-    """The renames to believe, by new key; two documents with one past are a problem, and neither is believed."""
-    claims = sorted(
-        (
-            _Claim(former, wanted)
-            for wanted in desired.values()
-            if (former := former_key(wanted)) is not None
-            and _may_leave(former, desired, applied, owner)
-            and not _is_taken(wanted.key, applied)
-        ),
-        key=lambda claim: (claim.former, claim.wanted.key),
-    )
-    believed: dict[Key, _Claim] = {}
-    problems: list[Problem] = []
-    for _, group in groupby(claims, key=attrgetter("former")):
-        rivals = list(group)
-        if len(rivals) == 1:
-            believed[rivals[0].wanted.key] = rivals[0]
-        else:
-            problems += _rivals(rivals)
-    return believed, problems
-
-
-def _may_leave(
-    former: Key, desired: Mapping[Key, Desired], applied: Mapping[Key, Applied], owner: Owner
-) -> bool:
-    found = applied.get(former)
-    return (
-        former not in desired
-        and found is not None
-        and found.last is not None
-        and _is_in_force(found)
-        and not _is_foreign(found, owner)
-    )
-
-
-def _is_taken(key: Key, applied: Mapping[Key, Applied]) -> bool:
-    found = applied.get(key)
-    return found is not None and _is_in_force(found)
 
 
 def _is_in_force(found: Applied) -> bool:
@@ -210,7 +158,7 @@ def _owned_by_another(wanted: Desired, found: Applied, *, asked: bool) -> Proble
     key, owner = wanted.key, found.owner
     there = " and is protected there" if asked else ""
     take = f"`ordinaut adopt {key.kind}/{key.label}` takes it over with its history"
-    return _problem(
+    return problem_with(
         wanted,
         code="ORD204",
         message=f"{key} belongs to project {owner.project}, environment {owner.environment}{there}",
@@ -219,35 +167,9 @@ def _owned_by_another(wanted: Desired, found: Applied, *, asked: bool) -> Proble
 
 
 def _displaced(wanted: Desired) -> Problem:
-    return _problem(
+    return problem_with(
         wanted,
         code="ORD218",
         message=f"{wanted.key} was renamed by hand, and another row was given its name",
         hint="give that row another name by hand; then apply gives this document its own back",
-    )
-
-
-def _rivals(claims: Iterable[_Claim]) -> list[Problem]:
-    rivals = list(claims)
-    return [
-        _problem(
-            claim.wanted,
-            code="ORD206",
-            message=f"{claim.wanted.key} says it was {claim.former.label}, and so does "
-            + " and ".join(other.wanted.key.label for other in rivals if other is not claim),
-            hint="leave renamed_from in the one that goes on with its history",
-        )
-        for claim in rivals
-    ]
-
-
-def _problem(wanted: Desired, *, code: str, message: str, hint: str) -> Problem:
-    place = wanted.place
-    return Problem(
-        code=code,
-        message=message,
-        hint=hint,
-        file=place.file,
-        line=place.line,
-        column=place.column,
     )

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.core.changes import Change, ChangeSet, Retire, Unchanged, Unmanaged, key_of
+from reconciler.core.changes import Change, ChangeSet, Rename, Retire, Unchanged, Unmanaged, key_of
 from reconciler.core.desired import Desired, Key
-from reconciler.core.diff import former_key
 from reconciler.core.digest import canonical
 from reconciler.core.references import Names, references, tool_uses
+from reconciler.core.renaming import former_key
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import NotFound
 
@@ -46,6 +46,14 @@ def part_of(changes: ChangeSet, documents: Mapping[Key, Desired], only: Collecti
     if not only:
         return Part(changes)
     wanted = _with_needed({key for word in only for key in _meant(word, documents)}, documents)
+    # Who gets a name takes along who leaves it.
+    leaving = {one.from_.key: key_of(one) for one in changes if isinstance(one, Rename)}
+    names = [key for key in wanted if key in leaving]
+    while names:
+        new = leaving[names.pop()]
+        if new not in wanted:
+            wanted.add(new)
+            names += [new] if new in leaving else []
     kept = [change for change in changes if _stays(change, wanted)]
     return Part(ChangeSet.of(kept, changes.problems), len(changes.changes) - len(kept))
 

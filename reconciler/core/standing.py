@@ -5,7 +5,7 @@ Compared document by document, so that a revision which touched other documents 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from reconciler.core.changes import Applied, Owner
 from reconciler.core.desired import Key
@@ -40,10 +40,11 @@ def stale_keys(plan: Plan, applied: Mapping[Key, Applied]) -> list[Key]:
     Args:
         applied: every document under `keys_of` the plan, as it is now.
     """
+    left = {present_key(change) for change in plan.changes if change.former_key is not None}
     return sorted(
         present_key(change)
         for change in plan.changes
-        if not _is_as_planned(change, applied, owner_of(plan))
+        if not _is_as_planned(change, applied, owner_of(plan), left)
     )
 
 
@@ -73,8 +74,12 @@ def footprint_of(
     )
 
 
-def _is_as_planned(change: PlannedChange, applied: Mapping[Key, Applied], owner: Owner) -> bool:
+def _is_as_planned(
+    change: PlannedChange, applied: Mapping[Key, Applied], owner: Owner, left: Container[Key]
+) -> bool:
     row = applied.get(present_key(change))
+    if change.uid is None and present_key(change) in left:
+        return True
     if change.uid is None or row is None:
         return change.uid is None and row is None
     # A tombstone is nobody's, and what is adopted has no last revision that would say whose it is.
@@ -86,13 +91,13 @@ def _is_as_planned(change: PlannedChange, applied: Mapping[Key, Applied], owner:
         and (row.last.digest if row.last else None) == change.base_digest
         and row.live.digest == change.live_digest
         and (row.retired_at is not None) == (change.reason == "restored" or is_redone)
-        and _is_free(change, applied)
+        and _is_free(change, applied, left)
     )
 
 
-def _is_free(change: PlannedChange, applied: Mapping[Key, Applied]) -> bool:
-    """Whether nothing in force has the key that a document is renamed to."""
+def _is_free(change: PlannedChange, applied: Mapping[Key, Applied], left: Container[Key]) -> bool:
+    """Whether nothing that stays in force has the key that a document is renamed to."""
     if change.former_key is None:
         return True
     row = applied.get(written_key(change))
-    return row is None or row.retired_at is not None
+    return row is None or row.retired_at is not None or row.key in left

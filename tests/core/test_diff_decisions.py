@@ -151,13 +151,58 @@ class TestRename:
 
         assert found.changes == (Unchanged(there, renamed), Unchanged(again, fresh))
 
-    def test_a_former_name_that_is_still_wanted_keeps_its_document(self) -> None:
+    def test_a_former_name_that_goes_on_as_it_was_is_a_problem(self) -> None:
         copy, original = desired("new", renamed_from="old"), desired("old")
+
+        found = diff(wanted(copy, original), stored(applied("old")), OURS)
+
+        assert [(p.code, p.file) for p in found.problems] == [("ORD219", "specs/new.yaml")]
+        assert found.problems[0].message == "Task new says it was old, and that goes on"
+
+    def test_a_former_name_may_go_to_another_document_at_once(self) -> None:
+        renamed, another = desired("new", renamed_from="old"), desired("old", "d2")
         there = applied("old")
 
-        found = diff(wanted(copy, original), stored(there), OURS)
+        found = diff(wanted(renamed, another), stored(there), OURS)
 
-        assert found.changes == (Create(None, copy), Unchanged(there, original))
+        assert found.changes == (Rename(there, renamed), Create(None, another))
+
+    def test_a_document_that_comes_back_does_not_take_its_former_name_from_another(self) -> None:
+        here, other = desired("new", renamed_from="old"), desired("old", "d2")
+        grave, there = applied("new", uid=1, retired_at=LONG_AGO), applied("old", uid=2)
+
+        found = diff(wanted(here, other), stored(grave, there), OURS)
+
+        assert found.changes == (Create(grave, here), Update(there, other))
+
+    def test_names_may_be_handed_on_in_a_row(self) -> None:
+        one, two = desired("b", "d1", renamed_from="a"), desired("c", "d2", renamed_from="b")
+        first, second = applied("a", "d1", uid=1), applied("b", "d2", uid=2)
+
+        found = diff(wanted(one, two), stored(first, second), OURS)
+
+        assert found.changes == (Rename(first, one), Rename(second, two))
+
+    def test_a_row_that_was_handed_on_does_no_harm(self) -> None:
+        one, two = desired("b", "d1", renamed_from="a"), desired("c", "d2", renamed_from="b")
+        first, second = applied("b", "d1", uid=1), applied("c", "d2", uid=2)
+
+        found = diff(wanted(one, two), stored(first, second), OURS)
+
+        assert found.changes == (Unchanged(first, one), Unchanged(second, two))
+
+    def test_a_name_is_not_handed_on_to_one_that_is_in_force(self) -> None:
+        one, two = desired("b", renamed_from="a"), desired("c", renamed_from="b")
+        rows = [applied(name, uid=uid) for uid, name in enumerate("abc", 1)]
+
+        found = diff(wanted(one, two), stored(*rows), OURS)
+
+        assert found.changes == (Retire(rows[0]), Unchanged(rows[1], one), Unchanged(rows[2], two))
+
+    def test_a_tombstone_comes_back_under_its_new_name(self) -> None:
+        here, grave = desired("new", renamed_from="old"), applied("old", retired_at=LONG_AGO)
+
+        assert diff(wanted(here), stored(grave), OURS).changes == (Create(grave, here),)
 
     def test_a_former_name_that_never_was_makes_a_creation(self) -> None:
         here = desired("new", renamed_from="old")
@@ -168,7 +213,7 @@ class TestRename:
         "there",
         [
             applied("old", owner=THEIRS),
-            applied("old", retired_at=LONG_AGO),
+            applied("old", retired_at=LONG_AGO, owner=THEIRS),
             applied("old", None, live="d1", owner=THEIRS),
         ],
         ids=["another project's", "retired", "unmanaged"],
@@ -191,13 +236,22 @@ class TestRename:
 
         assert diff(wanted(here), stored(there), OURS).changes == (Conflict(there, here),)
 
-    def test_swapping_two_names_is_two_updates(self) -> None:
+    def test_names_that_go_round_in_a_circle_are_a_problem_at_each(self) -> None:
+        here = [desired(new, renamed_from=old) for new, old in ("ab", "bc", "ca")]
+        rows = [applied(name, uid=uid) for uid, name in enumerate("abc", 1)]
+
+        found = diff(wanted(*here), stored(*rows), OURS)
+
+        assert [p.code for p in found.problems] == ["ORD219"] * 3
+        assert found.problems[0].message == "Task a changes its name in a circle: a -> c -> b -> a"
+
+    def test_a_circle_is_what_it_looks_like_where_the_pasts_are_known(self) -> None:
         one, other = desired("a", "d2", renamed_from="b"), desired("b", "d1", renamed_from="a")
         first, second = applied("a", "d1", uid=1), applied("b", "d2", uid=2)
 
-        found = diff(wanted(one, other), stored(first, second), OURS)
+        found = diff(wanted(one, other), stored(first, second), OURS, circles=True)
 
-        assert found.changes == (Update(first, one), Update(second, other))
+        assert found.changes == (Rename(second, one), Rename(first, other))
 
     def test_two_documents_with_one_past_are_a_problem_at_both(self) -> None:
         rivals: list[Desired] = [desired(name, renamed_from="old") for name in ("a", "b", "c")]

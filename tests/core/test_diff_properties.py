@@ -35,7 +35,7 @@ def desired_sets(draw: st.DrawFn) -> dict[Key, Desired]:
     labels = draw(st.sets(LABELS))
     return {
         key(label): desired(
-            label, draw(DIGESTS), renamed_from=draw(st.none() | st.sampled_from(["a", "ops/b"]))
+            label, draw(DIGESTS), renamed_from=draw(st.none() | st.sampled_from(["a", "b", "ops/b"]))
         )
         for label in labels
     }
@@ -62,11 +62,12 @@ def apply_to(rows: Mapping[Key, Applied], changes: ChangeSet) -> dict[Key, Appli
     after = dict(rows)
     uids = count(1 + max((row.uid for row in rows.values()), default=0))
     for change in changes.writing:
+        if change.from_ is not None:
+            after.pop(change.from_.key)
+    for change in changes.writing:
         if isinstance(change, Retire):
             after[change.from_.key] = replace(change.from_, retired_at=SOMETIME)
             continue
-        if change.from_ is not None:
-            after.pop(change.from_.key, None)
         wanted = change.to
         now = Version(wanted.digest, wanted.facets)
         uid = next(uids) if change.from_ is None else change.from_.uid
