@@ -32,6 +32,22 @@ def database_to_read(config: Config) -> Iterator[Connection | None]:
 
 
 @contextmanager
+def ready_database(config: Config) -> Iterator[str]:
+    """The database that is written to for longer; the embedded one is made and migrated, one of the user's own is not.
+
+    Raises:
+        DatabaseUnavailable, SchemaMismatch: as `database_to_read`.
+        EmbeddedError: the embedded database could not be started.
+    """
+    with database(config, create=True) as conninfo:
+        if config.database_url is None:
+            migrate(conninfo)
+        with connect(conninfo) as connection:
+            require_current(connection)
+        yield conninfo
+
+
+@contextmanager
 def database_to_write(config: Config, actor: str) -> Iterator[Connection]:
     """A session that may write; the embedded database is made and migrated for it, one of the user's own is not.
 

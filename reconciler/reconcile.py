@@ -1,8 +1,9 @@
-"""One look of a reconcile loop: read the specs, compare, apply what changed; a bad tree changes nothing."""
+"""One look at a specs folder: read it, compare, and apply what changed where that is asked for; a bad tree changes nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.apply import Request, apply_plan
@@ -12,7 +13,9 @@ from reconciler.load import compile_source
 from reconciler.planning import plan_specs
 from reconciler.source import Source, read_source
 from runtime.actor import current_actor
+from runtime.errors import Blocked, Conflicted, PlanError, SpecError
 from runtime.store.connect import connect
+from runtime.store.specs import Connection
 from schemas.apply import ApplyReport
 from schemas.plan import Plan
 
@@ -26,33 +29,86 @@ class Reconciled:
         specs: what they compile to; with errors, nothing was planned and the last good revision stays in force.
         plan: what would change; None if the specs hold errors.
         report: what was applied; None if nothing was.
+        refusal: why nothing was applied: a guard, a policy, a freeze, a hold or a conflict; or why there is no plan although
+            the specs are sound: they name what belongs to another project.
     """
 
     source: Source
     specs: Specs
     plan: Plan | None = None
     report: ApplyReport | None = None
+    refusal: PlanError | SpecError | None = None
 
 
-def reconcile_once(
-    conninfo: str, folder: Path, environment: str, cache: Cache | None = None
-) -> Reconciled:
-    """Make the database match a specs folder, if the folder is sound and no guard refuses.
+def _nothing() -> None:
+    """Nobody is waiting for a database."""
+
+
+class Folder:
+    """A specs folder, and the database that it is compared with.
 
     Args:
+        conninfo: the database; None if there is none yet, and then everything is new.
+        path: of the folder.
+        environment: of the Project document.
         cache: where compiled specs are remembered.
-
-    Raises:
-        Blocked, Held, Conflicted, StalePlan, ApplyLocked: nothing was changed.
-        StoreError: the database cannot be reached or refused; nothing was changed.
+        applies: make the database match; else only say what would change, in a session that cannot write.
     """
-    source = read_source(folder, folder.parent)
-    specs = compile_source(source, environment, cache)
-    if specs.errors:
-        return Reconciled(source, specs)
-    with connect(conninfo, name="ordinaut apply") as connection:
-        plan = plan_specs(connection, specs, folder)
-        if not plan.changes:
-            return Reconciled(source, specs, plan)
-        report = apply_plan(connection, plan, Request(actor=current_actor()))
-    return Reconciled(source, specs, plan, report)
+
+    def __init__(
+        self,
+        conninfo: str | None,
+        path: Path,
+        environment: str,
+        cache: Cache | None = None,
+        *,
+        applies: bool = True,
+    ) -> None:
+        self.path = path
+        self.applies = applies
+        self._conninfo = conninfo
+        self._environment = environment
+        self._cache = cache
+        self._interrupt: Callable[[], None] = _nothing
+
+    def interrupt(self) -> None:
+        """End what a look does in the database, from another thread; it then fails, and has changed nothing."""
+        self._interrupt()
+
+    def look(self) -> Reconciled:
+        """Look once.
+
+        Raises:
+            StalePlan, ApplyLocked: nothing was changed.
+            StoreError: the database cannot be reached or refused; nothing was changed.
+        """
+        source = read_source(self.path, self.path.parent)
+        found = Reconciled(source, compile_source(source, self._environment, self._cache))
+        if found.specs.errors:
+            return found
+        try:
+            return self._compared(found)
+        except SpecError as refusal:
+            return replace(found, refusal=refusal)
+
+    def _compared(self, found: Reconciled) -> Reconciled:
+        if self._conninfo is None:
+            return replace(found, plan=plan_specs(None, found.specs, self.path))
+        name = "ordinaut apply" if self.applies else "ordinaut plan"
+        with connect(self._conninfo, read_only=not self.applies, name=name) as connection:
+            self._interrupt = connection.cancel
+            try:
+                found = replace(found, plan=plan_specs(connection, found.specs, self.path))
+                return _applied(connection, found) if self.applies else found
+            finally:
+                self._interrupt = _nothing
+
+
+def _applied(connection: Connection, found: Reconciled) -> Reconciled:
+    if found.plan is None or not found.plan.changes:
+        return found
+    try:
+        report = apply_plan(connection, found.plan, Request(actor=current_actor()))
+    except (Blocked, Conflicted) as refusal:
+        return replace(found, refusal=refusal)
+    return replace(found, report=report)

@@ -6,10 +6,7 @@ What fails is tried again after pauses that grow, and told once. A wake-up while
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -17,14 +14,13 @@ from reconciler.mirror import Mirror
 from reconciler.sync import Judge, Look
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.errors import OrdinautError, SourceUnavailable
-from runtime.service import Service, ServiceGroup, stop_if_cancelled
+from runtime.service import stop_if_cancelled
 from runtime.store.sources import Branch
 from runtime.wake import Bell, until_next
 
 # After a look that failed: the first pause, doubled each time, and the longest.
 _AGAIN_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 300.0
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class BranchSync:
@@ -103,39 +99,3 @@ def _opens_in(look: Look) -> float | None:
     if look.plan is None or freeze is None or freeze.opens_at is None:
         return None
     return (freeze.opens_at - look.plan.as_of).total_seconds()
-
-
-async def sync_until_stopped(services: Sequence[Service]) -> None:
-    """Run services until SIGTERM or Ctrl-C, or until one fails.
-
-    Raises:
-        Exception: what a service raised.
-    """
-    group = ServiceGroup(services)
-    with _signals() as asked:
-        group.start()
-        endings = [asyncio.ensure_future(asked.wait()), asyncio.ensure_future(group.wait())]
-        try:
-            done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-            for ending in done:
-                ending.result()
-        finally:
-            for ending in endings:
-                ending.cancel()
-            await asyncio.gather(*endings, return_exceptions=True)
-            await group.stop()
-
-
-@contextmanager
-def _signals() -> Iterator[asyncio.Event]:
-    """An event that is set by whoever asks the process to stop."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, asked.set)
-    try:
-        yield asked
-    finally:
-        for number in _SIGNALS:
-            with contextlib.suppress(ValueError):
-                loop.remove_signal_handler(number)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reconciler.cache import Cache
 from reconciler.healing import Healer
-from reconciler.reconcile import Reconciled
+from reconciler.reconcile import Folder, Reconciled
 from reconciler.source import require_folder
 from reconciler.watch import SpecsWatch
 from runtime.app import Place
@@ -79,8 +79,8 @@ async def up(config: Config, voice: Voice) -> bool:
             where = "settings" if database else str(config.state_dir)
             database, redis = database or urls.database, redis or str(urls.redis)
         migrated = await asyncio.to_thread(migrate, database)
-        cache = Cache(config.state_dir)
-        watch = SpecsWatch(database, folder, config.environment, voice.reconciled, cache=cache)
+        specs = Folder(database, folder, config.environment, Cache(config.state_dir))
+        watch = SpecsWatch(specs, voice.reconciled)
         voice.ready(Ready(where, migrated, await watch.begin()))
         beside += [News(redis, config.stream, voice.events), watch, Healer(database)]
         return await serve(config, Place(database, redis, folder.parent), beside, quiet=True)

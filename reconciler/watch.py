@@ -1,6 +1,6 @@
-"""Service: reconciles a specs folder whenever a file in it changes; the last good revision survives every bad edit.
+"""Service: looks at a specs folder whenever a file in it changes; the last good revision survives every bad edit.
 
-What was refused for a reason that passes (a lock, another apply, a database that is away) is tried again by itself.
+What was refused for a reason that passes (a lock, another apply, a freeze, a hold, a database that is away) is tried again by itself.
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import Final
 
 from watchfiles import awatch
 
-from reconciler.cache import Cache
-from reconciler.reconcile import Reconciled, reconcile_once
+from reconciler.reconcile import Folder, Reconciled
 from runtime.clock import SYSTEM_CLOCK, Clock
-from runtime.errors import OrdinautError, StalePlan
+from runtime.errors import Held, OrdinautError, StalePlan
 from runtime.service import stop_if_cancelled
 
 # Editors write a file in several steps, and a checkout writes many: wait until it is quiet for so long.
@@ -29,35 +27,25 @@ _LONGEST_SECONDS: Final = 30.0
 
 
 class SpecsWatch:
-    """Service: watches one folder, from `begin` on.
+    """Service: watches one folder, from `begin` on, or else from when it runs.
 
     Args:
-        conninfo: the database.
-        folder: the specs.
-        environment: of the Project document.
-        tell: called after every look but the first with what came of it; a refusal that lasts is told once.
+        folder: what is looked at.
+        tell: called after every look but that of `begin` with what came of it; a refusal that lasts is told once.
         clock: for waiting.
-        cache: where compiled specs are remembered.
     """
 
     name = "specs watch"
 
     def __init__(
         self,
-        conninfo: str,
-        folder: Path,
-        environment: str,
+        folder: Folder,
         tell: Callable[[Reconciled | OrdinautError], None],
         clock: Clock = SYSTEM_CLOCK,
-        *,
-        cache: Cache | None = None,
     ) -> None:
-        self._conninfo = conninfo
         self._folder = folder
-        self._environment = environment
         self._tell = tell
         self._clock = clock
-        self._cache = cache
         self._next_change: asyncio.Future[None] | None = None
         self._refusal: OrdinautError | None = None
 
@@ -69,16 +57,18 @@ class SpecsWatch:
         return await self.look()
 
     async def run(self) -> None:
-        assert self._next_change is not None  # noqa: S101 - begun
         try:
-            while True:
+            if self._next_change is None:
+                self._tell(await self.begin())
+            while change := self._next_change:
                 stop_if_cancelled()
-                await self._look_again(self._next_change)
-                await self._next_change
+                await self._look_again(change)
+                await change
                 # The system watches a folder and not a path: where it changed another may stand by now.
                 self._tell(await self.begin())
         finally:
-            self._next_change.cancel()
+            if self._next_change is not None:
+                self._next_change.cancel()
 
     async def _look_again(self, change: asyncio.Future[None]) -> None:
         """Repeat a look that was refused for a reason that passes, until it is not or somebody edits the folder."""
@@ -103,24 +93,30 @@ class SpecsWatch:
         """Wait until something in the folder changes; one that is gone changes when it comes back."""
         step, debounce = _QUIET_MILLISECONDS, 10 * _QUIET_MILLISECONDS
         try:
-            async with aclosing(awatch(self._folder, step=step, debounce=debounce)) as changes:
+            async with aclosing(
+                awatch(self._folder.path, step=step, debounce=debounce)
+            ) as changes:
                 await anext(changes)
         except FileNotFoundError:
-            while not self._folder.is_dir():
+            while not self._folder.path.is_dir():
                 await self._clock.sleep(_GONE_SECONDS)
 
     async def look(self) -> Reconciled | OrdinautError:
-        """Reconcile once; what is refused is an answer, not the end of watching."""
+        """Look once; what is refused is an answer, not the end of watching."""
         self._refusal = None
         try:
-            return await asyncio.to_thread(
-                reconcile_once, self._conninfo, self._folder, self._environment, self._cache
-            )
+            found = await asyncio.to_thread(self._folder.look)
+        except asyncio.CancelledError:
+            self._folder.interrupt()
+            raise
         except OrdinautError as error:
             self._refusal = error
             return error
+        self._refusal = found.refusal
+        return found
 
 
 def will_pass(refusal: OrdinautError) -> bool:
     """Whether a refused look may succeed later although nobody edits the specs: the watch then looks again."""
-    return refusal.retryable or isinstance(refusal, StalePlan)
+    # A hold ends with a commit or with `ordinaut hold clear`, and neither is an edit.
+    return refusal.retryable or isinstance(refusal, StalePlan | Held)

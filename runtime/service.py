@@ -7,10 +7,15 @@ runtime whose relay died must stop and be restarted rather than limp on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from typing import Protocol
+import contextlib
+import signal
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Protocol
 
 from runtime.errors import OrdinautError
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Service(Protocol):
@@ -88,3 +93,39 @@ class ServiceGroup:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         self._tasks = []
+
+
+async def run_until_stopped(services: Sequence[Service]) -> None:
+    """Run services until SIGTERM or Ctrl-C, or until one fails.
+
+    Raises:
+        Exception: what a service raised.
+    """
+    group = ServiceGroup(services)
+    with _signals() as asked:
+        group.start()
+        endings = [asyncio.ensure_future(asked.wait()), asyncio.ensure_future(group.wait())]
+        try:
+            done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            for ending in done:
+                ending.result()
+        finally:
+            for ending in endings:
+                ending.cancel()
+            await asyncio.gather(*endings, return_exceptions=True)
+            await group.stop()
+
+
+@contextmanager
+def _signals() -> Iterator[asyncio.Event]:
+    """An event that is set by whoever asks the process to stop."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, asked.set)
+    try:
+        yield asked
+    finally:
+        for number in _SIGNALS:
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "simulate": ("reconciler.cli.simulate", "Play the specs through the coming days."),
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),
         "apply": ("reconciler.cli.apply", "Make the database match the specs."),
+        "watch": ("reconciler.cli.watch", "Apply specs whenever a file of them is saved."),
         "sync": ("reconciler.cli.sync", "Pull a branch, and apply what it says."),
         "approve": ("reconciler.cli.approve", "Let a plan pass that waits for it."),
         "rollback": ("reconciler.cli.rollback", "Bring back what an earlier revision left."),

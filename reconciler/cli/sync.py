@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal, get_args
@@ -13,7 +11,6 @@ import click
 from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
 from runtime.config import Config
-from runtime.database import database
 from runtime.embedded import running
 from runtime.errors import EXIT_BLOCKED, EXIT_ERROR, EXIT_STALE, ConfigError
 from schemas.durations import parse_duration
@@ -92,6 +89,7 @@ def sync(
     held, frozen or waits for approval, 4 for a conflict, and 5 if the repository or the database cannot be read.
     """
     from reconciler.cli.syncnews import JsonLines, Lines  # noqa: PLC0415 - heavy, and only this command needs it
+    from reconciler.database import ready_database  # noqa: PLC0415 - as above
     from reconciler.remote import find_remote  # noqa: PLC0415 - as above
     from reconciler.signatures import trust_from  # noqa: PLC0415 - as above
     from runtime.logs import configure_logs  # noqa: PLC0415 - as above
@@ -102,7 +100,7 @@ def sync(
     trust = trust_from(verify, allowed_signers, keyring, remote)
     _require_lasting_database(config, once=once)
     told = JsonLines() if as_json else Lines()
-    with _ready_database(config) as conninfo:
+    with ready_database(config) as conninfo:
         service = _service(config, conninfo, (remote, branch, trust), interval, told)
         if once:
             look = run_loop(service.look())
@@ -120,20 +118,6 @@ def _require_lasting_database(config: Config, *, once: bool) -> None:
             f"setting database_url is missing, and no embedded server runs in {config.state_dir}",
             hint="set ORDINAUT_DATABASE_URL, look --once, or run this beside `ordinaut up`",
         )
-
-
-@contextmanager
-def _ready_database(config: Config) -> Iterator[str]:
-    """The database that is written to; the embedded one is made and migrated, one of the user's own is not."""
-    from runtime.store.connect import connect  # noqa: PLC0415 - as above
-    from runtime.store.migrate import migrate, require_current  # noqa: PLC0415 - as above
-
-    with database(config, create=True) as conninfo:
-        if config.database_url is None:
-            migrate(conninfo)
-        with connect(conninfo) as connection:
-            require_current(connection)
-        yield conninfo
 
 
 def _service(
@@ -165,15 +149,15 @@ def _service(
 
 
 async def _serve(service: BranchSync, listen: str | None, secret_file: Path | None) -> None:
-    from reconciler.syncing import sync_until_stopped  # noqa: PLC0415 - as above
     from reconciler.wakes import WakeListener  # noqa: PLC0415 - as above
+    from runtime.service import run_until_stopped  # noqa: PLC0415 - as above
 
     services: list[Service] = [service]
     if listen is not None:
         wakes = WakeListener(listen, _secrets(secret_file), service.wake)
         click.echo(f"wake-ups at {await wakes.begin()}", err=True)
         services.append(wakes)
-    await sync_until_stopped(services)
+    await run_until_stopped(services)
 
 
 def _secrets(path: Path | None) -> list[str]:

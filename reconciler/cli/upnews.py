@@ -7,15 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-import click
-
-from reconciler.cli.showing import look_of_terminal
-from reconciler.core.render import render_plan
+from reconciler.cli.looknews import LookLines, look_json
 from reconciler.core.render_notes import override_words
-from reconciler.diagnostics import as_text
 from reconciler.reconcile import Reconciled
 from reconciler.up import Ready
-from reconciler.watch import will_pass
 from runtime.cli.output import (
     bold,
     brief_time,
@@ -43,7 +38,7 @@ class Lines:
     """News for people, on stdout."""
 
     def __init__(self) -> None:
-        self._refused = False
+        self._looks = LookLines()
         self._zones: Mapping[str, str | None] = {}
 
     def ready(self, ready: Ready) -> None:
@@ -51,7 +46,7 @@ class Lines:
         before, after = ready.migrated
         if before != after:
             echo(dim(f"database in {ready.database}: schema {before} -> {after}"))
-        self._outcome(ready.reconciled, first=True)
+        self._looked(ready.reconciled, first=True)
         if isinstance(ready.reconciled, Reconciled) and not ready.reconciled.specs.errors:
             for line in _upcoming(ready.reconciled):
                 echo(line)
@@ -60,7 +55,12 @@ class Lines:
 
     def reconciled(self, outcome: Reconciled | OrdinautError) -> None:
         """The specs changed."""
-        self._outcome(outcome, first=False)
+        self._looked(outcome, first=False)
+
+    def _looked(self, outcome: Reconciled | OrdinautError, *, first: bool) -> None:
+        if isinstance(outcome, Reconciled) and not outcome.specs.errors:
+            self._zones = _zones(outcome)
+        self._looks.looked(outcome, first=first, brief=first)
 
     def events(self, events: Sequence[Event]) -> None:
         """Something happened, at once or nearly so."""
@@ -75,33 +75,6 @@ class Lines:
         text = clock_time(event.time, zone)
         return text if len(set(self._zones.values())) > 1 else text.partition(" ")[0]
 
-    def _outcome(self, outcome: Reconciled | OrdinautError, *, first: bool) -> None:
-        if isinstance(outcome, Reconciled) and not outcome.specs.errors:
-            self._zones = _zones(outcome)
-        if isinstance(outcome, OrdinautError):
-            echo(f"{click.style(outcome.code, fg='red')} {outcome.message}")
-            for line in outcome.hint.splitlines():
-                echo(f"  {line}")
-            if will_pass(outcome):
-                echo(dim("  tried again by itself until it is not refused any more"))
-        elif outcome.specs.errors:
-            texts = {
-                file.name: file.data.decode(errors="replace") for file in outcome.source.files
-            }
-            echo(as_text(outcome.specs.errors, texts).rstrip())
-            count = len(outcome.specs.errors)
-            what = "1 error" if count == 1 else f"{count} errors"
-            echo(f"{what}: nothing was applied, the last good revision stays in force")
-        elif outcome.plan is not None and outcome.report is not None:
-            if not first:
-                echo(render_plan(outcome.plan, look_of_terminal(verbose=False)).rstrip())
-            echo(
-                f"{bold('applied')} revision r{outcome.report.revision}: {_counts(outcome.report.summary)}"
-            )
-        elif first or self._refused:
-            echo(f"{bold('specs')}: nothing changed since the last apply")
-        self._refused = isinstance(outcome, OrdinautError) or bool(outcome.specs.errors)
-
 
 class JsonLines:
     """News for programs: one JSON object a line."""
@@ -109,34 +82,17 @@ class JsonLines:
     def ready(self, ready: Ready) -> None:
         """Everything stands."""
         echo_json_line(
-            {"kind": "ready", "schema": ready.migrated[1], **_outcome_json(ready.reconciled)}
+            {"kind": "ready", "schema": ready.migrated[1], **look_json(ready.reconciled)}
         )
 
     def reconciled(self, outcome: Reconciled | OrdinautError) -> None:
         """The specs changed."""
-        echo_json_line({"kind": "reconciled", **_outcome_json(outcome)})
+        echo_json_line({"kind": "reconciled", **look_json(outcome)})
 
     def events(self, events: Sequence[Event]) -> None:
         """Something happened."""
         for event in events:
             echo_json_line({"kind": "event", **event.model_dump(mode="json")})
-
-
-def _outcome_json(outcome: Reconciled | OrdinautError) -> dict[str, Any]:
-    if isinstance(outcome, OrdinautError):
-        return {"error": {"code": outcome.code, "message": outcome.message, "hint": outcome.hint}}
-    return {
-        "problems": [problem.model_dump(mode="json") for problem in outcome.specs.problems],
-        "report": None if outcome.report is None else outcome.report.model_dump(mode="json"),
-    }
-
-
-def _counts(summary: Any) -> str:
-    named = (
-        (name, getattr(summary, name, 0))
-        for name in ("create", "update", "rename", "adopt", "retire", "unchanged")
-    )
-    return ", ".join(f"{count} {name}" for name, count in named if count) or "nothing"
 
 
 def _upcoming(reconciled: Reconciled) -> Iterator[str]:

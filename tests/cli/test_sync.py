@@ -254,7 +254,7 @@ def test_what_is_told_without_end_is_told_in_both_forms(
     async def over(_services: object) -> None:
         return
 
-    monkeypatch.setattr("reconciler.syncing.sync_until_stopped", over)
+    monkeypatch.setattr("runtime.service.run_until_stopped", over)
 
     lines, as_json = cli("sync"), cli("sync", "--json")
 

@@ -6,17 +6,27 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
+import psycopg
 import pytest
 
-from reconciler.reconcile import Reconciled
+from reconciler.reconcile import Folder, Reconciled
 from reconciler.watch import SpecsWatch
-from runtime.errors import DatabaseUnavailable, NotFound, OrdinautError
+from runtime.errors import Blocked, DatabaseUnavailable, NotFound, OrdinautError, SpecError
 from tests.support.clock import FakeClock
+from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually, within
+from tests.support.processes import started
 from tests.support.proxy import Proxy
 
 _PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: home\n"
+_TASK = (
+    "apiVersion: ordinaut/v1\nkind: Task\nname: tea\nagent: cook\nschedule: {every: 1h}\n"
+    "pipeline: [{id: rest, uses: ordinaut.sleep, with: {for: 1s}}]\n---\n"
+    "apiVersion: ordinaut/v1\nkind: Agent\nname: cook\nscopes: [ordinaut.*]\n"
+)
+_DESCRIPTION: Final = "select body->>'description' from ordinaut.spec where kind = 'Project'"
 
 
 @pytest.fixture
@@ -37,7 +47,7 @@ async def outcomes(
 ) -> AsyncIterator[asyncio.Queue[Reconciled | OrdinautError]]:
     """What a running watch tells."""
     told: asyncio.Queue[Reconciled | OrdinautError] = asyncio.Queue()
-    watch = SpecsWatch(database, folder, "default", told.put_nowait)
+    watch = SpecsWatch(Folder(database, folder, "default"), told.put_nowait)
     assert applied(await watch.begin())
     running = asyncio.create_task(watch.run())
     yield told
@@ -84,7 +94,7 @@ async def test_a_look_that_the_database_missed_is_repeated_without_an_edit_and_t
 ) -> None:
     told: asyncio.Queue[Reconciled | OrdinautError] = asyncio.Queue()
     async with Proxy(database) as network:
-        watch = SpecsWatch(network.url, folder, "default", told.put_nowait, clock)
+        watch = SpecsWatch(Folder(network.url, folder, "default"), told.put_nowait, clock)
         network.refuse()
         assert isinstance(await watch.begin(), DatabaseUnavailable)
         running = asyncio.create_task(watch.run())
@@ -109,7 +119,7 @@ async def test_an_edit_does_not_wait_for_the_next_try(
 ) -> None:
     told: asyncio.Queue[Reconciled | OrdinautError] = asyncio.Queue()
     async with Proxy(database) as network:
-        watch = SpecsWatch(network.url, folder, "default", told.put_nowait, clock)
+        watch = SpecsWatch(Folder(network.url, folder, "default"), told.put_nowait, clock)
         network.refuse()
         await watch.begin()
         running = asyncio.create_task(watch.run())
@@ -121,3 +131,100 @@ async def test_an_edit_does_not_wait_for_the_next_try(
         await within(is_applied(told), "the edit is applied")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_a_guard_refuses_is_told_with_its_plan_and_the_next_edit_is_seen(
+    outcomes: asyncio.Queue[Reconciled | OrdinautError], folder: Path
+) -> None:
+    (folder / "tea.yaml").write_text(_TASK)
+    await within(is_applied(outcomes), "the task is applied")
+    (folder / "tea.yaml").write_text("")
+    refused = await within(outcomes.get(), "the refusal is told")
+    assert isinstance(refused, Reconciled)
+    assert isinstance(refused.refusal, Blocked)
+    assert refused.plan is not None
+    assert refused.plan.summary.retire == 2
+
+    (folder / "tea.yaml").write_text(_TASK)
+    back = await within(outcomes.get(), "it is sound again")
+    assert isinstance(back, Reconciled)
+    assert (back.refusal, back.report, back.plan and back.plan.changes) == (None, None, ())
+
+
+async def test_an_edit_during_an_apply_is_not_lost(
+    outcomes: asyncio.Queue[Reconciled | OrdinautError], folder: Path, database: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(database) as other:
+        await other.execute("lock table ordinaut.outbox in share mode")
+        write(folder, "two")
+        await somebody_is_blocked(database)
+        write(folder, "three")
+        await other.rollback()
+        await within(is_applied(outcomes), "the first edit is applied")
+        await within(is_applied(outcomes), "the second edit is applied")
+
+        row = await (await other.execute(_DESCRIPTION)).fetchone()
+    assert row == ("three",)
+
+
+async def test_what_belongs_to_another_project_is_told_and_not_the_end(
+    outcomes: asyncio.Queue[Reconciled | OrdinautError], folder: Path
+) -> None:
+    (folder / "tea.yaml").write_text(_TASK)
+    await within(is_applied(outcomes), "the task is applied")
+    (folder / "ordinaut.yaml").write_text(_PROJECT.replace("home", "office"))
+
+    told = await within(outcomes.get(), "it is told")
+
+    assert isinstance(told, Reconciled)
+    assert isinstance(told.refusal, SpecError)
+    assert {problem.code for problem in told.refusal.problems} == {"ORD204"}
+    write(folder, "two")
+    await within(is_applied(outcomes), "the next edit is applied")
+
+
+async def test_a_preview_shows_each_save_and_writes_nothing(database: str, folder: Path) -> None:
+    told: asyncio.Queue[Reconciled | OrdinautError] = asyncio.Queue()
+    watch = SpecsWatch(Folder(database, folder, "default", applies=False), told.put_nowait)
+    running = asyncio.create_task(watch.run())
+    counts = []
+    for step in ("nothing yet", "a save"):
+        found = await within(told.get(), step)
+        assert isinstance(found, Reconciled)
+        assert found.plan is not None
+        counts.append((found.plan.summary.create, found.report))
+        (folder / "tea.yaml").write_text(_TASK)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert counts == [(1, None), (3, None)]
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        written = await connection.execute("select count(*) from ordinaut.revision")
+        assert await written.fetchone() == (0,)
+
+
+async def test_where_no_database_is_yet_everything_is_new(folder: Path) -> None:
+    found = await SpecsWatch(Folder(None, folder, "default"), lambda _: None).look()
+
+    assert isinstance(found, Reconciled)
+    assert found.plan is not None
+    assert found.plan.summary.create == 1
+
+
+async def test_stopping_ends_what_waits_for_another_apply(
+    outcomes: asyncio.Queue[Reconciled | OrdinautError], folder: Path, database: str
+) -> None:
+    env = {"ORDINAUT_DATABASE_URL": database, "ORDINAUT_STATE_DIR": str(folder.with_name("state"))}
+    async with started("watch", cwd=folder.parent, env=env) as watch:
+        await watch.line("nothing changed since the last apply")
+        async with await psycopg.AsyncConnection.connect(database) as other:
+            await other.execute("lock table ordinaut.outbox in share mode")
+            write(folder, "two")
+            await somebody_is_blocked(database, sessions=2)
+            watch.interrupt_group()
+            ended = await watch.ended(seconds=5)
+            await other.rollback()
+        await within(is_applied(outcomes), "the other watch applies it")
+
+    assert (ended.status, ended.stderr) == (0, "stopped\n")
+    assert "revision" not in ended.stdout
