@@ -71,6 +71,7 @@ class Request:
         allowed: what guards would refuse, and was asked for in so many words.
         lock_timeout: how long to wait for another apply.
         kind: what the revision is remembered as.
+        reason: why, as whoever asks says.
         restores: the revision that the plan brings back; then it is remembered as a rollback, no hold stands in its way,
             and it holds what it replaces.
         settlement: what a look at a branch goes on to write.
@@ -81,6 +82,7 @@ class Request:
     allowed: Allowed = NOTHING_ALLOWED
     lock_timeout: timedelta = LOCK_TIMEOUT
     kind: Literal["apply", "adopt", "heal"] = "apply"
+    reason: str | None = None
     restores: Revision | None = None
     settlement: Settlement | None = None
     tell: Callable[[Stage], None] = _nothing
@@ -269,7 +271,8 @@ def _retiring(plan: Plan) -> list[int]:
 
 
 def _revision(plan: Plan, request: Request, reasons: Mapping[str, Any]) -> NewRevision:
-    source, summary = plan.source, {**plan.summary.model_dump(mode="json"), **reasons}
+    said = {"reason": request.reason} if request.reason else {}
+    source, summary = plan.source, {**plan.summary.model_dump(mode="json"), **reasons, **said}
     return NewRevision(
         kind="rollback" if request.restores else request.kind,
         parent_id=plan.base.revision if plan.base else None,

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from reconciler.core.attributing import attributed
+from reconciler.core.belonging import require_one_environment
 from reconciler.core.changes import Applied, ChangeSet, Owner
 from reconciler.core.desired import Key, Specs
 from reconciler.core.diff import diff, told_apart
@@ -92,12 +93,17 @@ def plan_against(
 
     Raises:
         NotFound: one of `only` means nothing.
+        PlanError: ORD204, the documents are in force in another environment of the project.
         SpecError: the specs name what belongs to another project, or share a past.
         StoreError: the database cannot be read.
     """
     owner = _owner(specs)
     with one_view(connection):
         applied = observe(connection, owner, _named(specs))
+        require_one_environment(
+            [row for key in specs.documents if (row := applied.get(key)) and key not in taking],
+            owner,
+        )
         changes = diff(specs.documents, applied, owner, taking, circles=circles)
         if changes.problems:
             raise SpecError(

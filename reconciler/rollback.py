@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from reconciler.core.changes import Owner
 from reconciler.core.desired import Specs
@@ -17,7 +19,11 @@ from runtime.errors import OrdinautError, PlanError, SpecError
 from runtime.store.drift import list_projects
 from runtime.store.specs import Connection
 from schemas.plan import Plan, PlanSource
+from schemas.problem import Problem
 from schemas.revision import Revision
+
+# Documents that a message names.
+_NAMED: Final = 5
 
 
 def require_meant(
@@ -104,9 +110,16 @@ def plan_rollback(
         # Their places are in files of another commit.
         first = error.problems[0]
         raise PlanError(
-            f"r{to.revision} cannot be brought back: {first.message}",
-            hint="retire it there first: its history then comes back here"
+            f"r{to.revision} cannot be brought back: {_told(error.problems)}",
+            hint="take it over again from specs that hold it, with `ordinaut adopt KIND/NAME`, or retire it where it is "
+            "now; then roll back, and its history comes along"
             if first.code == "ORD204"
             else first.hint,
             code=first.code,
         ) from error
+
+
+def _told(problems: Sequence[Problem]) -> str:
+    more = len(problems) - _NAMED
+    rest = [f"and {more} more"] if more > 0 else []
+    return "; ".join([*(one.message for one in problems[:_NAMED]), *rest])

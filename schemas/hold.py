@@ -24,6 +24,8 @@ class Hold(Model):
     """Who rolled back."""
     since: AwareDatetime
     """When."""
+    reason: str | None = None
+    """Why, as whoever rolled back said; null where nothing was said."""
 
 
 class PlanHold(Hold):

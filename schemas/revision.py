@@ -56,6 +56,8 @@ class Revision(Model):
     """When, by the database's clock."""
     plan_digest: str
     """The digest of the plan."""
+    reason: str | None = None
+    """Why it was rolled back, as whoever did so said."""
     override_freeze: str | None = None
     """Why it was applied although a freeze window was open; null where none was."""
     approval: Approval | None = None

@@ -104,7 +104,7 @@ def show_plan(made: Plan, *, as_json: bool, verbose: int) -> None:
         echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))
 
 
-def require_consent(made: Plan, *, asks: bool) -> None:
+def require_consent(made: Plan, *, asks: bool, question: str = "Apply these changes?") -> None:
     """Refuse what a guard refuses, then ask.
 
     Raises:
@@ -117,7 +117,7 @@ def require_consent(made: Plan, *, asks: bool) -> None:
         return
     code = EXIT_ERROR
     try:
-        if click.confirm("Apply these changes?", err=True):
+        if click.confirm(question, err=True):
             return
     except click.Abort:
         code = EXIT_INTERRUPTED

@@ -83,6 +83,8 @@ def _facts(revision: Revision, now: datetime) -> Iterator[tuple[str, str]]:
         yield "same as", f"{revision.confirmed_commit}, which was found to change nothing"
     if revision.pull_request:
         yield "pull request", f"#{revision.pull_request}"
+    if revision.reason:
+        yield "reason", revision.reason
     if revision.override_freeze:
         yield "freeze", f"overridden: {revision.override_freeze}"
     if revision.approval is not None:

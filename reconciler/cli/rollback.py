@@ -36,12 +36,15 @@ from schemas.revision import Revision
     epilog="""\b
 Examples:
   ordinaut rollback --to r40
-  ordinaut rollback --to r40 --env prod
+  ordinaut rollback --to r40 --env prod --reason 'calls the wrong number'
   ordinaut rollback --to r40 --yes --allow-retire 12
 """
 )
 @ends_in_result
 @click.option("--to", "target", required=True, metavar="rN", help="The revision to go back to.")
+@click.option(
+    "--reason", metavar="TEXT", help="Why: kept with the revision, and shown with the hold."
+)
 @click.option("--project", metavar="NAME[/ENV]", help="Whose, where that is not the project of the specs folder.")  # fmt: skip
 @configured("specs", "environment", "database_url", "state_dir")
 @json_option
@@ -56,6 +59,7 @@ def rollback(
     *,
     config: Config,
     target: str,
+    reason: str | None,
     project: str | None,
     as_json: bool,
     verbose: bool,
@@ -85,8 +89,15 @@ def rollback(
         require_meant(connection, to, config.specs, config.environment, project)
         made = told_by(plan_rollback(connection, to, allowed), f"rollback --to r{to.revision}")
         show_plan(made, as_json=as_json, verbose=verbose)
-        require_consent(made, asks=not yes)
-        request = Request(actor=actor, allowed=allowed, lock_timeout=lock_timeout, restores=to)
+        where = f"{to.project}/{to.environment}"
+        require_consent(made, asks=not yes, question=f"Bring {where} back to r{to.revision}?")
+        request = Request(
+            actor=actor,
+            allowed=allowed,
+            lock_timeout=lock_timeout,
+            reason=reason and reason.strip(),
+            restores=to,
+        )
         carry_out(connection, made, request, as_json=as_json)
         _tell_hold(connection, to)
 
@@ -96,5 +107,5 @@ def _tell_hold(connection: Connection, to: Revision) -> None:
     if hold is None:
         return
     click.echo(f"Held: {hold_words(hold, SYSTEM_CLOCK.now())}.", err=True)
-    mend = f"`git revert {hold.commit[:12]}` and an apply" if hold.commit else "Other specs"
-    click.echo(f"  {mend} end that, and so does `ordinaut hold clear`.", err=True)
+    mend = f"`git revert {hold.commit[:12]}`" if hold.commit else "Take the edits back"
+    click.echo(f"  {mend} and apply: that ends it, and so does `ordinaut hold clear`.", err=True)

@@ -58,4 +58,7 @@ def hold_guard(hold: PlanHold, source: PlanSource) -> Guard:
 
 def hold_words(hold: Hold) -> str:
     """Who rolled back, when, and what that means."""
-    return f"r{hold.revision} ({hold.actor}, {hold.since:%d %b %H:%M} UTC) rolled back and holds"
+    why = f": {hold.reason}" if hold.reason else ""
+    return (
+        f"r{hold.revision} ({hold.actor}, {hold.since:%d %b %H:%M} UTC{why}) rolled back and holds"
+    )

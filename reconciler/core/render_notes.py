@@ -65,7 +65,7 @@ def _git_base(plan: Plan, look: Look) -> Iterator[str]:
 def _hold(plan: Plan, look: Look) -> Iterator[str]:
     # What refuses to apply it is told where it is refused.
     if (hold := plan.hold) and (hold.ends or not plan.changes):
-        what = f"commit {hold.commit[:_SHORT]}" if hold.commit else "what came from outside git"
+        what = f"commit {hold.commit[:_SHORT]}" if hold.commit else "what no commit has"
         fate = "ends with this apply" if hold.ends else "`ordinaut hold clear` ends it"
         yield from _note(["held", f"{hold_words(hold)} {what}", fate], look)
 

@@ -172,6 +172,37 @@ def test_another_project_s_name_is_refused_at_its_place(specs: Path, cli: Cli) -
     assert "specs/one.yaml:1:1: error ORD204:" in plan.stderr
 
 
+def test_a_forgotten_environment_is_told_once_and_not_as_something_to_take_over(
+    specs: Path, cli: Cli
+) -> None:
+    (specs / "ordinaut.yaml").write_text(PROJECT + "environments: {prod: {}}\n")
+    cli("apply", "--yes", "--env", "prod")
+
+    for plan in (cli("plan"), cli("apply", "--yes")):
+        assert plan.status == 1
+        assert plan.stderr.count("ORD204") == 1
+        assert (
+            "Project home, Task one, Task two and 1 more belong to environment prod of this same "
+            "project, home, and not to default" in plan.stderr
+        )
+        assert "give `--env prod` if that is meant; default needs a database of its own" in (
+            plan.stderr
+        )
+        assert "adopt" not in plan.stderr
+    assert cli("plan", "--env", "prod").status == 0
+
+
+def test_a_document_of_another_environment_is_taken_over_if_it_is_named(
+    specs: Path, cli: Cli
+) -> None:
+    (specs / "ordinaut.yaml").write_text(PROJECT + "environments: {prod: {}}\n")
+    cli("apply", "--yes", "--env", "prod")
+
+    named = ("Project/home", "ToolServer/fs", "one", "two")
+    assert cli("adopt", *named, "--yes").status == 0
+    assert cli("plan").stdout.startswith("No changes")
+
+
 def test_another_environment_is_another_owner(specs: Path, cli: Cli) -> None:
     (specs / "ordinaut.yaml").write_text(PROJECT + "environments: {staging: {}}\n")
 

@@ -95,7 +95,7 @@ def test_the_plan_is_shown_with_its_times_and_consent_is_asked_for(
     assert unasked.status == 1
     assert "rollback asks before it writes, and this is no terminal: give --yes" in unasked.stderr
     assert "runs in 30 d  360 -> 720" in asked.stdout
-    assert (asked.exit_code, "Apply these changes? [y/N]" in asked.stderr) == (1, True)
+    assert (asked.exit_code, "Bring home/default back to r1? [y/N]" in asked.stderr) == (1, True)
     assert rows.execute("select count(*) from ordinaut.revision").fetchone() == (2,)
 
 
@@ -194,6 +194,7 @@ def test_a_name_that_another_project_bears_by_now_refuses_it(specs: Path, cli: C
     rollback = cli("rollback", "--to", "r1", "--yes")
 
     assert rollback.status == 1
+    assert "take it over again from specs that hold it, with `ordinaut adopt" in rollback.stderr
     assert (
         "error ORD204: r1 cannot be brought back: Task one belongs to project shop"
         in rollback.stderr
@@ -395,6 +396,37 @@ def test_outside_of_git_the_hold_is_on_what_the_specs_say(specs: Path, cli: Cli)
     assert refused.status == 3
     assert "error ORD210: the plan brings back what r3 (" in refused.stderr
     assert applied.lines[-1] == "Applied as r4: 1 updated."
+
+
+def test_why_it_was_rolled_back_is_kept_and_shown(clone: Clone, cli: Cli) -> None:
+    rollback = cli("rollback", "--to", "r1", "--yes", "--reason", " it called everybody ")
+
+    assert rollback.stderr.splitlines()[0].endswith(": it called everybody.")
+    assert "reason  it called everybody" in " ".join(cli("show", "r3").stdout.split(" " * 5))
+    assert cli("history", "--json").json["revisions"][0]["reason"] == "it called everybody"
+    assert cli("hold", "--json").json["holds"][0]["reason"] == "it called everybody"
+    assert "UTC: it called everybody) rolled back and holds" in " ".join(
+        cli("plan").stdout.split()
+    )
+
+
+def test_edits_that_are_rolled_back_hold_what_they_say_and_not_the_commit_below(
+    clone: Clone, specs: Path, cli: Cli
+) -> None:
+    write(specs, "one", "priority: 3\n")
+    cli("apply", "--yes")
+
+    rollback = cli("rollback", "--to", "r2", "--yes")
+    again = cli("apply", "--yes")
+    clone.commit()
+    committed = cli("apply", "--yes")
+
+    assert "Held: specs that no commit has in home/default" in rollback.stderr
+    assert "git revert" not in rollback.stderr
+    assert "Take the edits back and apply" in rollback.stderr
+    assert (again.status, committed.status) == (3, 3)
+    clone.git("revert", "--no-edit", "HEAD")
+    assert "The hold has ended." in cli("apply", "--yes").stderr
 
 
 def test_status_shows_what_is_held(clone: Clone, cli: Cli) -> None:

@@ -4,7 +4,7 @@
 -- Of every project, newest first; of one document those that wrote it, with the facets that each of them changed.
 select v.revision_id as revision, v.parent_id as parent, v.kind, v.project, v.environment, v.git_commit as commit,
     v.git_tree as tree, v.git_branch as branch, v.git_dirty as dirty, v.pull_request, v.author, v.actor, v.applied_at,
-    v.plan_digest, v.summary ->> 'override_freeze' as override_freeze,
+    v.plan_digest, v.summary ->> 'reason' as reason, v.summary ->> 'override_freeze' as override_freeze,
     coalesce(v.summary -> 'override_policies', '{}') as override_policies,
     v.summary -> 'approval' as approval,
     case when n.applied_commit <> v.git_commit or v.git_dirty or v.git_commit is null then n.applied_commit end

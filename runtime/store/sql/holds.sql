@@ -3,7 +3,7 @@
 -- name: list_holds
 -- Of one project and environment, or of all.
 select s.project, s.environment, s.held_commit as commit, s.held_digest as digest, v.revision_id as revision, v.actor,
-    v.applied_at as since
+    v.applied_at as since, v.summary ->> 'reason' as reason
 from ordinaut.source_status s
 join ordinaut.revision v on v.revision_id = s.held_by
 where (%(project)s::text is null or s.project = %(project)s)
