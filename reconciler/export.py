@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from reconciler.core.changes import Owner
 from reconciler.core.desired import Key
-from reconciler.core.exporting import as_yaml, file_of, written
+from reconciler.core.exporting import as_yaml, file_of, overlays_of, written
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import NotFound, PlanError
 from runtime.store.history import LiveDocument, list_live_documents
@@ -22,12 +22,16 @@ class Exported(NamedTuple):
         data: as plain values.
         text: as YAML.
         attached: the .ics file that it names, which the database does not hold.
+        environment: the one that has it so.
+        overlays: the environments of a Project that have overlays, which are left out: they are laid already.
     """
 
     key: Key
     data: dict[str, Any]
     text: str
     attached: str | None
+    environment: str
+    overlays: list[str]
 
 
 def export(
@@ -52,7 +56,12 @@ def export(
         data = written(
             row.kind, row.body, defaults=defaults.get(_owner(row), {}), skip_defaults=skip_defaults
         )
-        found.append(Exported(_key(row), data, as_yaml(data), data.get("ics")))
+        overlays = overlays_of(row.kind, row.body)
+        found.append(
+            Exported(
+                _key(row), data, as_yaml(data), data.get("ics"), _owner(row).environment, overlays
+            )
+        )
     return found
 
 

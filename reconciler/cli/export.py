@@ -41,7 +41,8 @@ def export(
     """Write what is in force as specs that compile to the same, whoever changed it last and however.
 
     DOCUMENTS are tasks' names, or KIND/NAME; all of the project when left out. Variables and defaults are filled in, a
-    pipeline or calendar that a task uses is a document of its own, and secrets are references, as ever.
+    pipeline or calendar that a task uses is a document of its own, and secrets are references, as ever. Documents are as
+    the environment has them that they are in force for: its overlays are laid, and the Project names none any more.
     """
     keys = tuple(dict.fromkeys(map(key_of_text, documents)))
     with open_database(config, read_only=True, name="ordinaut export") as connection:
@@ -62,5 +63,11 @@ def _warn(found: list[Exported]) -> None:
         if one.attached:
             click.echo(
                 f"{one.key} reads {one.attached}, which the database does not hold: put it beside",
+                err=True,
+            )
+        if one.overlays:
+            click.echo(
+                f"everything is written as {one.environment} has it, so {one.key} goes without "
+                f"the overlays of {', '.join(one.overlays)}",
                 err=True,
             )

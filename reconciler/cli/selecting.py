@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.showing import problems_shown
+from reconciler.core.concerning import problems_about
 from reconciler.core.desired import Desired, Specs
 from reconciler.core.suggest import did_you_mean
 from reconciler.load import compile_source
@@ -59,7 +60,7 @@ def instant_given(text: str | None, zone: Zone | None) -> datetime:
 
 def _require_sound(specs: Specs, file: str | None) -> None:
     """Refuse what cannot be read: a broken file next to the one that was asked for does not matter."""
-    errors = [problem for problem in specs.errors if file in {None, problem.file}]
+    errors = [one for one in problems_about(specs, file) if one.severity == "error"]
     if errors:
         raise SpecError(
             f"the specs hold {len(errors)} error{'s' if len(errors) > 1 else ''}, so not all of their times are known",

@@ -11,6 +11,7 @@ from reconciler.cache import Cache
 from reconciler.cli.progress import Progress
 from reconciler.commits import read_revision
 from reconciler.core.annotations import as_github
+from reconciler.core.concerning import problems_about
 from reconciler.core.desired import Specs
 from reconciler.core.remarks import Remarks
 from reconciler.diagnostics import as_json, as_text, summary
@@ -48,16 +49,15 @@ def validate(
 ) -> None:
     """Check specs and show every problem at once.
 
-    PATH is a specs folder, the one of the settings if left out, or one file. Of a file alone the problems are shown, and
-    the folder around it that holds ordinaut.yaml is read with it. Exits with 1 if there are errors. Needs no database, no
-    network and no secret, and with --head no checkout.
+    PATH is a specs folder, the one of the settings if left out, or one file. Of a file its own problems are shown, and the
+    errors of the Project and of the environment's overlays, without which it may mean something else. Exits with 1 if
+    there are errors. Needs no database, no network and no secret, and with --head no checkout.
     """
     named = path or config.specs
     source = read_around(named, Path.cwd()) if head is None else read_revision(named, head)
     specs = compile_source(source, config.environment, Cache(config.state_dir), Progress().through)
     file = source.name_of(named) if head is None and named.is_file() else None
-    shown = tuple(problem for problem in specs.problems if file in (None, problem.file))
-    validation = validation_of(specs, source, shown)
+    validation = validation_of(specs, source, problems_about(specs, file))
     print_validation("json" if as_json_too else form, validation, source, "validate")
     if not validation.valid:
         raise click.exceptions.Exit(EXIT_ERROR)

@@ -2,7 +2,7 @@
 
 What compiling wrote out is folded again: a task's steps to the use of its pipeline, the content of calendars to their
 names, which are told apart from those of the document's own namespace. The Project's defaults, which would be laid under
-the document, are kept from what it does not say.
+the document, are kept from what it does not say. Overlays are in the documents already, so the Project names none.
 """
 
 from __future__ import annotations
@@ -97,8 +97,24 @@ def _folded(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
             return {**body, "steps": [_step(one, named) for one in body["steps"]]}
         case "Calendar":
             return {name: value for name, value in body.items() if name != "events"}
+        case "Project":
+            return _project(body)
         case _:
             return dict(body)
+
+
+def overlays_of(kind: str, body: Mapping[str, Any]) -> list[str]:
+    """The environments of a Project for which something is laid over its documents."""
+    environments = body.get("environments", {}) if kind == "Project" else {}
+    return [name for name, one in environments.items() if "overlay" in one]
+
+
+def _project(body: Mapping[str, Any]) -> dict[str, Any]:
+    environments = {
+        name: {field: value for field, value in one.items() if field != "overlay"}
+        for name, one in body.get("environments", {}).items()
+    }
+    return {**body, "environments": environments}
 
 
 def _task(body: Mapping[str, Any], named: _Names) -> dict[str, Any]:

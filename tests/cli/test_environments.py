@@ -103,3 +103,54 @@ def test_an_overlay_is_formatted_like_any_file(clone: Clone, alone: Cli) -> None
     assert alone("fmt").status == 0
 
     assert (clone.folder / OVERLAY).read_text() == f"{OVER}priority: 9\nenabled: false\n"
+
+
+@pytest.mark.usefixtures("clone")
+@pytest.mark.parametrize("environment", ["default", "prod"])
+def test_what_an_environment_exports_is_what_it_has_without_any_overlay(
+    cli: Cli, environment: str
+) -> None:
+    assert cli("apply", "--yes", "--env", environment).status == 0
+
+    export = cli("export", "--out", "found", "--skip-defaults")
+    plan = cli("plan", "--specs", "found", "--env", environment, "--json")
+
+    assert changes(plan) == {"home": "update"}
+    assert [one["path"] for one in plan.json["changes"][0]["ops"]] == [
+        "/environments/prod/overlay"
+    ]
+    assert "the overlays of prod" in export.stderr
+    assert f"as {environment} has it" in export.stderr
+
+
+@pytest.mark.usefixtures("clone")
+@pytest.mark.parametrize("command", ["next", "simulate", "validate"])
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (OVERLAY, f"{OVER}schedule: {{evry: 15m}}\n"),
+        (OVERLAY, f"{OVER}schedule: {{every: [\n"),
+        ("specs/ordinaut.yaml", PROJECT.replace("overlay: ", "overlays: ")),
+    ],
+)
+def test_one_file_is_not_shown_without_what_its_environment_lays_over_it(
+    clone: Clone, alone: Cli, command: str, file: str, text: str
+) -> None:
+    clone.write({file: text})
+
+    one = alone(command, "specs/brief.yaml", "--env", "prod")
+
+    assert one.status == 1
+    assert f"{file}:" in one.stdout + one.stderr
+
+
+@pytest.mark.usefixtures("clone")
+@pytest.mark.parametrize("command", ["next", "simulate", "validate"])
+def test_a_file_beside_another_that_is_broken_is_shown(
+    clone: Clone, alone: Cli, command: str
+) -> None:
+    other = {OVERLAY: f"{OVER}schedule: {{evry: 15m}}\n", "specs/other.yaml": "kind: Tusk\n"}
+    clone.write(other)
+
+    assert alone(command, "specs/brief.yaml").status == 0
+    assert alone(command, "specs/brief.yaml", "--env", "test").status == 1
