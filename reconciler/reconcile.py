@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.apply import Request, apply_plan
+from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
 from reconciler.cache import Cache
+from reconciler.confirming import confirm
 from reconciler.core.desired import Specs
 from reconciler.load import compile_source
 from reconciler.planning import plan_specs
@@ -86,26 +87,32 @@ class Folder:
         found = Reconciled(source, compile_source(source, self._environment, self._cache))
         if found.specs.errors:
             return found
-        try:
-            return self._compared(found)
-        except SpecError as refusal:
-            return replace(found, refusal=refusal)
+        return self._compared(found)
 
     def _compared(self, found: Reconciled) -> Reconciled:
         if self._conninfo is None:
-            return replace(found, plan=plan_specs(None, found.specs, self.path))
+            return self._planned(None, found)
         name = "ordinaut apply" if self.applies else "ordinaut plan"
         with connect(self._conninfo, read_only=not self.applies, name=name) as connection:
             self._interrupt = connection.cancel
             try:
-                found = replace(found, plan=plan_specs(connection, found.specs, self.path))
-                return _applied(connection, found) if self.applies else found
+                found = self._planned(connection, found)
+                return _applied(connection, found, self.path) if self.applies else found
             finally:
                 self._interrupt = _nothing
 
+    def _planned(self, connection: Connection | None, found: Reconciled) -> Reconciled:
+        try:
+            return replace(found, plan=plan_specs(connection, found.specs, self.path))
+        except (PlanError, SpecError) as refusal:
+            return replace(found, refusal=refusal)
 
-def _applied(connection: Connection, found: Reconciled) -> Reconciled:
-    if found.plan is None or not found.plan.changes:
+
+def _applied(connection: Connection, found: Reconciled, folder: Path) -> Reconciled:
+    if found.plan is None:
+        return found
+    if not found.plan.changes:
+        confirm(connection, found.plan, folder, LOCK_TIMEOUT)
         return found
     try:
         report = apply_plan(connection, found.plan, Request(actor=current_actor()))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.core.changes import Owner
-from reconciler.core.desired import Specs
+from reconciler.core.desired import DEFAULT_ENVIRONMENT, Specs
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.recorded import as_desired
 from reconciler.load import compile_source
@@ -64,7 +64,7 @@ def require_meant(
 def _project_of(folder: Path) -> str | None:
     """The project that a folder is of, as far as it can be read."""
     try:
-        return compile_source(read_source(folder), "default").project or None
+        return compile_source(read_source(folder), DEFAULT_ENVIRONMENT).project or None
     except OrdinautError:
         return None
 

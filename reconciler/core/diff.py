@@ -49,7 +49,7 @@ from reconciler.core.changes import (
     Unmanaged,
     Update,
 )
-from reconciler.core.desired import Desired, Key
+from reconciler.core.desired import DEFAULT_ENVIRONMENT, Desired, Key
 from reconciler.core.renaming import believed_renames, problem_with
 from schemas.problem import Problem
 
@@ -83,7 +83,7 @@ def diff(
             if key in taking and not found.protected:
                 changes.append(Adopt(found, wanted))
             else:
-                problems.append(_owned_by_another(wanted, found, asked=key in taking))
+                problems.append(_owned_by_another(wanted, found, owner, asked=key in taking))
         elif found is not None and found.displaced:
             problems.append(_displaced(wanted))
         else:
@@ -154,10 +154,11 @@ def _is_foreign(found: Applied, owner: Owner) -> bool:
     return found.last is not None and found.owner != owner
 
 
-def _owned_by_another(wanted: Desired, found: Applied, *, asked: bool) -> Problem:
+def _owned_by_another(wanted: Desired, found: Applied, ours: Owner, *, asked: bool) -> Problem:
     key, owner = wanted.key, found.owner
     there = " and is protected there" if asked else ""
-    take = f"`ordinaut adopt {key.kind}/{key.label}` takes it over with its history"
+    env = "" if ours.environment == DEFAULT_ENVIRONMENT else f" --env {ours.environment}"
+    take = f"`ordinaut adopt {key.kind}/{key.label}{env}` takes it over with its history"
     return problem_with(
         wanted,
         code="ORD204",

@@ -7,7 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.test_plan import TASK, specs
+from reconciler.reconcile import Folder
+from tests.cli.test_plan import PROJECT, TASK, specs
 from tests.support.cli import Cli
 from tests.support.git import Clone, new_repository
 
@@ -147,6 +148,30 @@ def test_a_new_revision_is_what_is_in_force_after_a_commit_was_noted(
         cli("plan", "--json").json["base"] | {"commit": commit, "revision": 2}
         == cli("plan", "--json").json["base"]
     )
+
+
+def test_watching_notes_the_commit_too(
+    clone: Clone, folder: Path, specs: Path, database: str, rows: psycopg.Connection
+) -> None:
+    (folder / "README").write_text("words\n")
+    commit = clone.commit()
+
+    Folder(database, specs, "default", applies=False).look()
+    assert rows.execute(NOTED).fetchall() == []
+    Folder(database, specs, "default").look()
+
+    assert rows.execute(NOTED).fetchall() == [(commit, 1)]
+
+
+def test_watching_tells_that_another_environment_is_meant(
+    clone: Clone, specs: Path, database: str
+) -> None:
+    (specs / "ordinaut.yaml").write_text(PROJECT + "environments: {prod: {}}\n")
+
+    refusal = Folder(database, specs, "prod").look().refusal
+
+    assert refusal is not None
+    assert "belong to environment default of this same project" in refusal.message
 
 
 def test_an_apply_that_does_not_end_keeps_nothing_from_being_looked_at(

@@ -162,6 +162,13 @@ def test_without_a_database_a_plan_is_made_all_the_same_and_none_appears(
     assert not Path(".ordinaut").exists()
 
 
+def test_what_to_do_with_a_plan_file_is_told_after_the_plan(specs: Path, cli: Cli) -> None:
+    told = CliRunner().invoke(main, ["plan", "--out", "plan.json"]).output.splitlines()
+
+    assert told[-1] == "Apply exactly this: ordinaut apply --plan plan.json"
+    assert told[0].startswith("There is no database yet")
+
+
 def test_another_project_s_name_is_refused_at_its_place(specs: Path, cli: Cli) -> None:
     cli("apply", "--yes")
     (specs / "ordinaut.yaml").write_text(PROJECT.replace("home", "office"))
@@ -170,6 +177,13 @@ def test_another_project_s_name_is_refused_at_its_place(specs: Path, cli: Cli) -
 
     assert plan.status == 1
     assert "specs/one.yaml:1:1: error ORD204:" in plan.stderr
+    assert "`ordinaut adopt Task/one` takes" in plan.stderr
+    (specs / "ordinaut.yaml").write_text(
+        PROJECT.replace("home", "office") + "environments: {prod: {}}\n"
+    )
+    assert "`ordinaut adopt Task/one --env prod` takes" in " ".join(
+        cli("plan", "--env", "prod").stderr.split()
+    )
 
 
 def test_a_forgotten_environment_is_told_once_and_not_as_something_to_take_over(
