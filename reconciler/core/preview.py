@@ -69,9 +69,12 @@ def _until(found: Iterator[Occurrence], end: datetime, limit: int) -> list[Occur
 
 
 def _count(schedule: TaskSchedule | None, now: datetime) -> int:
-    counted = _until(schedule.running(now), now + COUNTED, CAP) if schedule else []
-    if len(counted) < CAP:
-        return len(counted)
+    if schedule is None:
+        return 0
+    number = schedule.count_between(now, now + COUNTED, CAP)
+    if number < CAP:
+        return number
+    counted = _upcoming(schedule, now, CAP)
     pace = (counted[-1].at - counted[0].at) / (CAP - 1)
     return 1 + (now + COUNTED - counted[0].at) // pace
 

@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -98,7 +98,11 @@ class TaskSchedule:
 
     def count_between(self, after: datetime, until: datetime, cap: int) -> int:
         """How many runs lie after one instant and up to another, counted no further than `cap`."""
-        return sum(found.at <= until for found in islice(self.running(after), cap))
+        alone = self.parts[0] if len(self.parts) == 1 else None
+        if isinstance(alone, Compiled):
+            return alone.count_between(after, until, cap)
+        between = takewhile(lambda found: found.at <= until, self.running(after))
+        return sum(1 for _ in islice(between, cap))
 
     def describe(self) -> str:
         """All schedules in plain words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -104,6 +104,30 @@ def test_occurrences_are_counted_no_further_than_asked() -> None:
 
     assert schedule.count_between(SUNDAY, month, 100) == 100
     assert schedule.count_between(SUNDAY, datetime(2026, 1, 4, 0, 30, tzinfo=UTC), 100) == 30
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"every": "7m"},
+        {"every": "1h", "start": "2026-01-04T00:00Z"},
+        {"every": "1h", "start": "2026-01-04T05:30Z"},
+        {"every": "1h", "start": "2026-03-01T00:00Z"},
+        {"every": "90m", "start": "2026-01-03T00:00Z", "count": 30},
+        {"every": "90m", "start": "2025-12-01T00:00Z", "count": 30},
+        {"every": "1h", "until": "2026-01-04T12:00Z"},
+        {"every": "1h", "until": "2026-01-01T00:00Z"},
+        {"every": "36h", "jitter": "1h"},
+    ],
+)
+def test_counting_comes_to_as_many_as_there_are(schedule: dict[str, Any]) -> None:
+    compiled = compile_schedules(body(schedule))
+    week = SUNDAY + timedelta(days=7)
+
+    listed = [found.at for found in compiled.upcoming(SUNDAY, 2000) if found.at <= week]
+
+    assert compiled.count_between(SUNDAY, week, 2000) == len(listed)
+    assert compiled.count_between(SUNDAY, week, 3) == min(3, len(listed))
 
 
 def test_the_zone_people_read_it_in_is_the_first_one_named() -> None:

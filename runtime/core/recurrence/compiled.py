@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
 from runtime.core.recurrence.effort import Effort, Exhausted
-from runtime.core.recurrence.sources import BEGINNING, END, Source, order
+from runtime.core.recurrence.sources import BEGINNING, END, EverySource, Source, order
 from runtime.core.recurrence.triggers import Occurrence, Trigger
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -53,6 +53,14 @@ class Compiled:
             if occurrence.at != last and not self._is_removed(occurrence):
                 yield self.due(occurrence)
             last = occurrence.at
+
+    def count_between(self, after: datetime, until: datetime, cap: int) -> int:
+        """How many lie strictly after one instant and up to another, counted no further than `cap`."""
+        match self._sources:
+            case (EverySource() as source,):
+                return min(cap, source.count_between(_utc(after), until))
+            case _:
+                return sum(1 for _ in occurrences((self,), after, until, limit=cap))
 
     def between(self, after: datetime, until: datetime, limit: int) -> tuple[Occurrence, ...]:
         """At most `limit` occurrences after `after` and not after `until`, in order."""

@@ -191,6 +191,12 @@ class EverySource:
             at = self._start + number * self._every
             yield Occurrence(at, at.replace(tzinfo=None), ZERO, at)
 
+    def count_between(self, after: datetime, until: datetime) -> int:
+        """How many there are strictly after an instant and up to another, by arithmetic."""
+        first = max(0, (after - self._start) // self._every + 1)
+        last = min(self._last, (until - self._start) // self._every)
+        return max(0, last - first + 1)
+
 
 class ListSource:
     """Occurrences known one by one."""
