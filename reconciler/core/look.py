@@ -69,9 +69,9 @@ def flow(parts: Sequence[str], width: int, gap: str = "  ", indent: str = "  ") 
     return lines
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
     """A sentence on as few lines as it needs; what is to be typed, between backticks, stays together."""
-    return flow(_TYPED.findall(visible(text)), width, gap=" ")
+    return flow(_TYPED.findall(visible(text)), width, gap=" ", indent=indent)
 
 
 def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from reconciler.core.freezing import freeze_words
 from reconciler.core.holding import hold_words
-from reconciler.core.look import Look, counted, day_and_time, flow, visible
+from reconciler.core.look import Look, counted, day_and_time, flow, visible, wrapped
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import GitBase, Override, Plan
 from schemas.problem import Problem
@@ -110,7 +110,11 @@ def _zone_data(plan: Plan, look: Look) -> Iterator[str]:
 
 def _note(parts: list[str], look: Look) -> Iterator[str]:
     words = [visible(part) for part in parts]
-    first, *rest = flow([f"i {words[0]}", *words[1:]], look.width, indent=" " * 4)
+    indent = " " * 4
+    lines = flow([f"i {words[0]}", *words[1:]], look.width, indent=indent)
+    if max(map(len, lines)) > look.width:
+        lines = wrapped(f"i {', '.join(words)}", look.width, indent)
+    first, *rest = lines
     yield look.paint(first[0], "note") + first[1:]
     yield from rest
 

@@ -15,5 +15,5 @@ def hold_words(hold: Hold, now: datetime) -> str:
     """What is held, where, by whom and since when."""
     what = f"commit {hold.commit[:_SHORT]}" if hold.commit else "specs that no commit has"
     since = relative_time(hold.since, now)
-    why = f": {hold.reason}" if hold.reason else ""
+    why = f' ("{hold.reason}")' if hold.reason else ""
     return f"{what} in {hold.project}/{hold.environment}, rolled back by {hold.actor} as r{hold.revision}, {since}{why}"

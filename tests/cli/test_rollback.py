@@ -125,6 +125,8 @@ def test_in_a_freeze_a_rollback_says_why_it_cannot_wait(
     assert "(audit), which never ends" in refused.stderr
     assert "Refused: comes in the freeze of" in plan.stdout
     assert plan.stdout.count("audit") == 1
+    assert max(map(len, plan.lines)) <= 100
+    assert max(map(len, cli("plan", "--only", "two").lines)) <= 100
     assert "i frozen  the freeze of" in cli("plan", "--only", "two").stdout
     assert (empty.status, "say why it cannot wait" in empty.stderr) == (1, True)
     assert (passed.status, back.status) == (0, 0)
@@ -401,7 +403,7 @@ def test_outside_of_git_the_hold_is_on_what_the_specs_say(specs: Path, cli: Cli)
 def test_why_it_was_rolled_back_is_kept_and_shown(clone: Clone, cli: Cli) -> None:
     rollback = cli("rollback", "--to", "r1", "--yes", "--reason", " it called everybody ")
 
-    assert rollback.stderr.splitlines()[0].endswith(": it called everybody.")
+    assert rollback.stderr.splitlines()[0].endswith(' ("it called everybody").')
     assert "reason  it called everybody" in " ".join(cli("show", "r3").stdout.split(" " * 5))
     assert cli("history", "--json").json["revisions"][0]["reason"] == "it called everybody"
     assert cli("hold", "--json").json["holds"][0]["reason"] == "it called everybody"
