@@ -371,4 +371,6 @@ class Plan(Model):
     policies: tuple[PlanPolicy, ...] = ()
     """Every policy that judged it; none judges a plan without changes, or one that only restores what was applied."""
     diagnostics: tuple[Problem, ...] = ()
-    """Warnings and notes about the specs."""
+    """Warnings and notes about the specs, and what lint finds about the documents that are written."""
+    linted: bool | None = None
+    """Whether lint looked at what is written; false if that was too much to look at in passing, null if it was not asked."""

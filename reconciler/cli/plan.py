@@ -180,6 +180,10 @@ def _made(
             made = plan_between(config.specs, specs, base, head, only, cache=cache)
         else:
             made = _over_database(config, specs, source, only)
+    if made.changes:
+        from reconciler.linting import advised  # noqa: PLC0415 - a plan without changes needs none of it
+
+        made = advised(made, source, specs, made.as_of, head)
     reviewers.tell(source, lambda: remarks_on(made, source.texts))
     return made
 

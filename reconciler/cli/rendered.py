@@ -47,12 +47,17 @@ def print_rendered(config: Config, what: str, *, as_json: bool) -> None:
     """
     from reconciler.core.exporting import as_yaml  # noqa: PLC0415 - every plan would wait for it
     from reconciler.core.rendering import rendered  # noqa: PLC0415 - as above
+    from reconciler.core.secrets import hidden, secrets_in  # noqa: PLC0415 - as above
 
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)
     with problems_shown(source):
         require_sound(specs)
-    documents = rendered(specs, None if what == _ALL else key_of_text(what))
+    documents = [
+        # Where the Project lets a secret pass, it is not shown nevertheless.
+        hidden(one, secrets_in(one) - {text for _, text in specs.excused})
+        for one in rendered(specs, None if what == _ALL else key_of_text(what))
+    ]
     if as_json:
         echo_json(documents)
     else:

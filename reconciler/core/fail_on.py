@@ -60,7 +60,7 @@ def _loosened(plan: Plan) -> Iterator[str]:
 
 def _warnings(plan: Plan) -> Iterator[str]:
     for problem in plan.diagnostics:
-        if problem.severity == "warning":
+        if problem.severity != "note":
             yield f"{problem.code} {problem.place}"
     yield from (f"policy {one.name}" for one in plan.policies if not one.ok and not refuses(one))
 

@@ -32,6 +32,7 @@ def note_lines(plan: Plan, look: Look) -> Iterator[str]:
         _overrides(plan, look),
         _unmanaged(plan, look),
         _zone_data(plan, look),
+        _unlinted(plan, look),
         _diagnostics(plan.diagnostics, look),
     )
 
@@ -106,6 +107,11 @@ def _zone_data(plan: Plan, look: Look) -> Iterator[str]:
             for version, count in plan.tzdata_applied.items()
         )
         yield from _note(["time zone data", f"this plan is by {plan.tzdata}", others], look)
+
+
+def _unlinted(plan: Plan, look: Look) -> Iterator[str]:
+    if plan.linted is False:
+        yield from _note(["lint", "too many changes to look at", "`ordinaut lint` does"], look)
 
 
 def _note(parts: list[str], look: Look) -> Iterator[str]:

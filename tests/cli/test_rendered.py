@@ -111,3 +111,13 @@ def test_options_of_a_plan_do_not_go_with_it(alone: Cli, option: tuple[str, str]
 
     assert shown.status == 1
     assert "leave out the options of a plan" in shown.stderr
+
+
+def test_a_secret_that_the_project_lets_pass_is_not_shown(alone: Cli, specs: Path) -> None:
+    (specs / "ordinaut.yaml").write_text(PROJECT + "lint: {ORD807: warning}\n")
+    (specs / "brief.yaml").write_text(TASK.replace("unit: C", "unit: C, password: hunter2"))
+
+    for shown in (alone("plan", "--rendered"), alone("plan", "--rendered", "--json")):
+        assert shown.status == 0
+        assert "hunter2" not in shown.stdout
+        assert "(looks like a secret)" in shown.stdout

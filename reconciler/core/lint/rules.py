@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -61,18 +61,29 @@ RULES: Final[Mapping[str, Advice]] = {
 """Every rule by its code."""
 
 
-def lint(world: World, environment: str) -> tuple[Problem, ...]:
-    """All that the rules find and no comment silences, in reading order, at the severities of an environment."""
+ALONE: Final = frozenset({"ORD801", "ORD803", "ORD804", "ORD805", "ORD807", "ORD808", "ORD809", "ORD812"})  # fmt: skip
+"""The rules that look at one document, and what it refers to, at a time: these can be asked about a part of a folder."""
+
+
+def lint(
+    world: World, environment: str, rules: Collection[str] | None = None
+) -> tuple[Problem, ...]:
+    """All that the rules find and no comment silences, in reading order, at the severities of an environment.
+
+    Args:
+        rules: the codes of those that are asked, which leaves out whether comments are needed; None for all.
+    """
     texts = {file: text for file, text in world.texts.items() if file not in world.elsewhere}
     suppressions = suppressions_in(texts)
     found = [
         problem
-        for advice in RULES.values()
-        if advice.rule is not None
+        for code, advice in RULES.items()
+        if advice.rule is not None and (rules is None or code in rules)
         for problem in advice.rule(world)
     ]
     kept = list(_unsilenced(found, suppressions))
-    kept += [problem for one in suppressions for problem in suppression_problems(one)]
+    if rules is None:
+        kept += [problem for one in suppressions for problem in suppression_problems(one)]
     return tuple(sorted(_weighed(kept, _levels(world, environment)), key=_reading_order))
 
 
