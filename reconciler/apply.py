@@ -6,7 +6,7 @@ Theory of operation
     2. the guards are asked again, over what is in force now;
     3. schedules that are replaced or retired are locked, and what they still owe is decided by them;
     4. one revision row, then everything it writes, set by set, through a staging table;
-    5. what fires and is asked next, from the transaction's own clock; queued runs of retired tasks are cancelled;
+    5. what fires and is asked next, from the transaction's own clock; runs of retired tasks are cancelled;
     6. the events, in the outbox.
     After the commit, and only then, a notification wakes the runtimes; should it be lost, they look by themselves.
 
@@ -144,7 +144,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     request.tell("scheduling")
     new = _arm_schedules(connection, plan, uids, now)
     _arm_conditions(connection, plan, uids, now)
-    revisions.cancel_queued_runs(connection, _retiring(plan))
+    revisions.cancel_retired_runs(connection, _retiring(plan))
     if hold is not None:
         clear_hold(connection, owner.project, owner.environment, "Synced")
     if request.restores is not None and replaced is not None:

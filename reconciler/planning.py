@@ -195,7 +195,7 @@ def observed_ground(
         base=_base(connection, owner),
         bodies=read_bodies(connection, touched),
         queue={
-            work.task_uid: QueueState(work.queued, work.in_flight, work.overdue)
+            work.task_uid: QueueState(work.queued, work.in_flight, work.overdue, work.cancels)
             for work in read_queue(connection, touched)
         },
         overrides=_overrides(connection, owner),

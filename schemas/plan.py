@@ -146,6 +146,8 @@ class QueueEffect(Model):
     """Queued runs that stay, pinned to their revision."""
     in_flight: int = 0
     """Runs under way, which finish on their revision."""
+    ended: int = 0
+    """Runs under way that are cancelled, because a task that is retired says so."""
     overdue: bool = False
     """Whether an occurrence is due that no runtime has decided yet: it is decided by the schedule in force."""
 

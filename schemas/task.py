@@ -72,6 +72,8 @@ class Task(Document):
     """How failed steps are tried again, unless a step says otherwise."""
     pause_after_failures: Integer | None = Field(default=None, ge=1, le=1000)
     """Pause the task after so many failed runs in a row."""
+    on_retire: Literal["drain", "cancel"] = "drain"
+    """What becomes of runs under way when the task is retired: they finish, or are cancelled; queued ones are cancelled in any case."""
     params: JsonObject = Field(default_factory=dict)
     """Values for templates, as `${params.…}`."""
     pipeline: PipelineForm

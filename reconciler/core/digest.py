@@ -15,7 +15,7 @@ import orjson
 
 from schemas.base import Document
 
-NORMALISER_VERSION: Final = 1
+NORMALISER_VERSION: Final = 2
 """Grows whenever the same document would give another digest; it is stored beside every digest."""
 
 FACETS: Final[dict[str, frozenset[str]]] = {
@@ -25,6 +25,7 @@ FACETS: Final[dict[str, frozenset[str]]] = {
         {
             "catch_up",
             "concurrency",
+            "on_retire",
             "overlap",
             "pause_after_failures",
             "priority",

@@ -72,11 +72,16 @@ _FACETS: Final[tuple[Facet, ...]] = ("schedule", "pipeline", "policy", "meta")
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """A task's work in the database: runs queued and not leased, runs under way, an occurrence due and undecided."""
+    """A task's work in the database: runs queued and not leased, runs under way, an occurrence due and undecided.
+
+    Attributes:
+        cancels: whether retiring the task cancels what is under way.
+    """
 
     queued: int = 0
     in_flight: int = 0
     overdue: bool = False
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,10 +331,12 @@ def _ops(
 
 def _queue_effect(action: Action, queue: QueueState) -> QueueEffect:
     retired = action == "retire"
+    ended = queue.in_flight if retired and queue.cancels else 0
     return QueueEffect(
         cancelled=queue.queued if retired else 0,
         kept=0 if retired else queue.queued,
-        in_flight=queue.in_flight,
+        in_flight=queue.in_flight - ended,
+        ended=ended,
         overdue=queue.overdue,
     )
 

@@ -309,6 +309,8 @@ def _work(change: PlannedChange) -> list[str]:
         parts.append(f"{queue.cancelled} queued cancelled")
     if queue.kept:
         parts.append(f"{queue.kept} queued kept")
+    if queue.ended:
+        parts.append(f"{queue.ended} under way cancelled")
     if queue.in_flight:
         verb = "finishes" if queue.in_flight == 1 else "finish"
         parts.append(f"{queue.in_flight} under way {verb} on the old revision")

@@ -222,9 +222,9 @@ def skip_occurrences(connection: Connection, skips: Sequence[Skip]) -> None:
     )
 
 
-def cancel_queued_runs(connection: Connection, uids: Sequence[int]) -> None:
-    """Cancel the runs of these tasks that no runtime has begun."""
-    connection.execute(statement("cancel_queued_runs"), {"task_uids": uids})
+def cancel_retired_runs(connection: Connection, uids: Sequence[int]) -> None:
+    """Cancel the runs of these retired tasks that no runtime has begun, and those under way where the task says so."""
+    connection.execute(statement("cancel_retired_runs"), {"task_uids": uids})
 
 
 def tell(connection: Connection, revision_id: int, project: str, data: str) -> None:

@@ -91,12 +91,14 @@ class StoredOverride:
 
 @dataclass(frozen=True, slots=True)
 class TaskWork:
-    """What a task has queued and under way, and whether an occurrence is due that nobody decided yet."""
+    """What a task has queued and under way, whether an occurrence is due that nobody decided yet, and whether retiring it
+    cancels what is under way."""
 
     task_uid: int
     queued: int
     in_flight: int
     overdue: bool
+    cancels: bool
 
 
 @dataclass(frozen=True, slots=True)

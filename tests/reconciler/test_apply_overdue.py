@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from reconciler.core.look import Look
+from reconciler.core.render import render_plan
 from schemas.event import EVENTS
 from tests.support.applying import Bench, specs, task
 from tests.support.factories import TaskRow, insert_due_work, insert_run
@@ -211,6 +215,41 @@ class TestQueue:
             ("waiting",),
         ]
         assert bench.row("select count(*) from ordinaut.due_work") == (2,)
+
+    @pytest.mark.parametrize("by_hand", ["", "drain"])
+    def test_runs_under_way_are_cancelled_where_the_applied_task_says_so(
+        self, bench: Bench, by_hand: str
+    ) -> None:
+        bench.apply(specs(task("one", more="on_retire: cancel\n"), task("two")))
+        one, two = row_of(bench, "one"), row_of(bench, "two")
+        for hour, state in enumerate(("queued", "running", "waiting")):
+            at = START + timedelta(hours=hour)
+            run_id = insert_run(bench.connection, one, state=state, occurrence_for=at)
+            insert_due_work(bench.connection, one, run_id, lease_epoch=min(hour, 1))
+        other = insert_run(bench.connection, two, state="running")
+        insert_due_work(bench.connection, two, other, lease_epoch=1)
+        if by_hand:
+            bench.run(
+                "update ordinaut.spec set body = jsonb_set(body, '{on_retire}', to_jsonb(%s::text)) where name = 'one'",
+                by_hand,
+            )
+
+        plan = bench.plan(specs(task("two")))
+        bench.carry_out(plan)
+
+        (queue,) = (change.queue for change in plan.changes)
+        assert (queue.cancelled, queue.ended, queue.in_flight) == (1, 2, 0)
+        assert "1 queued cancelled; 2 under way cancelled" in render_plan(plan, Look(width=80))
+        assert bench.rows(
+            "select state, reason, count(*) from ordinaut.run group by 1, 2 order by 1"
+        ) == [
+            ("cancelled", "retired", 3),
+            ("running", None, 1),
+        ]
+        assert bench.rows("select run_id from ordinaut.due_work") == [(other,)]
+        told = bench.rows("select data from ordinaut.outbox where type = 'run.cancelled'")
+        assert len(told) == 3
+        assert all(EVENTS["run.cancelled"].model_validate(data) for (data,) in told)
 
     def test_a_new_schedule_leaves_the_queue_alone(self, bench: Bench) -> None:
         bench.apply(specs(task("one", "every: 1m"), task("two")))

@@ -189,11 +189,17 @@ cross join lateral (
     from ordinaut.spec s where s.uid = k.task_uid) t
 order by k.run_id;
 
--- name: cancel_queued_runs
--- Runs of retired tasks that no runtime has begun. A claim raises lease_epoch, so what is claimed at this moment goes on
--- as work under way does.
+-- name: cancel_retired_runs
+-- Runs of retired tasks: those that no runtime has begun, and where the task was applied with `on_retire: cancel`, those
+-- under way. A claim raises lease_epoch, so what is claimed at this moment goes on as work under way does; whoever leads
+-- a run that is cancelled finds its lease gone, and nothing it writes is kept.
 -- Locks: the backlog rows, then the due_work rows, each by run, passing over those that a claim holds.
-with behind as materialized (
+with retired as materialized (
+    select r.uid, coalesce(r.body ->> 'on_retire' = 'cancel', false) as cancels
+    from ordinaut.spec s
+    join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
+    where s.uid = any(%(task_uids)s::bigint[])
+), behind as materialized (
     select b.run_id from ordinaut.backlog b
     where b.task_uid = any(%(task_uids)s::bigint[])
     order by b.run_id
@@ -203,22 +209,33 @@ with behind as materialized (
 ), waiting as materialized (
     select w.run_id
     from ordinaut.due_work w
-    where w.task_uid = any(%(task_uids)s::bigint[]) and w.lease_epoch = 0 and (select count(*) from unqueued) >= 0
+    join retired t on t.uid = w.task_uid
+    where not t.cancels and w.lease_epoch = 0 and (select count(*) from unqueued) >= 0
     order by w.run_id
-    for update skip locked
+    for update of w skip locked
+), under_way as materialized (
+    select w.run_id
+    from ordinaut.due_work w
+    join retired t on t.uid = w.task_uid
+    where t.cancels and (select count(*) from waiting) >= 0
+    order by w.run_id
+    for update of w
 ), dropped as (
-    delete from ordinaut.due_work w using waiting d where w.run_id = d.run_id returning w.run_id
+    delete from ordinaut.due_work w
+    using (select run_id from waiting union all select run_id from under_way) d
+    where w.run_id = d.run_id
+    returning w.run_id
 ), cancelled as (
     update ordinaut.run r
     set state = 'cancelled', reason = 'retired', finished_at = ordinaut.now()
     from (select run_id from dropped union all select run_id from unqueued) d
     where r.run_id = d.run_id
-    returning r.run_id, r.task_uid, r.trigger, r.occurrence_for
+    returning r.run_id, r.task_uid, r.trigger, r.occurrence_for, r.started_at
 )
 insert into ordinaut.outbox (type, subject, run_id, data)
 select 'run.cancelled', t.label, r.run_id, jsonb_build_object(
-    'task', t.label, 'run_id', r.run_id, 'trigger', r.trigger, 'occurrence_for', r.occurrence_for, 'seconds', 0,
-    'reason', 'retired')
+    'task', t.label, 'run_id', r.run_id, 'trigger', r.trigger, 'occurrence_for', r.occurrence_for,
+    'seconds', coalesce(round(extract(epoch from ordinaut.now() - r.started_at), 3), 0), 'reason', 'retired')
 from cancelled r
 cross join lateral (
     select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label

@@ -79,10 +79,14 @@ where s.project = %(project)s and s.environment = %(environment)s and s.retired_
 order by s.namespace, s.name, o.kind;
 
 -- name: read_queue
--- The work of these tasks: runs not begun, runs under way, and whether an occurrence is due that nobody decided yet.
+-- The work of these tasks: runs not begun, runs under way, whether an occurrence is due that nobody decided yet, and
+-- whether retiring them cancels what is under way, as they were applied.
 select t.uid as task_uid, coalesce(r.queued, 0) as queued, coalesce(r.in_flight, 0) as in_flight,
-    coalesce(c.next_due_at <= ordinaut.now(), false) as overdue
+    coalesce(c.next_due_at <= ordinaut.now(), false) as overdue,
+    coalesce(b.body ->> 'on_retire' = 'cancel', false) as cancels
 from unnest(%(uids)s::bigint[]) as t(uid)
+join ordinaut.spec s on s.uid = t.uid
+left join ordinaut.spec_revision b on b.uid = s.uid and b.revision_id = s.revision_id
 left join ordinaut.schedule c on c.task_uid = t.uid
 left join (
     select task_uid, count(*) filter (where state = 'queued') as queued,
