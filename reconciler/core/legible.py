@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from reconciler.core.changes import Applied
 from schemas.base import API_VERSION
 from schemas.spec import KINDS
 
@@ -15,7 +16,23 @@ _COMPILED: Final = ("calendars", "events")
 _SINGLE: Final = (str, int, float)
 
 
-def legible(kind: str, body: Any, wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def live_body(
+    row: Applied | None, bodies: Mapping[int, Any], wanted: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """The body in force, as far as it is legible: a tombstone's is not in force.
+
+    Args:
+        bodies: what rows hold, by uid.
+        wanted: what the document is to say.
+    """
+    if row is None or row.retired_at is not None or "retired" in row.strayed:
+        return None
+    body = bodies[row.uid]
+    is_sound = row.last is not None and "content" not in row.strayed
+    return body if is_sound else _legible(row.key.kind, body, wanted)
+
+
+def _legible(kind: str, body: Any, wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The body without what no document could have; None if it is no object at all.
 
     A single value stays, however wrong, where one is wanted: it can be shown, and nothing is looked up in it.

@@ -38,7 +38,7 @@ from reconciler.core.gains import gains_of
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed, evaluate, refused
 from reconciler.core.impact import highest, impact_of
 from reconciler.core.laid import place_of_change
-from reconciler.core.legible import legible
+from reconciler.core.legible import live_body
 from reconciler.core.policies import under_policies
 from reconciler.core.preview import foresee
 from reconciler.core.rules import Rules
@@ -206,7 +206,7 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
     key, row, wanted = key_of(change), change.from_, _wanted(change)
     action, reason = _verdict(change, ground.unknown)
     after = wanted.body if wanted else None
-    before = _live_body(row, ground.bodies, after)
+    before = live_body(row, ground.bodies, after)
     # What no apply made has a body, and was never armed.
     fired = None if row is None or row.last is None else before
     facets = _facets(row, wanted)
@@ -280,17 +280,6 @@ def _verdict(change: Writing, unknown: Container[Key]) -> tuple[Action, Reason]:
     if isinstance(change, Retire) and change.from_.retired_at is not None:
         return "retire", "drift"
     return _VERDICTS[type(change)]
-
-
-def _live_body(
-    row: Applied | None, bodies: Mapping[int, Any], wanted: Mapping[str, Any] | None
-) -> Mapping[str, Any] | None:
-    """The body in force, as far as it is legible: a tombstone's is not in force."""
-    if row is None or row.retired_at is not None or "retired" in row.strayed:
-        return None
-    body = bodies[row.uid]
-    is_sound = row.last is not None and "content" not in row.strayed
-    return body if is_sound else legible(row.key.kind, body, wanted)
 
 
 def _facets(row: Applied | None, wanted: Desired | None) -> tuple[Facet, ...]:
