@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -29,6 +26,7 @@ from reconciler.core.remembering import (
 from reconciler.core.through import Through, silently
 from reconciler.source import Source, read_source
 from runtime.core.recurrence import tzdata_version
+from runtime.garbage import collecting_nothing
 
 WORTH_REMEMBERING: Final = 65_536
 """Bytes of specs from which on remembering them is worth a file: fewer are compiled in less than a tenth of a second."""
@@ -77,7 +75,7 @@ def compile_source(
         files = tuple(file for file in source.files if names is None or file.name in names)
         return _compiled(replace(source, files=files), environment, through)
 
-    with _collecting_nothing():
+    with collecting_nothing():
         if (entry := cache.find(name)) is not None:
             memory = recalled(entry.head, entry.rest, some)
             found = difference(memory, digests)
@@ -127,22 +125,5 @@ def _program() -> list[tuple[str, int, int]]:
 def _compiled(source: Source, environment: str, through: Through) -> Specs:
     from reconciler.core.compile import compile_specs  # noqa: PLC0415 - heavy, and rarely needed where specs are remembered
 
-    with _collecting_nothing():
+    with collecting_nothing():
         return compile_specs(source.files, source.name, environment, source.problems, through)
-
-
-@contextmanager
-def _collecting_nothing() -> Iterator[None]:
-    """Hold garbage collection off: nearly all that loading makes is kept, and looking through it takes a third of the time.
-
-    Nor is it looked through afterwards, for as long as nothing else is loaded.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    gc.unfreeze()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()

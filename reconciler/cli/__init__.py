@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED, OrdinautError
+from runtime.garbage import collecting_nothing
 
 COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Write and review": {
@@ -87,7 +88,8 @@ class Ordinaut(click.Group):
     ) -> click.Command | None:
         if cmd_name not in _MODULES:
             return None
-        command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
+        with collecting_nothing():
+            command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 - what the table above promises
         return command
 
