@@ -161,6 +161,9 @@ def test_whoever_wrote_past_git_after_the_plan_is_named(
     who = rows.info.user
     assert f"Task one was changed past git, written by {who} through psql" in apply.stderr
     assert "r1" not in apply.stderr
+    rows.execute("delete from ordinaut.drift")
+    unseen = cli("apply", "--plan", "plan.json")
+    assert "since the plan was made: Task one was changed past git\n" in unseen.stderr
 
 
 def test_a_guard_ends_with_3_and_the_exact_number_lets_it_pass(specs: Path, cli: Cli) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from reconciler.confirming import confirm
+from reconciler.load import load_specs
+from reconciler.planning import plan_specs
 from reconciler.reconcile import Folder
+from runtime.store.connect import connect
 from tests.cli.test_plan import PROJECT, TASK, specs
 from tests.support.cli import Cli
 from tests.support.git import Clone, new_repository
@@ -148,6 +153,22 @@ def test_a_new_revision_is_what_is_in_force_after_a_commit_was_noted(
         cli("plan", "--json").json["base"] | {"commit": commit, "revision": 2}
         == cli("plan", "--json").json["base"]
     )
+
+
+def test_nothing_is_noted_by_a_plan_over_what_is_not_in_force_any_more(
+    clone: Clone, specs: Path, cli: Cli, database: str, rows: psycopg.Connection
+) -> None:
+    (specs.parent / "README").write_text("words\n")
+    clone.commit()
+    with connect(database) as connection:
+        plan = plan_specs(connection, load_specs(specs), specs)
+        edit(specs, 7)
+        cli("apply", "--yes")
+
+        report = confirm(connection, plan, specs, timedelta(seconds=5))
+
+    assert (plan.changes, report.confirmed_commit) == ((), None)
+    assert rows.execute(NOTED).fetchall() == []
 
 
 def test_watching_notes_the_commit_too(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -126,6 +127,31 @@ def test_a_change_that_the_documents_do_not_ask_for_is_refused(saved: Path, cli:
     applied = cli("apply", "--plan", "plan.json")
 
     assert (applied.status, "of its changes it tells actions" in applied.stderr) == (1, True)
+
+
+def test_by_other_time_zone_data_times_may_differ_and_nothing_else(saved: Path, cli: Cli) -> None:
+    def age(plan: dict[str, Any], one: dict[str, Any]) -> None:
+        plan.update(tzdata="1970a")
+        plan["summary"].update(runs_30d_delta=-1)
+        one["preview"].update(before=[])
+
+    doctor(saved, age)
+    doctor(saved, lambda plan, one: one.update(owner="mallory"))
+    lying = cli("apply", "--plan", "plan.json")
+    doctor(saved, lambda plan, one: one.update(owner="me"))
+    applied = cli("apply", "--plan", "plan.json")
+
+    assert (lying.status, "of Task one it tells owner that" in lying.stderr) == (1, True)
+    assert applied.status == 0
+
+
+def test_a_file_for_another_database_is_told_so_and_not_shown(saved: Path, cli: Cli) -> None:
+    doctor(saved, lambda plan, one: plan["environment"].update(installation_id=str(UUID(int=7))))
+
+    applied = cli("apply", "--plan", "plan.json")
+
+    assert (applied.status, applied.stdout) == (4, "")
+    assert "the plan was made for another database" in applied.stderr
 
 
 def test_another_revision_of_other_documents_does_no_harm(
