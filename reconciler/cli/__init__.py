@@ -91,6 +91,7 @@ class Ordinaut(click.Group):
         with collecting_nothing():
             command = getattr(import_module(_MODULES[cmd_name]), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 - what the table above promises
+        _take_no_color(command)
         return command
 
     def resolve_command(
@@ -150,6 +151,29 @@ class Ordinaut(click.Group):
             ctx.exit(_report(error))
 
 
+def _no_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        # Errors are told from the outermost.
+        ctx.color = ctx.find_root().color = False
+
+
+_NO_COLOR: Final[Any] = {
+    "is_flag": True,
+    "is_eager": True,
+    "expose_value": False,
+    "callback": _no_color,
+}
+
+
+def _take_no_color(command: click.Command) -> None:
+    """Let a command, or each of a group, take the option too: people write options behind."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _take_no_color(inner)
+    elif not any(option.name == "no_color" for option in command.params):
+        command.params.append(click.Option(["--no-color"], **_NO_COLOR, hidden=True))
+
+
 def _report(error: Exception) -> int:
     """Say what happened on stderr; returns the exit code."""
     if isinstance(error, OrdinautError):
@@ -181,5 +205,6 @@ Completion, in ~/.bashrc or ~/.zshrc (use zsh_source there):
     package_name="ordinaut", prog_name="ordinaut", message="%(prog)s %(version)s"
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+@click.option("--no-color", **_NO_COLOR, help="Print no colours, as with NO_COLOR; also behind the command.")  # fmt: skip
 def main(debug: bool) -> None:
     """Schedules as code for AI agents: YAML in git, plan, review, apply, run."""

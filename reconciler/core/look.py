@@ -24,7 +24,7 @@ _CODES: Final[dict[Style, str]] = {
     "dim": "90",
     "bold": "1",
 }
-_ASCII: Final = str.maketrans({"≠": "!", "…": "~", "—": "-", "±": "+"})
+_ASCII: Final = str.maketrans({"≠": "*", "…": "~", "—": "-", "±": "+"})
 # Controls, marks of direction and other characters without a shape, halves of pairs, what is not assigned, other spaces.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 # Words, and what is to be typed, between backticks, as one.

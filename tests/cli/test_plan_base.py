@@ -10,7 +10,7 @@ from runtime.errors import EXIT_BLOCKED
 from tests.support.cli import Cli, Invoked
 from tests.support.git import Clone, new_repository
 
-PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: home\nsecrets: {token: {env: TOKEN}}\n"
+PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: home\nlint: {ORD805: off}\nsecrets: {token: {env: TOKEN}}\n"  # fmt: skip
 SERVER = (
     "apiVersion: ordinaut/v1\nkind: ToolServer\nname: fs\n"
     "stdio: {command: mcp-fs, env: {TOKEN: '${secrets.token}'}}\n"

@@ -77,7 +77,7 @@ def test_a_pipeline_may_refuse_properties_of_a_plan(
 
 
 def test_what_a_plan_does_not_have_is_not_refused(specs: Path, alone: Cli) -> None:
-    edit(specs, "priority: 9\n")
+    edit(specs, "priority: 9\nowner: me\n")
 
     plan = alone("plan", "--base", "HEAD", "--fail-on", "retire,gain,drift,conflict,warning")
 
@@ -177,6 +177,29 @@ def test_colours_are_left_out_where_they_are_not_wanted(
     plan = CliRunner().invoke(main, ["plan"], env={"NO_COLOR": no_colour}, color=True)
 
     assert ("\x1b[32m" in plan.stdout, "\x1b" in plan.stdout) == (coloured, coloured)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--no-color", "plan"),
+        ("plan", "--no-color"),
+        ("--no-color", "plan", "--fail-on", "change"),
+        ("plan", "--fail-on", "change", "--no-color"),
+        ("plan", "--base", "nothing-of-the-kind", "--no-color"),
+        ("tools", "list", "--no-color"),
+        ("status", "--no-color"),
+    ],
+)
+def test_colours_are_left_out_if_that_is_said_before_or_behind_a_command(
+    specs: Path, words: tuple[str, ...]
+) -> None:
+    plain = CliRunner().invoke(main, words, color=True)
+
+    assert "\x1b" not in plain.output
+    assert "No such option" not in plain.output
+    coloured = CliRunner().invoke(main, [w for w in words if w != "--no-color"], color=True)
+    assert "\x1b" in coloured.output
 
 
 def test_specs_cannot_steer_the_terminal(specs: Path, alone: Cli) -> None:

@@ -87,7 +87,7 @@ def test_without_git_names_stay_as_they_are(folder: Path, alone: Cli) -> None:
 
     found = alone("validate", "--format", "github")
 
-    assert found.stdout.startswith("::error file=specs/ordinaut.yaml,line=5,")
+    assert found.stdout.startswith("::error file=specs/ordinaut.yaml,line=6,")
 
 
 def test_a_refusal_is_remarked_and_the_file_is_written(clone: Clone, alone: Cli) -> None:

@@ -148,7 +148,7 @@ def test_a_conflict_and_a_kind_that_is_no_task_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("severity", "refused"), [("warning", True), ("note", False), ("error", False)]
+    ("severity", "refused"), [("warning", True), ("note", False), ("error", True)]
 )
 def test_warnings_count_and_notes_do_not(severity: Any, refused: bool) -> None:
     problem = Problem(

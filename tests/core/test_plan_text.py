@@ -53,7 +53,7 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
     text = render_plan(story(), Look(ascii_only=True, verbose=True))
 
     assert text.isascii()
-    assert "! ops/oncall-ping" in text
+    assert "* ops/oncall-ping" in text
 
 
 @pytest.mark.parametrize(("verbose", "told"), [(0, False), (1, True)])
