@@ -34,7 +34,7 @@ def strayed_words(change: PlannedChange) -> Iterator[str]:
         yield "changed outside git; apply restores what git says"
     if change.action == "retire" and change.reason == "drift":
         yield "brought back outside git; apply retires it again"
-    elif "retired" in change.strayed:
+    elif "retired" in change.strayed and change.reason != "restored":
         yield "retired outside git; apply brings it back"
     if "owner" in change.strayed:
         yield "given to another project outside git; apply takes it back"

@@ -19,9 +19,10 @@ def gains_of(change: PlannedChange) -> tuple[str, ...]:
 
 
 def _gains(change: PlannedChange) -> Iterator[str]:
-    if change.action == "retire":
+    # What was applied was reviewed: to restore it is no gain.
+    if change.action == "retire" or change.reason == "drift":
         return
-    yield from loosened(change.kind, change.ops)
+    yield from loosened(change.kind, change.reason, change.ops)
     yield from (f"calls {tool}" for tool in change.tools.added)
     is_new = change.action in {"create", "adopt"}
     match change.kind:

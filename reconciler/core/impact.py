@@ -42,7 +42,7 @@ def impact_of(
     high += ["destructive tool"] if any(map(destroys, tools.added)) else []
     if kind == "Agent" and action in {"create", "adopt"} and _may_do_anything(body or {}):
         high.append("powers of an agent")
-    high += ["what plans are held to"] if loosened(kind, ops) else []
+    high += ["what plans are held to"] if loosened(kind, reason, ops) else []
     if high:
         return Impact("high", tuple(high))
     medium = [*_medium(kind, action, reason, facets, tools)]

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from schemas.plan import FieldChange
+from schemas.plan import FieldChange, Reason
 
 _HEAL: Final = ("off", "alert", "heal")
 
 
-def loosened(kind: str, ops: Iterable[FieldChange]) -> tuple[str, ...]:
-    """What holds less from the next plan on, in words that follow a document's name."""
+def loosened(kind: str, reason: Reason, ops: Iterable[FieldChange]) -> tuple[str, ...]:
+    """What holds less from the next plan on, in words that follow a document's name; what was applied holds already."""
+    if reason == "drift":
+        return ()
     return tuple(dict.fromkeys(words for op in ops for words in _words(kind, op)))
 
 

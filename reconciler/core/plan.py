@@ -64,6 +64,7 @@ from schemas.plan import (
     Preview,
     QueueEffect,
     Reason,
+    ToolsEffect,
 )
 from schemas.problem import Problem
 
@@ -207,12 +208,14 @@ def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedCha
     action, reason = _verdict(change, ground.unknown)
     after = wanted.body if wanted else None
     before = live_body(row, ground.bodies, after)
-    # What no apply made has a body, and was never armed.
-    fired = None if row is None or row.last is None else before
+    # What no apply made was never armed, and when a schedule fires that was moved by hand, nobody knows.
+    is_armed = row is not None and row.last is not None and "schedule" not in row.strayed
+    fired = before if is_armed else None
     facets = _facets(row, wanted)
     secrets = secrets_in(before, after) - ground.excused
     ops = _ops(before, after, secrets)
-    tools = tools_effect(before, after)
+    # A row that is retired or broken by hand calls nothing; to restore it brings no new tool.
+    tools = ToolsEffect() if reason == "drift" and before is None else tools_effect(before, after)
     impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools, body=after)
     place = place_of_change(wanted.place, ops, wanted.laid) if wanted else None
     queue = ground.queue.get(row.uid, QueueState()) if row else QueueState()

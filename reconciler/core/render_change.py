@@ -123,7 +123,7 @@ def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str
     yield from _named("owner", list(_owners(change)))
     for name, fields in _fields_by_facet(change).items():
         yield from _named(name, _field_lines(change, fields, look))
-    for loose in loosened(change.kind, change.ops):
+    for loose in loosened(change.kind, change.reason, change.ops):
         yield look.paint("!", "note") + f" {visible(loose)} from the next plan on"
     yield from _named("runs", flow(_work(change), room, gap="; ", indent=""))
 

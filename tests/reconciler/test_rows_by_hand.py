@@ -178,6 +178,16 @@ def test_protection_that_was_put_on_by_hand_is_no_dead_end(applied: Bench) -> No
     assert applied.row("select retired_at is not null from ordinaut.spec where name = 'one'")[0]
 
 
+@pytest.mark.parametrize("case", ["retired", "protected", "unprotected", "no schedule"])
+def test_to_restore_what_was_applied_is_no_gain(applied: Bench, case: str) -> None:
+    by_psql(applied, BY_HAND[case][1])
+
+    plan = applied.plan(SPECS, HEALED)
+
+    assert refusal_of(plan, ["gain"]) is None
+    assert only(plan).impact == "medium"
+
+
 def test_git_and_somebody_who_changed_the_same_document_are_in_conflict(applied: Bench) -> None:
     by_psql(applied, BY_HAND["name"][1])
 
@@ -286,6 +296,7 @@ class TestTold:
         text = told(applied.plan(SPECS, HEALED))
 
         assert "≠ one" in text
+        assert [word for word in ("was  ", "from the next plan on", "tools") if word in text] == []
         assert [line for line in lines if line not in " ".join(text.split())] == []
 
 
