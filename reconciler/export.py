@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reconciler.core.changes import Owner
+from reconciler.core.defaults import defaults_in
 from reconciler.core.desired import Key
 from reconciler.core.exporting import as_yaml, file_of, overlays_of, written
 from reconciler.core.suggest import did_you_mean
@@ -54,7 +55,10 @@ def export(
     found = []
     for row in chosen:
         data = written(
-            row.kind, row.body, defaults=defaults.get(_owner(row), {}), skip_defaults=skip_defaults
+            row.kind,
+            row.body,
+            defaults=defaults_in(row.namespace, defaults.get(_owner(row), {})),
+            skip_defaults=skip_defaults,
         )
         overlays = overlays_of(row.kind, row.body)
         found.append(

@@ -42,11 +42,9 @@ class Secret(Model):
         return self
 
 
-class Defaults(Model):
-    """Values that documents take where they say nothing."""
+class NamespaceDefaults(Model):
+    """Values that the documents of a namespace take where they say nothing."""
 
-    namespace: Name | None = None
-    """The namespace."""
     owner: ShortText | None = None
     """Who answers."""
     agent: QualifiedName | None = None
@@ -63,6 +61,15 @@ class Defaults(Model):
     """Timeout of tasks."""
     retry: Retry | None = None
     """Retry of tasks."""
+
+
+class Defaults(NamespaceDefaults):
+    """Values that documents take where they say nothing."""
+
+    namespace: Name | None = None
+    """The namespace."""
+    namespaces: dict[Name, NamespaceDefaults] | None = None
+    """Values that come before these, for the documents of a namespace."""
 
 
 LintLevel = Literal["off", "note", "warning", "error"]

@@ -1,4 +1,7 @@
-"""The Project's defaults, laid under what a document says itself. Works on plain values, before they are validated."""
+"""The Project's defaults, laid under what a document says itself: those of its namespace, then those for all.
+
+Works on plain values, before they are validated.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,20 @@ def defaults_of(project: Project) -> dict[str, Any]:
     )
 
 
+def defaults_in(namespace: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults that hold for the documents of a namespace."""
+    found = {name: value for name, value in defaults.items() if name != "namespaces"}
+    return {**found, **defaults.get("namespaces", {}).get(namespace, {})}
+
+
 def with_defaults(
     value: Mapping[str, Any], kind: str, defaults: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """A document with the defaults for what it leaves out; a field that is there, even as `null`, stays."""
     if not defaults or kind == "Project":
         return dict(value)
+    namespace = value.get("namespace", defaults.get("namespace", "default"))
+    defaults = defaults_in(str(namespace), defaults)
     names = _EVERY_KIND + (_TASK if kind == "Task" else ())
     filled = {**{name: defaults[name] for name in names if name in defaults}, **value}
     if zone := defaults.get("timezone"):

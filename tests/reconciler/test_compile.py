@@ -69,6 +69,52 @@ def test_the_order_of_files_does_not_matter() -> None:
     assert compile_specs(files) == compile_specs(files[::-1])
 
 
+def test_the_defaults_of_a_namespace_come_before_those_for_all() -> None:
+    project = """\
+        kind: Project
+        name: home
+        defaults:
+          namespace: shop
+          owner: everybody
+          timeout: 5m
+          namespaces:
+            shop: {timeout: 9m}
+            ops: {owner: team-ops, timezone: Europe/Chisinau}
+            sales: {owner: team-sales}"""
+    task = (
+        "kind: Task\nname: NAME\nschedule: {cron: '0 8 * * *', timezone: UTC}\n"
+        "pipeline: [{id: plan, uses: llm.plan}]"
+    )
+    bare = task.replace(", timezone: UTC", "").replace("NAME", "bare")
+    specs = _compiled(
+        project,
+        task.replace("NAME", "one"),
+        task.replace("NAME", "two") + "\nnamespace: ops",
+        task.replace("NAME", "three") + "\nnamespace: sales\nowner: me",
+        bare + "\nnamespace: ops",
+    )
+
+    assert specs.errors == ()
+    found = {key.label: one.body for key, one in specs.documents.items() if key.kind == "Task"}
+    assert {name: (body.get("owner"), body["timeout"]) for name, body in found.items()} == {
+        "shop/one": ("everybody", "9m"),
+        "ops/two": ("team-ops", "5m"),
+        "ops/bare": ("team-ops", "5m"),
+        "sales/three": ("me", "5m"),
+    }
+    assert found["ops/bare"]["schedule"][0]["timezone"] == "Europe/Chisinau"
+    broken = _compiled(project, bare)
+    assert [problem.code for problem in broken.errors] == ["ORD006"]
+
+
+@pytest.mark.parametrize("namespace", ["[]", "{}", "3"])
+def test_a_namespace_that_is_none_takes_no_defaults(namespace: str) -> None:
+    project = "kind: Project\nname: home\ndefaults: {namespaces: {ops: {owner: me}}}"
+    agent = f"kind: Agent\nname: assistant\nscopes: ['*']\nnamespace: {namespace}"
+
+    assert {problem.code for problem in _compiled(project, agent).errors} == {"ORD007"}
+
+
 def test_the_defaults_of_the_project_stand_in_for_what_a_document_leaves_out() -> None:
     project = """\
         kind: Project

@@ -39,6 +39,7 @@ defaults:
   timezone: Europe/Chisinau
   timeout: 10m
   catch_up: {policy: all}
+  namespaces: {ops: {owner: team-ops, timeout: 9m}, shared: {owner: everybody}}
 environments: {prod: {variables: {city: Iasi}}}
 guards: {max_retire: 3}
 """

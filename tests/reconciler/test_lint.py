@@ -386,6 +386,16 @@ def test_defaults_that_no_document_takes_are_told() -> None:
     assert len(of("ORD813", project=project)) == 3
 
 
+def test_defaults_of_a_namespace_that_no_document_takes_are_told() -> None:
+    project = PROJECT + "defaults: {namespaces: {ops: {priority: 3, owner: a}, opps: {owner: b}}}\n"
+    one = task("{every: 1h}") + "namespace: ops\nowner: me\n"
+
+    assert [(p.message, p.line) for p in of("ORD813", one, project=project)] == [
+        ("no document takes the default `namespaces.ops.owner`", 5),
+        ("no document takes the default `namespaces.opps.owner`", 5),
+    ]
+
+
 def test_a_comment_with_a_reason_silences_a_rule_on_its_line_or_the_next() -> None:
     ended = "{at: '2026-01-01T00:00Z'}"
     above = task("x").replace(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.core.defaults import defaults_of, with_defaults
 from reconciler.core.desired import Key
 from reconciler.core.lint.world import World
-from reconciler.core.locate import Path
+from reconciler.core.locate import Path, path_text
 from reconciler.core.references import references, tool_uses
 from schemas.problem import Problem
 from schemas.project import Project
@@ -48,14 +48,29 @@ def unused_values(world: World) -> Iterator[Problem]:
             yield from entry.problem(
                 path, "ORD813", f"nothing reads `${{{root}.{path[-1]}}}`", "remove it, or use it"
             )
-    for name, value in defaults_of(project).items():
-        if not _is_taken(world, name, value):
+    for path, before, defaults in _single_defaults(defaults_of(project)):
+        if not _is_taken(world, before, defaults):
             yield from entry.problem(
-                ("defaults", name),
+                path,
                 "ORD813",
-                f"no document takes the default `{name}`",
+                f"no document takes the default `{path_text(path[1:])}`",
                 "remove it, or the values that documents write instead",
             )
+
+
+def _single_defaults(
+    defaults: Mapping[str, Any],
+) -> Iterator[tuple[Path, dict[str, Any], dict[str, Any]]]:
+    """Each default with its path, and the defaults without and with it that tell whether a document takes it."""
+    for name, value in defaults.items():
+        if name != "namespaces":
+            yield ("defaults", name), {}, {name: value}
+    # The namespace of documents that name none tells whose defaults they take.
+    before = {name: defaults[name] for name in ("namespace",) if name in defaults}
+    for namespace, found in defaults.get("namespaces", {}).items():
+        for name, value in found.items():
+            path = ("defaults", "namespaces", namespace, name)
+            yield path, before, {**before, "namespaces": {namespace: {name: value}}}
 
 
 def _named_values(project: Project) -> Iterator[tuple[str, Path]]:
@@ -74,8 +89,9 @@ def _is_named(root: str, name: str, texts: Iterable[str]) -> bool:
     return any(pattern.search(text) for text in texts)
 
 
-def _is_taken(world: World, name: str, value: Any) -> bool:
+def _is_taken(world: World, before: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
     return any(
-        with_defaults(entry.source.value, key.kind, {name: value}) != entry.source.value
+        with_defaults(entry.source.value, key.kind, defaults)
+        != with_defaults(entry.source.value, key.kind, before)
         for key, entry in world.entries.items()
     )
