@@ -41,7 +41,7 @@ def told_changes(plan: Plan, look: Look, room: int = ROOM) -> list[str]:
     lines = [
         line for change in folded.told for line in change_lines(change, look, plan.as_of, grid)
     ]
-    return [*lines, *fold_lines(folded.folds, look)]
+    return [*lines, *fold_lines(folded.folds, look, plan.as_of.year)]
 
 
 def render_report(report: ApplyReport) -> str:
@@ -73,30 +73,38 @@ def _nothing(plan: Plan) -> str:
 
 
 def _header(plan: Plan, look: Look) -> list[str]:
+    parts = [
+        f"ordinaut plan  env {plan.environment.name}",
+        f"source {source_text(plan)}",
+        f"base {base}" if (base := base_text(plan)) else "nothing applied yet",
+        f"as of {instant_text(plan.as_of)}",
+    ]
+    return [look.paint(line, "bold") for line in flow(parts, look.width)]
+
+
+def source_text(plan: Plan) -> str:
+    """Whose specs of which commit are planned."""
     source = plan.source.project
     if plan.source.commit:
         source += f"@{plan.source.commit[:_SHORT]}" + (
             " and uncommitted edits" if plan.source.dirty else ""
         )
-    if plan.source.pull_request:
-        source += f" (PR #{plan.source.pull_request})"
-    base = "nothing applied yet"
+    return source + (f" (PR #{plan.source.pull_request})" if plan.source.pull_request else "")
+
+
+def base_text(plan: Plan) -> str:
+    """What the plan compares with; empty where nothing was applied."""
     if plan.git_base:
-        base = f"base {git_base_text(plan.git_base)}"
-    elif plan.base:
-        ago = rough_span(plan.as_of - plan.base.applied_at)
-        commit = f"{plan.base.commit[:_SHORT]}, " if plan.base.commit else ""
-        base = f"base r{plan.base.revision} ({commit}{ago} ago)"
-    parts = [
-        f"ordinaut plan  env {plan.environment.name}",
-        f"source {source}",
-        base,
-        f"as of {_instant(plan.as_of)}",
-    ]
-    return [look.paint(line, "bold") for line in flow(parts, look.width)]
+        return git_base_text(plan.git_base)
+    if plan.base is None:
+        return ""
+    ago = rough_span(plan.as_of - plan.base.applied_at)
+    commit = f"{plan.base.commit[:_SHORT]}, " if plan.base.commit else ""
+    return f"r{plan.base.revision} ({commit}{ago} ago)"
 
 
-def _instant(instant: datetime) -> str:
+def instant_text(instant: datetime) -> str:
+    """An instant in UTC, to the minute."""
     return f"{instant.astimezone(UTC):%a %Y-%m-%d %H:%M} UTC"
 
 
@@ -111,7 +119,8 @@ def _footer(plan: Plan, look: Look) -> Iterator[str]:
             for hint in guard.hint.splitlines():
                 yield from (f"  {line}" for line in wrapped(hint, look.width - 2))
     elif plan.summary.retire:
-        yield "Guards: ok, " + ", ".join(g.message for g in plan.guards if g.name == "retire")
+        retiring = (guard for guard in plan.guards if guard.name == "retire")
+        yield "Guards: ok, " + ", ".join(f"{one.message}, limit {one.limit}" for one in retiring)
     yield look.paint(f"Digest: sha256:{plan.digest}", "dim")
 
 

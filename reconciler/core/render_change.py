@@ -318,7 +318,13 @@ def _work(change: PlannedChange) -> list[str]:
         retired = change.action == "retire"
         fate = "recorded as skipped" if retired else "decided by the old schedule"
         parts.append(f"an overdue occurrence is {fate}")
+    if not parts and change.kind == "Task" and _keeps_its_times(change):
+        parts.append("schedule unchanged, queue untouched")
     return parts
+
+
+def _keeps_its_times(change: PlannedChange) -> bool:
+    return change.action in {"update", "rename"} and "schedule" not in change.facets
 
 
 def _all_fields(change: PlannedChange, *, whole: bool) -> Iterator[str]:

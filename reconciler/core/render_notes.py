@@ -18,6 +18,8 @@ from schemas.problem import Problem
 _UTC: Final = ZoneInfo("UTC")
 # Diagnostics shown before `-v` is needed, and broken files that are named.
 _DIAGNOSTICS: Final = 10
+# What looks like a rename is of no use without the words that make it one.
+_RENAMED: Final = "ORD211"
 _BROKEN: Final = 5
 _SHORT: Final = 7
 
@@ -130,6 +132,8 @@ def _diagnostics(problems: Iterable[Problem], look: Look) -> Iterator[str]:
     shown = every if look.verbose else every[:_DIAGNOSTICS]
     for problem in shown:
         text = f"! {problem.code} {visible(problem.place)}  {visible(problem.message)}"
+        if problem.code == _RENAMED:
+            text += f"; {visible(problem.hint)}"
         first, *rest = wrap(
             text,
             look.width,

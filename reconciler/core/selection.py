@@ -91,6 +91,7 @@ def _meant(word: str, documents: Mapping[Key, Desired]) -> list[Key]:
 def _called(wanted: Desired) -> Iterator[str]:
     former = former_key(wanted)
     yield wanted.key.label
+    yield f"{wanted.key.namespace}/{wanted.key.name}"
     yield f"{wanted.key.kind}/{wanted.key.label}"
     if former is not None:
         yield former.label

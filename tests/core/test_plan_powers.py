@@ -165,3 +165,12 @@ def test_a_new_owner_is_seen_beside_the_old_one() -> None:
         task, task.replace("owner: me", "owner: team-x")
     )
     assert "    owner     nobody -> me\n" in lines(task.replace("owner: me\n", ""), task)
+
+
+def test_a_task_whose_steps_change_keeps_its_times_and_its_queue_and_says_so() -> None:
+    text = lines(steps(purge("{path: /tmp}")), steps(purge("{path: /}")))
+
+    assert "    runs      schedule unchanged, queue untouched\n" in text
+    task = steps(purge("{path: /tmp}"))
+    other = lines(task, task.replace("manual: true", "every: 5m"))
+    assert "queue untouched" not in other

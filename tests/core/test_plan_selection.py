@@ -142,3 +142,9 @@ def test_what_means_nothing_is_refused(word: str, message: str, hint: str) -> No
 
     assert refusal.value.message == message
     assert hint in refusal.value.hint
+
+
+def test_a_document_of_the_default_namespace_goes_by_its_whole_key_too() -> None:
+    assert [one.key for one in part("default/two").changes] == [
+        one.key for one in part("two").changes
+    ]

@@ -223,3 +223,10 @@ def test_fields_that_come_and_go_are_marked() -> None:
     text = render_plan(plan_of(database_of(before), compiled(after)), Look())
 
     assert "    params    - params.a: 1\n              + params.c: x\n" in text
+
+
+def test_what_looks_like_a_rename_says_how_to_make_it_one() -> None:
+    hint = Problem(code="ORD211", severity="note", message="Task b looks like a", hint="`renamed_from: a` in it keeps history", file="f.yaml", line=1, column=1)  # fmt: skip
+
+    text = " ".join(render_plan(story(diagnostics=[hint]), Look(width=80)).split())
+    assert "Task b looks like a; `renamed_from: a` in it keeps history" in text
