@@ -75,7 +75,8 @@ def verified(connection: Connection, plan: Plan, path: Path, allowed: Allowed) -
         excused=secrets_in(*(change.body for change in plan.changes)),
     )
     _require_true(plan, changes, ground, path)
-    return under_hold(planned(changes, ground, writes), hold)
+    remarks = {"diagnostics": plan.diagnostics, "linted": plan.linted}
+    return under_hold(planned(changes, ground, writes).model_copy(update=remarks), hold)
 
 
 def _remarks(plan: Plan) -> tuple[Any, ...]:
