@@ -84,6 +84,9 @@ def queue_runs(database: str, number: int) -> None:
         ):
             for row in rows:
                 copy.write_row((*row, 5))
+    with psycopg.connect(database, autocommit=True) as connection:
+        # A server that has run for a while has log files to write over; making a new one holds up every commit.
+        connection.execute("checkpoint")
 
 
 async def _work(pool: Pool, number: int, noted: Leasing, over: asyncio.Event) -> None:
