@@ -7,7 +7,7 @@ the database and has no override.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,9 @@ from reconciler.core.desired import Key
 from runtime.errors import Blocked, Conflicted, Frozen, Held, PolicyBroken, PolicyFailed
 from schemas.plan import Guard, Plan
 from schemas.project import Guards
+
+# Documents and places that a refusal names.
+_NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def _emptied(footprint: Footprint, allowed: Allowed) -> Guard:
         ok=not emptied or allowed.retire == count,
         value=len(emptied),
         limit=0,
-        message=f"leaves nothing of {', '.join(emptied)}" if emptied else "empties nothing",
+        message=f"leaves nothing of {_named(emptied)}" if emptied else "empties nothing",
         hint=_if_meant("--allow-retire", count) if emptied else "",
     )
 
@@ -177,9 +180,7 @@ def _protect(footprint: Footprint) -> Guard:
         ok=not hit,
         value=len(hit),
         limit=0,
-        message=f"retires protected {', '.join(map(str, hit))}"
-        if hit
-        else "retires nothing protected",
+        message=f"retires protected {_named(hit)}" if hit else "retires nothing protected",
         hint="apply it once without `protect`, then take it out" if hit else "",
     )
 
@@ -187,7 +188,7 @@ def _protect(footprint: Footprint) -> Guard:
 def _conflict(footprint: Footprint, allowed: Allowed) -> Guard:
     hit = sorted(footprint.conflicts)
     ok, other = _as_asked(allowed.conflicts, len(hit), refuses=bool(hit))
-    what = f"overwrites what others changed: {', '.join(map(str, hit))}"
+    what = f"overwrites what others changed: {_named(hit)}"
     meant = _if_meant("--force-conflicts", len(hit))
     return Guard(
         name="conflict",
@@ -203,7 +204,7 @@ def _conflict(footprint: Footprint, allowed: Allowed) -> Guard:
 def _adopt(footprint: Footprint, allowed: Allowed) -> Guard:
     hit = sorted(footprint.adopted)
     ok, other = _as_asked(allowed.adopt, len(hit), refuses=bool(hit))
-    what = f"takes over what no apply made: {', '.join(map(str, hit))}"
+    what = f"takes over what no apply made: {_named(hit)}"
     return Guard(
         name="adopt",
         ok=ok,
@@ -213,3 +214,9 @@ def _adopt(footprint: Footprint, allowed: Allowed) -> Guard:
         + (f" ({len(hit)}{other})" if other else ""),
         hint="" if ok and not hit else _if_meant("--allow-adopt", len(hit)),
     )
+
+
+def _named(keys: Sequence[object]) -> str:
+    """The first by name and how many more there are: the plan has them all."""
+    named = ", ".join(map(str, keys[:_NAMED]))
+    return f"{named} and {len(keys) - _NAMED} more" if len(keys) > _NAMED else named

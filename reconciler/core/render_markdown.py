@@ -19,9 +19,15 @@ from reconciler.core.gains import gains_of
 from reconciler.core.guards import refused
 from reconciler.core.look import Look, counted, day_and_time, rough_span
 from reconciler.core.markdown import block, cell, code, folded_block, table
-from reconciler.core.render import first_effect, told_changes
+from reconciler.core.render import (
+    base_text,
+    first_effect,
+    instant_text,
+    source_text,
+    told_changes,
+)
 from reconciler.core.render_change import runs_text, title_of
-from reconciler.core.render_notes import git_base_text, note_lines
+from reconciler.core.render_notes import note_lines
 from reconciler.core.render_policies import policy_counts, told_policies
 from runtime.core.recurrence.zone import load_zone
 from schemas.plan import Plan, PlannedChange
@@ -99,12 +105,19 @@ def _said_first(plan: Plan) -> Iterator[str]:
         named = ", ".join(code(word) for word in plan.only[:_NAMED])
         left = counted(plan.left_out, "other change")
         yield f"**Partial:** only {named}; {left} left out, and nothing is retired."
-    if plan.git_base:
-        base = code(git_base_text(plan.git_base))
-        yield f"Git against git: compared with {base}, and no database was asked."
+    yield _stands_on(plan)
     effects = list(_effects(plan))
     if effects:
         yield " · ".join(effects)
+
+
+def _stands_on(plan: Plan) -> str:
+    """Which specs were compared with what, and when: a comment that is out of date is seen to be."""
+    source, base = code(source_text(plan)), base_text(plan)
+    if plan.git_base:
+        return f"Git against git: {source}, compared with {code(base)}, and no database was asked."
+    compared = f"compared with {code(base)}" if base else "where nothing was applied yet"
+    return f"{source}, {compared}, as of {instant_text(plan.as_of)}."
 
 
 def _effects(plan: Plan) -> Iterator[str]:

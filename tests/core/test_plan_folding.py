@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
+from reconciler.core.desired import Key
 from reconciler.core.folding import ROOM, fold
+from reconciler.core.guards import NOTHING_ALLOWED, Footprint, evaluate, refused
 from reconciler.core.look import Look
 from reconciler.core.render import render_plan
 from schemas.plan import Plan
+from schemas.project import Guards
 from tests.core.plan_story import plan_of
 from tests.support.specs import compiled, database_of
 
@@ -66,6 +69,7 @@ def test_what_only_describes_folds_first() -> None:
         [
             "* 50 changes of labels, owner or description",
             "    in        n0 5  n1 5  n2 5  n3 5  n4 5  n5 5  n6 5  n7 5  and 2 more",
+            "    owners    other 50",
             "  folded; -v shows each",
         ],
     )
@@ -82,8 +86,14 @@ def test_then_what_runs_and_then_when() -> None:
     ]
 
 
-def test_what_stops_work_never_folds() -> None:
-    assert told(large(retire=ROOM + 9)) == (ROOM + 9, [])
+def test_what_stops_work_folds_only_where_nobody_would_read_on() -> None:
+    assert told(large(meta=9, retire=ROOM))[0] == ROOM
+    count, lines = told(large(retire=ROOM + 9))
+
+    assert count == 20
+    assert lines[0].startswith(f"* {ROOM + 9 - 20} changes that stop work, overwrite what others")
+    assert f"    reasons   retire {ROOM + 9 - 20}" in lines
+    assert len(told(large(retire=ROOM + 9), verbose=1)[1]) == 0
 
 
 def test_new_power_for_what_exists_never_folds() -> None:
@@ -129,3 +139,42 @@ def test_folding_keeps_every_change_exactly_once() -> None:
 
     every = [*folded.told, *(change for one in folded.folds for change in one.changes)]
     assert sorted(change.key for change in every) == [change.key for change in plan.changes]
+
+
+def test_a_fold_says_whose_it_is_and_what_fires_first() -> None:
+    _, folds = told(large(schedule=100))
+
+    assert "    owners    team 100" in folds
+    assert "    first     Thu 22 Oct 15:00 UTC, n0/t0000" in folds
+
+
+def test_ten_thousand_changes_are_still_a_text_that_can_be_read() -> None:
+    plan = large(schedule=100, retire=100)
+    many = [
+        change.model_copy(update={"name": f"t{number}", "key": f"n/t{number}"})
+        for number in range(50)
+        for change in plan.changes
+    ]
+    drifted = [change.model_copy(update={"reason": "drift"}) for change in many[:3000]]
+
+    text = render_plan(
+        plan.model_copy(update={"changes": (*drifted, *many[3000:])}), Look(width=80)
+    )
+
+    lines = text.splitlines()
+    assert len(lines) < 150
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("    reasons   ") and "drift " in line for line in lines)
+
+
+def test_a_refusal_names_the_first_and_counts_the_rest() -> None:
+    keys = [f"n/t{number}" for number in range(1, 1112)]
+    live = {Key("Task", "n", key): True for key in keys}
+    footprint = Footprint(live=live, retiring=tuple(live))
+
+    for guard in refused(evaluate(footprint, Guards(), NOTHING_ALLOWED)):
+        assert len(guard.message) < 300
+    protect = next(
+        one for one in evaluate(footprint, Guards(), NOTHING_ALLOWED) if one.name == "protect"
+    )
+    assert protect.message.endswith(" and 1101 more")

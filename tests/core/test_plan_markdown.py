@@ -168,3 +168,13 @@ def test_specs_break_out_of_neither_table_nor_block_and_reach_nobody() -> None:
 
 def test_the_same_plan_is_the_same_comment() -> None:
     assert render_markdown(story()) == render_markdown(story())
+
+
+def test_a_comment_says_which_commit_and_edits_it_compared_with_which_revision_and_when() -> None:
+    plan = story()
+    edited = plan.model_copy(update={"source": plan.source.model_copy(update={"dirty": True})})
+
+    assert (
+        "`platform@3f9c2e1 and uncommitted edits (PR #212)`, compared with `r41 (a81d07c, 2 days 3 h ago)`, "
+        "as of Thu 2026-10-22 14:05 UTC."
+    ) in render_markdown(edited)
