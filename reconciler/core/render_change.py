@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.core.attributing import stray_words, strayed_words
 from reconciler.core.destructive import destroys
+from reconciler.core.digest import IDENTITY, canonical
+from reconciler.core.filling import defaults_of
 from reconciler.core.look import (
     Look,
     Style,
@@ -49,6 +51,7 @@ _WHOLE: Final = 100_000
 _FIELDS: Final = 4
 # Told by name: steps of a pipeline, a task's own steps, and the written-out steps of a pipeline that it uses.
 _STEPS: Final = re.compile(r"/steps|/pipeline(/steps|/[0-9]+|$)")
+_OF_STEP: Final = re.compile(r"/(?:pipeline(?:/steps)?|steps)/[0-9]+/.+")
 _IDENTITY: Final = ("/name", "/namespace")
 _TIMES: Final = frozenset({"schedule", "calendars"})
 
@@ -328,9 +331,11 @@ def _keeps_its_times(change: PlannedChange) -> bool:
 
 
 def _all_fields(change: PlannedChange, *, whole: bool) -> Iterator[str]:
-    """Every field: the changed ones, or the whole body of a creation."""
+    """Every field that no line above tells whole: the changed ones, or those of a creation that are no defaults."""
     signs = {"add": "+", "remove": "-", "replace": "~"}
     for op in change.ops:
+        if _is_told_whole(change, op):
+            continue
         sides = ([op.before] if op.op != "add" else []) + ([op.after] if op.op != "remove" else [])
         path = f"{signs[op.op]} {visible(op.path)}"
         if whole and any(isinstance(side, str) and "\n" in side for side in sides):
@@ -340,8 +345,27 @@ def _all_fields(change: PlannedChange, *, whole: bool) -> Iterator[str]:
             limit = _WHOLE if whole else _LONG
             yield f"{path}  {' -> '.join(value_text(side, limit) for side in sides)}"
     if change.action == "create":
+        defaults = defaults_of(change.kind)
         for name, value in sorted((change.shown_body or {}).items()):
+            if name in IDENTITY or (name, canonical(value)) in defaults:
+                continue
             yield f"+ /{name}  {value_text(value, _WHOLE if whole else _LONG)}"
+
+
+def _is_told_whole(change: PlannedChange, op: FieldChange) -> bool:
+    top = op.path.split("/")[1] if op.path else ""
+    if _about(change.kind, top) == "meta":
+        told = op.path == "/owner"
+    elif _STEPS.match(op.path):
+        told = _OF_STEP.fullmatch(op.path) is not None
+    else:
+        told = op.path not in _IDENTITY and not (top in _TIMES and _is_told(change))
+    return told and all(_fits_a_line(side) for side in (op.before, op.after))
+
+
+def _fits_a_line(value: Any) -> bool:
+    has_lines = isinstance(value, str) and "\n" in value
+    return not has_lines and value_text(value, _WHOLE) == value_text(value)
 
 
 def _line_by_line(sides: Sequence[Any]) -> Iterator[str]:

@@ -230,3 +230,27 @@ def test_what_looks_like_a_rename_says_how_to_make_it_one() -> None:
 
     text = " ".join(render_plan(story(diagnostics=[hint]), Look(width=80)).split())
     assert "Task b looks like a; `renamed_from: a` in it keeps history" in text
+
+
+def test_what_is_told_whole_is_not_told_again_by_asking_for_more() -> None:
+    before = "kind: Task\nname: a\nschedule: {manual: true}\npipeline: [{id: a, uses: llm.plan, with: {goal: OLD}}]\n"
+    after = before.replace("OLD", "new") + "timeout: 5m\ndescription: New.\n"
+
+    text = render_plan(plan_of(database_of(before), compiled(after)), Look(verbose=1))
+    assert [text.count(words) for words in ("1h -> 5m", "OLD -> new", "+ /description  New.")] == [1, 1, 1]  # fmt: skip
+    long = render_plan(
+        plan_of(database_of(before), compiled(before.replace("OLD", "x" * 60))), Look(verbose=1)
+    )
+    assert "x" * 60 in long
+
+
+def test_a_creation_is_shown_without_what_the_language_gives_anyway() -> None:
+    text = render_plan(
+        plan_of(Database({}), compiled("kind: Agent\nname: a\nscopes: [llm.plan]\n")),
+        Look(verbose=1),
+    )
+
+    assert '    + /scopes  ["llm.plan"]\n' in text
+    assert "/kind" not in text
+    assert "/budgets" not in text
+    assert "/destructive" not in text
