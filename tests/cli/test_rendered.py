@@ -121,3 +121,37 @@ def test_a_secret_that_the_project_lets_pass_is_not_shown(alone: Cli, specs: Pat
         assert shown.status == 0
         assert "hunter2" not in shown.stdout
         assert "(looks like a secret)" in shown.stdout
+
+
+def test_a_task_that_uses_a_pipeline_has_its_steps_and_every_parameter(
+    specs: Path, alone: Cli
+) -> None:
+    pipeline = (
+        "apiVersion: ordinaut/v1\nkind: Pipeline\nname: tell\nnamespace: ops\n"
+        "params: {type: object, properties: {goal: {type: string}, tone: {type: string, default: dry}}}\n"
+        "steps: [{id: say, uses: llm.plan, with: {goal: '${params.goal}, ${params.tone}'}}]\n"
+    )
+    (specs / "tell.yaml").write_text(pipeline)
+    task = TASK.replace('[{id: look, uses: llm.plan, with: {goal: "${params.city}"}}]', "USE")
+    (specs / "brief.yaml").write_text(
+        task.replace("USE", '{use: ops/tell, with: {goal: "${vars.city}"}}')
+    )
+
+    shown = yaml.safe_load(alone("plan", "--env", "prod", "--rendered", "brief").stdout)
+
+    assert shown["pipeline"] == {
+        "use": "ops/tell",
+        "with": {"goal": "Rome", "tone": "dry"},
+        "steps": [
+            {"id": "say", "uses": "llm.plan", "with": {"goal": "${params.goal}, ${params.tone}"}}
+        ],
+    }
+
+
+@pytest.mark.parametrize(("environment", "city"), [("prod", "Rome"), ("default", "Chisinau")])
+def test_the_project_has_the_variables_of_the_environment(
+    alone: Cli, environment: str, city: str
+) -> None:
+    shown = alone("plan", "--env", environment, "--rendered", "Project/home", "--json")
+
+    assert shown.json[0]["variables"] == {"city": city}
