@@ -29,6 +29,8 @@ _ASCII: Final = str.maketrans({"≠": "*", "…": "~", "—": "-", "±": "+"})
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 # Words, and what is to be typed, between backticks, as one.
 _TYPED: Final = re.compile(r"`[^`]*`\S*|\S+")
+# The end of a line: blanks, and colours that begin or end between them.
+_TRAILING: Final = re.compile(r"(?: |\x1b\[\d+m)+$")
 _UNITS: Final = (("day", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -54,8 +56,12 @@ class Look:
 
     def finish(self, lines: Iterable[str]) -> str:
         """Lines to text."""
-        text = "\n".join(line.rstrip() for line in lines) + "\n"
+        text = "\n".join(_TRAILING.sub(_without_blanks, line) for line in lines) + "\n"
         return text.translate(_ASCII) if self.ascii_only else text
+
+
+def _without_blanks(found: re.Match[str]) -> str:
+    return found[0].replace(" ", "")
 
 
 def flow(parts: Sequence[str], width: int, gap: str = "  ", indent: str = "  ") -> list[str]:

@@ -33,6 +33,17 @@ def test_a_plan_reads_as_agreed(name: str) -> None:
     assert render_plan(make(), look) == (GOLDEN / f"{name}.txt").read_text()
 
 
+def test_no_line_ends_in_blanks_with_colours_or_without() -> None:
+    agents = "kind: Agent\nname: a\n---\nkind: Agent\nname: longer\nowner: me"
+    text = render_plan(
+        plan_of(database_of(agents), compiled("kind: Agent\nname: b")), Look(colour=True)
+    )
+
+    plain = COLOURS.sub("", text).splitlines()
+    assert "- Agent a" in plain
+    assert [line for line in plain if line != line.rstrip()] == []
+
+
 def test_no_line_of_a_plan_is_wider_than_asked_for() -> None:
     text = render_plan(story(), Look(width=80))
 
