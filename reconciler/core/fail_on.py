@@ -55,7 +55,10 @@ def _gained(plan: Plan) -> Iterator[str]:
 
 def _loosened(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
-        yield from (f"{_called(change)} {loose}" for loose in loosened(change.kind, change.reason, change.ops))
+        yield from (
+            f"{_called(change)} {loose}"
+            for loose in loosened(change.kind, change.reason, change.ops)
+        )
 
 
 def _warnings(plan: Plan) -> Iterator[str]:

@@ -82,7 +82,9 @@ def _screen(found: Status, embedded: str) -> str:
     if paused := [_pause(task, found) for task in found.tasks if task.pause]:
         parts.append(table(("PAUSED", "SINCE", "UNTIL", "BY", "WHY"), paused))
     if drifted := [_drift(drift, found) for drift in found.drift]:
-        parts.append(table(("DRIFTED", "WHAT", "SINCE", "BY", "THROUGH", "POLICY"), drifted, flexible=0))
+        parts.append(
+            table(("DRIFTED", "WHAT", "SINCE", "BY", "THROUGH", "POLICY"), drifted, flexible=0)
+        )
     hidden = found.tasks_total - len(found.tasks)
     if hidden:
         parts.append(dim(f"and {hidden:,} more tasks, -n shows them"))

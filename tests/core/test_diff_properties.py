@@ -35,7 +35,9 @@ def desired_sets(draw: st.DrawFn) -> dict[Key, Desired]:
     labels = draw(st.sets(LABELS))
     return {
         key(label): desired(
-            label, draw(DIGESTS), renamed_from=draw(st.none() | st.sampled_from(["a", "b", "ops/b"]))
+            label,
+            draw(DIGESTS),
+            renamed_from=draw(st.none() | st.sampled_from(["a", "b", "ops/b"])),
         )
         for label in labels
     }

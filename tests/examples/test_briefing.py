@@ -100,6 +100,14 @@ async def test_the_briefing_goes_by_real_mail_when_its_last_step_says_so(
 
 def by_mail(specs: Path, env: Mapping[str, str]) -> None:
     """Send by the third-party mcp-email-server instead of the stand-in for a chat."""
+    # No spec may hold a password, not even one that nobody asks for.
+    (specs.parent / "password").write_text(env["MCP_EMAIL_SERVER_PASSWORD"])
+    edit(
+        specs / "ordinaut.yaml",
+        "owner: team-home\n",
+        "owner: team-home\nsecrets: {mail: {file: password}}\n",
+    )
+    env = {**env, "MCP_EMAIL_SERVER_PASSWORD": "${secrets.mail}"}
     command = {"command": "../../.servers/bin/mcp-email-server", "args": ["stdio"], "env": env}
     head = {"apiVersion": "ordinaut/v1", "kind": "ToolServer", "name": "email"}
     server = {**head, "protocol": "legacy", "stdio": command}

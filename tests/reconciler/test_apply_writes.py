@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from runtime.errors import Blocked, Conflicted, SpecError
+from runtime.errors import Blocked, Conflicted, PlanError, SpecError
 from schemas.event import EVENTS
 from tests.support.applying import Bench, specs, task
 
@@ -328,7 +328,7 @@ class TestOwnership:
         bench.run("update ordinaut.revision set environment = 'staging'")
         bench.run("update ordinaut.spec set environment = 'staging'")
 
-        with pytest.raises(SpecError):
+        with pytest.raises(PlanError, match="belong to environment staging of this same project"):
             bench.plan(BOTH)
 
     def test_a_document_moves_by_being_retired_first(self, bench: Bench) -> None:

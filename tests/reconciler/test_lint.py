@@ -387,7 +387,9 @@ def test_defaults_that_no_document_takes_are_told() -> None:
 
 
 def test_defaults_of_a_namespace_that_no_document_takes_are_told() -> None:
-    project = PROJECT + "defaults: {namespaces: {ops: {priority: 3, owner: a}, opps: {owner: b}}}\n"
+    project = (
+        PROJECT + "defaults: {namespaces: {ops: {priority: 3, owner: a}, opps: {owner: b}}}\n"
+    )
     one = task("{every: 1h}") + "namespace: ops\nowner: me\n"
 
     assert [(p.message, p.line) for p in of("ORD813", one, project=project)] == [

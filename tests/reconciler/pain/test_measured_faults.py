@@ -31,7 +31,10 @@ async def test_every_way_to_end_has_its_own_status_in_plan_and_apply(world: Worl
     )
     assert (world.plan().status, world.cli("apply", "--yes").status) == (4, 4)
     world.write(one=None)
-    assert (world.plan().status, world.cli("apply", "--yes", "--force-conflicts").status) == (3, 3)
+    assert (world.plan().status, world.cli("apply", "--yes", "--force-conflicts", "1").status) == (
+        3,
+        3,
+    )
     world.write(one="kind: [")
     assert (world.plan().status, world.cli("apply", "--yes").status) == (1, 1)
 
