@@ -136,7 +136,10 @@ def _judged(schedule: bytes, calendars: tuple[tuple[str, bytes], ...]) -> Schedu
     except ScheduleError as error:
         return error
     # The rules of calendars begin in the year 2000, so that what they exclude was not excluded before.
-    begin = EPOCH if compiled.next_after(EPOCH) else BEGINNING
+    first = compiled.next_after(EPOCH)
+    if first is not None and first.excluded_by is None:
+        return None
+    begin = EPOCH if first else BEGINNING
     if not compiled.triggers or compiled.next_running(begin) is not None:
         return None
     excluded = compiled.next_after(begin) is not None

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Final, NoReturn
 
 from runtime.core.recurrence import days
-from runtime.core.recurrence.days import DaySet, YearKind
+from runtime.core.recurrence.days import SHARED, DaySet, YearKind
 from runtime.core.recurrence.period import TimeGrid
 from runtime.core.recurrence.values import MONTHS, WEEKDAY_NAMES
 from runtime.errors import ScheduleError
@@ -77,6 +78,7 @@ _MISTAKES: Final = (
     (r"60", ("second", "minute"), "did you mean 0?"),
     (r"24", ("hour",), "did you mean 0?"),
 )
+_MIDNIGHT: Final = TimeGrid((0,), (0,), (0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +109,24 @@ class Cron:
 
     def day_set(self) -> DaySet:
         """The days that fit."""
-        return DaySet(self._days)
+        return _days_of(replace(self, grid=_MIDNIGHT, frequency=False))
 
-    def _days(self, kind: YearKind) -> int:
-        by_month = days.month_days(
-            kind, (*self.monthdays, -1) if self.last_day else self.monthdays
-        )
-        if self.last_workday:
-            by_month |= _last_workdays(kind)
-        by_week = days.weekdays(kind, self.weekdays)
-        for number, weekday in self.numbered:
-            by_week |= days.nth_weekday(kind, number, weekday, kind.months)
-        fitting = by_month & by_week if self.both_days else by_month | by_week
-        return fitting & days.months(kind, self.months)
+
+@lru_cache(maxsize=SHARED)
+def _days_of(cron: Cron) -> DaySet:
+    """One set for all expressions that differ in their times of day only, which the caller leaves out."""
+    return DaySet(partial(_fitting, cron))
+
+
+def _fitting(cron: Cron, kind: YearKind) -> int:
+    by_month = days.month_days(kind, (*cron.monthdays, -1) if cron.last_day else cron.monthdays)
+    if cron.last_workday:
+        by_month |= _last_workdays(kind)
+    by_week = days.weekdays(kind, cron.weekdays)
+    for number, weekday in cron.numbered:
+        by_week |= days.nth_weekday(kind, number, weekday, kind.months)
+    fitting = by_month & by_week if cron.both_days else by_month | by_week
+    return fitting & days.months(kind, cron.months)
 
 
 def _last_workdays(kind: YearKind) -> int:

@@ -23,6 +23,8 @@ from runtime.core.recurrence.effort import Effort
 LAST_YEAR: Final = 9998
 _EVERY_SEVENTH: Final = sum(1 << day for day in range(0, 371, 7))
 _WEEK: Final = (1 << 7) - 1
+SHARED: Final = 512
+"""So many sets are kept for rules to share: thousands of schedules name a few dozen sets of days."""
 # RFC 5545, BYWEEKNO: week 1 is the first with at least four days in its year.
 _FOUR_DAYS: Final = 4
 Spans = tuple[tuple[int, int], ...]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from runtime.core.recurrence import days
-from runtime.core.recurrence.days import DaySet, YearKind
+from runtime.core.recurrence.days import SHARED, DaySet, YearKind
 from runtime.core.recurrence.period import TimeGrid
 from runtime.core.recurrence.rule import Rule
 
@@ -33,6 +34,23 @@ def full_rule(rule: Rule, start: datetime) -> Rule:
 
 def day_set(rule: Rule) -> DaySet:
     """The days of a full rule, whatever its INTERVAL."""
+    return _days_of(
+        replace(
+            rule,
+            interval=1,
+            count=None,
+            until=None,
+            bysecond=(),
+            byminute=(),
+            byhour=(),
+            bysetpos=(),
+        )
+    )
+
+
+@lru_cache(maxsize=SHARED)
+def _days_of(rule: Rule) -> DaySet:
+    """One set for all rules that differ in what has no say in it only, which the caller leaves out."""
 
     def fitting(kind: YearKind) -> int:
         found = kind.everything
