@@ -3,18 +3,28 @@
 Only asks, and never lets the repository answer with code of its own: no hooks, no file system monitor, no pager, no
 bare repository hidden in the tree, no configuration but the clone's, no network, no lock. Each question has a time
 limit. Without git, outside of a repository, or before the first commit there are no facts, which is no error.
+
+Where something is decided by what git says, within `Inquiry.strictly`, no answer is an error and never a no.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
+from reconciler.core.look import visible
 from runtime.config import base_environment
+from runtime.errors import SourceUnavailable
 
 _TIME_LIMIT_SECONDS: Final = 10
 _FILTERS: Final = r"^filter\..*\.(clean|smudge|process|required)$"
@@ -42,6 +52,88 @@ ISOLATION: Final = {
     "LC_ALL": "C",
 }
 """Variables that keep git from reading anybody's configuration, from asking anybody, and from showing other objects."""
+
+
+class Inquiry:
+    """Questions whose answers decide something: each is answered, or an error, and another thread can end them all."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    @contextmanager
+    def strictly(self) -> Iterator[None]:
+        """Ask git on behalf of this inquiry, wherever in this thread it is asked."""
+        token = _INQUIRY.set(self)
+        try:
+            yield
+        finally:
+            _INQUIRY.reset(token)
+
+    def stop(self) -> None:
+        """End the git that runs, with all that it started, and let no other begin."""
+        with self._lock:
+            self._stopped = True
+            self._end()
+
+    def require_going(self) -> None:
+        """Refuse to go on once it was stopped.
+
+        Raises:
+            SourceUnavailable: it was.
+        """
+        if self._stopped:
+            raise SourceUnavailable("the look was stopped", hint="nothing was changed")
+
+    def answer(
+        self, command: list[str], folder: Path, env: Mapping[str, str], sent: bytes
+    ) -> subprocess.CompletedProcess[bytes]:
+        """What a command says and how it ends.
+
+        Raises:
+            OSError, SubprocessError: it cannot be run, takes too long, or was ended by a signal.
+            SourceUnavailable: the inquiry was stopped.
+        """
+        with self._lock:
+            self.require_going()
+            process = self._process = subprocess.Popen(  # noqa: S603 - as in judge_by_git
+                command,
+                cwd=folder,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        try:
+            answer, talk = process.communicate(sent, timeout=_TIME_LIMIT_SECONDS)
+        finally:
+            with self._lock:
+                self._end()
+                self._process = None
+            with process:
+                pass
+        self.require_going()
+        if process.returncode < 0:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        return subprocess.CompletedProcess(command, process.returncode, answer, talk)
+
+    def _end(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+_INQUIRY: Final[ContextVar[Inquiry | None]] = ContextVar("inquiry", default=None)
+
+
+def unanswered(what: str) -> SourceUnavailable:
+    """The error of a question that git did not answer."""
+    return SourceUnavailable(
+        f"git did not answer ({what}), so the commit could not be verified",
+        hint="what was applied before stays in force; it is tried again",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +213,27 @@ def judge_by_git(
 
     Args:
         known: variables that the programs which git asks in its turn need.
+
+    Raises:
+        SourceUnavailable: within `Inquiry.strictly`, instead of None.
     """
+    inquiry = _INQUIRY.get()
+    command, env = [*_GUARDED, *question], {**base_environment(), **ISOLATION, **(known or {})}
     try:
+        if inquiry is not None:
+            return inquiry.answer(command, folder, env, sent)
         return subprocess.run(  # noqa: S603 - the command is ours, and what follows are its own words
-            [*_GUARDED, *question],
+            command,
             cwd=folder,
-            env={**base_environment(), **ISOLATION, **(known or {})},
+            env=env,
             input=sent,
             capture_output=True,
             timeout=_TIME_LIMIT_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError) as error:
+        if inquiry is not None:
+            raise unanswered(question[0]) from error
         return None
 
 
@@ -143,7 +244,7 @@ def ask_text(folder: Path, *question: str) -> str | None:
 
 
 def author_of(folder: Path, commit: str) -> str:
-    """Who wrote a commit, as `Name <address>`, without the time."""
+    """Who wrote a commit, as `Name <address>`, without the time, and with nothing that a terminal would obey."""
     text = ask_text(folder, "cat-file", "commit", commit) or ""
     found = re.search(r"^author (.*>)", text, re.MULTILINE)
-    return found[1] if found else ""
+    return visible(found[1]) if found else ""

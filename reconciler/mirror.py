@@ -91,6 +91,8 @@ class Mirror:
         name = sha256(remote.address.encode()).hexdigest()[:16]
         self.place = state_dir.absolute() / "sync" / name
         self._branch = branch
+        # Not called as the branch is: git could not have one that is called as the folder of another.
+        self._ref = f"{_BRANCHES}{sha256(branch.encode()).hexdigest()[:16]}"
         self._remote = remote
         self._state_dir = state_dir
         self._clock = clock
@@ -128,8 +130,7 @@ class Mirror:
         """The head of the branch as it is here."""
         if not (self.place / ".git").is_dir():
             return None
-        name = f"{_BRANCHES}{self._branch}^{{commit}}"
-        return ask_text(self.place, "rev-parse", "--verify", "--quiet", name)
+        return ask_text(self.place, "rev-parse", "--verify", "--quiet", f"{self._ref}^{{commit}}")
 
     async def _bring(self, head: str) -> None:
         """Fetch; only under the lock, so that whatever git left locked here is nobody's."""
@@ -150,7 +151,7 @@ class Mirror:
             "--no-write-fetch-head",
             "--",
             self._remote.address,
-            f"+{name}:{name}",
+            f"+{name}:{self._ref}",
             seconds=FETCH_SECONDS,
         )
 

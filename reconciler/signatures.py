@@ -6,6 +6,7 @@ what git would look up in a configuration are named each time.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Final, Literal
 
 from reconciler.core.signed import gpg_fault, signature_of, ssh_fault
 from reconciler.core.syncing import SHORT, Distrust
-from reconciler.git import ask_git, ask_text, author_of, judge_by_git
+from reconciler.git import ask_git, ask_text, author_of, judge_by_git, unanswered
 from reconciler.remote import Remote
 from runtime.config import base_environment
 from runtime.errors import ConfigError
@@ -29,6 +30,11 @@ MOST_COMMITS: Final = 1000
 _IMPORT_SECONDS: Final = 30
 _MOST_KEY_BYTES: Final = 16_777_216
 _NOBODY: Final = "/bin/false"
+# git ends as for a bad signature where it could not start the program that verifies, or that one was killed.
+_NOT_ASKED: Final = re.compile(
+    rb"^(?:error|fatal): (?:cannot (?:run|fork|exec|create)|.* died of signal|.*: (?:No space left|Too many open files))",
+    re.MULTILINE,
+)
 _BEGINNINGS: Final = {
     "ssh": "-----BEGIN SSH SIGNATURE-----",
     "gpg": "-----BEGIN PGP SIGNATURE-----",
@@ -103,6 +109,7 @@ def distrust_of(place: Path, head: str, floor: str | None, trust: Trust) -> Dist
 
     Raises:
         ConfigError: the keys cannot be read.
+        SourceUnavailable: git did not answer.
     """
     if trust.kind == "none":
         return None
@@ -125,23 +132,35 @@ def distrust_of(place: Path, head: str, floor: str | None, trust: Trust) -> Dist
 
 def _new_commits(place: Path, head: str, floor: str | None) -> list[str]:
     """Oldest first, and at most one more than may be."""
-    if floor is None or ask_text(place, "cat-file", "-e", f"{floor}^{{commit}}") is None:
+    if floor is None or not _holds(place, floor):
         return [head]
     limit = f"--max-count={MOST_COMMITS + 1}"
     listed = ask_text(place, "rev-list", "--reverse", limit, head, "--not", floor)
+    if listed is None:
+        raise unanswered("rev-list")
     # What is in force is judged too: the keys may be others by now.
-    return (listed or "").split() or [head]
+    return listed.split() or [head]
+
+
+def _holds(place: Path, commit: str) -> bool:
+    """Whether a repository has a commit, where git says so or denies it."""
+    answer = judge_by_git(place, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
+    if answer is None or answer.returncode > 1:
+        raise unanswered("rev-parse")
+    return answer.returncode == 0
 
 
 def _fault(
     place: Path, commit: str, trust: Trust, options: Sequence[str], known: dict[str, str]
 ) -> SignatureFault | None:
-    content = (ask_git(place, "cat-file", "commit", commit) or b"").decode(errors="replace")
-    if not signature_of(content).startswith(_BEGINNINGS[trust.kind]):
+    content = ask_git(place, "cat-file", "commit", commit)
+    if content is None:
+        raise unanswered("cat-file")
+    if not signature_of(content.decode(errors="replace")).startswith(_BEGINNINGS[trust.kind]):
         return "unsigned"
     answer = judge_by_git(place, *options, "verify-commit", "--raw", commit, known=known)
-    if answer is None:
-        return "bad_signature"
+    if answer is None or _NOT_ASKED.search(answer.stderr):
+        raise unanswered("verify-commit")
     talk = answer.stderr.decode(errors="replace")
     read = ssh_fault if trust.kind == "ssh" else gpg_fault
     return read(talk, is_good=answer.returncode == 0)

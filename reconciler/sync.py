@@ -18,6 +18,7 @@ from reconciler.apply import Request, apply_plan
 from reconciler.core.changes import Owner
 from reconciler.core.syncing import SETTLED, Facts, Verdict, judge
 from reconciler.examining import Examiner, Subject
+from reconciler.git import Inquiry
 from reconciler.settling import Settlement
 from reconciler.source import Source
 from runtime.errors import (
@@ -81,6 +82,7 @@ class Judge:
         self._subject = subject
         self._examiner = Examiner(subject)
         self._settled: tuple[Any, Look] | None = None
+        self._inquiry = Inquiry()
         self._interrupt: Callable[[], None] = _nothing
 
     @property
@@ -89,7 +91,8 @@ class Judge:
         return self._subject.branch
 
     def interrupt(self) -> None:
-        """End what a look does in the database, from another thread; it then fails, and has changed nothing."""
+        """End what a look does in git and in the database, from another thread; it fails, has changed nothing, and is the last."""
+        self._inquiry.stop()
         self._interrupt()
 
     def look(self, head: str) -> Look:
@@ -98,8 +101,12 @@ class Judge:
         Raises:
             StoreError: the database cannot be reached or refused; nothing was changed.
             ConfigError: the keys cannot be read.
+            SourceUnavailable: git did not answer, or the look was interrupted; nothing was changed.
         """
-        with connect(self._subject.conninfo, name="ordinaut sync") as connection:
+        with (
+            self._inquiry.strictly(),
+            connect(self._subject.conninfo, name="ordinaut sync") as connection,
+        ):
             self._interrupt = connection.cancel
             try:
                 return self._looked(connection, head)
@@ -134,7 +141,7 @@ class Judge:
         look = self._judged(connection, head)
         row = self._examiner.known(connection)
         self._settled = None
-        if look.report.condition in SETTLED and row is not None:
+        if look.report.reason in SETTLED and row is not None:
             # What was applied or printed is told once.
             self._settled = ((head, trusted, _state(row)), replace(look, plan=None, source=None))
             self._examiner.forget()
@@ -176,6 +183,7 @@ class Judge:
         self, connection: Connection, facts: Facts, verdict: Verdict, plan: Plan
     ) -> ApplyReport | None:
         """Apply what there is to apply, and write that it is in force."""
+        self._inquiry.require_going()
         owner = Owner(plan.source.project, plan.environment.name)
         record = SourceRecord(
             condition=verdict.condition,

@@ -76,9 +76,11 @@ class BranchSync:
         try:
             try:
                 head = await self._mirror.fetch()
+                return await asyncio.to_thread(self._judge.look, head)
             except SourceUnavailable as error:
                 return await asyncio.to_thread(self._judge.unreachable, error)
-            return await asyncio.to_thread(self._judge.look, head)
+            except OSError as error:
+                return await asyncio.to_thread(self._judge.unreachable, _unusable(error))
         except asyncio.CancelledError:
             self._judge.interrupt()
             raise
@@ -91,6 +93,14 @@ class BranchSync:
         # No further than the longest, or the number would grow without end.
         doubled = _AGAIN_SECONDS * 2 ** min(self._failures - 1, 10)
         return until_next(None, min(doubled, _LONGEST_SECONDS))
+
+
+def _unusable(error: OSError) -> SourceUnavailable:
+    """What a full or read-only disk, or a lack of rights, keeps from being read or brought here."""
+    return SourceUnavailable(
+        f"the state folder cannot be used: {error}",
+        hint="it needs room, and belongs to whoever runs this",
+    )
 
 
 def _opens_in(look: Look) -> float | None:

@@ -37,6 +37,7 @@ MAX_BODY_BYTES: Final = 25 * 1024 * 1024
 MAX_CONNECTIONS: Final = 32
 PATIENCE_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 1.0
+TOLD_EVERY_SECONDS: Final = 60.0
 
 _MAX_HEAD_BYTES: Final = 16 * 1024
 _PIECE_BYTES: Final = 64 * 1024
@@ -81,6 +82,8 @@ class WakeListener:
         self._woken = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
+        self._refused = 0
+        self._told_at: float | None = None
 
     async def begin(self) -> str:
         """Listen from now on; the URL to which forges post.
@@ -150,8 +153,17 @@ class WakeListener:
         if status is HTTPStatus.ACCEPTED:
             self._woken.set()
         elif status is HTTPStatus.FORBIDDEN:
-            _log.warning("a wake-up without a right signature", extra={"peer": connection.peer})
+            self._tell_refusal(connection.peer)
         return status
+
+    def _tell_refusal(self, peer: str) -> None:
+        """Count, and tell at most once a minute: strangers must not be able to fill the log."""
+        self._refused += 1
+        now = self._clock.monotonic()
+        if self._told_at is None or now - self._told_at >= TOLD_EVERY_SECONDS:
+            told = {"peer": peer, "count": self._refused}
+            _log.warning("wake-ups without a right signature", extra=told)
+            self._refused, self._told_at = 0, now
 
     async def _checked(self, connection: _Connection) -> HTTPStatus:
         request = await connection.event()

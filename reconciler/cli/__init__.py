@@ -185,9 +185,11 @@ def _report(error: Exception) -> int:
 
 
 def _tell(label: str, message: str, hint: str) -> None:
-    click.echo(f"{click.style(label, fg='red')} {message}", err=True)
+    from runtime.cli.output import harmless  # noqa: PLC0415 - only errors need it
+
+    click.echo(f"{click.style(label, fg='red')} {harmless(message)}", err=True)
     for line in hint.splitlines():
-        click.echo(f"  {line}", err=True)
+        click.echo(f"  {harmless(line)}", err=True)
 
 
 @click.group(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from reconciler.core.look import Look
+from reconciler.core.look import Look, visible
 from reconciler.core.render_change import change_lines, grid_of
 from runtime.cli.output import bold, fields, local_time, relative_time
 from schemas.plan import PlannedChange
@@ -99,8 +99,8 @@ def _facts(revision: Revision, now: datetime) -> Iterator[tuple[str, str]]:
 def _commit(revision: Revision) -> str:
     if revision.commit is None:
         return "none: applied outside of git"
-    branch = f" on {revision.branch}" if revision.branch else ""
-    author = f", by {revision.author}" if revision.author else ""
+    branch = f" on {visible(revision.branch)}" if revision.branch else ""
+    author = f", by {visible(revision.author)}" if revision.author else ""
     edits = ", with edits that were not committed" if revision.dirty else ""
     return f"{revision.commit}{branch}{author}{edits}"
 

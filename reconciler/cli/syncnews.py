@@ -8,6 +8,7 @@ from typing import Protocol
 import click
 
 from reconciler.cli.showing import look_of_terminal
+from reconciler.core.look import visible
 from reconciler.core.render import render_plan, render_report
 from reconciler.diagnostics import as_text
 from reconciler.sync import Look
@@ -34,7 +35,9 @@ class Lines:
     def begins(self, branch: Branch, interval: timedelta) -> None:
         """What is pulled, and how often."""
         every = f"looking every {format_duration(interval)}; Ctrl-C stops, `ordinaut status` tells more"
-        echo(f"{bold('pulling')} {branch.branch} of {branch.repository} for {branch.environment}")
+        echo(
+            f"{bold('pulling')} {visible(branch.branch)} of {branch.repository} for {branch.environment}"
+        )
         echo(dim(every))
 
     def looked(self, look: Look) -> None:
@@ -50,9 +53,9 @@ class Lines:
             echo(render_report(told.report))
         if told.condition is None:
             code = click.style(look.error.code, fg="red") if look.error else ""
-            echo(f"{code} {told.message}")
+            echo(f"{code} {visible(told.message)}")
         else:
-            echo(f"{colour_state(told.condition)}  {told.message}")
+            echo(f"{colour_state(told.condition)}  {visible(told.message)}")
 
 
 class JsonLines:

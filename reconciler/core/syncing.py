@@ -8,12 +8,13 @@ revision stays in force through every answer but one that applies.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.core.freezing import freeze_words
 from reconciler.core.guards import Allowed, refused
 from reconciler.core.holding import hold_words
+from reconciler.core.look import visible
 from reconciler.core.policies import refuses
 from schemas.approval import Approval
 from schemas.plan import Guard, Plan
@@ -23,8 +24,16 @@ from schemas.source import Condition, Reason, SignatureFault
 SHORT: Final = 12
 """How much of a commit or digest messages show: `ordinaut approve` takes as much."""
 
-SETTLED: Final[frozenset[Condition]] = frozenset({"Synced", "Held", "InvalidSource"})
-"""What stays as it is until the head, a revision, a hold or a key changes; all else depends on the hour or on rows."""
+SETTLED: Final[frozenset[Reason]] = frozenset(
+    {
+        *("applied", "current", "rolled_back", "broken"),
+        *("too_many", "unsigned", "unknown_key", "expired_key", "revoked_key"),
+    }
+)
+"""What stays as it is until the head, a revision, a hold or a key changes.
+
+All else depends on the hour, on rows of others, or on what git could not read and may read the next time.
+"""
 
 _NOT_APPROVABLE: Final = frozenset({"hold", "protect", "freeze"})
 
@@ -117,7 +126,12 @@ def floor_of(
 
 
 def judge(facts: Facts) -> Verdict:
-    """Decide about the head of a branch."""
+    """Decide about the head of a branch; whatever a commit says, the message holds nothing that a terminal would obey."""
+    verdict = _judge(facts)
+    return replace(verdict, message=visible(verdict.message))
+
+
+def _judge(facts: Facts) -> Verdict:
     head = facts.head[:SHORT]
     match facts:
         case Facts(distrust=Distrust(reason, message)):

@@ -25,6 +25,11 @@ from runtime.errors import ScheduleError
 
 NARROWEST: Final = 80
 _GAP: Final = "  "
+# The colours of ours; and what else would move the cursor, hide text, or turn the direction of writing around.
+_OBEYED: Final = re.compile(
+    r"(\x1b\[(?:[012]|3[0-79]|9[0-7])m)"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 _COLOURS: Final = {
     "succeeded": "green",
     "ok": "green",
@@ -44,8 +49,13 @@ _COLOURS: Final = {
 
 
 def echo(text: str = "") -> None:
-    """Print text on stdout, with its colours only where they are wanted."""
-    click.echo(text, color=False if environment_variable("NO_COLOR") else None)
+    """Print text on stdout, with its colours only where they are wanted, and nothing else that a terminal would obey."""
+    click.echo(harmless(text), color=False if environment_variable("NO_COLOR") else None)
+
+
+def harmless(text: str) -> str:
+    """Text in which what would be obeyed is written as its number: names and messages may come from strangers."""
+    return _OBEYED.sub(lambda found: found[1] or f"\\u{ord(found[0]):04x}", text)
 
 
 def echo_json(value: Any) -> None:

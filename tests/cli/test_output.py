@@ -11,8 +11,10 @@ import pytest
 from runtime.cli.output import (
     brief_time,
     colour_state,
+    dim,
     echo,
     fields,
+    harmless,
     local_time,
     relative_time,
     short_id,
@@ -162,3 +164,14 @@ def test_durations_are_as_exact_as_they_are_short(seconds: float, expected: str)
 
 def test_a_short_id_is_the_end_of_a_run_id() -> None:
     assert short_id(UUID("01a1fc87-64b0-8e1b-b472-2cbcc5a6b66d")) == "c5a6b66d"
+
+
+def test_what_a_terminal_would_obey_is_shown_and_colours_stay(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo("a\x1b[2J\r\x9b8m\u202eb\x1b[8mc\nd\te")
+
+    assert capsys.readouterr().out == "a\\u001b[2J\\u000d\\u009b8m\\u202eb\\u001b[8mc\nd\te\n"
+    assert harmless(f"{click.style('é👍', fg='green', bold=True)}{dim('x')}") == (
+        f"{click.style('é👍', fg='green', bold=True)}{dim('x')}"
+    )

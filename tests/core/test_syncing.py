@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.core.guards import Allowed
 from reconciler.core.signed import gpg_fault, signature_of, ssh_fault
-from reconciler.core.syncing import Distrust, Facts, Floor, floor_of, judge
+from reconciler.core.syncing import SETTLED, Distrust, Facts, Floor, floor_of, judge
 from schemas.approval import Approval
 from schemas.freeze import PlanFreeze
 from schemas.hold import PlanHold
@@ -244,3 +244,25 @@ def test_every_fault_is_a_reason() -> None:
         judge(replace(SOUND, distrust=Distrust(fault, ""))).reason
         for fault in get_args(SignatureFault)
     }
+
+
+def test_what_others_or_a_passing_fault_may_change_is_looked_at_again() -> None:
+    assert SETTLED.isdisjoint(
+        {"foreign", "missing", "bad_signature", "moving", "frozen", "protected", "guard"}
+    )
+    assert set(get_args(SignatureFault)) - SETTLED == {"bad_signature"}
+
+
+def test_no_message_holds_what_a_terminal_would_obey() -> None:
+    evil = "no\x1b[2J\rSynced\u202e"
+    wrong = ERROR.model_copy(update={"message": evil})
+    found = [
+        replace(SOUND, distrust=Distrust("unsigned", evil)),
+        replace(SOUND, errors=(wrong,)),
+        replace(SOUND, plan=None, foreign=evil),
+    ]
+
+    for facts in found:
+        message = judge(facts).message
+        assert message.isprintable()
+        assert "no\\u001b[2J Synced\\u202e" in message

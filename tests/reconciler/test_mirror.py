@@ -51,7 +51,7 @@ async def test_the_branch_is_fetched_and_nothing_else(origin: Clone, mirror: Mir
 
     assert await mirror.fetch() == head
 
-    assert git(mirror, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    assert git(mirror, "for-each-ref", "--format=%(objectname)") == head
     assert git(mirror, "cat-file", "-t", head) == "commit"
     assert mirror.place.stat().st_mode & 0o077 == 0
     assert list((mirror.place / ".git").glob("hooks/*")) == []
@@ -73,6 +73,17 @@ async def test_a_branch_that_was_rewritten_is_followed(origin: Clone, mirror: Mi
     assert await mirror.fetch() == origin.git("rev-parse", "HEAD")
 
 
+async def test_a_branch_that_moved_below_its_own_name_is_followed(
+    origin: Clone, remote: Remote, tmp_path: Path
+) -> None:
+    head = origin.git("rev-parse", "HEAD")
+    origin.git("branch", "-m", "rel")
+    assert await Mirror(remote, "rel", tmp_path / "state").fetch() == head
+    origin.git("branch", "-m", "rel", "rel/1")
+
+    assert await Mirror(remote, "rel/1", tmp_path / "state").fetch() == head
+
+
 async def test_the_branch_of_a_repository_is_the_one_it_is_on(
     origin: Clone, remote: Remote
 ) -> None:
@@ -89,7 +100,8 @@ async def test_locks_that_a_killed_git_left_behind_do_not_last(
 ) -> None:
     await mirror.fetch()
     head = origin.commit()
-    for name in ("refs/heads/main.lock", "packed-refs.lock", "shallow.lock", "config.lock"):
+    ref = git(mirror, "for-each-ref", "--format=%(refname)")
+    for name in (f"{ref}.lock", "packed-refs.lock", "shallow.lock", "config.lock"):
         (mirror.place / ".git" / name).touch()
 
     assert await mirror.fetch() == head

@@ -369,6 +369,19 @@ async def test_many_requests_and_a_repeated_one_wake_once_a_second(clock: FakeCl
         assert bench.woken == 2
 
 
+async def test_strangers_are_counted_and_told_of_once_a_minute(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(clock=clock) as bench:
+        for _ in range(5):
+            assert await bench.status(post()) == 403
+        await clock.advance(wakes.TOLD_EVERY_SECONDS)
+        assert await bench.status(post()) == 403
+
+    told = [record for record in caplog.records if "signature" in record.message]
+    assert [record.__dict__["count"] for record in told] == [1, 5]
+
+
 async def test_it_stops_while_somebody_is_still_sending() -> None:
     async with listening() as bench:
         reader, writer = await bench.connect()
