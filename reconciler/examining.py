@@ -27,6 +27,7 @@ from runtime.store.sources import (
     find_project_in_force,
     find_source,
     find_source_project,
+    list_applied_projects,
 )
 from runtime.store.specs import Connection
 from schemas.plan import Plan, PlanSource
@@ -86,7 +87,7 @@ class Examiner:
             self.project = find_source_project(connection, self._subject.branch)
         if self.project is None:
             return None
-        return find_source(connection, self.project, self._subject.branch.environment)
+        return find_source(connection, self.project, self._subject.branch)
 
     def examine(self, connection: Connection, head: str) -> tuple[Facts, StoredSource | None]:
         """Everything there is to know about a head, up to the first thing that refuses it."""
@@ -112,7 +113,7 @@ class Examiner:
     ) -> Facts:
         """What sound specs of a head that is trusted are to what is in force."""
         commit = facts.floor.commit if facts.floor else None
-        in_force = find_project_in_force(connection, self._subject.branch)
+        in_force = self._in_force(connection, facts.head)
         facts = replace(
             facts,
             former=None if in_force == specs.project else in_force,
@@ -123,6 +124,29 @@ class Examiner:
             return replace(facts, plan=self._plan(connection, facts.head, specs))
         except SpecError as error:
             return replace(facts, foreign=error.problems[0].message)
+
+    def _in_force(self, connection: Connection, head: str) -> str | None:
+        """The project that the folder has in force, also where another address or an apply brought it there."""
+        branch = self._subject.branch
+        if project := find_project_in_force(connection, branch):
+            return project
+        newest: tuple[str, str] | None = None
+        for project in list_applied_projects(connection, branch.environment):
+            floor = floor_in(find_source(connection, project, branch))
+            if floor is None or floor.commit is None or not self._descends(head, floor.commit):
+                continue
+            is_newer = newest is None or self._descends(floor.commit, newest[1])
+            if is_newer and self._held(floor.commit) == project:
+                newest = project, floor.commit
+        return newest and newest[0]
+
+    def _held(self, commit: str) -> str | None:
+        """The project that the folder was at another commit."""
+        source = read_commit(self._repository(), commit)
+        if source is None:
+            return None
+        subject = self._subject
+        return compile_source(source, subject.branch.environment, Cache(subject.state_dir)).project
 
     def _descends(self, commit: str, ancestor: str) -> bool:
         # All of the branch's history is here: what is unknown is no part of it.

@@ -44,7 +44,7 @@ class Settlement:
         Raises:
             StalePlan: one did.
         """
-        found = floor_in(find_source(connection, owner.project, owner.environment))
+        found = floor_in(find_source(connection, owner.project, self.branch))
         if found != self.floor:
             raise StalePlan(
                 "another commit came into force since the branch was looked at",
@@ -54,7 +54,7 @@ class Settlement:
     def write(self, connection: Connection, owner: Owner) -> None:
         """Write that the commit is in force, after the revision if there is one."""
         record_source(connection, owner.project, self.branch, self.record)
-        record_synced(connection, owner.project, owner.environment, self.record.commit)
+        record_synced(connection, owner.project, self.branch, self.record.commit)
 
     def told(self) -> dict[str, Any]:
         """What the revision remembers of it."""

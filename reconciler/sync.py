@@ -149,7 +149,7 @@ class Judge:
 
     def _note_look(self, connection: Connection) -> None:
         if self._examiner.project is not None:
-            record_look(connection, self._examiner.project, self._subject.branch.environment)
+            record_look(connection, self._examiner.project, self._subject.branch)
 
     def _judged(self, connection: Connection, head: str) -> Look:
         look = self._tried(connection, head)

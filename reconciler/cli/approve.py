@@ -132,6 +132,7 @@ def _show(connection: Connection, found: SourceStatus, *, is_shown: bool, verbos
     if is_shown:
         plan = _plan(connection, found)
         echo(render_plan(plan, look_of_terminal(verbose=verbose)).rstrip("\n"))
+        echo(_origin(found))
         echo(found.message)
 
 
@@ -185,11 +186,16 @@ def _list(plans: list[SourceStatus], steps: list[Asked], *, as_json: bool) -> No
     if not plans and not steps:
         click.echo("nothing waits for approval", err=True)
     for plan in plans:
-        echo(
-            f"{(plan.plan_digest or '')[:SHORT]}  {plan.project}/{plan.environment}  {plan.message}"
-        )
+        echo(f"{(plan.plan_digest or '')[:SHORT]}  {_origin(plan)}  {plan.message}")
     for step in steps:
         echo(_question(step))
+
+
+def _origin(source: SourceStatus) -> str:
+    """For what a plan is, and whose head asks for it."""
+    commit = (source.seen_commit or "")[:SHORT]
+    place = f"{source.folder} at {commit}, {source.branch} of {source.repository}"
+    return f"{source.project}/{source.environment} from {place}"
 
 
 def _find(waiting: list[SourceStatus], digest: str) -> SourceStatus:
@@ -200,7 +206,8 @@ def _find(waiting: list[SourceStatus], digest: str) -> SourceStatus:
     if len(wanted) < _SHORTEST:
         raise click.UsageError(f"give at least {_SHORTEST} letters of the digest")
     found = [one for one in waiting if (one.plan_digest or "").startswith(wanted)]
-    if len(found) != 1:
+    # Where two branches wait with the same plan, the one that has the project in force is first.
+    if len({one.plan_digest for one in found}) != 1:
         known = ", ".join((one.plan_digest or "")[:SHORT] for one in waiting)
         raise NotFound(
             f"no plan of digest {wanted[:SHORT]} waits for approval",
@@ -210,9 +217,7 @@ def _find(waiting: list[SourceStatus], digest: str) -> SourceStatus:
 
 
 def _plan(connection: Connection, source: SourceStatus) -> Plan:
-    stored = read_waiting_plan(
-        connection, source.project, source.environment, source.plan_digest or ""
-    )
+    stored = read_waiting_plan(connection, source)
     if stored is None:
         raise _moved(source)
     return Plan.model_validate(stored)

@@ -106,9 +106,15 @@ def find_project_in_force(connection: Connection, branch: Branch) -> str | None:
     return row[0] if row else None
 
 
-def find_source(connection: Connection, project: str, environment: str) -> StoredSource:
-    """What the database knows of a project's source."""
-    params = {"project": project, "environment": environment}
+def list_applied_projects(connection: Connection, environment: str) -> tuple[str, ...]:
+    """Every project that was ever applied to an environment, by name."""
+    rows = connection.execute(statement("list_applied_projects"), {"environment": environment})
+    return tuple(project for (project,) in rows)
+
+
+def find_source(connection: Connection, project: str, branch: Branch) -> StoredSource:
+    """What the database knows of a project: what is in force, and what this branch's head came to."""
+    params = {**_columns(branch), "project": project}
     with connection.cursor(row_factory=class_row(StoredSource)) as cursor:
         row = cursor.execute(statement("find_source"), params).fetchone()
     assert row is not None  # noqa: S101 - it is joined to one row
@@ -133,9 +139,9 @@ def record_source(
     connection.execute(statement("record_source"), params)
 
 
-def record_synced(connection: Connection, project: str, environment: str, commit: str) -> None:
+def record_synced(connection: Connection, project: str, branch: Branch, commit: str) -> None:
     """Write, after `record_source`, that a commit is in force; an approval is used up by it."""
-    params = {"project": project, "environment": environment, "commit": commit}
+    params = {**_columns(branch), "project": project, "commit": commit}
     connection.execute(statement("record_synced"), params)
 
 
@@ -155,9 +161,9 @@ def record_unreachable(connection: Connection, project: str, branch: Branch, mes
     connection.execute(statement("record_unreachable"), params)
 
 
-def record_look(connection: Connection, project: str, environment: str) -> None:
+def record_look(connection: Connection, project: str, branch: Branch) -> None:
     """Write that somebody looked, and that nothing has changed."""
-    connection.execute(statement("record_look"), {"project": project, "environment": environment})
+    connection.execute(statement("record_look"), {**_columns(branch), "project": project})
 
 
 def list_sources(connection: Connection) -> tuple[SourceStatus, ...]:
@@ -167,25 +173,27 @@ def list_sources(connection: Connection) -> tuple[SourceStatus, ...]:
     return tuple(SourceStatus.model_validate(row) for row in rows)
 
 
-def read_waiting_plan(
-    connection: Connection, project: str, environment: str, digest: str
-) -> Mapping[str, Any] | None:
-    """The plan of this digest that waits for approval, as JSON."""
-    params = {"project": project, "environment": environment, "digest": digest}
-    row = connection.execute(statement("read_waiting_plan"), params).fetchone()
+def read_waiting_plan(connection: Connection, source: SourceStatus) -> Mapping[str, Any] | None:
+    """The plan that a source waits with, as JSON; None if it does not wait with that any more."""
+    row = connection.execute(statement("read_waiting_plan"), _waiting(source)).fetchone()
     return row[0] if row else None
 
 
 def approve_plan(connection: Connection, source: SourceStatus, *, actor: str, reason: str) -> bool:
     """Let the plan pass that a source waits with; false if it does not wait with that any more."""
-    params = {
+    params = {**_waiting(source), "actor": actor, "reason": reason}
+    return connection.execute(statement("approve_plan"), params).rowcount == 1
+
+
+def _waiting(source: SourceStatus) -> dict[str, str | None]:
+    return {
         "project": source.project,
         "environment": source.environment,
+        "repository": source.repository,
+        "branch": source.branch,
+        "folder": source.folder,
         "digest": source.plan_digest,
-        "actor": actor,
-        "reason": reason,
     }
-    return connection.execute(statement("approve_plan"), params).rowcount == 1
 
 
 def _columns(branch: Branch) -> dict[str, str]:

@@ -94,7 +94,7 @@ def test_what_waits_is_shown_approved_and_remembered(
     )
     listed = cli("approve")
     assert listed.stdout.startswith(
-        f"{digest[:12]}  home/default  the plan for {head[:12]} leaves"
+        f"{digest[:12]}  home/default from specs at {head[:12]}, main of {clone.folder}  the plan for {head[:12]} leaves"
     )
     assert "NeedsApproval  home/default" in cli("status").stdout
 
@@ -107,6 +107,7 @@ def test_what_waits_is_shown_approved_and_remembered(
     assert (unasked.status, "give --yes" in unasked.stderr) == (1, True)
     assert (declined.exit_code, "Let this plan pass? [y/N]" in declined.stderr) == (1, True)
     assert "\n- one\n" in declined.stdout
+    assert f"\nhome/default from specs at {head[:12]}, main of {clone.folder}\n" in declined.stdout
     assert (approved.status, approved.lines[-1]) == (
         0,
         f"Approved: the next look of `ordinaut sync` applies {digest[:12]}.",

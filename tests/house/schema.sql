@@ -484,6 +484,7 @@ CREATE TABLE ordinaut.source_status (
     repository text,
     branch text,
     folder text,
+    claim text[] DEFAULT '{}'::text[] NOT NULL,
     reason text DEFAULT ''::text NOT NULL,
     applied_revision bigint,
     plan_digest text,
@@ -496,6 +497,7 @@ CREATE TABLE ordinaut.source_status (
     fetch_error text,
     failing_since timestamp with time zone,
     CONSTRAINT source_status_approval_is_whole CHECK ((num_nulls(approved_digest, approved_by, approved_reason, approved_at) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT source_status_claim_is_of_its_source CHECK (((claim = '{}'::text[]) OR (claim = ARRAY[repository, branch, folder]))),
     CONSTRAINT source_status_condition CHECK ((condition = ANY (ARRAY['Synced'::text, 'OutOfSync'::text, 'Held'::text, 'NeedsApproval'::text, 'InvalidSource'::text]))),
     CONSTRAINT source_status_failing_is_whole CHECK (((fetch_error IS NULL) = (failing_since IS NULL))),
     CONSTRAINT source_status_hold_is_whole CHECK ((((held_digest IS NULL) = (held_by IS NULL)) AND ((held_commit IS NULL) OR (held_by IS NOT NULL)))),
@@ -512,7 +514,9 @@ COMMENT ON COLUMN ordinaut.source_status.held_digest IS 'of all documents that w
 -- Name: COLUMN source_status.held_by; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.source_status.held_by IS 'the rollback; null where nothing is held';
 -- Name: COLUMN source_status.repository; Type: COMMENT; Schema: ordinaut; Owner: -
-COMMENT ON COLUMN ordinaut.source_status.repository IS 'what `ordinaut sync` pulls; null where none does';
+COMMENT ON COLUMN ordinaut.source_status.repository IS 'what `ordinaut sync` brought into force last; null where it did not';
+-- Name: COLUMN source_status.claim; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.claim IS 'empty in the row of a project; else whose head says it is this project, and is not in force';
 -- Name: COLUMN source_status.applied_revision; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.source_status.applied_revision IS 'the newest revision then: what a later one says of its commit is newer';
 -- Name: COLUMN source_status.plan_digest; Type: COMMENT; Schema: ordinaut; Owner: -
@@ -708,7 +712,7 @@ ALTER TABLE ONLY ordinaut.schedule
     ADD CONSTRAINT schedule_pkey PRIMARY KEY (task_uid);
 -- Name: source_status source_status_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.source_status
-    ADD CONSTRAINT source_status_pkey PRIMARY KEY (project, environment);
+    ADD CONSTRAINT source_status_pkey PRIMARY KEY (project, environment, claim);
 -- Name: spec spec_identity; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.spec
     ADD CONSTRAINT spec_identity UNIQUE (kind, namespace, name);

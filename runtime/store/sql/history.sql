@@ -10,7 +10,7 @@ select v.revision_id as revision, v.parent_id as parent, v.kind, v.project, v.en
     case when n.applied_commit <> v.git_commit or v.git_dirty or v.git_commit is null then n.applied_commit end
         as confirmed_commit, w.written, d.action, coalesce(d.facets, '{}') as facets
 from ordinaut.revision v
-left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment
+left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment and n.claim = '{}'
     and n.applied_revision = v.revision_id
 cross join lateral (
     select jsonb_build_object(

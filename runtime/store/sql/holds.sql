@@ -13,7 +13,7 @@ order by s.project, s.environment;
 -- name: set_hold
 insert into ordinaut.source_status (project, environment, condition, reason, held_commit, held_digest, held_by)
 values (%(project)s, %(environment)s, 'Held', 'rolled_back', %(commit)s, %(digest)s, %(revision)s)
-on conflict (project, environment) do update
+on conflict (project, environment, claim) do update
 set condition = excluded.condition, reason = excluded.reason, message = '', held_commit = excluded.held_commit,
     held_digest = excluded.held_digest, held_by = excluded.held_by, changed_at = ordinaut.now();
 

@@ -1,28 +1,36 @@
--- The branches that projects are pulled from, and what became of them.
+-- The branches that projects are pulled from, and what became of them. A project has one row, which names the branch
+-- that brought it into force last. What another branch says of it is a claim: a row of its own, one for each branch.
 
 -- name: find_source_project
--- The project that a look at this branch found last.
+-- The project that this branch has in force, or else the one that it claims to be.
 select project from ordinaut.source_status
 where repository = %(repository)s and branch = %(branch)s and folder = %(folder)s and environment = %(environment)s
-order by changed_at desc
+order by claim
 limit 1;
 
 -- name: find_project_in_force
 -- The project that this branch brought into force last.
 select project from ordinaut.source_status
 where repository = %(repository)s and branch = %(branch)s and folder = %(folder)s and environment = %(environment)s
-    and applied_commit is not null
-order by changed_at desc
-limit 1;
+    and claim = '{}';
+
+-- name: list_applied_projects
+-- All that were ever applied to an environment.
+select distinct project from ordinaut.revision where environment = %(environment)s order by project;
 
 -- name: find_source
 -- What a look has to know before it does anything, of a project that may be new; the newest revisions with and without
--- those that only restored what another one says.
-select s.condition, s.reason, s.seen_commit, s.applied_commit, s.applied_revision, s.plan_digest,
-    s.approved_digest, s.approved_by, s.approved_reason, s.approved_at, s.held_by, s.looked_at, s.fetch_error,
+-- those that only restored what another one says. What waits, and who let it pass, is the branch's own alone.
+select l.condition, l.reason, l.seen_commit, s.applied_commit, s.applied_revision, l.plan_digest,
+    l.approved_digest, l.approved_by, l.approved_reason, l.approved_at, s.held_by, l.looked_at, l.fetch_error,
     v.revision_id as base_revision, v.git_commit as base_commit, n.revision_id as newest_revision, ordinaut.now() as now
 from (select 1) as one
-left join ordinaut.source_status s on s.project = %(project)s and s.environment = %(environment)s
+left join ordinaut.source_status s on s.project = %(project)s and s.environment = %(environment)s and s.claim = '{}'
+left join lateral (
+    select * from ordinaut.source_status o
+    where o.project = %(project)s and o.environment = %(environment)s and o.repository = %(repository)s
+        and o.branch = %(branch)s and o.folder = %(folder)s
+    order by o.claim desc limit 1) l on true
 left join lateral (
     select revision_id, git_commit from ordinaut.revision
     where project = %(project)s and environment = %(environment)s and kind <> 'heal'
@@ -35,17 +43,29 @@ left join lateral (
 -- name: record_source
 -- What a look came to; the event is told where that is another condition, or the same about something else. A commit
 -- that takes the place of one that was in force too is no news: its revision is. Where another plan waits than the one
--- that was approved, the approval is over.
-with before as materialized (
+-- that was approved, the approval is over. Only what is in force takes the row of a project over from another branch;
+-- until then it is a claim, and a branch has one at most.
+with place as materialized (
+    select array[%(repository)s, %(branch)s, %(folder)s]::text[] as claimed, %(condition)s = 'Synced' or exists (
+        select from ordinaut.source_status
+        where project = %(project)s and environment = %(environment)s and claim = '{}'
+            and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)) as is_own
+), before as materialized (
     select condition, reason, seen_commit, plan_digest, repository, branch, fetch_error, failing_since
-    from ordinaut.source_status where project = %(project)s and environment = %(environment)s
+    from ordinaut.source_status s, place p
+    where project = %(project)s and environment = %(environment)s and (claim = p.claimed or (claim = '{}' and p.is_own))
+    order by claim desc limit 1
+), left_behind as (
+    delete from ordinaut.source_status s using place p
+    where s.environment = %(environment)s and s.claim = p.claimed and (p.is_own or s.project <> %(project)s)
 ), written as (
     insert into ordinaut.source_status as s
-        (project, environment, repository, branch, folder, condition, reason, message, seen_commit, plan_digest, plan, looked_at)
-    values
-        (%(project)s, %(environment)s, %(repository)s, %(branch)s, %(folder)s, %(condition)s, %(reason)s, %(message)s,
-         %(commit)s, %(plan_digest)s, %(plan)s, ordinaut.now())
-    on conflict (project, environment) do update
+        (project, environment, claim, repository, branch, folder, condition, reason, message, seen_commit, plan_digest,
+         plan, looked_at)
+    select %(project)s, %(environment)s, case when p.is_own then '{}' else p.claimed end, %(repository)s, %(branch)s,
+        %(folder)s, %(condition)s, %(reason)s, %(message)s, %(commit)s, %(plan_digest)s, %(plan)s, ordinaut.now()
+    from place p
+    on conflict (project, environment, claim) do update
     set repository = excluded.repository, branch = excluded.branch, folder = excluded.folder,
         condition = excluded.condition, reason = excluded.reason, message = excluded.message,
         seen_commit = excluded.seen_commit, plan_digest = excluded.plan_digest, plan = excluded.plan,
@@ -56,6 +76,8 @@ with before as materialized (
         changed_at = case
             when s.condition = excluded.condition and (s.condition = 'Synced' or s.reason = excluded.reason) then s.changed_at
             else ordinaut.now() end
+    where excluded.condition = 'Synced'
+        or (s.repository, s.branch, s.folder) = (excluded.repository, excluded.branch, excluded.folder)
 ), facts as (
     select jsonb_build_object(
         'project', %(project)s::text, 'environment', %(environment)s::text, 'repository', %(repository)s::text,
@@ -82,29 +104,40 @@ with before as materialized (
 select from facts;
 
 -- name: record_synced
--- After `record_source`: what is in force, and which revision was the newest then.
+-- After `record_source`: what is in force, and which revision was the newest then. What the branch brought into force
+-- under another name before comes from nowhere now.
+with former as (
+    update ordinaut.source_status
+    set repository = null, branch = null, folder = null, plan_digest = null, plan = null, approved_digest = null,
+        approved_by = null, approved_reason = null, approved_at = null, fetch_error = null, failing_since = null
+    where environment = %(environment)s and project <> %(project)s and claim = '{}'
+        and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
+)
 update ordinaut.source_status
 set applied_commit = %(commit)s, applied_revision = (
         select max(revision_id) from ordinaut.revision where project = %(project)s and environment = %(environment)s),
     approved_digest = null, approved_by = null, approved_reason = null, approved_at = null
-where project = %(project)s and environment = %(environment)s;
+where project = %(project)s and environment = %(environment)s and claim = '{}';
 
 -- name: record_in_force
 -- A commit that an apply found to say what is in force already.
 insert into ordinaut.source_status (project, environment, condition, reason, applied_commit, applied_revision)
 values (%(project)s, %(environment)s, 'Synced', 'current', %(commit)s, %(revision)s)
-on conflict (project, environment) do update
+on conflict (project, environment, claim) do update
 set applied_commit = excluded.applied_commit, applied_revision = excluded.applied_revision;
 
 -- name: record_unreachable
 -- The repository cannot be read; told when it begins.
 with before as materialized (
     select fetch_error from ordinaut.source_status
-    where project = %(project)s and environment = %(environment)s and repository = %(repository)s
+    where project = %(project)s and environment = %(environment)s
+        and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
+    order by claim desc limit 1
 ), written as (
     update ordinaut.source_status
     set fetch_error = %(message)s, failing_since = coalesce(failing_since, ordinaut.now()), looked_at = ordinaut.now()
-    where project = %(project)s and environment = %(environment)s and repository = %(repository)s
+    where project = %(project)s and environment = %(environment)s
+        and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
         and fetch_error is distinct from %(message)s
 )
 insert into ordinaut.outbox (type, subject, data)
@@ -116,7 +149,8 @@ from before where fetch_error is null;
 -- name: record_look
 -- Nothing has changed; somebody looked.
 update ordinaut.source_status set looked_at = ordinaut.now()
-where project = %(project)s and environment = %(environment)s;
+where project = %(project)s and environment = %(environment)s
+    and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s);
 
 -- name: list_sources
 select project, environment, repository, branch, folder, condition, reason, message, changed_at as since, seen_commit,
@@ -125,11 +159,12 @@ select project, environment, repository, branch, folder, condition, reason, mess
         'digest', approved_digest, 'actor', approved_by, 'reason', approved_reason, 'approved_at', approved_at) end as approval
 from ordinaut.source_status
 where repository is not null
-order by project, environment;
+order by project, environment, claim;
 
 -- name: read_waiting_plan
 select plan from ordinaut.source_status
-where project = %(project)s and environment = %(environment)s and plan_digest = %(digest)s;
+where project = %(project)s and environment = %(environment)s and plan_digest = %(digest)s
+    and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s);
 
 -- name: approve_plan
 -- Of the plan that waits now, and no other.
@@ -137,7 +172,7 @@ with approved as (
     update ordinaut.source_status
     set approved_digest = plan_digest, approved_by = %(actor)s, approved_reason = %(reason)s, approved_at = ordinaut.now()
     where project = %(project)s and environment = %(environment)s and plan_digest = %(digest)s
-        and condition = 'NeedsApproval'
+        and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s) and condition = 'NeedsApproval'
     returning project, environment, repository, branch
 ), told as (
     insert into ordinaut.outbox (type, subject, data)

@@ -8,7 +8,7 @@ select installation_id, ordinaut.now() as now from ordinaut.installation;
 select v.revision_id, coalesce(n.applied_commit, v.git_commit) as git_commit,
     v.git_dirty and n.applied_commit is null as git_dirty, v.actor, v.applied_at, v.plan_digest
 from ordinaut.revision v
-left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment
+left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment and n.claim = '{}'
     and n.applied_revision >= (
         select max(r.revision_id) from ordinaut.revision r
         where r.project = %(project)s and r.environment = %(environment)s and r.kind <> 'heal')

@@ -9,7 +9,7 @@ select distinct on (v.project, v.environment)
     case when n.applied_commit <> v.git_commit or v.git_dirty or v.git_commit is null then n.applied_commit end
         as confirmed_commit
 from ordinaut.revision v
-left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment
+left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment and n.claim = '{}'
     and n.applied_revision = v.revision_id
 order by v.project, v.environment, v.revision_id desc;
 
