@@ -55,4 +55,6 @@ def _property(value: str) -> str:
 
 
 def _data(value: str) -> str:
-    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    line = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # The commands of old may stand anywhere in a line.
+    return line.replace("##[", "#\\u0023[")

@@ -38,7 +38,7 @@ def test_a_problem_is_a_command_with_its_place(severity: Severity, command: str)
         ("a\n::stop-commands::b.yaml", "a%0A%3A%3Astop-commands%3A%3Ab.yaml"),
         ("a\r\nb.yaml", "a%0D%0Ab.yaml"),
         ("100%0A.yaml", "100%250A.yaml"),
-        ("##[add-mask]b.yaml", "##[add-mask]b.yaml"),
+        ("##[add-mask]b.yaml", r"#\u0023[add-mask]b.yaml"),
         ("ä b.yaml", "ä b.yaml"),
     ],
 )

@@ -18,7 +18,7 @@ from tests.examples.ci import HELLO, KIT, MARK, cloned, edit, environment, new_o
 from tests.house.sources import ROOT
 from tests.support.forge import BOT, Forge, open_forge
 from tests.support.git import Clone
-from tests.support.workflows import OURS, Ran, Runner, scripts
+from tests.support.workflows import OURS, Ran, Runner, commands, scripts
 
 WORKFLOWS = KIT / "github" / "workflows"
 DOCUMENTS = [*sorted(WORKFLOWS.glob("*.yml")), KIT / "github" / "action.yml"]
@@ -111,6 +111,45 @@ def test_what_init_scaffolds_reviews_alike(clone: Clone, tmp_path: Path) -> None
 
     assert planned.succeeded, planned.log
     assert planned.summary.startswith(f"{MARK}\n\n### Ordinaut plan: `default` · 1 update")
+
+
+STRANGE = "##[stop-commands]tok"
+STRANGE_FILE = (
+    f"specs/{'a' * 60} ::stop-commands::tok {'b' * 60} ::warning::x ##[error]forged.yaml"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["kit", "scaffold"])
+@pytest.mark.parametrize("broken", [True, False])
+def test_nothing_that_a_stranger_writes_is_a_command_to_github(
+    clone: Clone, tmp_path: Path, by: str, broken: bool
+) -> None:
+    edit(clone, "name: hello", f"name: hello\nowner: '{STRANGE}'")
+    policies = {"p": {"when": "changes", "message": STRANGE}}
+    text = (clone.folder / "specs/ordinaut.yaml").read_text()
+    clone.write({"specs/ordinaut.yaml": f"{text}policies: {json.dumps(policies)}\n"})
+    subprocess.run(["ordinaut", "fmt"], cwd=clone.folder, env=environment(tmp_path), check=True)
+    if broken:
+        clone.write({STRANGE_FILE: "kind: ["})
+    clone.commit()
+
+    if by == "kit":
+        ran = review(clone)
+    else:
+        begin(tmp_path / "begun", "github")
+        workflow = tmp_path / "begun" / ".github" / "workflows" / "specs.yml"
+        runner = Runner(clone.folder, tmp_path / "temp", environment(tmp_path))
+        ran = runner.run(workflow, "review", {"github.base_ref": "main"})
+
+    assert not ran.succeeded
+    assert ("    ::stop-commands::tok" if broken else STRANGE) in ran.log
+    taken = commands(ran.log)
+    assert {line.partition("=")[0] for line in taken} <= {
+        f"::{kind} {what}" for kind in ("error", "warning", "notice") for what in ("file", "title")
+    }
+    assert not [line for line in taken if "##[" in line]
+    assert broken == any("title=ORD002" in line for line in taken)
 
 
 def pull(origin: Clone, number: int, sha: str) -> dict[str, Any]:

@@ -125,18 +125,36 @@ class Runner:
             cwd=self._workspace,
             env={**ran.env, **{name: str(file) for name, file in files.items()}, **env},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=_SECONDS,
             check=False,
         )
-        ran.log += ended.stdout
+        # Of what has come, GitHub reads stderr first.
+        ran.log += ended.stderr + ended.stdout
         ran.summary += files["GITHUB_STEP_SUMMARY"].read_text()
         ran.succeeded &= ended.returncode == 0
         for folder in files["GITHUB_PATH"].read_text().split():
             ran.env["PATH"] = f"{folder}:{ran.env['PATH']}"
         return dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
+
+
+def commands(log: str) -> list[str]:
+    """The lines that GitHub takes for commands: `::name`, after blanks too, or `##[name` anywhere, unless it was told to stop."""
+    found: list[str] = []
+    token: str | None = None
+    for line in log.splitlines():
+        name = re.match(r"\s*::([^:]*)::", line) or re.search(r"##\[([^\]]*)\]", line)
+        if name is None:
+            continue
+        if token is not None:
+            token = None if name[1] == token else token
+        elif name[1] == "stop-commands":
+            token = line.partition("::stop-commands::")[2]
+            assert len(token) == 64
+        else:
+            found.append(line)
+    return found
 
 
 def scripts(document: Any) -> Iterator[str]:

@@ -31,9 +31,14 @@ if [ -z "$digest" ]; then
       echo "What was applied last came from no commit: review \`ordinaut plan\`, and give its digest." >&2
       exit 4
     fi
-    GITHUB_OUTPUT='' GITHUB_STEP_SUMMARY='' PLAN_FOLDER=$folder/reviewed "$bin/plan.sh" --base "$commit" >/dev/null || exit
+    GITHUB_OUTPUT='' GITHUB_STEP_SUMMARY='' PLAN_FOLDER=$folder/reviewed "$bin/plan.sh" --base "$commit" >/dev/null 2>&1
+    code=$?
     folder=$folder/reviewed
+    if [ "$code" -ne 0 ]; then
+      "$bin/aside.sh" cat "$folder/plan.err"
+      exit "$code"
+    fi
     digest=$(field digest)
   fi
 fi
-exec ordinaut apply --expect-digest "$digest"
+exec "$bin/aside.sh" ordinaut apply --expect-digest "$digest"

@@ -7,27 +7,32 @@
 # LINT_FAIL_ON: `error` (as if left out) or `warning`.
 set -u
 
-look() { # FORM
+look() { # WHAT RUNS IT...: in words
   looked=0
-  ordinaut fmt --check || looked=1
+  "$@" ordinaut fmt --check || looked=1
   # Specs with errors get no advice.
-  if ordinaut validate --format "$1"; then
-    ordinaut lint --format "$1" --fail-on "${LINT_FAIL_ON:-error}" || looked=1
+  if "$@" ordinaut validate; then
+    "$@" ordinaut lint --fail-on "${LINT_FAIL_ON:-error}" || looked=1
   else
     looked=1
   fi
   return "$looked"
 }
 
-form=text
-[ "${GITHUB_ACTIONS:-}" = true ] && form=github
-look "$form" && exit 0
+annotate() { # Beside the lines, where what specs say cannot leave its annotation. What else there is was said in words.
+  ordinaut validate --format github && ordinaut lint --format github
+} 2>/dev/null
+
+code=0
+look "$(dirname "$0")/aside.sh" || code=1
+[ "${GITHUB_ACTIONS:-}" != true ] || annotate
+[ "$code" -ne 0 ] || exit 0
 
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
   # GitHub shows ten annotations of a step. Indented by four, text from specs is no Markdown.
   {
     printf '### Ordinaut: these specs need work\n\n'
-    look text 2>&1 | head -n 1000 | sed 's/^/    /'
+    look 2>&1 | head -n 1000 | sed 's/^/    /'
   } >>"$GITHUB_STEP_SUMMARY"
 fi
 exit 1

@@ -9,6 +9,7 @@
 # GITHUB_OUTPUT, GITHUB_STEP_SUMMARY: files that are added to, if there are any.
 set -u
 
+aside=$(dirname "$0")/aside.sh
 folder=${PLAN_FOLDER:-.}
 mkdir -p "$folder"
 json=$folder/plan.json
@@ -17,8 +18,11 @@ talk=$folder/plan.err
 rm -f "$json" "$markdown"
 
 code=0
-ordinaut plan --detailed-exitcode --json-out "$json" --md-out "$markdown" "$@" 2>"$talk" || code=$?
-cat "$talk" >&2
+# shellcheck disable=SC2016 # the inner shell's words
+"$aside" sh -c 'talk=$1; shift; code=0; "$@" 2>"$talk" || code=$?; grep -v "^::" "$talk" >&2; exit "$code"' - "$talk" \
+  ordinaut plan --detailed-exitcode --json-out "$json" --md-out "$markdown" "$@" || code=$?
+# Annotations, if they were asked for: no other line has this beginning.
+grep -E '^::(error|warning|notice) (file|title)=' "$talk"
 
 if [ -n "${GITHUB_OUTPUT:-}" ]; then
   echo "exitcode=$code" >>"$GITHUB_OUTPUT"
