@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.applying import everything
+from tests.support.awkward_git import make_awkward
 from tests.support.probes import eventually
 from tests.support.processes import ordinaut, started
 from tests.support.syncing import Origin, origin
@@ -64,6 +65,20 @@ async def test_a_look_that_is_stopped_ends_at_once_and_has_done_nothing(
             await eventually(lambda: origin.bench.row(_WAITING) == (1,), "it waits for the lock")
             process.terminate()
             stopped = await process.ended(seconds=5)
+
+    assert (stopped.status, stopped.stderr.splitlines()[-1]) == (0, "stopped")
+    assert origin.names == []
+
+
+@pytest.mark.slow
+async def test_a_look_that_is_stopped_while_git_works_ends_at_once_and_applies_nothing(
+    origin: Origin, env: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = make_awkward(tmp_path, monkeypatch, '*" rev-parse "*":specs "', "sleep 60")
+    async with started("sync", cwd=origin.clone.folder, env=env) as process:
+        await eventually(git.asked.exists, "git is asked")
+        process.terminate()
+        stopped = await process.ended(seconds=5)
 
     assert (stopped.status, stopped.stderr.splitlines()[-1]) == (0, "stopped")
     assert origin.names == []
