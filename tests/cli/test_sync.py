@@ -140,6 +140,22 @@ def test_an_approval_names_a_plan_that_waits(
     )
 
 
+def test_a_plan_that_two_branches_wait_with_is_approved_for_the_one_in_force_first(
+    clone: Clone, cli: Cli
+) -> None:
+    cli("sync", "--once")
+    remove_tasks(clone)
+    digest = cli("sync", "--once", "--json").json["plan_digest"]
+    spelled = ("sync", "--once", "--repo", f"file://{clone.folder}", "--branch", "main", "--json")
+    assert cli(*spelled).json["plan_digest"] == digest
+
+    assert cli("approve", digest, "--yes").status == 0
+
+    [left] = cli("approve", "--json").json["plans"]
+    assert left["repository"] == f"file://{clone.folder}"
+    assert cli("sync", "--once").status == 0
+
+
 def test_a_plan_that_takes_the_place_of_an_approved_one_can_be_approved(
     clone: Clone, cli: Cli
 ) -> None:
