@@ -130,6 +130,46 @@ def test_counting_comes_to_as_many_as_there_are(schedule: dict[str, Any]) -> Non
     assert compiled.count_between(SUNDAY, week, 3) == min(3, len(listed))
 
 
+@pytest.mark.parametrize("zone", ["Europe/Chisinau", "Australia/Lord_Howe", "Pacific/Apia", "UTC"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"cron": "*/30 */3 * * *"},
+        {"cron": "30 2 * * *"},
+        {"cron": "0 9 * * 1-5", "until": "2011-10-30T09:00"},
+        {"cron": "30 1-3 * * *", "dst_gap": "shift", "dst_fold": "both"},
+        {"rrule": "FREQ=WEEKLY;BYDAY=MO,SU;BYHOUR=2,3;BYMINUTE=30", "dst_fold": "second"},
+        {
+            "rrule": "FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=1,-1;BYHOUR=7,8",
+            "start": "2010-12-05T00:00",
+        },
+        {"rrule": "FREQ=MONTHLY;BYDAY=MO,TU,SU;BYSETPOS=1,-1"},
+        {
+            "rrule": "FREQ=DAILY;COUNT=40;BYHOUR=2,9",
+            "start": "2011-10-12T00:00",
+            "dst_gap": "skip",
+        },
+        {"rrule": "FREQ=DAILY;COUNT=40;BYHOUR=2,9", "start": "2011-10-12T00:00"},
+        {"rrule": "FREQ=DAILY;BYHOUR=3", "exdate": ["2011-11-02", "2011-03-27T03:00"]},
+        {"rrule": "FREQ=DAILY;BYHOUR=3", "rdate": ["2011-11-02T05:00"]},
+        {"cron": "0 9 * * *", "start": "2030-01-01T00:00"},
+    ],
+)
+def test_wall_times_are_counted_as_they_come_one_by_one(
+    schedule: dict[str, Any], zone: str
+) -> None:
+    compiled = compile_schedules(body({**schedule, "timezone": zone}))
+    begin = datetime(2011, 1, 1, tzinfo=UTC)
+    listed = [found.at for found in compiled.upcoming(begin, 9_000) if found.at.year == 2011]
+
+    for after in (begin, *listed[5:400:131], datetime(2011, 9, 24, 11, 0, 7, 5, tzinfo=UTC)):
+        for until in (*listed[-1:], *listed[80::997], after + timedelta(days=30, seconds=1)):
+            counted = [at for at in listed if after < at <= until]
+            if until.year == 2011:
+                assert compiled.count_between(after, until, 9_000) == len(counted)
+                assert compiled.count_between(after, until, 7) == min(7, len(counted))
+
+
 def test_the_zone_people_read_it_in_is_the_first_one_named() -> None:
     assert compile_schedules(body({"every": "1h"})).timezone is None
     both = compile_schedules(

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
 from runtime.core.recurrence.effort import Effort, Exhausted
-from runtime.core.recurrence.sources import BEGINNING, END, EverySource, Source, order
+from runtime.core.recurrence.sources import BEGINNING, END, EverySource, Source, WallSource, order
 from runtime.core.recurrence.triggers import Occurrence, Trigger
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -59,6 +59,8 @@ class Compiled:
         match self._sources:
             case (EverySource() as source,):
                 return min(cap, source.count_between(_utc(after), until))
+            case (WallSource() as source,) if not self._removed and not self._removed_days:
+                return min(cap, source.count_between(_utc(after), _utc(until), cap))
             case _:
                 return sum(1 for _ in occurrences((self,), after, until, limit=cap))
 

@@ -106,6 +106,11 @@ class Periods:
         self._week_start = week_start
         self._phase = self._period_of(anchor.toordinal()) % interval
 
+    @property
+    def chosen(self) -> bool:
+        """Whether BYSETPOS chooses among the instances of a period."""
+        return bool(self._positions)
+
     def walls(self, low: datetime, effort: Effort) -> Iterator[datetime]:
         """Wall times from `low` on, in order; each one spends effort, finding is the caller's to say.
 
@@ -120,6 +125,25 @@ class Periods:
                 effort.spend()
                 yield wall
             period += self._interval
+
+    def count(self, low: datetime, high: datetime, effort: Effort) -> int:
+        """How many wall times lie from `low` on and before `high`, of a rule without BYSETPOS, a period at a time.
+
+        Raises:
+            Exhausted: by the effort.
+        """
+        low, number = max(low, self._anchor), 0
+        if low >= high:
+            return number
+        period = self._aligned(self._period_of(low.toordinal()))
+        while (found := self._next_filled(period, effort)) is not None:
+            effort.found()
+            period, first, mask = found
+            if first > high.toordinal():
+                break
+            number += self._index(first, mask, high) - self._index(first, mask, low)
+            period += self._interval
+        return number
 
     def _next_filled(self, period: int, effort: Effort) -> tuple[int, int, int] | None:
         """The first period from this one on that counts and has instances: its number, first day and days."""
@@ -175,15 +199,21 @@ class Periods:
     def _wanted(self, first: int, mask: int, low: datetime) -> Sequence[int]:
         """Which of a period's instances (numbered from 0) count: chosen by BYSETPOS, and from `low` on."""
         size = mask.bit_count() * len(self._grid)
-        begin, skip = 0, low.toordinal() - first
-        if skip >= 0:
-            begin = (mask & (1 << skip) - 1).bit_count() * len(self._grid)
-            if mask >> skip & 1:
-                begin += self._grid.index(low.hour, low.minute, low.second)
+        begin = self._index(first, mask, low)
         if not self._positions:
             return range(begin, size)
         chosen = {n - 1 if n > 0 else size + n for n in self._positions if abs(n) <= size}
         return sorted(index for index in chosen if index >= begin)
+
+    def _index(self, first: int, mask: int, low: datetime) -> int:
+        """The number of a period's first instance from `low` on, counted from 0."""
+        skip = low.toordinal() - first
+        if skip < 0:
+            return 0
+        index = (mask & (1 << skip) - 1).bit_count() * len(self._grid)
+        if mask >> skip & 1:
+            index += self._grid.index(low.hour, low.minute, low.second)
+        return index
 
     def _wall(self, first: int, days: list[int], index: int) -> datetime:
         day, number = divmod(index, len(self._grid))

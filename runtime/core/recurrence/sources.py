@@ -31,6 +31,7 @@ _T = TypeVar("_T")
 # No schedule begins before, or goes on after.
 END: Final = datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
 BEGINNING: Final = datetime(2, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 
 
 def order(occurrence: Occurrence) -> tuple[datetime, bool, datetime]:
@@ -111,6 +112,44 @@ class WallSource:
             if last is not None and occurrence.at > last:
                 return
             yield occurrence
+
+    def count_between(self, after: datetime, until: datetime, cap: int) -> int:
+        """How many instants there are strictly after one and up to another, counted to `cap` at least: by arithmetic, but
+        for the days around a change of the offset.
+        """
+        number = 0
+        for begin, end, offset in self._zone.stretches(after, until):
+            if offset is None or self._periods.chosen:
+                number += self._counted_singly(begin, end, cap)
+            else:
+                number += self._counted_at(begin, end, offset)
+            if number >= cap:
+                break
+        return number
+
+    def _counted_singly(self, after: datetime, until: datetime, cap: int) -> int:
+        counted: set[datetime] = set()
+        effort = Effort()
+        with suppress(Exhausted):
+            for occurrence in self.stream(after, effort):
+                if occurrence.at > until or len(counted) == cap:
+                    break
+                effort.found()
+                counted.add(occurrence.at)
+        return len(counted)
+
+    def _counted_at(self, after: datetime, until: datetime, offset: timedelta) -> int:
+        last = until if self.last_at is None else min(until, self.last_at)
+        # Wall times are whole seconds, and a count is of those before its end.
+        low, high = (
+            (at + offset).replace(tzinfo=None, microsecond=0) + _SECOND for at in (after, last)
+        )
+        if self._last_wall is not None:
+            high = min(high, self._last_wall + _SECOND)
+        number = 0
+        with suppress(Exhausted):
+            number = self._periods.count(low, high, Effort())
+        return number
 
     def _last_counted(self, count: int) -> datetime | None:
         if self._gap == "shift" and self._fold != "both":

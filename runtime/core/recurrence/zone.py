@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import resources
@@ -188,6 +189,33 @@ class Zone:
             changes = self._changes[year] = self._find_changes(year)
         end = changes[bisect_right(changes, seconds)]
         return self.offset_seconds(seconds), end
+
+    def stretches(
+        self, after: datetime, until: datetime
+    ) -> Iterator[tuple[datetime, datetime, timedelta | None]]:
+        """What lies after one instant and up to another, in parts: where they begin (exclusive) and end (inclusive).
+
+        With each comes the offset, if every wall time there stands for one instant; near a change of the offset, None.
+        """
+        while after < until:
+            offset, change = self._steady(after - _AROUND, until + _AROUND)
+            end, is_near = until, False
+            if change is not None:
+                is_near = change - _AROUND <= after
+                end = min(until, change + _AROUND if is_near else change - _AROUND)
+            yield after, end, None if is_near else offset
+            after = end
+
+    def _steady(self, since: datetime, until: datetime) -> tuple[timedelta, datetime | None]:
+        """The offset at an instant, and when it changes, if it does so up to another."""
+        end = epoch_seconds(until)
+        offset, seconds = self.span(epoch_seconds(since))
+        while seconds <= end:
+            after, later = self.span(seconds)
+            if after != offset:
+                return timedelta(seconds=offset), from_epoch(seconds)
+            seconds = later
+        return timedelta(seconds=offset), None
 
     def _find_changes(self, year: int) -> tuple[int, ...]:
         start = epoch_seconds(datetime(year, 1, 1, tzinfo=UTC))
