@@ -52,7 +52,6 @@ def test_a_push_is_accepted_with_one_line_and_leaves_nothing_behind(
         True,
         f"ordinaut: feature: No changes: 3 documents match {clone.git('rev-parse', 'HEAD')[:7]}.",
     )
-    assert push(clone, "--delete", "feature") == (True, "")
     assert push(clone, "main:refs/tags/v1") == (True, "")
 
 
@@ -90,6 +89,26 @@ def test_what_a_plan_may_not_have_is_refused_also_where_a_forced_push_would_hide
     accepted, said = push(clone, "--force", "main")
     assert not accepted
     assert "retire: more" in said
+
+
+def test_a_branch_with_specs_is_not_deleted_unless_a_setting_says_so(
+    clone: Clone, tmp_path: Path
+) -> None:
+    bare = Clone(tmp_path / "bare.git")
+    assert push(clone, "main:refs/heads/feature")[0]
+
+    assert push(clone, "--delete", "feature") == (
+        False,
+        "ordinaut: feature is refused: it has specs, and ordinaut.allowDelete is not set",
+    )
+    assert clone.git("ls-remote", "origin", "feature")
+
+    bare.git("config", "ordinaut.allowDelete", "yes")
+    assert push(clone, "--delete", "feature") == (True, "")
+    bare.git("config", "--unset", "ordinaut.allowDelete")
+    bare.git("config", "--unset", "ordinaut.failOn")
+    assert push(clone, "main:refs/heads/feature")[0]
+    assert push(clone, "--delete", "feature") == (True, "")
 
 
 def test_what_has_no_specs_is_nobodys_business_unless_it_had_them(clone: Clone) -> None:
