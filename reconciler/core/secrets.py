@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -155,7 +156,7 @@ def _leaks(value: Any, path: Path, within: bool) -> Iterator[Leak]:
     match value:
         case dict():
             for key, inner in value.items():
-                if len(key) >= _SHORTEST_FORM and _FORMS.search(key):
+                if _has_form(key):
                     yield Leak(path, key, "by its form")
                 yield from _leaks(inner, (*path, key), within or key in _DATA)
         case list() | tuple():
@@ -170,6 +171,12 @@ def _leaks(value: Any, path: Path, within: bool) -> Iterator[Leak]:
             yield Leak(path, str(value), "by its name")
         case _:
             pass
+
+
+@lru_cache(maxsize=1024)
+def _has_form(key: str) -> bool:
+    """Whether a key looks like a secret; documents have few different ones."""
+    return len(key) >= _SHORTEST_FORM and bool(_FORMS.search(key))
 
 
 def _is_number_of_password(name: str, value: int) -> bool:
