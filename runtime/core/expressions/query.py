@@ -16,11 +16,11 @@ from jmespath.exceptions import JMESPathError
 from runtime.core.expressions.context import JSON, Context
 from runtime.core.expressions.expression import evaluation_failure
 from runtime.core.expressions.functions import complaint_about_call
-from runtime.core.expressions.interpreter import Interpreter, TooLarge
+from runtime.core.expressions.interpreter import WORK_FACTOR, Interpreter, TooLarge, weight
 from runtime.core.expressions.syntax import Node, parse
 from runtime.errors import ExpressionError
 
-# Characters of JSON that may be built, before the interpreter's factor.
+# Characters of JSON that may be built by all that share a meter, before the interpreter's factor.
 _ROOM: Final = 16 * 1024 * 1024
 # A query knows no run, and so nothing that its context could say.
 _NO_RUN: Final = Context(now=datetime(1970, 1, 1, tzinfo=UTC))
@@ -28,9 +28,11 @@ _NO_RUN: Final = Context(now=datetime(1970, 1, 1, tzinfo=UTC))
 
 @dataclass(slots=True)
 class Meter:
-    """What queries may spend together: nodes of their trees, counted each time that one is evaluated; about a microsecond each."""
+    """What queries may spend together: nodes of their trees, counted each time that one is evaluated, about a microsecond each;
+    and characters of JSON that they build."""
 
     steps: int
+    room: int = WORK_FACTOR * _ROOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,15 @@ class _Counting(Interpreter):
     def __init__(self, meter: Meter) -> None:
         super().__init__(_NO_RUN, _ROOM)
         self._meter = meter
+
+    def weighed(self, value: Any) -> Any:
+        try:
+            self._meter.room -= weight(value, self._meter.room)
+        except TooLarge:
+            # Weighing took the time that building did: whoever shares the meter has none left.
+            self._meter.room = 0
+            raise
+        return value
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         self._meter.steps -= 1

@@ -81,3 +81,14 @@ def test_a_short_query_cannot_fill_the_memory() -> None:
 )
 def test_truth_is_as_jmespath_reads_it(value: Any, true: bool) -> None:
     assert is_true(value) is true
+
+
+def test_queries_that_share_a_meter_share_what_they_may_build() -> None:
+    meter = Meter(1_000_000)
+    text = "`1`" + " | [@, @]" * 40
+    with pytest.raises(ExpressionError, match="too much room"):
+        compile_query(text).evaluate(VALUE, meter)
+
+    with pytest.raises(ExpressionError, match="too much room"):
+        compile_query("[@]").evaluate(VALUE, meter)
+    assert compile_query("items[0].n").evaluate(VALUE, meter) == 1
