@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from runtime.errors import OrdinautError
 
@@ -104,16 +104,23 @@ async def run_until_stopped(services: Sequence[Service]) -> None:
     group = ServiceGroup(services)
     with _signals() as asked:
         group.start()
-        endings = [asyncio.ensure_future(asked.wait()), asyncio.ensure_future(group.wait())]
         try:
-            done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-            for ending in done:
-                ending.result()
+            await until_first((asked.wait(), group.wait()))
         finally:
-            for ending in endings:
-                ending.cancel()
-            await asyncio.gather(*endings, return_exceptions=True)
             await group.stop()
+
+
+async def until_first(endings: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Wait until the first of these is over, and cancel the others; raises what it raised."""
+    tasks = [asyncio.ensure_future(ending) for ending in endings]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager

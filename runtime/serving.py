@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from runtime.app import Place, Runtime, running
 from runtime.config import Config
 from runtime.core.spans import rough_span
 from runtime.logs import get_logger
-from runtime.service import Service, ServiceGroup
+from runtime.service import Service, ServiceGroup, until_first
 
 _log = get_logger("serving")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -54,17 +55,10 @@ async def serve(
 async def _until_asked(
     runtime: Runtime, group: ServiceGroup, asked: asyncio.Event, *, has_group: bool
 ) -> None:
-    endings = [asyncio.ensure_future(asked.wait()), asyncio.ensure_future(runtime.wait())]
+    endings: list[Coroutine[Any, Any, object]] = [asked.wait(), runtime.wait()]
     if has_group:
-        endings.append(asyncio.ensure_future(group.wait()))
-    try:
-        done, _ = await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-        for ending in done:
-            ending.result()
-    finally:
-        for ending in endings:
-            ending.cancel()
-        await asyncio.gather(*endings, return_exceptions=True)
+        endings.append(group.wait())
+    await until_first(endings)
 
 
 async def _drain(
