@@ -8,7 +8,8 @@ Theory of operation
     4. one revision row, then everything it writes, set by set, through a staging table;
     5. what fires and is asked next, from the transaction's own clock; runs of retired tasks are cancelled;
     6. the events, in the outbox.
-    After the commit, and only then, a notification wakes the runtimes; should it be lost, they look by themselves.
+    After the commit, and only then, a notification wakes the runtimes; should it be lost, they look by themselves, and
+    what was applied is told as applied.
 
     Every lock is taken in one order (project, documents, schedules, queue), as the runtimes take theirs.
 """
@@ -16,9 +17,12 @@ Theory of operation
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
+
+import psycopg
 
 from reconciler.conditions import armed_conditions
 from reconciler.core.changes import Applied
@@ -62,6 +66,10 @@ def _nothing(_stage: Stage) -> None:
     """Nobody wants to know how far an apply is."""
 
 
+def _go_on() -> None:
+    """Nobody will ask it to stop."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """How a plan is to be applied.
@@ -76,6 +84,8 @@ class Request:
             and it holds what it replaces.
         settlement: what a look at a branch goes on to write.
         tell: called when each stage begins.
+        require_going: called last before the commit; what it raises undoes everything. A server that is asked to end a
+            statement passes over that while none runs, so whoever may be asked to stop looks here whether it was.
     """
 
     actor: str
@@ -86,6 +96,7 @@ class Request:
     restores: Revision | None = None
     settlement: Settlement | None = None
     tell: Callable[[Stage], None] = _nothing
+    require_going: Callable[[], None] = _go_on
 
 
 def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
@@ -109,7 +120,8 @@ def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyRep
         connection.transaction(),
     ):
         report = _apply(connection, plan, request)
-    revisions.wake(connection)
+    with suppress(psycopg.OperationalError):
+        revisions.wake(connection)
     return report
 
 
@@ -154,6 +166,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
     _arm_overtaken(connection, new)
     request.tell("committing")
+    request.require_going()
     return ApplyReport(
         revision=revision_id,
         applied_at=applied_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 from reconciler.apply import LOCK_TIMEOUT, Request, apply_plan
 from reconciler.cache import Cache
@@ -14,7 +15,7 @@ from reconciler.load import compile_source
 from reconciler.planning import plan_specs
 from reconciler.source import Source, read_source
 from runtime.actor import current_actor
-from runtime.errors import Blocked, Conflicted, PlanError, SpecError
+from runtime.errors import Blocked, Conflicted, PlanError, SourceUnavailable, SpecError
 from runtime.store.connect import connect
 from runtime.store.specs import Connection
 from schemas.apply import ApplyReport
@@ -70,10 +71,12 @@ class Folder:
         self._conninfo = conninfo
         self._environment = environment
         self._cache = cache
+        self._stopped = Event()
         self._interrupt: Callable[[], None] = _nothing
 
     def interrupt(self) -> None:
-        """End what a look does in the database, from another thread; it then fails, and has changed nothing."""
+        """End a look, from another thread: it fails, has changed nothing, and is the last that may."""
+        self._stopped.set()
         self._interrupt()
 
     def look(self) -> Reconciled:
@@ -82,6 +85,7 @@ class Folder:
         Raises:
             StalePlan, ApplyLocked: nothing was changed.
             StoreError: the database cannot be reached or refused; nothing was changed.
+            SourceUnavailable: it was interrupted; nothing was changed.
         """
         source = read_source(self.path, self.path.parent)
         found = Reconciled(source, compile_source(source, self._environment, self._cache))
@@ -97,7 +101,7 @@ class Folder:
             self._interrupt = connection.cancel
             try:
                 found = self._planned(connection, found)
-                return _applied(connection, found, self.path) if self.applies else found
+                return self._applied(connection, found) if self.applies else found
             finally:
                 self._interrupt = _nothing
 
@@ -107,15 +111,20 @@ class Folder:
         except (PlanError, SpecError) as refusal:
             return replace(found, refusal=refusal)
 
+    def _applied(self, connection: Connection, found: Reconciled) -> Reconciled:
+        self._require_going()
+        if found.plan is None:
+            return found
+        if not found.plan.changes:
+            confirm(connection, found.plan, self.path, LOCK_TIMEOUT)
+            return found
+        request = Request(actor=current_actor(), require_going=self._require_going)
+        try:
+            report = apply_plan(connection, found.plan, request)
+        except (Blocked, Conflicted) as refusal:
+            return replace(found, refusal=refusal)
+        return replace(found, report=report)
 
-def _applied(connection: Connection, found: Reconciled, folder: Path) -> Reconciled:
-    if found.plan is None:
-        return found
-    if not found.plan.changes:
-        confirm(connection, found.plan, folder, LOCK_TIMEOUT)
-        return found
-    try:
-        report = apply_plan(connection, found.plan, Request(actor=current_actor()))
-    except (Blocked, Conflicted) as refusal:
-        return replace(found, refusal=refusal)
-    return replace(found, report=report)
+    def _require_going(self) -> None:
+        if self._stopped.is_set():
+            raise SourceUnavailable("the look was stopped", hint="nothing was changed")

@@ -199,6 +199,7 @@ class Judge:
                 allowed=verdict.allowed,
                 lock_timeout=LOCK_TIMEOUT,
                 settlement=settlement,
+                require_going=self._inquiry.require_going,
             )
             return apply_plan(connection, plan, request)
         try:
@@ -208,6 +209,7 @@ class Judge:
                 if plan.hold is not None and plan.hold.ends:
                     clear_hold(connection, owner.project, owner.environment, "Synced")
                 settlement.write(connection, owner)
+                self._inquiry.require_going()
         except psycopg.errors.LockNotAvailable as error:
             raise ApplyLocked("another apply is under way", hint="wait for it") from error
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -66,9 +67,7 @@ class BranchSync:
             stop_if_cancelled()
             look = await self.look()
             self._failures = self._failures + 1 if look.report.condition is None else 0
-            if look.news != self._told:
-                self._told = look.news
-                self._tell(look)
+            self._say(look)
             await self._bell.sleep(self._pause(look))
 
     async def look(self) -> Look:
@@ -76,16 +75,29 @@ class BranchSync:
         try:
             try:
                 head = await self._mirror.fetch()
-                return await asyncio.to_thread(self._judge.look, head)
+                return await self._looked(head)
             except SourceUnavailable as error:
                 return await asyncio.to_thread(self._judge.unreachable, error)
             except OSError as error:
                 return await asyncio.to_thread(self._judge.unreachable, _unusable(error))
-        except asyncio.CancelledError:
-            self._judge.interrupt()
-            raise
         except OrdinautError as error:
             return self._judge.failed(error)
+
+    async def _looked(self, head: str) -> Look:
+        """Look in a thread. A stop ends it; what was committed before that stays, and so it is told."""
+        looking = asyncio.ensure_future(asyncio.to_thread(self._judge.look, head))
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            self._judge.interrupt()
+            with suppress(OrdinautError, OSError):
+                self._say(await looking)
+            raise
+
+    def _say(self, look: Look) -> None:
+        if look.news != self._told:
+            self._told = look.news
+            self._tell(look)
 
     def _pause(self, look: Look) -> float:
         if not self._failures:

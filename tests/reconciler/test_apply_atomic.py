@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import psycopg
@@ -18,6 +19,7 @@ from reconciler.drifting import plan_drift
 from reconciler.past import resolve_revision
 from reconciler.planning import plan_against
 from reconciler.rollback import plan_rollback
+from runtime.errors import SourceUnavailable
 from runtime.store.holds import find_hold
 from runtime.store.statements import statement
 from schemas.hold import PlanHold
@@ -168,14 +170,12 @@ def test_a_kill_between_any_two_statements_leaves_old_or_new_and_no_lock(
         deaths += 1
         assert bench.rows(LOCKS_OF_THIS_DATABASE) == []
         seen.append(bench.everything())
-        if seen[-1] != old:
-            break
 
-    # What dies after the commit is only the wake-up, which runtimes can do without.
+    # What dies after the commit is only the wake-up, which runtimes can do without: that is no failure of the apply.
     assert deaths > 20
-    assert seen[1:-1] == [old] * (deaths - 1)
-    assert seen[-1] != old
-    applied = [row for row in seen[-1]["revision"] if row not in old["revision"]]
+    assert seen == [old] * (deaths + 1)
+    assert bench.everything() != old
+    applied = [row for row in bench.everything()["revision"] if row not in old["revision"]]
     assert len(applied) == 1
     assert apply_plan(bench.connection, plan, request).already_applied
     for key in plan.changes:
@@ -184,6 +184,39 @@ def test_a_kill_between_any_two_statements_leaves_old_or_new_and_no_lock(
             " where (s.kind, s.namespace, s.name) = (%s, %s, %s) and revision_id = (select max(revision_id) from ordinaut.revision)",
             key.kind, key.namespace, key.name,
         ) == (1,), key.label  # fmt: skip
+
+
+class Counted(psycopg.Cursor[TupleRow]):
+    """A cursor that counts statements."""
+
+    calls: ClassVar[int] = 0
+
+    def execute(self, *arguments: Any, **more: Any) -> Any:
+        Counted.calls += 1
+        return super().execute(*arguments, **more)
+
+    def copy(self, *arguments: Any, **more: Any) -> Any:
+        Counted.calls += 1
+        return super().copy(*arguments, **more)
+
+
+def test_a_stop_is_looked_for_between_the_last_statement_and_the_commit(bench: Bench) -> None:
+    plan, request = everything_at_once(bench)
+    old, asked_after = bench.everything(), []
+
+    def stopped() -> None:
+        asked_after.append(Counted.calls)
+        raise SourceUnavailable("stopped")
+
+    with psycopg.connect(bench.url, autocommit=True, cursor_factory=Counted) as session:
+        with pytest.raises(SourceUnavailable):
+            apply_plan(session, plan, replace(request, require_going=stopped))
+        assert bench.everything() == old
+        Counted.calls = 0
+        apply_plan(session, plan, request)
+
+    # What comes after it is the wake-up.
+    assert asked_after == [Counted.calls - 1]
 
 
 def test_an_error_at_any_statement_leaves_the_old_state_and_the_session_usable(

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.settling import Settlement
 from reconciler.signatures import NO_TRUST, Trust
+from reconciler.sync import Look
 from runtime.errors import SourceUnavailable
 from tests.reconciler.test_signatures import SshKey, allow, ssh_key
 from tests.support.awkward_git import make_awkward
@@ -169,6 +171,77 @@ async def test_what_was_examined_before_the_end_is_not_applied_after_it(
 
     assert isinstance(look.error, SourceUnavailable)
     assert origin.names == []
+
+
+async def test_a_stop_between_two_statements_undoes_them(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the statement that runs, and passes over a request that comes while none does."""
+    sync = origin.sync()
+    write = Settlement.write
+
+    def ends(*asked: Any) -> None:
+        write(*asked)
+        sync._judge._inquiry.stop()
+
+    # To stand between two statements of one transaction.
+    monkeypatch.setattr(Settlement, "write", ends)
+
+    look = await within(sync.look(), "the look")
+
+    assert isinstance(look.error, SourceUnavailable)
+    assert origin.names == []
+    assert origin.bench.rows("select from ordinaut.source_status") == []
+
+
+async def test_a_stop_between_two_statements_keeps_a_commit_without_changes_from_the_floor(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await origin.look()
+    origin.clone.write({"README.md": "more"})
+    origin.clone.commit()
+    floor = "select applied_commit, looked_at from ordinaut.source_status"
+    before = origin.bench.rows(floor)
+    sync = origin.sync()
+    write = Settlement.write
+
+    def ends(*asked: Any) -> None:
+        write(*asked)
+        sync._judge._inquiry.stop()
+
+    # As above.
+    monkeypatch.setattr(Settlement, "write", ends)
+
+    await within(sync.look(), "the look")
+
+    assert origin.bench.rows(floor)[0][0] == before[0][0]
+
+
+async def test_what_was_applied_before_the_end_is_told(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    told: list[Look] = []
+    sync = origin.sync(tell=told.append)
+    judge = sync._judge
+    look: Callable[[str], Look] = judge.look
+
+    async def stop() -> None:
+        running.cancel()
+        await eventually(lambda: judge._inquiry._stopped, "the stop reaches the look")
+
+    def is_overtaken(head: str) -> Look:
+        found = look(head)
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+        return found
+
+    # To stand between the commit and the telling.
+    monkeypatch.setattr(judge, "look", is_overtaken)
+    running = asyncio.create_task(sync.run())
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert [one.report.report and one.report.report.revision for one in told] == [1]
+    assert origin.names == ["one", "two"]
 
 
 async def test_no_look_begins_after_the_end(origin: Origin) -> None:

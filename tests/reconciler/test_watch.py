@@ -6,14 +6,23 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import pytest
 
+from reconciler import reconcile
 from reconciler.reconcile import Folder, Reconciled
 from reconciler.watch import SpecsWatch
-from runtime.errors import Blocked, DatabaseUnavailable, NotFound, OrdinautError, SpecError
+from runtime.errors import (
+    Blocked,
+    DatabaseUnavailable,
+    NotFound,
+    OrdinautError,
+    SourceUnavailable,
+    SpecError,
+)
+from runtime.store.connect import connect
 from tests.support.clock import FakeClock
 from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually, within
@@ -209,6 +218,28 @@ async def test_where_no_database_is_yet_everything_is_new(folder: Path) -> None:
     assert isinstance(found, Reconciled)
     assert found.plan is not None
     assert found.plan.summary.create == 1
+
+
+@pytest.mark.parametrize("moment", ["plan_specs", "apply_plan"])
+def test_a_stop_during_a_look_leaves_the_old_state(
+    database: str, folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """While files are compared there is no statement to end, and between two of them none either."""
+    write(folder, "one")
+    looked = Folder(database, folder, "default")
+    real = getattr(reconcile, moment)
+
+    def ends(*asked: Any) -> Any:
+        looked.interrupt()
+        return real(*asked)
+
+    # To stand within a look.
+    monkeypatch.setattr(reconcile, moment, ends)
+
+    with pytest.raises(SourceUnavailable, match="stopped"):
+        looked.look()
+    with connect(database) as connection:
+        assert connection.execute("select from ordinaut.revision").fetchall() == []
 
 
 async def test_stopping_ends_what_waits_for_another_apply(
