@@ -155,8 +155,8 @@ class Project(Document):
     """The places where these specs run."""
     guards: Guards = Guards()
     """Changes that are refused."""
-    policies: dict[Name, Policy] | None = None
-    """Rules of your own for plans, by name."""
+    policies: Annotated[dict[Name, Policy], Field(max_length=100)] | None = None
+    """Rules of your own for plans, by name; 100 at most."""
     heal: HealPolicy = "alert"
     """What to do about changes that did not come through git."""
     lint: LintLevels | None = Field(default=None, examples=[{"ORD801": "off"}])

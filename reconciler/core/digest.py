@@ -47,12 +47,13 @@ NORMAL_FORM: Final[Any] = {"mode": "json", "by_alias": True, "exclude_none": Tru
 
 _META: Final = FACETS["meta"]
 _DEFINED: Final = ("pipeline", "meta")
-_LEFT_OUT: Final = {"api_version", "renamed_from"}
+LEFT_OUT: Final = {"api_version", "renamed_from"}
+"""The fields of models that are no part of the normal form."""
 
 
 def normalised(document: Document) -> dict[str, Any]:
     """A document as plain JSON values: defaults materialised, spans and dates in one form, absent fields left out."""
-    return document.model_dump(**NORMAL_FORM, exclude=_LEFT_OUT)
+    return document.model_dump(**NORMAL_FORM, exclude=LEFT_OUT)
 
 
 def canonical(value: Any) -> bytes:

@@ -1,7 +1,8 @@
 """Whether a policy can ever say something: its expression is followed through what a plan may hold.
 
 JMESPath gives null for what is not there, so a policy with a slip of the pen would keep quiet for ever. Told are names
-that no plan has, words that a field never holds, and values of types that are never equal or fit no function.
+that no plan has, words that a field never holds, values of types that are never equal or fit no function, and what is
+false whatever the plan is. What might be true of some plan is never told.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reconciler.core.policies import VERDICTS
 from reconciler.core.suggest import did_you_mean
 from runtime.core.expressions import compile_query
 from runtime.core.expressions.functions import FUNCTIONS
+from runtime.core.expressions.times import check_format, choices_of, zone_named
 from runtime.errors import ExpressionError
 from schemas.problem import Problem
 from schemas.project import Project
@@ -59,20 +61,26 @@ def policy_problems(entry: Entry) -> Iterator[Problem]:
                     f"the Project has no environment `{one}`",
                     did_you_mean(one, environments),
                 )
-        for position, found in query_findings(policy.when):
+        for position, found in query_findings(policy.when, environments):
             yield from entry.problem_in_text(
                 ("policies", name, "when"), policy.when, position, found
             )
 
 
-def query_findings(text: str) -> list[tuple[int, Finding]]:
-    """What is wrong with the expression of a policy, each with its place in the text."""
+def query_findings(text: str, environments: Iterable[str]) -> list[tuple[int, Finding]]:
+    """What is wrong with the expression of a policy, each with its place in the text.
+
+    Args:
+        environments: those that plans of its Project may be for.
+    """
     try:
         query = compile_query(text)
     except ExpressionError as error:
         return [(error.position or 0, Finding(error.code, error.message, error.hint))]
-    follower = _Follower(text)
-    given = follower.follow(query.tree, plan_shape.plan_type())
+    follower = _Follower(text, plan_shape.plan_type(sorted(environments)))
+    given = follower.follow(query.tree, follower.plan)
+    if plan_shape.is_never_true(given):
+        follower.tell_never()
     if plan_shape.kinds(given) == frozenset({"number"}):
         mistake = "this gives a number, and JMESPath takes every number for true, even 0"
         follower.tell(text, mistake, "compare it, as in > `0`", code="ORD007")
@@ -80,10 +88,11 @@ def query_findings(text: str) -> list[tuple[int, Finding]]:
 
 
 class _Follower:
-    """Follows one expression, and keeps what it finds."""
+    """Follows one expression through a plan, and keeps what it finds."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, plan: Type) -> None:
         self.text = text
+        self.plan = plan
         self.found: list[tuple[int, Finding]] = []
 
     def tell(self, word: str, message: str, hint: str, code: str = "ORD502") -> None:
@@ -91,6 +100,14 @@ class _Follower:
         one = (at.start() if at else 0, Finding(code, message, hint))
         if one not in self.found:
             self.found.append(one)
+
+    def tell_never(self) -> None:
+        """That a part of the expression is false whatever the plan is; whoever knows why has told already."""
+        if not self.found:
+            mistake = "nothing in any plan makes this true, so the policy would never speak"
+            self.tell(
+                self.text, mistake, "ask for something of the plan, as in summary.retire > `0`"
+            )
 
     def follow(self, node: Any, here: Type) -> Type:
         """What a node gives where this may stand."""
@@ -106,7 +123,7 @@ class _Follower:
     on_index_expression = on_pipe = on_subexpression
 
     def on_index(self, _: Any, here: Type) -> Type:
-        return plan_shape.elements(here)
+        return plan_shape.elements(self.of_kind("array", here, "["))
 
     def on_literal(self, node: Any, _: Type) -> Type:
         return plan_shape.of_value(node["value"])
@@ -117,16 +134,23 @@ class _Follower:
         return _BOOLEAN
 
     def on_not_expression(self, node: Any, here: Type) -> Type:
-        self.follow(node["children"][0], here)
-        return _BOOLEAN
+        inner = self.follow(node["children"][0], here)
+        if plan_shape.is_never_true(inner):
+            return plan_shape.of_value(True)
+        return _BOOLEAN if plan_shape.if_false(inner) else plan_shape.of_value(False)
 
     def on_or_expression(self, node: Any, here: Type) -> Type:
-        return tuple(one for child in node["children"] for one in self.follow(child, here))
+        left, right = (self.follow(child, here) for child in node["children"])
+        return (*plan_shape.if_true(left), *right)
 
-    on_and_expression = on_or_expression
+    def on_and_expression(self, node: Any, here: Type) -> Type:
+        left, right = (self.follow(child, here) for child in node["children"])
+        reached = () if plan_shape.is_never_true(left) else right
+        return (*plan_shape.if_false(left), *reached)
 
     def on_multi_select_list(self, node: Any, here: Type) -> Type:
-        return plan_shape.list_of(self.on_or_expression(node, here))
+        parts = (self.follow(child, here) for child in node["children"])
+        return plan_shape.list_of(tuple(one for part in parts for one in part))
 
     def on_multi_select_dict(self, node: Any, here: Type) -> Type:
         parts = {one["value"]: one["children"][0] for one in node["children"]}
@@ -140,7 +164,8 @@ class _Follower:
         else:
             part = plan_shape.elements(self.of_kind("array", whole, "["))
         for one in condition:
-            self.follow(one, part)
+            if plan_shape.is_never_true(self.follow(one, part)):
+                self.tell_never()
         return plan_shape.list_of(self.follow(inner, part))
 
     on_value_projection = on_filter_projection = on_projection
@@ -160,8 +185,7 @@ class _Follower:
         of_each = [self.follow(one, part) for one in each]
         if not each:
             self.check_arguments(name, given)
-        if name == "contains":
-            self.tell_words(plan_shape.elements(given[0]), given[1])
+        self.check_texts(name, given)
         return plan_shape.list_of(of_each[0]) if name == "map" else _result(name, given, part)
 
     def on_field(self, node: Any, here: Type) -> Type:
@@ -172,7 +196,7 @@ class _Follower:
         inside = plan_shape.field(plan_shape.elements(here), name) if here else None
         known = plan_shape.fields(here)
         message, hint = f"a plan has no `{name}` here", did_you_mean(name, known)
-        if name in VERDICTS and here == plan_shape.plan_type():
+        if name in VERDICTS and here is self.plan:
             message = f"`{name}` is a verdict itself: policies judge what would be written"
             hint = ""
         elif name in {"true", "false", "null"}:
@@ -202,15 +226,45 @@ class _Follower:
             if not one & other or not in_order:
                 mistake = f"{_either(one)} and {_either(other)} cannot be compared"
                 self.tell(self.text, mistake, _hint_for_lists(one, other), code="ORD007")
-        self.tell_words(left, right)
-        self.tell_words(right, left)
+        if operator in {"eq", "ne"}:
+            self.tell_texts(left, right)
+            self.tell_texts(right, left)
 
-    def tell_words(self, here: Type, written: Type) -> None:
-        """A text that is written out, and that what stands here never is."""
-        known, texts = plan_shape.words(here), plan_shape.words(written)
-        for text in texts if known and texts and len(texts) == 1 else ():
-            if known is not None and text not in known:
-                self.tell(text, f"nothing is ever `{text}` there", did_you_mean(text, known))
+    def check_texts(self, name: str, given: list[Type]) -> None:
+        """Texts that a function is asked for, and that what it looks at never holds; zones and formats of times."""
+        match name:
+            case "contains":
+                self.tell_texts(given[1], plan_shape.elements(given[0]))
+                self.tell_texts(plan_shape.elements(given[0]), given[1])
+                self.tell_texts(given[0], given[1], lambda word, text: text in word)
+            case "starts_with":
+                self.tell_texts(given[0], given[1], str.startswith)
+            case "ends_with":
+                self.tell_texts(given[0], given[1], str.endswith)
+            case "format_time":
+                self.check_time(given[1], check_format)
+                self.check_time(given[2], zone_named)
+            case _:
+                pass
+
+    def check_time(self, written: Type, check: Callable[[str], object]) -> None:
+        """A format or a zone that is written out, and does not exist."""
+        for text in _written(written):
+            try:
+                check(text)
+            except ValueError as error:
+                self.tell(text, f"format_time() refuses it: {error}", "")
+
+    def tell_texts(
+        self, here: Type, written: Type, fits: Callable[[str, str], bool] = str.__eq__
+    ) -> None:
+        """Texts that are written out, none of which what stands here ever is, or fits."""
+        wanted = _written(written)
+        if not wanted or not here or any(plan_shape.may_hold(here, fits, one) for one in wanted):
+            return
+        known = plan_shape.words(here) or plan_shape.beginnings(here)
+        for text in wanted if known else ():
+            self.tell(text, f"nothing is ever `{text}` there", did_you_mean(text, known))
 
     def check_arguments(self, name: str, given: list[Type]) -> None:
         """Arguments that a function refuses whatever the plan is."""
@@ -225,6 +279,13 @@ class _Follower:
                 self.tell(name, mistake, "", code="ORD007")
 
 
+def _written(here: Type) -> list[str]:
+    """The texts that a query names there; none where it may be something else too."""
+    if not all(one.get("written") and one["type"] == "string" for one in here):
+        return []
+    return [one["const"] for one in here]
+
+
 def _result(name: str, given: list[Type], part: Type) -> Type:
     """What a function gives for these arguments, the first of which may be a list of such parts."""
     match name:
@@ -237,7 +298,15 @@ def _result(name: str, given: list[Type], part: Type) -> Type:
         case "values":
             return plan_shape.list_of(plan_shape.values(given[0]))
         case _:
-            return _RESULTS.get(name, ANYTHING)
+            return _few_words(name, given) or _RESULTS.get(name, ANYTHING)
+
+
+def _few_words(name: str, given: list[Type]) -> Type:
+    """What a function gives where that is one of a few texts; else nothing."""
+    if name == "format_time":
+        return plan_shape.texts(word for one in _written(given[1]) for word in choices_of(one))
+    known = plan_shape.words(given[0]) if name in {"lower", "upper"} else None
+    return plan_shape.texts(sorted(getattr(word, name)() for word in known or ()))
 
 
 def _either(kinds: Iterable[str]) -> str:

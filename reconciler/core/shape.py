@@ -198,7 +198,9 @@ _BOUNDS: Final[dict[str, Callable[[dict[str, Any], Any], str]]] = {
         f"has {len(value):,} characters; {context['max_length']:,} are the most"
     ),
     "too_short": lambda *_: "is an empty list; it needs at least one item",
-    "too_long": lambda context, _: f"is a list of more than {context['max_length']:,} items",
+    "too_long": lambda context, value: (
+        f"is a {'mapping' if isinstance(value, dict) else 'list'} of more than {context['max_length']:,} items"
+    ),
     "decimal_max_digits": lambda context, _: f"has more than {context['max_digits']} digits",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 
 from reconciler.core.compile import SourceFile, compile_specs
-from reconciler.core.plan_shape import field as field_of
 from reconciler.core.plan_shape import fields, plan_type
 from reconciler.core.policies import VERDICTS
 from reconciler.core.policy_checks import query_findings
@@ -18,6 +18,7 @@ from reconciler.source import read_source
 from schemas.plan import Plan
 
 _ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ("default", "prod")
 
 SOUND = [
     "changes[?contains(tools.added, 'mail.send') && !owner]",
@@ -46,12 +47,41 @@ SOUND = [
     "to_array(changes)[?impact=='high']",
     "changes[?stray_write && reason=='conflict']",
     "{a: changes[?action=='adopt']}.a",
+    # What is false may still be a part of what is true.
+    "changes[?(owner || '') == '']",
+    "(summary.owners && '') == ''",
+    "!''",
+    "`true`",
+    "changes[?!contains(['Task', 'Agent'], kind)]",
+    "changes[?contains(['Pipeline', 'Taks'], kind)]",
+    "changes[?lower(kind) == 'task' || starts_with(kind, 'Tool') || ends_with(kind, 'er')]",
+    "changes[?contains(kind, 'Serv') || kind > 'P']",
+    "contains(['prod', 'staging'], environment.name)",
+    "starts_with(environment.name, 'pr') && environment.name != 'default'",
+    "upper(format_time(as_of, '%A', 'Europe/Chisinau')) == 'FRIDAY'",
+    "format_time(as_of, '%H', source.branch) > '14' && `false` || changes",
+    "changes[?ops[?starts_with(path, '/pol') || starts_with(path, '/guards/max')]]",
+    "changes[?ops[?path == '/policies/calm/when' || contains(path, 'timout')]]",
+    "changes[?ops[?path != '/timeout' && path > '/p' && starts_with(path, '/')]]",
+    "changes[?ops[?split(path, '/')[1] == 'timout']]",
+    "changes[?sensitive_paths[?starts_with(@, '/pipeline/0/with/key')]]",
+    "changes[?body.schedule[?cron == '@daily' || timezone == 'UTC' || dst_gap == 'skip']]",
+    "changes[?body.schedule[?condition.uses == 'mail.count' && event]]",
+    "changes[?body.pipeline.with.anything.at.all && body.pipeline.steps[?effect == 'once']]",
+    "changes[?body.pipeline[?with.deep[0].x > `1` || on_error.goto || on_error == 'continue']]",
+    "changes[?body.params.deep.er[0] || body.retry.attempts > `3`]",
+    "changes[?body.calendars.holidays.days || body.events[?start]]",
+    "changes[?body.protect == `true` && body.labels.tier]",
+    "changes[?body.environments.prod.variables.region == 'eu']",
+    "changes[?body.policies.calm.severity == 'warning' || values(body.secrets || `{}`)[?env]]",
+    "changes[?body.defaults.namespaces.ops.timezone == 'UTC']",
+    "changes[?body.stdio.env.API_KEY || body.http.headers.\"X-Key\" || body.tools.allow[?@ == '*']]",
 ]
 
 
 @pytest.mark.parametrize("text", SOUND)
 def test_what_can_be_true_of_a_plan_is_fine(text: str) -> None:
-    assert query_findings(text) == []
+    assert query_findings(text, ENVIRONMENTS) == []
 
 
 @pytest.mark.parametrize(
@@ -83,10 +113,58 @@ def test_what_can_be_true_of_a_plan_is_fine(text: str) -> None:
         ("changes[*].owner[]", "", ""),
         ("summary[]", "`[]` needs a list, and finds a mapping", ""),
         ("changes[?", "it ends too early", ""),
+        ("changes[?kind == 'Taks']", "nothing is ever `Taks` there", "did you mean `Task`?"),
+        ("changes[?lower(kind) == 'Task']", "nothing is ever `Task` there", "`task`"),
+        ("changes[?upper(kind) == 'Task']", "nothing is ever `Task` there", "`TASK`"),
+        ("changes[?starts_with(kind, 'Serv')]", "nothing is ever `Serv` there", "`ToolServer`"),
+        (
+            "changes[?ends_with(kind, 'Server ')]",
+            "nothing is ever `Server ` there",
+            "`ToolServer`",
+        ),
+        ("changes[?contains(kind, 'server')]", "nothing is ever `server` there", "`ToolServer`"),
+        ("changes[?contains(['Taks'], kind)]", "nothing is ever `Taks` there", "`Task`"),
+        ("environment.name == 'prdo'", "nothing is ever `prdo` there", "did you mean `prod`?"),
+        ("starts_with(environment.name, 'stag')", "nothing is ever `stag` there", "`prod`"),
+        ("format_time(as_of, '%a', 'UTC') == 'Friday'", "ever `Friday` there", "`Fri`"),
+        (
+            "format_time(as_of, '%a', 'Europe/Kishinev2')=='Fri'",
+            "'Europe/Kishinev2' is not a time",
+            "",
+        ),
+        ("format_time(as_of, '%q', 'UTC') == 'x'", "%q is not a time directive", ""),
+        ("changes[?ops[?path == 'timeout']]", "nothing is ever `timeout` there", "`/timeout`"),
+        ("changes[?ops[?path == '/timout']]", "nothing is ever `/timout` there", "`/timeout`"),
+        ("changes[?ops[?path == '/timout/x']]", "nothing is ever `/timout/x` there", "`/timeout`"),
+        ("changes[?ops[?starts_with(path, '/polcies')]]", "ever `/polcies` there", "`/policies`"),
+        (
+            "changes[?sensitive_paths[?@ == '/parms']]",
+            "nothing is ever `/parms` there",
+            "`/params`",
+        ),
+        ("diagnostics[?code == 'ORD8O1']", "nothing is ever `ORD8O1` there", "did you mean"),
+        ("changes[?body.schedule.crn]", "a plan has no `crn` here", ""),
+        ("changes[?body.schedule[?crn]]", "a plan has no `crn` here", "did you mean `cron`?"),
+        ("changes[?body.pipeline[?us == 'x']]", "a plan has no `us` here", "did you mean `uses`?"),
+        ("changes[?body.protect == 'true']", "true or false and a text cannot be compared", ""),
+        ("changes[?body.overlap == 'skipp']", "nothing is ever `skipp` there", "`skip`"),
+        ("changes[?body.retry.attempt]", "a plan has no `attempt` here", "`attempts`"),
+        ("changes[?body.renamed_from]", "a plan has no `renamed_from` here", ""),
+        ("changes[?body.policies.calm.wen]", "a plan has no `wen` here", "did you mean `when`?"),
+        ("summary[0]", "`[` needs a list, and finds a mapping", ""),
+        ("''", "nothing in any plan makes this true", "summary.retire"),
+        ("`[]`", "nothing in any plan makes this true", "summary.retire"),
+        ("`null`", "nothing in any plan makes this true", "summary.retire"),
+        ("`false` || ''", "nothing in any plan makes this true", "summary.retire"),
+        ("changes && ''", "nothing in any plan makes this true", "summary.retire"),
+        ("`{}` && changes", "nothing in any plan makes this true", "summary.retire"),
+        ("!`true`", "nothing in any plan makes this true", "summary.retire"),
+        ("!!''", "nothing in any plan makes this true", "summary.retire"),
+        ("changes[?'']", "nothing in any plan makes this true", "summary.retire"),
     ],
 )
 def test_what_can_never_be_true_is_told(text: str, message: str, hint: str) -> None:
-    found = query_findings(text)
+    found = query_findings(text, ENVIRONMENTS)
 
     assert bool(found) is bool(message)
     for _, one in found[:1]:
@@ -96,11 +174,11 @@ def test_what_can_never_be_true_is_told(text: str, message: str, hint: str) -> N
 
 
 def test_a_mistake_that_is_made_twice_is_told_once() -> None:
-    assert len(query_findings("changes[?nme=='a' || nme=='b']")) == 1
+    assert len(query_findings("changes[?nme=='a' || nme=='b']", ENVIRONMENTS)) == 1
 
 
 def test_policies_see_all_of_a_plan_but_its_verdicts() -> None:
-    assert fields(plan_type()) == set(Plan.model_fields) - VERDICTS
+    assert fields(plan_type(ENVIRONMENTS)) == set(Plan.model_fields) - VERDICTS
 
 
 def _bodies() -> Iterator[Any]:
@@ -109,12 +187,31 @@ def _bodies() -> Iterator[Any]:
             yield one.body
 
 
-def test_every_field_of_a_body_is_known() -> None:
-    (body,) = field_of(field_of(plan_type(), "changes")[0]["items"], "body") or ()  # type: ignore[index] # it is there
-    used = {name for one in _bodies() for name in one}
+def paths(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every place in a value, as JMESPath says it, with what stands there."""
+    yield path, value
+    match value:
+        case dict():
+            for name, one in value.items():
+                yield from paths(one, f"{path}.{json.dumps(name)}")
+        case list():
+            for number, one in enumerate(value):
+                yield from paths(one, f"{path}[{number}]")
+        case _:
+            pass
 
-    assert len(used) > 20
-    assert used - fields((body,)) == set()
+
+def test_everything_in_a_body_can_be_asked_for() -> None:
+    asked = {
+        f"changes[?body{path} == `{json.dumps(value)}`]"
+        for body in _bodies()
+        for path, value in paths(body)
+        if "`" not in json.dumps(value)
+    }
+
+    assert len(asked) > 200
+    for text in asked:
+        assert query_findings(text, ENVIRONMENTS) == [], text
 
 
 def problems(policies: str) -> list[tuple[int, int, str, str]]:
@@ -147,3 +244,12 @@ def test_an_environment_that_does_not_exist_is_told() -> None:
 )
 def test_a_policy_has_a_name_a_question_and_a_message(wrong: str) -> None:
     assert problems(f"  {wrong}\n")
+
+
+def test_a_project_has_a_hundred_policies_at_most() -> None:
+    many = [f"  calm-{number}: {{when: changes, message: m}}\n" for number in range(101)]
+
+    assert problems("".join(many[:100])) == []
+    assert problems("".join(many)) == [
+        (7, 3, "ORD007", "`policies` is a mapping of more than 100 items")
+    ]

@@ -124,7 +124,7 @@ _PROJECTS = st.fixed_dictionaries(
         "owner": _TEXTS,
         "defaults": st.fixed_dictionaries({}, optional={"owner": _TEXTS, "timezone": st.just("Europe/Chisinau"), "catch_up": _CATCH_UP, "overlap": _OVERLAP, "priority": st.integers(1, 9), "timeout": _SPANS, "retry": _RETRY}),
         "guards": st.fixed_dictionaries({}, optional={"max_retire": st.integers(0, 9), "max_retire_percent": st.floats(0, 100), "freeze": st.just([{"rrule": "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24", "timezone": "Europe/Berlin", "duration": "36h", "reason": "Fête"}])}),
-        "policies": st.just({"never": {"when": "`false`", "message": "is never broken", "severity": "warning"}}),
+        "policies": st.just({"never": {"when": "summary.retire > `9999`", "message": "is never broken", "severity": "warning"}}),
         "heal": st.sampled_from(["off", "alert", "heal"]),
         "lint": st.just({"ORD801": "off"}),
     },

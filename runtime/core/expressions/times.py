@@ -53,6 +53,14 @@ _DIRECTIVES: Final[dict[str, Callable[[datetime], str]]] = {
     "%T": lambda t: f"{t.hour:02}:{t.minute:02}:{t.second:02}",
     "%%": lambda _: "%",
 }
+_CHOICES: Final = {
+    "%A": _DAYS,
+    "%a": tuple(day[:3] for day in _DAYS),
+    "%B": _MONTHS,
+    "%b": tuple(month[:3] for month in _MONTHS),
+    "%p": ("AM", "PM"),
+    "%u": tuple("1234567"),
+}
 _DIRECTIVE = re.compile(r"%[-:]?.?", re.DOTALL)
 
 
@@ -76,6 +84,11 @@ def format_time(time: str, fmt: str, tz: str) -> str:
     except OverflowError:
         raise ValueError("the time falls outside the years 1 to 9999") from None
     return _DIRECTIVE.sub(lambda found: _DIRECTIVES[found.group()](local), fmt)
+
+
+def choices_of(fmt: str) -> tuple[str, ...]:
+    """All that `format_time` can give for a format, where that is a handful of words; else nothing."""
+    return _CHOICES.get(fmt, ())
 
 
 def check_format(fmt: str) -> None:
