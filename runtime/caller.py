@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from runtime.calling import Tools, redacted, refusal
 from runtime.clock import Clock
 from runtime.core.calls import Call
-from runtime.core.identity import idempotency_key
+from runtime.core.expressions import Context
+from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program
+from runtime.errors import ExpressionError
 from runtime.live import Live
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim
+
+# What an HTTP header can carry, and any tool can keep.
+_KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
 
 class Caller:
@@ -51,18 +57,36 @@ class Caller:
         if refused is not None:
             return refused
         run = str(self._claim.run_id)
+        meta = {KEY_META: call.key, "dev.ordinaut/run": run}
+        if step.idempotency is not None and step.idempotency.header is not None:
+            meta[HEADER_META] = step.idempotency.header
         return await self._tools.call(
             step.uses,
             arguments,
             None if step.timeout is None else min(left, step.timeout),
-            {"dev.ordinaut/idempotency-key": self.key(call), "dev.ordinaut/run": run},
+            meta,
             at_most=left,
             run=run,
         )
 
-    def key(self, call: Call) -> str:
-        """The key that every try of the call carries."""
-        return idempotency_key(self._claim.run_id, call.step.name, call.iteration)
+    def key(self, call: Call, context: Context) -> str:
+        """The key that every try of the call carries: its step's own, or one derived from run, step and item.
+
+        Raises:
+            ExpressionError: the step's own cannot be made, or is no key.
+        """
+        how = call.step.idempotency
+        if how is None or how.key is None:
+            return idempotency_key(self._claim.run_id, call.step.name, call.iteration)
+        made = how.key.render(context)
+        text = str(made) if isinstance(made, str | int) and not isinstance(made, bool) else ""
+        if not _KEY.fullmatch(text):
+            raise ExpressionError(
+                f"step {call.step.name} made no idempotency key: it must be 1 to 255 printable ASCII characters",
+                hint="`idempotency.key` gave something else; leave it out for a key of our own",
+                code="ORD503",
+            )
+        return text
 
     @property
     def elapsed(self) -> timedelta:
@@ -90,3 +114,11 @@ class Caller:
         return CallError(
             "ORD504", f"the run took longer than its timeout of {self._program.timeout}"
         )
+
+
+def keyed(call: Call, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A call's arguments, with its idempotency key where the step wants it among them."""
+    how = call.step.idempotency
+    if how is None or how.argument is None:
+        return arguments
+    return {**arguments, how.argument: call.key}

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, cast
 
-from runtime.caller import Caller
+from runtime.caller import Caller, keyed
 from runtime.calling import Tools
 from runtime.clock import Clock
 from runtime.core.calls import Call, StepCalls
@@ -229,8 +229,11 @@ class Execution:
                 self._calls[step.name].skip()
                 self._progress.step_skipped(step, call.iteration)
                 return None
-            arguments = step.arguments.render(context)
-            shown = step.arguments.render(replace(context, secrets=self._secrets.masked()))
+            call.key = self._caller.key(call, context)
+            arguments = keyed(call, step.arguments.render(context))
+            shown = keyed(
+                call, step.arguments.render(replace(context, secrets=self._secrets.masked()))
+            )
         except OrdinautError as error:
             # Rendering again would give the same error, so it is never retried.
             refused = CallOutcome("contract_error", error=_told(error))
@@ -244,9 +247,7 @@ class Execution:
             self._end(_Landed(call, shown, _CUT_OFF, 0.0))
             return None
         if step.effect not in REPEATABLE_EFFECTS:
-            self._progress.call_intended(
-                step, call.iteration, call.attempt, self._caller.key(call)
-            )
+            self._progress.call_intended(step, call.iteration, call.attempt, call.key)
         return _Ready(call, arguments, shown)
 
     def _may_go_on(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> bool:
@@ -341,7 +342,7 @@ class Execution:
             landed.shown,
             landed.outcome,
             landed.seconds,
-            self._caller.key(call),
+            call.key,
         )
 
     def _close(self, calls: StepCalls) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
 
+from schemas import patterns
 from schemas.base import (
     Condition,
     Document,
@@ -50,7 +51,7 @@ class Idempotency(Model):
 
     argument: ShortText | None = None
     """The argument that takes the key."""
-    header: ShortText | None = None
+    header: Annotated[str, StringConstraints(pattern=patterns.HEADER)] | None = None
     """The HTTP header that takes the key."""
     key: Text | None = None
     """A template that overrides the derived key."""

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from reconciler.core.desired import Key
+from reconciler.core.effect_checks import effect_problems
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.params import argument_problems, schema_problems
@@ -21,7 +22,6 @@ from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
 from reconciler.core.timing import time_problems
 from runtime.core.graph import StepGraph, find_problems
-from runtime.core.outcomes import UNKNOWN_OUTCOMES
 from schemas.agent import Agent
 from schemas.base import Document
 from schemas.pipeline import Goto, Pipeline, PipelineUse, Step
@@ -33,7 +33,6 @@ from schemas.tool_server import ToolServer
 
 # The names of one server's tools are alike: only a slip of the pen is taken for another tool.
 _MISSPELT: Final = 0.9
-_REPEATS_DO_HARM: Final = ("once", "transactional")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from tool_problems(entry, world)
     yield from template_problems(entry, world.secrets)
     yield from step_problems(entry)
+    yield from effect_problems(entry, lambda address: _server_of(address, entry, world))
     yield from time_problems(entry, world.names, world.calendars)
     yield from schema_problems(entry)
     yield from use_problems(entry, world)
@@ -93,23 +93,13 @@ def project_name_problems(entry: Entry) -> Iterator[Problem]:
 
 
 def step_problems(entry: Entry) -> Iterator[Problem]:
-    """Steps that go on at a step that does not come after them, or try again what must not be repeated."""
+    """Steps that go on at a step that does not come after them."""
     steps = [step for _, step in steps_of(entry.document)]
     for path, step in steps_of(entry.document):
         if isinstance(step.on_error, Goto) and not entry.repaired_field("id"):
             found = goto_problem(steps, step, step.on_error.goto)
             if found is not None:
                 yield from entry.problem((*path, "on_error", "goto"), "ORD013", *found)
-        if step.retry is not None and step.effect in _REPEATS_DO_HARM:
-            for number, outcome in enumerate(step.retry.retry_on):
-                if outcome in UNKNOWN_OUTCOMES:
-                    yield from entry.problem(
-                        (*path, "retry", "retry_on", number),
-                        "ORD013",
-                        f"step {step.id} has the effect `{step.effect}`, so a call that may have happened"
-                        f" (`{outcome}`) is not tried again",
-                        "take it out of `retry_on`, or say what to do with `on_unknown`",
-                    )
 
 
 def goto_problem(steps: Sequence[Step], step: Step, target: str) -> tuple[str, str] | None:
@@ -193,8 +183,8 @@ def _filter_problems(
             f"the built-in tool server {label} has no tool `{tool}`",
             did_you_mean(tool, BUILTIN_TOOLS[label]),
         )
-    server = world.documents.get(Key.of("ToolServer", label, "default"))
-    if not isinstance(server, ToolServer) or path == ("pipeline", "use"):
+    server = _server_of(resolved, entry, world)
+    if server is None or path == ("pipeline", "use"):
         return
     denied = any(fnmatchcase(tool, pattern) for pattern in server.tools.deny)
     if denied or not any(fnmatchcase(tool, pattern) for pattern in server.tools.allow):
@@ -204,6 +194,12 @@ def _filter_problems(
             f"the ToolServer {label} does not offer `{address.partition('.')[2]}`",
             "its `tools` filter leaves it out",
         )
+
+
+def _server_of(address: str, entry: Entry, world: World) -> ToolServer | None:
+    resolved = world.names.server(address, entry.document.namespace) or ""
+    found = world.documents.get(Key.of("ToolServer", resolved.partition(".")[0], "default"))
+    return found if isinstance(found, ToolServer) else None
 
 
 def _agent_of(entry: Entry, world: World) -> Agent | None:

@@ -65,7 +65,6 @@ def _step_sites(path: Path, step: Step, number: int) -> Iterator[Site]:
     answer = roots | (ANSWER_ROOTS - TEMPLATE_ROOTS)
     templates: dict[Path, Any] = {
         ("with",): step.with_,
-        ("idempotency", "key"): step.idempotency and step.idempotency.key,
         ("cache", "key"): step.cache and step.cache.key,
         ("approval", "show"): step.approval and step.approval.show,
     }
@@ -81,6 +80,10 @@ def _step_sites(path: Path, step: Step, number: int) -> Iterator[Site]:
         yield Site((*path, "if"), step.if_, "condition", roots, number)
     if step.foreach is not None:
         yield Site((*path, "foreach"), step.foreach, "template", _STEP, number)
+    if step.idempotency is not None and step.idempotency.key is not None:
+        # Keys are kept and shown, so no secret goes into one.
+        at = (*path, "idempotency", "key")
+        yield Site(at, step.idempotency.key, "template", roots - {"secrets"}, number)
     for below, value in templates.items():
         if value is not None:
             yield Site((*path, *below), value, "template", roots, number)

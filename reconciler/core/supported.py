@@ -43,7 +43,6 @@ _STEP_FIELDS: Final = (
     ("parse",),
     ("on_unknown",),
     ("usage",),
-    ("idempotency",),
     ("effect", "transactional"),
 )
 

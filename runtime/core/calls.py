@@ -25,6 +25,7 @@ class Call:
         ready_at: when it may be made, in seconds of the monotonic clock.
         iteration: which item of `foreach` it is for, from 0; 0 for a step without.
         attempt: which try comes next, from 1.
+        key: the idempotency key that every try of it carries; empty until it is prepared.
     """
 
     ready_at: float
@@ -32,6 +33,7 @@ class Call:
     attempt: int = field(compare=False)
     step: ProgramStep = field(compare=False)
     item: JSON | Absent = field(default=ABSENT, compare=False)
+    key: str = field(default="", compare=False)
 
 
 class StepCalls:

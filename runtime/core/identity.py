@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+
+KEY_META: Final = "dev.ordinaut/idempotency-key"
+"""Where a call's `_meta` carries its idempotency key."""
+HEADER_META: Final = "dev.ordinaut/idempotency-header"
+"""Where it names the HTTP header that carries the key as well."""
 
 
 def derive_run_id(task_uid: int, trigger: str, trigger_key: str, occurrence_for: datetime) -> UUID:

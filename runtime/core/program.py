@@ -30,6 +30,15 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Idempotency:
+    """How the tool gets the idempotency key beside `_meta`, and the template of one that replaces the derived key."""
+
+    argument: str | None
+    header: str | None
+    key: Template | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramStep:
     """One step, ready to run.
 
@@ -45,6 +54,7 @@ class ProgramStep:
         timeout: the longest time one try may take; None leaves it to the server.
         retry: when a failed try is followed by another.
         effect: what repeating the call does.
+        idempotency: how the tool gets its key; None where `_meta` alone carries the derived one.
         expect: what must hold of the answer.
         fail_when: what must not hold of it.
         on_error: what becomes of the run when the step has failed for good.
@@ -62,6 +72,7 @@ class ProgramStep:
     timeout: timedelta | None
     retry: RetryPolicy
     effect: str
+    idempotency: Idempotency | None
     expect: tuple[Condition, ...]
     fail_when: Condition | None
     on_error: OnError
@@ -139,6 +150,7 @@ def _step(
         timeout=parse_duration(step["timeout"]) if "timeout" in step else None,
         retry=_retry(step["retry"]) if "retry" in step else default_retry,
         effect=step["effect"],
+        idempotency=_idempotency(step["idempotency"]) if "idempotency" in step else None,
         expect=tuple(
             compile_condition(text, roots=ANSWER_ROOTS) for text in step.get("expect", ())
         ),
@@ -147,6 +159,15 @@ def _step(
         else None,
         on_error=_on_error(step["on_error"]),
         approval=_approval(step["approval"]) if "approval" in step else None,
+    )
+
+
+def _idempotency(idempotency: Mapping[str, Any]) -> Idempotency:
+    key = idempotency.get("key")
+    return Idempotency(
+        argument=idempotency.get("argument"),
+        header=idempotency.get("header"),
+        key=None if key is None else compile_template(key),
     )
 
 

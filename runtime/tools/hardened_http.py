@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import httpx2
 
+from runtime.core.identity import HEADER_META, KEY_META
 from runtime.tools.faults import Fault, fault_error
 
 _NOT_SENT: Final = (
@@ -48,7 +49,9 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; every failure comes back as an answer."""
-        request.extensions["timeout"] = self._timeout(request)
+        message = _json(request.content) if request.method == "POST" else None
+        request.extensions["timeout"] = self._timeout(request, message)
+        request.headers.update(_key_header(message))
         try:
             response = await super().handle_async_request(request)
             if request.method != "POST" or _is_stream(response):
@@ -59,13 +62,13 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             return _answer(Fault.CUT if reached else Fault.UNREACHABLE, reason)
 
-    def _timeout(self, request: httpx2.Request) -> dict[str, float | None]:
+    def _timeout(self, request: httpx2.Request, message: Any) -> dict[str, float | None]:
         """No limit on waiting for a call's answer, which has its own; a short one on what nobody waits for.
 
         The SDK sends notifications and the farewell one at a time: a server that does not answer one would stop every
         later message.
         """
-        seconds = None if request.method == "GET" or _expects_answer(request) else _CHORE_SECONDS
+        seconds = None if request.method == "GET" or _expects_answer(message) else _CHORE_SECONDS
         connect = self._connect_seconds
         return {"connect": connect, "read": seconds, "write": seconds, "pool": connect}
 
@@ -117,9 +120,17 @@ def _explains_itself(request: httpx2.Request, response: httpx2.Response, body: b
     return isinstance(message, dict) and "error" in message
 
 
-def _expects_answer(request: httpx2.Request) -> bool:
-    message = _json(request.content) if request.method == "POST" else None
+def _expects_answer(message: Any) -> bool:
     return isinstance(message, dict) and "id" in message and "method" in message
+
+
+def _key_header(message: Any) -> dict[str, str]:
+    """The header that a call's step wants its idempotency key in. Only the call itself knows both."""
+    match message:
+        case {"params": {"_meta": dict(meta)}} if HEADER_META in meta:
+            return {meta[HEADER_META]: meta[KEY_META]}
+        case _:
+            return {}
 
 
 def _is_stream(response: httpx2.Response) -> bool:

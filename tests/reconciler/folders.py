@@ -222,6 +222,10 @@ def _steps(draw: st.DrawFn, keys: Mapping[str, list[str]], city: str) -> list[Sp
         step = {"id": f"s{number}"} | draw(fields)
         if step.get("retry", {}).get("retry_on") and step.get("effect") == "once":
             del step["retry"]
+        if step.get("effect") != "once":
+            step.pop("on_unknown", None)
+        if step["uses"].startswith(("llm.", "ordinaut.")):
+            step.pop("idempotency", None)
         if number and draw(st.booleans()):
             step["needs"] = [f"s{draw(st.integers(0, number - 1))}"]
         steps.append(step)

@@ -225,7 +225,7 @@ def test_a_name_is_looked_up_in_the_own_namespace_first_and_in_default_after_tha
           - {{id: one, uses: weather.forecast}}
           - {{id: two, uses: default/weather.forecast}}
           - {{id: three, uses: ops/mail.send/now}}
-          - {{id: four, uses: llm.plan, on_unknown: {{verify: weather.sent, when: result.ok}}}}"""
+          - {{id: four, uses: llm.plan, effect: once, on_unknown: {{verify: weather.sent, when: result.ok}}}}"""
 
     here = _body(_compiled(_PROJECT, servers, task.format(namespace="ops")), namespace="ops")
     there = _body(_compiled(_PROJECT, servers, task.format(namespace="default")))

@@ -99,7 +99,7 @@ schedule:
   - {manual: true}
 pipeline:
   - {id: near, uses: fs.list, retry: {}}
-  - {id: far, uses: default/fs.list, needs: [], on_unknown: {verify: default/fs.stat, when: 'result'}}
+  - {id: far, uses: default/fs.list, needs: [], effect: once, on_unknown: {verify: default/fs.stat, when: 'result'}}
   - {id: said, uses: llm.plan, with: {prompt: '$${now} is ${now}'}}
 ---
 kind: Task

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from runtime.core.identity import HEADER_META, KEY_META
 from runtime.core.outcomes import OutcomeClass
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.http_server import RawHttp, Reply, ok, reply, stream
@@ -204,3 +205,16 @@ async def test_half_a_megabyte_fits_through_every_revision(
         sizes = [(await box.call(f"{key}.big", {"size": 524_288})).size for key in ("web", "old")]
 
     assert sizes == [524_290, 524_290]
+
+
+async def test_a_header_carries_the_idempotency_key_of_the_call_that_wants_it_and_of_no_other(
+    open_toolbox: OpenToolbox, server: RawHttp
+) -> None:
+    box = await open_toolbox(http(server.url, protocol="legacy"))
+    meta = {KEY_META: "order-17", HEADER_META: "Idempotency-Key"}
+
+    await box.call("web.act", {}, 10 * SECOND, meta)
+    await box.call("web.act", {}, 10 * SECOND, {KEY_META: "order-18"})
+
+    sent = [headers for method, headers in server.requests if method == "tools/call"]
+    assert [headers.get("idempotency-key") for headers in sent] == ["order-17", None]

@@ -1,0 +1,102 @@
+"""What a step says of its effect: what must not be repeated, what becomes of an unknown outcome, how the key is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from reconciler.core.entry import Entry
+from reconciler.core.locate import Path
+from reconciler.core.references import steps_of
+from runtime.core.outcomes import UNKNOWN_OUTCOMES
+from schemas.pipeline import Step
+from schemas.problem import Problem
+from schemas.spec import BUILTIN_SERVERS
+from schemas.tool_server import ToolServer
+
+_REPEATS_DO_HARM: Final = ("once", "transactional")
+# Headers that the protocol itself needs, or that say who we are.
+_TAKEN: Final = frozenset(
+    {"accept", "authorization", "connection", "content-length", "content-type", "cookie", "host"}
+)
+_TAKEN_PREFIX: Final = "mcp-"
+
+
+def effect_problems(
+    entry: Entry, server_of: Callable[[str], ToolServer | None]
+) -> Iterator[Problem]:
+    """Every contradiction between a step's effect, its retry, its policy for the unknown, and its key.
+
+    Args:
+        entry: the document.
+        server_of: the tool server of a tool's address; None for a built-in one, or one that is not known.
+    """
+    for path, step in steps_of(entry.document):
+        yield from _repeated(entry, path, step)
+        yield from _pointless(entry, path, step)
+        yield from _misplaced_key(entry, path, step, server_of)
+
+
+def _repeated(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
+    if step.retry is None or step.effect not in _REPEATS_DO_HARM:
+        return
+    for number, outcome in enumerate(step.retry.retry_on):
+        if outcome in UNKNOWN_OUTCOMES:
+            yield from entry.problem(
+                (*path, "retry", "retry_on", number),
+                "ORD013",
+                f"step {step.id} has the effect `{step.effect}`, so a call that may have happened"
+                f" (`{outcome}`) is not tried again",
+                "take it out of `retry_on`, or say what to do with `on_unknown`",
+            )
+
+
+def _pointless(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
+    if step.on_unknown != "fail" and step.effect != "once":
+        yield from entry.problem(
+            (*path, "on_unknown"),
+            "ORD013",
+            f"step {step.id} has the effect `{step.effect}`, so no outcome of it is unknown",
+            "`on_unknown` belongs to a step with `effect: once`",
+        )
+
+
+def _misplaced_key(
+    entry: Entry, path: Path, step: Step, server_of: Callable[[str], ToolServer | None]
+) -> Iterator[Problem]:
+    how = step.idempotency
+    if how is None:
+        return
+    if step.uses.partition(".")[0] in BUILTIN_SERVERS:
+        message = f"step {step.id} calls a built-in tool, which takes no idempotency key"
+        yield from entry.problem((*path, "idempotency"), "ORD013", message, "take it out")
+        return
+    if how.argument is not None and how.argument in step.with_:
+        yield from entry.problem(
+            (*path, "idempotency", "argument"),
+            "ORD013",
+            f"step {step.id} gives the argument `{how.argument}` itself, and wants the idempotency key in it",
+            "take it out of `with`; `idempotency.key` makes a key of your own",
+        )
+    if how.header is not None:
+        yield from _misplaced_header(entry, path, step, how.header, server_of(step.uses))
+
+
+def _misplaced_header(
+    entry: Entry, path: Path, step: Step, header: str, server: ToolServer | None
+) -> Iterator[Problem]:
+    name = header.lower()
+    if server is not None and server.http is None:
+        yield from entry.problem(
+            (*path, "idempotency", "header"),
+            "ORD013",
+            f"step {step.id} calls a child process, which gets no HTTP headers",
+            "send the key as an `argument`; it is always in `_meta` as well",
+        )
+    elif name in _TAKEN or name.startswith(_TAKEN_PREFIX):
+        yield from entry.problem(
+            (*path, "idempotency", "header"),
+            "ORD013",
+            f"the header `{header}` has another meaning",
+            "name one that is free, such as Idempotency-Key",
+        )
