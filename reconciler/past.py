@@ -168,6 +168,7 @@ def _recorded(rows: Iterable[StoredDocument]) -> list[Recorded]:
             digest=row.digest,
             facets=row.facets,
             place=Place(row.file, row.line, 1),
+            retired_at=row.retired_at,
         )
         for row in rows
     ]

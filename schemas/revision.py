@@ -17,6 +17,8 @@ class Written(Model):
     """How many documents a revision wrote."""
 
     created: int = 0
+    brought_back: int = 0
+    """Those that had been retired; they are not counted as created."""
     updated: int = 0
     renamed: int = 0
     adopted: int = 0
@@ -68,6 +70,8 @@ class Revision(Model):
     """What it wrote, in numbers."""
     action: Action | None = None
     """What it did to the one document that was asked about."""
+    brought_back: bool = False
+    """Whether it created that document in the place, and with the history, of one that had been retired."""
     facets: tuple[Facet, ...] = ()
     """The parts of that document in which it differs from the revision before."""
 

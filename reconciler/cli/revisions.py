@@ -20,6 +20,7 @@ _ACTIONS: Final = {
     "adopt": "adopted",
     "retire": "retired",
 }
+_BROUGHT_BACK: Final = "brought back"
 
 
 def commit_words(revision: Revision) -> str:
@@ -37,9 +38,10 @@ def written_words(revision: Revision) -> str:
     if revision.action is not None:
         # A creation touches all.
         parts = revision.facets if revision.action in {"update", "rename"} else ()
-        return " ".join([_ACTIONS[revision.action], *([", ".join(parts)] if parts else [])])
+        done = _BROUGHT_BACK if revision.brought_back else _ACTIONS[revision.action]
+        return " ".join([done, *([", ".join(parts)] if parts else [])])
     counts = revision.written.model_dump()
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
 def report_text(report: RevisionReport, look: Look) -> str:

@@ -276,8 +276,6 @@ _VERDICTS: Final[Mapping[type[Writing], tuple[Action, Reason]]] = {
 def _verdict(change: Writing, unknown: Container[Key]) -> tuple[Action, Reason]:
     if isinstance(change, Create) and change.from_ is not None:
         return "create", "restored"
-    if isinstance(change, Retire) and change.from_.retired_at is not None:
-        return "retire", "drift"
     if isinstance(change, Create) and key_of(change) in unknown:
         return "create", "unknown"
     if isinstance(change, Retire) and change.from_.retired_at is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from reconciler.core.changes import (
@@ -35,6 +36,7 @@ class Recorded:
         action: create, update, rename, retire or adopt.
         body: what it said; of a retirement, what the row held then.
         place: where it was written then.
+        retired_at: when it was retired; None unless it is looked at as what it became.
     """
 
     key: Key
@@ -45,6 +47,7 @@ class Recorded:
     digest: str
     facets: Mapping[str, str]
     place: Place
+    retired_at: datetime | None = None
 
 
 def as_applied(documents: Iterable[Recorded], owner: Owner) -> dict[Key, Applied]:
@@ -74,13 +77,17 @@ def written_changes(
 
     Args:
         written: what it wrote.
-        before: what those of these documents that were in force said before, by uid.
+        before: what those of these documents that had been written said before, by uid.
         owner: of the revision.
     """
     return ChangeSet.of(_change(one, before.get(one.uid), owner) for one in written)
 
 
 def _change(written: Recorded, before: Recorded | None, owner: Owner) -> Change:
+    gone = before if before and before.retired_at is not None else None
+    if written.action == "create" and gone:
+        return Create(_row(gone, owner), _wanted(written, None))
+    before = None if gone else before
     if written.action == "retire":
         return Retire(_row(before or written, owner))
     if written.action == "adopt":
@@ -104,6 +111,7 @@ def _row(document: Recorded, owner: Owner) -> Applied:
         last=version,
         live=version,
         protected=bool(document.body.get("protect")),
+        retired_at=document.retired_at,
     )
 
 

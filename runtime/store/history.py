@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -23,6 +24,7 @@ class StoredDocument:
     Attributes:
         action: create, update, rename, retire or adopt.
         body: what it says; of a retirement, what the row held then.
+        retired_at: when it was retired, of what was just before a revision.
     """
 
     uid: int
@@ -33,6 +35,7 @@ class StoredDocument:
     facets: Mapping[str, str]
     file: str
     line: int
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def read_documents_of(connection: Connection, revision_id: int) -> list[StoredDo
 
 
 def read_documents_before(connection: Connection, revision_id: int) -> list[StoredDocument]:
-    """What those of them that were in force said just before."""
+    """What they said just before, in force or retired."""
     return _recorded(connection, "read_documents_before", revision_id=revision_id)
 
 

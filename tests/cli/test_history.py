@@ -159,11 +159,22 @@ def test_what_was_restored_or_taken_over_is_told_as_that(
     assert cli("show", "r3", "--json").json["changes"][0]["action"] == "adopt"
 
 
-def test_what_comes_back_is_shown_as_created(past: Path, cli: Cli) -> None:
+def test_what_comes_back_is_told_as_that_and_not_as_created(past: Path, cli: Cli) -> None:
     (past / "one.yaml").write_text(TASK.replace("NAME", "one"))
+    (past / "new.yaml").write_text(TASK.replace("NAME", "new"))
     cli("apply", "--yes")
 
-    assert "+ one" in cli("show", "r5").stdout
+    shown = cli("show", "r5")
+    assert "wrote   1 created, 1 brought back" in shown.lines
+    assert [line.split()[1] for line in shown.lines if line.startswith("+")] == ["new", "one"]
+    assert shown.stdout.count("comes back with its history") == 1
+    of_one = cli("history", "one")
+    assert numbers(of_one.lines) == ["r5", "r3", "r2", "r1"]
+    assert of_one.lines[1].endswith("  brought back")
+    assert of_one.lines[-1].endswith("  created")
+    (newest, *_, first) = cli("history", "one", "--json").json["revisions"]
+    assert (newest["action"], newest["brought_back"]) == ("create", True)
+    assert (first["action"], first["brought_back"]) == ("create", False)
 
 
 @pytest.mark.parametrize("name", ["r99", f"r{2**70}"])

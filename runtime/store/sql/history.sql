@@ -8,18 +8,24 @@ select v.revision_id as revision, v.parent_id as parent, v.kind, v.project, v.en
     coalesce(v.summary -> 'override_policies', '{}') as override_policies,
     v.summary -> 'approval' as approval,
     case when n.applied_commit <> v.git_commit or v.git_dirty or v.git_commit is null then n.applied_commit end
-        as confirmed_commit, w.written, d.action, coalesce(d.facets, '{}') as facets
+        as confirmed_commit, w.written, d.action,
+    coalesce(d.is_back, false) as brought_back, coalesce(d.facets, '{}') as facets
 from ordinaut.revision v
 left join ordinaut.source_status n on n.project = v.project and n.environment = v.environment and n.claim = '{}'
     and n.applied_revision = v.revision_id
 cross join lateral (
     select jsonb_build_object(
-        'created', count(*) filter (where r.action = 'create'), 'updated', count(*) filter (where r.action = 'update'),
+        'created', count(*) filter (where r.action = 'create' and not b.is_back),
+        'brought_back', count(*) filter (where r.action = 'create' and b.is_back), 'updated', count(*) filter (where r.action = 'update'),
         'renamed', count(*) filter (where r.action = 'rename'), 'adopted', count(*) filter (where r.action = 'adopt'),
         'retired', count(*) filter (where r.action = 'retire')) as written
-    from ordinaut.spec_revision r where r.revision_id = v.revision_id) w
+    from ordinaut.spec_revision r
+    cross join lateral (
+        select r.action = 'create' and exists (
+            select from ordinaut.spec_revision e where e.uid = r.uid and e.revision_id < r.revision_id) as is_back) b
+    where r.revision_id = v.revision_id) w
 left join lateral (
-    select r.action, array(
+    select r.action, r.action = 'create' and before.facets is not null as is_back, array(
         select f.key from jsonb_each(r.facets) f
         where r.action <> 'retire' and (before.facets is null or f.value is distinct from before.facets -> f.key)
         order by f.key) as facets
@@ -66,11 +72,13 @@ select uid, revision_id, action, body, digest, facets, file, line
 from ordinaut.spec_revision where revision_id = %(revision_id)s order by uid;
 
 -- name: read_documents_before
--- What the documents that a revision wrote were just before; one that was retired then is not among them.
-select b.uid, b.revision_id, b.action, b.body, b.digest, b.facets, b.file, b.line
+-- What the documents that a revision wrote were just before.
+select b.uid, b.revision_id, b.action, b.body, b.digest, b.facets, b.file, b.line,
+    case when b.action = 'retire' then v.applied_at end as retired_at
 from ordinaut.spec_revision r
 cross join lateral (
     select * from ordinaut.spec_revision o
     where o.uid = r.uid and o.revision_id < r.revision_id order by o.revision_id desc limit 1) b
-where r.revision_id = %(revision_id)s and b.action <> 'retire'
+join ordinaut.revision v on v.revision_id = b.revision_id
+where r.revision_id = %(revision_id)s
 order by b.uid;
