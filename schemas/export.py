@@ -1,8 +1,8 @@
-"""Models to JSON Schemas: of specs for editors, in draft-07, which is what YAML language servers read; and of plans
-and results.
+"""Models to JSON Schemas: of specs for editors, in draft-07, which is what YAML language servers read; and of what
+commands print with `--json`.
 
-One schema a kind, and one for files that mix kinds, which leads an editor by `kind`. The schema of a plan is for the
-programs that read plans: it is open, since fields are only ever added to a plan. The text is the same on every machine,
+One schema a kind, and one for files that mix kinds, which leads an editor by `kind`. The schema of a plan and its like is for
+the programs that read them: it is open, since fields are only ever added to what is printed. The text is the same on every machine,
 so that it can be committed and compared. `python -m schemas.export` writes the files.
 """
 
@@ -18,9 +18,17 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.apply import ApplyResult
 from schemas.base import Document, Model
+from schemas.beginning import Beginning
 from schemas.durations import format_duration
+from schemas.failure import PlanFailure
+from schemas.formatting import Formatting
 from schemas.plan import Plan
+from schemas.revision import Difference, History, RevisionReport
+from schemas.simulation import Simulation
+from schemas.source import SyncReport
 from schemas.spec import KINDS
+from schemas.status import Status
+from schemas.validation import Validation
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 COMBINED: Final = "ordinaut"
@@ -40,6 +48,21 @@ _NULL: Final = {"type": "null"}
 _FIXED: Final = frozenset({"apiVersion", "kind"})
 # What the Project's defaults may give, so that an editor cannot know whether it is missing.
 _DEFAULTED: Final = frozenset({"timezone"})
+# What is printed has the name of its schema in its `format`.
+_PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
+    ("apply", "apply result", ApplyResult),
+    ("beginning", "beginning", Beginning),
+    ("diff", "difference of two revisions", Difference),
+    ("formatting", "formatting", Formatting),
+    ("history", "history", History),
+    ("plan", "plan", Plan),
+    ("plan-failure", "plan failure", PlanFailure),
+    ("revision", "revision", RevisionReport),
+    ("simulation", "simulation", Simulation),
+    ("status", "status", Status),
+    ("sync", "look at a branch", SyncReport),
+    ("validation", "validation", Validation),
+)
 
 
 class _Generator(GenerateJsonSchema):
@@ -67,14 +90,13 @@ def exported() -> dict[str, str]:
 def published() -> dict[str, str]:
     """The text of every schema of what the program prints, by its file."""
     return {
-        file_name("plan"): _printed("Ordinaut plan", Plan),
-        file_name("apply"): _printed("Ordinaut apply result", ApplyResult),
+        file_name(name): _printed(f"Ordinaut {title}", model) for name, title, model in _PRINTED
     }
 
 
 def _printed(title: str, model: type[Model]) -> str:
     schema = _opened(model.model_json_schema(mode="serialization", ref_template=_REF))
-    definitions = dict(sorted(schema.pop("$defs").items()))
+    definitions = dict(sorted(schema.pop("$defs", {}).items()))
     whole = {"$schema": DRAFT, "title": title, **schema, "definitions": definitions}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 

@@ -6,7 +6,7 @@ Fields are only ever added. Numbers that rest on an assumption stand beside it: 
 from __future__ import annotations
 
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import AwareDatetime
 
@@ -128,7 +128,7 @@ class HeatRow(Model):
 class Simulation(Model):
     """A spec set over a period. Only time is simulated: what events and people start is not in it."""
 
-    format: str = SIMULATION_FORMAT
+    format: Literal["ordinaut.dev/simulation/v1"] = SIMULATION_FORMAT
     """The form of this document."""
     project: str
     """The project."""

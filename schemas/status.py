@@ -170,8 +170,10 @@ class ZoneDataStatus(Model):
 
 
 class Status(Model):
-    """Everything on one screen."""
+    """Everything on one screen. Fields are only ever added within a format."""
 
+    format: Literal["ordinaut.dev/status/v1"] = "ordinaut.dev/status/v1"
+    """This format."""
     now: AwareDatetime
     """The database's clock."""
     installation_id: UUID

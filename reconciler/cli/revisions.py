@@ -41,7 +41,9 @@ def written_words(revision: Revision) -> str:
         done = _BROUGHT_BACK if revision.brought_back else _ACTIONS[revision.action]
         return " ".join([done, *([", ".join(parts)] if parts else [])])
     counts = revision.written.model_dump()
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    return ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count
+    )
 
 
 def report_text(report: RevisionReport, look: Look) -> str:

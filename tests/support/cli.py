@@ -5,11 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 from click.testing import CliRunner
+from jsonschema import Draft7Validator
 
 from reconciler.cli import main
+
+_SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
+
+
+@cache
+def schema_of(format_: str) -> Draft7Validator:
+    """The published schema of what says that it has a format."""
+    _, name, version = format_.split("/")
+    assert version == "v1"
+    return Draft7Validator(json.loads((_SCHEMAS / f"{name}.schema.json").read_text("utf-8")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +41,11 @@ class Invoked:
 
     @property
     def json(self) -> Any:
-        """The one JSON value on stdout."""
-        return json.loads(self.stdout)
+        """The one JSON value on stdout, which fits the published schema of its format."""
+        value = json.loads(self.stdout)
+        if isinstance(value, dict) and (format_ := value.get("format")):
+            schema_of(format_).validate(value)
+        return value
 
     @property
     def lines(self) -> list[str]:
