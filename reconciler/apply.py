@@ -121,6 +121,8 @@ def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyRep
     ):
         report = _apply(connection, plan, request)
     with suppress(psycopg.OperationalError):
+        if _retiring(plan):
+            revisions.tell_ended(connection)
         revisions.wake(connection)
     return report
 

@@ -217,7 +217,12 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
     )
     heart = Heart(pool, ground.registry, ground.runtime_id, clock)
     services: tuple[Service, ...] = (
-        Listener(ground.place.database_url, (schedules, conditions, work, outgoing), clock),
+        Listener(
+            ground.place.database_url,
+            (schedules, conditions, work, outgoing),
+            clock,
+            ended=leases.hints,
+        ),
         Relay(pool, ground.bus, config, clock, outgoing),
         turns,
         recorder,

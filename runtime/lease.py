@@ -20,6 +20,7 @@ from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.due_work import renew_leases
 from runtime.store.pool import Pool
+from runtime.wake import Bell
 
 _log = get_logger("lease")
 
@@ -42,6 +43,8 @@ class LeaseKeeper:
         self._lease = lease
         self._span = lease.total_seconds()
         self._held: dict[UUID, _Held] = {}
+        self.hints = Bell(clock)
+        """Rung when somebody else may have ended a run of ours: then we ask at once."""
 
     def hold(
         self, run_id: UUID, lease_epoch: int, work: asyncio.Task[None], asked_at: float
@@ -71,7 +74,7 @@ class LeaseKeeper:
         wait = self._span / 3
         while True:
             stop_if_cancelled()
-            await self._clock.sleep(wait)
+            await self.hints.sleep(wait)
             # After a failure sooner: there is no time to lose.
             wait = self._span / (3 if await self.renew() else 12)
 
@@ -99,7 +102,7 @@ class LeaseKeeper:
             if run_id in kept:
                 held.trusted_until = asked_at + self._span
             else:
-                self._lose(run_id, "another runtime holds it")
+                self._lose(run_id, "it was ended, or another runtime holds it")
         return True
 
     def stop_untrusted(self) -> None:

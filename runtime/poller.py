@@ -33,6 +33,7 @@ from runtime.errors import OrdinautError
 from runtime.logs import get_logger
 from runtime.registry import Registry
 from runtime.service import end_tasks, stop_if_cancelled
+from runtime.store.cancelling import tell_ended
 from runtime.store.conditions import (
     Answered,
     PollClaim,
@@ -169,6 +170,8 @@ class Poller:
             settled = await settle_poll(self._pool, claim, answered, runtime_id=self._runtime_id)
         except psycopg.DataError as error:
             return CallError("ORD506", f"the database refused the answer: {error}")
+        if settled.fate is not None and claim.body["overlap"] == "cancel_running":
+            await tell_ended(self._pool)
         if not settled.is_written:
             await release_poll(self._pool, claim)
         elif settled.fate == "begin":

@@ -25,6 +25,7 @@ from runtime.deciding import decide_schedule, decided
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.backlog import list_unwatched_turns
+from runtime.store.cancelling import tell_ended
 from runtime.store.pool import Pool
 from runtime.store.schedules import (
     Advance,
@@ -159,7 +160,9 @@ class Scheduler:
             tzdata=tzdata_version(),
         )
         self._turns.pass_on(fired.turns)
-        self._end_runs(fired.cancelled, "the next run of its task took its place")
+        if fired.cancelled:
+            self._end_runs(fired.cancelled, "the next run of its task took its place")
+            await tell_ended(self._pool)
         if fired.queued:
             self._work.ring()
         return Look(

@@ -15,6 +15,7 @@ import psycopg
 from runtime.clock import Clock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
+from runtime.store.cancelling import ENDED
 from runtime.store.connect import CONNECT_TIMEOUT_SECONDS
 from runtime.store.statements import statement
 
@@ -60,13 +61,19 @@ def until_next(due_in: float | None, poll_seconds: float) -> float:
 
 
 class Listener:
-    """Service: passes the database's hints on to bells; reconnects by itself."""
+    """Service: passes the database's hints on to bells; reconnects by itself.
+
+    `ended` rings where runs were ended over the heads of whoever executes them, the others where something may be due.
+    """
 
     name = "listener"
 
-    def __init__(self, conninfo: str, bells: tuple[Bell, ...], clock: Clock) -> None:
+    def __init__(
+        self, conninfo: str, bells: tuple[Bell, ...], clock: Clock, *, ended: Bell
+    ) -> None:
         self._conninfo = conninfo
         self._bells = bells
+        self._ended = ended
         self._clock = clock
 
     async def run(self) -> None:
@@ -86,9 +93,13 @@ class Listener:
         ) as connection:
             await connection.execute(statement("listen"))
             # Whatever happened while nobody listened is looked for now.
+            self._ended.ring()
             self._ring()
-            async for _ in connection.notifies():
-                self._ring()
+            async for hint in connection.notifies():
+                if hint.payload == ENDED:
+                    self._ended.ring()
+                else:
+                    self._ring()
 
     def _ring(self) -> None:
         for bell in self._bells:

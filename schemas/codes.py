@@ -63,6 +63,7 @@ CODES: Final[dict[str, str]] = {
     "ORD311": "The run cannot be started: another run of its task is active, or no runtime is there to run it.",
     "ORD312": "There is nothing to backfill, or too much at once.",
     "ORD313": "The git repository cannot be read.",
+    "ORD314": "The run is over, so nothing is left to be cancelled.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

@@ -83,6 +83,10 @@ class RunCancelled(RunFacts):
     """Time since the run began."""
     reason: str | None = None
     """Why, in one word."""
+    actor: str | None = None
+    """Who cancelled it; none where a policy did."""
+    detail: str | None = None
+    """Why, as whoever cancelled it said."""
 
 
 class RunSkipped(RunFacts):

@@ -24,7 +24,7 @@ class RunSummary(Model):
     state: RunState
     """Where it stands."""
     reason: str | None = None
-    """Why it was skipped."""
+    """Why it was skipped or cancelled, in one word."""
     trigger: Trigger
     """What called for it."""
     occurrence_for: AwareDatetime
@@ -159,6 +159,10 @@ class RunReport(RunSummary):
     """The git commit of its revision."""
     requested_by: str | None = None
     """Who asked for it, where somebody did."""
+    ended_by: str | None = None
+    """Who cancelled it, where somebody did."""
+    detail: str | None = None
+    """What the reason is about, such as the calendar that excludes it, or the words of who cancelled it."""
     params: dict[str, Any] | None = None
     """Parameters given for this run alone."""
     event: dict[str, Any] | None = None
@@ -169,3 +173,16 @@ class RunReport(RunSummary):
     """Its steps, in order."""
     events: tuple[RunEvent, ...] = ()
     """What was told of it, in order."""
+
+
+class CancelReport(Model):
+    """What `ordinaut cancel --json` prints."""
+
+    outcome: Literal["cancelled", "unchanged"]
+    """Whether it was cancelled now, or had been before."""
+    was: RunState
+    """Where the run stood."""
+    was_executed: bool = False
+    """Whether a runtime was at work on it, and was told to stop."""
+    run: RunReport
+    """The run as it is now."""

@@ -75,7 +75,7 @@ def _head(run: RunReport) -> Iterator[tuple[str, str]]:
     commit = f", commit {run.commit[:12]}" if run.commit else ""
     yield "run", f"{run.run_id}  {dim('or')} {short_id(run.run_id)}"
     yield "task", f"{run.task}  {dim(f'revision {run.revision}{commit}')}"
-    yield "state", "  ".join([colour_state(run.state), *([run.reason] if run.reason else [])])
+    yield "state", "  ".join([colour_state(run.state), *_because(run)])
     if run.error is not None:
         step = f"{run.error.step}: " if run.error.step else ""
         yield "error", step + _failure(run.error)
@@ -84,6 +84,15 @@ def _head(run: RunReport) -> Iterator[tuple[str, str]]:
     if run.params:
         yield "params", orjson.dumps(run.params).decode()
     yield from _timing(run)
+
+
+def _because(run: RunReport) -> Iterator[str]:
+    if run.reason and run.ended_by:
+        yield f"by {run.ended_by}"
+    elif run.reason:
+        yield run.reason
+    if run.detail:
+        yield run.detail
 
 
 def _timing(run: RunReport) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,10 @@ REASONS: Final[dict[str, Reason]] = {
         "a calendar of the schedule excludes it",
         "exclude and include name the calendars, on_excluded says what becomes of such an occurrence",
     ),
+    "cancelled": Reason(
+        "somebody cancelled it",
+        "`ordinaut show` tells how far it came; `ordinaut run` runs the task anew",
+    ),
     "catch_up_latest": Reason(
         "it was missed, and only the latest of the missed occurrences runs",
         "catch_up: {policy: all} runs each of them",

@@ -233,6 +233,11 @@ def tell(connection: Connection, revision_id: int, project: str, data: str) -> N
     connection.execute(statement("tell_revision"), {"project": project, "data": data})
 
 
+def tell_ended(connection: Connection) -> None:
+    """Have whoever executes a run look whether it still holds it; only after the commit that ended some."""
+    connection.execute(statement("tell_ended"))
+
+
 def wake(connection: Connection) -> None:
     """Hint to every runtime that there is something new; only after the commit."""
     connection.execute(statement("wake"))

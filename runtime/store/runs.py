@@ -100,6 +100,8 @@ def create_manual_run(
         connection.execute(statement("create_manual_run"), asked | {"fate": fate})
     if fate == "wait":
         release_turn(connection, task.uid)
+    if entry.replaces:
+        connection.execute(statement("tell_ended"))
     connection.execute(statement("wake"))
     return run_id, fate
 

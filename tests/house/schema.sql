@@ -413,6 +413,7 @@ CREATE TABLE ordinaut.run (
     decided_by integer,
     tzdata text,
     detail text,
+    ended_by text,
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
     CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text])))
@@ -424,6 +425,8 @@ COMMENT ON COLUMN ordinaut.run.decided_by IS 'the runtime that decided the occur
 COMMENT ON COLUMN ordinaut.run.tzdata IS 'the version of the time zone data by which the occurrence was found';
 -- Name: COLUMN run.detail; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.run.detail IS 'what the reason is about: the calendar that excludes, where the occurrence was moved to';
+-- Name: COLUMN run.ended_by; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.ended_by IS 'who cancelled the run; null where a policy did, and where it ended by itself';
 -- Name: run_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.run_default (
     run_id uuid CONSTRAINT run_run_id_not_null NOT NULL,
@@ -445,6 +448,7 @@ CREATE TABLE ordinaut.run_default (
     decided_by integer,
     tzdata text,
     detail text,
+    ended_by text,
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
     CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text])))

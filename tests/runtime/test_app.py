@@ -24,7 +24,8 @@ Start = Callable[..., AbstractAsyncContextManager[Runtime]]
 @pytest.fixture
 def start(database: str, redis_url: str, tmp_path: Path) -> Start:
     def started(**settings: Any) -> AbstractAsyncContextManager[Runtime]:
-        config = Config(state_dir=tmp_path / "state", lease=timedelta(seconds=3), **settings)
+        settings = {"lease": timedelta(seconds=3), **settings}
+        config = Config(state_dir=tmp_path / "state", **settings)
         return running(config, Place(database, redis_url, tmp_path))
 
     return started

@@ -28,7 +28,8 @@ limit 1;
 -- name: list_decisions
 -- What was decided for a span of time, with the run of the task that stood in the way then. Run ids begin with their time,
 -- so the span is a range of the index. A blocker is looked for where there was one, and not for ever.
-select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason, r.detail, r.created_at, r.started_at,
+select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason,
+    nullif(concat_ws(': ', r.ended_by, r.detail), '') as detail, r.created_at, r.started_at,
     r.finished_at, r.decided_by, r.tzdata, r.requested_by, r.error, r.revision_id as revision,
     v.applied_at, v.actor, v.git_commit as commit, b.run_id as blocked_by, w.ready_at,
     exists (select from ordinaut.backlog q where q.run_id = r.run_id) as waits_its_turn

@@ -75,7 +75,7 @@ limit %(limit)s;
 -- name: load_run
 -- A run, the body it is pinned to, and its row in the queue while it has one.
 select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
-    r.finished_at, r.error, r.revision_id as revision, r.params, r.event, r.requested_by, v.git_commit as commit,
+    r.finished_at, r.error, r.revision_id as revision, r.params, r.event, r.requested_by, r.ended_by, r.detail, v.git_commit as commit,
     b.body, w.ready_at, w.runtime_id, w.lease_epoch, nullif(w.lease_until, '-infinity') as lease_until,
     jsonb_path_query_first(b.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
 from ordinaut.run r

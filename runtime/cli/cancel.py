@@ -1,0 +1,60 @@
+"""`ordinaut cancel`: end a run before it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from runtime.actor import current_actor
+from runtime.cancelling import cancel_run
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import echo, echo_json, fields, relative_time, short_id
+from runtime.config import Config
+from runtime.database import open_database
+from runtime.lookup import resolve_run
+from schemas.run import CancelReport
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut cancel 3f9a1c20
+  ordinaut cancel weekly-payments --reason 'wrong month'
+"""
+)
+@click.argument("run", metavar="RUN")
+@click.option("--reason", metavar="TEXT", default="", help="Why; it is kept with the run.")
+@json_option
+@configured("database_url", "state_dir")
+def cancel(*, config: Config, run: str, reason: str, as_json: bool) -> None:
+    """End a run before it is over, whether it is queued, waits or is being executed.
+
+    RUN is its id, six or more digits of either end of it, a task's name for its newest run, or `last`. From this moment on
+    nothing that works on it can record anything; its runtime stops at once, and asks the tool to. What a tool has done
+    already stays done. Exits with 1 if the run ended before.
+    """
+    with open_database(config, name="ordinaut cancel") as connection:
+        done = cancel_run(
+            connection,
+            resolve_run(connection, run),
+            reason=reason.strip(),
+            actor=current_actor(),
+        )
+    if as_json:
+        echo_json(done.model_dump(mode="json"))
+    else:
+        echo(fields(list(_lines(done))))
+
+
+def _lines(done: CancelReport) -> Iterator[tuple[str, str]]:
+    run = done.run
+    was = f"it was {done.was}" if done.outcome == "cancelled" else "as it was"
+    yield "cancelled", f"run {short_id(run.run_id)} of {run.task}, {was}"
+    if done.outcome == "unchanged" and run.finished_at is not None:
+        by = f" by {run.ended_by}" if run.ended_by else ""
+        yield "since", f"{relative_time(run.finished_at, run.now)}{by}"
+    if run.detail:
+        yield "reason", run.detail
+    if done.was_executed:
+        yield "stops", "the step under way; nothing it still brings is recorded"

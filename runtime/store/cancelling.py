@@ -1,0 +1,57 @@
+"""Ending a run over the head of whoever executes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import TupleRow, class_row
+
+from runtime.store.backlog import release_turn
+from runtime.store.pool import Pool, fetch_all
+from runtime.store.statements import statement
+
+Connection = psycopg.Connection[TupleRow]
+
+ENDED: Final = "ended"
+"""What the hint of `tell_ended` carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A run that was cancelled: its task, whether another waits for its end, and whether somebody was executing it."""
+
+    task_uid: int
+    followed: bool
+    is_held: bool
+
+
+def cancel_run(
+    connection: Connection, run_id: UUID, *, actor: str, detail: str
+) -> Cancelled | None:
+    """Cancel a run, let the next of its task begin, and have its holder stop; None if there was nothing to cancel.
+
+    Args:
+        connection: in autocommit mode.
+        run_id: the run.
+        actor: who asks.
+        detail: why; may be empty.
+    """
+    asked = {"run_id": run_id, "actor": actor, "detail": detail}
+    with connection.cursor(row_factory=class_row(Cancelled)) as cursor:
+        cancelled = cursor.execute(statement("cancel_run"), asked).fetchone()
+    if cancelled is None:
+        return None
+    if cancelled.is_held:
+        connection.execute(statement("tell_ended"))
+    if cancelled.followed:
+        release_turn(connection, cancelled.task_uid)
+        connection.execute(statement("wake"))
+    return cancelled
+
+
+async def tell_ended(pool: Pool) -> None:
+    """Have whoever executes a run look whether it still holds it; after the commit that ended some."""
+    await fetch_all(pool, statement("tell_ended"), {})

@@ -1,0 +1,41 @@
+-- name: cancel_run
+-- Ends a run that is not over, wherever it stands: it waits for its turn, is queued, sleeps, or is being executed. Its row in
+-- the queue goes with its state, so a report of its holder comes either before this, and then there is nothing to cancel, or
+-- finds its lease gone. No row if it is over, or moves at this moment from one queue to the other.
+-- Locks: its backlog row, then its due_work row.
+with waiting as materialized (
+    select b.run_id from ordinaut.backlog b where b.run_id = %(run_id)s for update
+), unqueued as (
+    delete from ordinaut.backlog b using waiting h where b.run_id = h.run_id returning b.run_id
+), held as materialized (
+    select w.run_id from ordinaut.due_work w
+    where w.run_id = %(run_id)s and (select count(*) from unqueued) >= 0
+    for update
+), dropped as (
+    delete from ordinaut.due_work w using held h where w.run_id = h.run_id
+    returning w.run_id, w.followed, w.lease_until > ordinaut.now() as is_held
+), ended as (
+    update ordinaut.run r
+    set state = 'cancelled', reason = 'cancelled', detail = nullif(%(detail)s::text, ''), ended_by = %(actor)s,
+        finished_at = ordinaut.now()
+    from (select run_id, followed, is_held from dropped union all select run_id, false, false from unqueued) e
+    where r.run_id = e.run_id
+    returning r.run_id, r.task_uid, r.trigger, r.occurrence_for, r.started_at, e.followed, e.is_held
+), told as (
+    insert into ordinaut.outbox (type, subject, run_id, data)
+    select 'run.cancelled', t.label, e.run_id, jsonb_build_object(
+        'task', t.label, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for,
+        'reason', 'cancelled', 'actor', %(actor)s::text,
+        'seconds', coalesce(round(extract(epoch from ordinaut.now() - e.started_at), 3), 0))
+        || case %(detail)s::text when '' then '{}' else jsonb_build_object('detail', %(detail)s::text) end
+    from ended e
+    cross join lateral (
+        select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
+        from ordinaut.spec s where s.uid = e.task_uid) t
+)
+select task_uid, followed, is_held from ended;
+
+-- name: tell_ended
+-- Runs were ended over the heads of whoever executes them: all look at once whether they still hold theirs. Out of band, as
+-- `wake`; should it be lost, the next renewal finds the same.
+notify ordinaut_wake, 'ended';
