@@ -48,6 +48,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "Look": {
         "status": ("runtime.cli.status", "Show what is applied, what runs and what is due."),
+        "doctor": ("runtime.cli.doctor", "Look for what is wrong, and say what to do."),
         "runs": ("runtime.cli.runs", "List runs, newest first."),
         "show": ("reconciler.cli.show", "Show one run in full, or one revision."),
         "why": ("runtime.cli.why", "Explain why a task ran, did not run, or ran late."),

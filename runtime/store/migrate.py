@@ -87,6 +87,12 @@ def has_ledger(connection: psycopg.Connection[TupleRow]) -> bool:
     return row is not None and row[0] is not None
 
 
+def read_ledger(connection: psycopg.Connection[TupleRow]) -> dict[int, str]:
+    """The checksum of each migration that was applied, by its number; what this program makes of them is not judged."""
+    rows = connection.execute(statement("list_applied_migrations")).fetchall()
+    return {number: checksum for number, _, checksum, _ in rows}
+
+
 def require_current(connection: psycopg.Connection[TupleRow]) -> None:
     """Refuse to work on a schema that is older or newer than this program.
 

@@ -27,6 +27,8 @@ SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "max_connections": "300",
+    # For the test that leaves a prepared transaction behind.
+    "max_prepared_transactions": "2",
     # A test proves the password many times, and nobody attacks it.
     "scram_iterations": "1",
 }

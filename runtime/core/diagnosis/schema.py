@@ -1,0 +1,101 @@
+"""What the database must have of Ordinaut's: migrations, privileges and partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from runtime.core.vitals import Partitions, Rights
+from schemas.doctor import Finding
+
+MOST_STRAYS: Final = 1000
+
+
+def migrations_found(
+    known: int, applied: Sequence[int], altered: Sequence[str]
+) -> Iterator[Finding]:
+    """The schema against the program.
+
+    Args:
+        known: the newest migration of this program.
+        applied: those that the database has.
+        altered: of these, the ones that differ from the program's.
+    """
+    newest = max(applied, default=0)
+    if newest < known:
+        yield Finding(
+            check="migrations",
+            severity="error",
+            what=f"the database is at schema version {newest}, this program needs {known}",
+            why="commands and runtimes of this version refuse to start",
+            remedy="run `ordinaut migrate`",
+        )
+    if newest > known:
+        yield Finding(
+            check="migrations",
+            severity="error",
+            what=f"the database is at schema version {newest}, this program knows {known}",
+            why="a newer program migrated it, and this one may misread what it finds",
+            remedy="upgrade Ordinaut on this machine",
+        )
+    if altered:
+        yield Finding(
+            check="migrations",
+            severity="error",
+            what=f"applied migrations differ from their files: {', '.join(altered)}",
+            why="nobody knows what the schema is like",
+            remedy="restore the released files",
+        )
+
+
+def rights_found(role: str, rights: Iterable[Rights]) -> Iterator[Finding]:
+    """Privileges that a runtime needs and this role does not have."""
+    missing = tuple(rights)
+    if refused := [each for each in missing if each.missing]:
+        told = "; ".join(f"{', '.join(each.missing)} on {each.name}" for each in refused)
+        grants = " ".join(
+            f"grant {', '.join(each.missing)} on ordinaut.{each.name} to {role};"
+            for each in refused
+        )
+        yield Finding(
+            check="privileges",
+            severity="error",
+            what=f"role {role} may not {told}",
+            why="what a runtime does there fails; a role that only plans and looks needs no more than select",
+            remedy=grants,
+        )
+    if foreign := [each.name for each in missing if not each.is_owned]:
+        yield Finding(
+            check="privileges",
+            severity="error",
+            what=f"role {role} does not own {', '.join(foreign)}",
+            why="a runtime adds a partition for every month and drops old ones, which only the owner may",
+            remedy=f"let runtimes use the role that migrates, or make {role} a member of it",
+        )
+
+
+def partitions_found(tables: Iterable[Partitions]) -> Iterator[Finding]:
+    """Months that have no partition, though rows of them are near."""
+    for table in tables:
+        if table.missing:
+            yield Finding(
+                check="partitions",
+                severity="warning",
+                what=f"ordinaut.{table.name} has no partition for {', '.join(table.missing)}",
+                why="its rows go to the default partition, where they are kept and cannot be dropped as a whole",
+                remedy="start a runtime: it makes them within seconds, and says in its log what hinders it",
+            )
+        if table.strays:
+            yield Finding(
+                check="partitions",
+                severity="note",
+                what=f"ordinaut.{table.name}_default holds {_rows(table.strays)} of this month or later",
+                why="a month whose rows are there gets no partition of its own",
+                remedy="nothing: they are found there, and deleted row by row when their time is over",
+            )
+
+
+def _rows(count: int) -> str:
+    if count >= MOST_STRAYS:
+        return f"{MOST_STRAYS:,} or more rows"
+    return "1 row" if count == 1 else f"{count:,} rows"
