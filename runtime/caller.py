@@ -48,12 +48,22 @@ class Caller:
         """What becomes of the call, without any secret that was used for it."""
         return redacted(await self._outcome(call, arguments), self._secrets)
 
-    async def _outcome(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
-        step = call.step
-        left = self.left
-        if left <= timedelta(0):
+    def call_at_once(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome | None:
+        """The same for a tool that only computes; None for one that must be called."""
+        if not self._tools.only_computes(call.step.uses):
+            return None
+        refused = self._refusal(call)
+        outcome = refused or self._tools.compute(call.step.uses, arguments)
+        return redacted(outcome, self._secrets)
+
+    def _refusal(self, call: Call) -> CallOutcome | None:
+        if self.left <= timedelta(0):
             return CallOutcome("not_sent", error=self.timed_out())
-        refused = refusal(self._live, self._program.agent, step.uses)
+        return refusal(self._live, self._program.agent, call.step.uses)
+
+    async def _outcome(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
+        step, left = call.step, self.left
+        refused = self._refusal(call)
         if refused is not None:
             return refused
         run = str(self._claim.run_id)

@@ -32,6 +32,14 @@ class Tools(Protocol):
         """
         ...
 
+    def only_computes(self, name: str) -> bool:
+        """Whether a tool gives its result on the spot, does nothing else, and gives it again if it is asked again."""
+        ...
+
+    def compute(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
+        """Call a tool that only computes."""
+        ...
+
     def end_run(self, run: str) -> None:
         """Stop what lives for this run alone."""
         ...

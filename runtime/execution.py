@@ -8,6 +8,9 @@ Theory of operation
     round collects what has come back, judges it, writes one report, and begins what has become possible: under load a report
     holds many results, and one call alone waits for nobody.
 
+    Calls of tools that only compute are made on the spot, and their results recorded with whatever comes next, at the latest
+    before a call that is more than that: until then computing them again does no harm.
+
     A failure that may be repeated waits for its time; when nothing else of the run is under way, the run goes to sleep in
     the database, without slot and lease. A failure that is final ends the step, and what that means for the run is
     `course`'s to say; calls under way are awaited and recorded all the same. A call that must not be made twice (`effect: once`)
@@ -17,12 +20,11 @@ Theory of operation
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from runtime.caller import Caller, keyed
 from runtime.calling import Tools
@@ -40,12 +42,13 @@ from runtime.live import Live
 from runtime.progress import Items, Progress, Try
 from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
-from runtime.service import end_tasks
 from runtime.store.due_work import Claim, Recorded, Report
+from runtime.underway import Landed, Ready, UnderWay
 from runtime.waits import Ended, Held, LeftOut, Passed, Waits
-from runtime.wake import Bell
 
 _MOST_ITEMS: Final = 100_000
+# Of one run without a pause, lest the others wait for it.
+_MOST_AT_ONCE: Final = 100
 _CUT_OFF: Final = CallOutcome(
     "lost",
     error=CallError(
@@ -73,25 +76,6 @@ class Surroundings:
     draw: random.Random
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A call that may be made, and its arguments as the tool gets them and as they are shown."""
-
-    call: Call
-    arguments: Mapping[str, Any]
-    shown: Any
-
-
-@dataclass(frozen=True, slots=True)
-class _Landed:
-    """A call that came back."""
-
-    call: Call
-    shown: Any
-    outcome: CallOutcome
-    seconds: float
-
-
 class Execution:
     """One claim of one run. `run` is called once."""
 
@@ -112,10 +96,10 @@ class Execution:
         self._values: dict[str, Any] = {}
         self._recorded = Recorded()
         self._waits = Waits({}, self._progress, self._caller, around.clock)
-        self._active: set[asyncio.Task[None]] = set()
-        self._landed: list[_Landed] = []
-        self._fault: Exception | None = None
-        self._bell = Bell(around.clock)
+        self._context = Context(now=claim.started_at)
+        self._ready: list[Ready] = []
+        self._under_way = UnderWay(self._call, around.clock)
+        self._left_at_once = _MOST_AT_ONCE
 
     async def run(self, recorded: Recorded) -> None:
         """Execute what is left of the run, and report it.
@@ -123,34 +107,77 @@ class Execution:
         Raises:
             LeaseLost: another runtime holds the run.
         """
+        report = self.begin(recorded)
+        if report is None:
+            await self.go_on()
+        else:
+            await self._around.recorder.record(report)
+
+    def begin(self, recorded: Recorded) -> Report | None:
+        """Go on from the record for as long as nothing has to be waited for.
+
+        What is to be recorded when the run ends or goes to sleep by that; None if `go_on` must follow.
+        """
         self._recorded = recorded
         self._waits = Waits(recorded.waits, self._progress, self._caller, self._around.clock)
         try:
-            await self._around.recorder.record(await self._advance())
-        finally:
-            await end_tasks(self._active)
-            self._around.tools.end_run(str(self._claim.run_id))
-
-    async def _advance(self) -> Report:
-        """Go on as far as possible; what is to be said at last is left to be recorded."""
-        try:
-            context = self._context()
+            self._context = self._first_context()
         except OrdinautError as error:
             return self._finished(Failure(_told(error)))
         restore_course(self._program, self._recorded, self._course, self._values)
-        while True:
-            ready = self._begin(context)
-            if not (ready or self._active or self._landed):
+        return self._proceed()
+
+    async def go_on(self) -> None:
+        """Make the calls that have to be waited for, until the run ends or goes to sleep, and report it.
+
+        Raises:
+            LeaseLost: another runtime holds the run.
+        """
+        recorder = self._around.recorder
+        try:
+            while True:
+                if not self._progress.is_empty:
+                    await recorder.record(self._progress.checkpoint())
+                ready, self._ready = self._ready, []
                 next_at = self._next_at()
-                if next_at is None:
-                    return self._finished(self._course.failure)
-                if next_at > self._around.clock.monotonic():
-                    return self._asleep(next_at)
+                until = None if next_at == math.inf else next_at
+                for landed in await self._under_way.make(ready, until):
+                    self._settle(landed)
+                if (report := self._proceed()) is not None:
+                    await recorder.record(report)
+                    return
+        finally:
+            await self._under_way.end()
+            self._around.tools.end_run(str(self._claim.run_id))
+
+    def _proceed(self) -> Report | None:
+        """Decide and compute all that can be; what is to be said at last, or None if calls have to be waited for."""
+        while True:
+            begun = self._begin()
+            kept = [ready for ready in begun if not self._is_made_at_once(ready)]
+            self._ready += kept
+            if len(kept) < len(begun):
                 continue
-            if not self._progress.is_empty:
-                await self._around.recorder.record(self._progress.checkpoint())
-            for landed in await self._make(ready):
-                self._settle(landed, context)
+            if self._ready or self._under_way:
+                return None
+            next_at = self._next_at()
+            if next_at is None:
+                return self._finished(self._course.failure)
+            if next_at > self._around.clock.monotonic():
+                return self._asleep(next_at)
+
+    def _is_made_at_once(self, ready: Ready) -> bool:
+        """Make the call if it only computes: then nothing is waited for, and nothing need be on record before."""
+        if not self._left_at_once or ready.call.step.effect not in REPEATABLE_EFFECTS:
+            return False
+        began = self._around.clock.monotonic()
+        outcome = self._caller.call_at_once(ready.call, ready.arguments)
+        if outcome is None:
+            return False
+        self._left_at_once -= 1
+        seconds = self._around.clock.monotonic() - began
+        self._settle(Landed(ready.call, ready.shown, outcome, seconds))
+        return True
 
     def _asleep(self, next_at: float) -> Report:
         """Nothing can go on before `next_at`, or before a person has answered."""
@@ -159,7 +186,7 @@ class Execution:
         until = min(next_at, now + self._caller.left.total_seconds(), self._waits.next_at)
         return self._progress.waiting(self._waits.reason, max(0.0, until - now))
 
-    def _context(self) -> Context:
+    def _first_context(self) -> Context:
         claim, program = self._claim, self._program
         params = {**program.params, **(claim.params or {})}
         context = Context(
@@ -177,19 +204,22 @@ class Execution:
             context = replace(context, params=program.pipeline_params.render(context))
         return context
 
-    def _begin(self, context: Context) -> list[_Ready]:
+    def _context_of(self, call: Call) -> Context:
+        return self._context if call.item is ABSENT else replace(self._context, item=call.item)
+
+    def _begin(self) -> list[Ready]:
         """Everything that may begin now, rendered; what ends without a call ends here."""
-        ready: list[_Ready] = []
+        ready: list[Ready] = []
         has_moved = True
         while has_moved:
             has_moved = False
             while names := self._course.begin():
                 for name in names:
-                    self._open(self._steps[name], context)
+                    self._open(self._steps[name])
             for name in self._course.skipped():
                 self._progress.step_skipped(self._steps[name])
             for calls in list(self._calls.values()):
-                prepared = (self._prepare(call, context) for call in self._beginning(calls))
+                prepared = (self._prepare(call) for call in self._beginning(calls))
                 ready.extend(one for one in prepared if one is not None)
                 if calls.is_over:
                     self._close(calls)
@@ -207,10 +237,10 @@ class Execution:
         times = (calls.next_at for calls in self._calls.values())
         return min((at for at in times if at is not None), default=None)
 
-    def _open(self, step: ProgramStep, context: Context) -> None:
+    def _open(self, step: ProgramStep) -> None:
         """The step begins; calls that are on record are not made again."""
         try:
-            items = None if step.foreach is None else _items(step.foreach.render(context))
+            items = None if step.foreach is None else _items(step.foreach.render(self._context))
         except OrdinautError as error:
             none = Items(0, 0, 0, 0.0)
             self._progress.items_finished(step, none, _told(error))
@@ -220,10 +250,9 @@ class Execution:
         calls = self._calls[step.name] = StepCalls(step, items, now)
         restore_calls(calls, self._recorded, now)
 
-    def _prepare(self, call: Call, context: Context) -> _Ready | None:
+    def _prepare(self, call: Call) -> Ready | None:
         """The call with its arguments; None if it ends without being made."""
-        step = call.step
-        context = context if call.item is ABSENT else replace(context, item=call.item)
+        step, context = call.step, self._context_of(call)
         try:
             if step.condition is not None and not step.condition.test(context):
                 self._calls[step.name].skip()
@@ -237,18 +266,18 @@ class Execution:
         except OrdinautError as error:
             # Rendering again would give the same error, so it is never retried.
             refused = CallOutcome("contract_error", error=_told(error))
-            self._end(_Landed(call, None, refused, 0.0))
+            self._end(Landed(call, None, refused, 0.0))
             return None
         if (step.approval is not None or step.uses in WAITING_TOOLS) and not self._may_go_on(
             call, arguments, shown
         ):
             return None
         if (step.name, call.iteration) in self._recorded.intents:
-            self._end(_Landed(call, shown, _CUT_OFF, 0.0))
+            self._end(Landed(call, shown, _CUT_OFF, 0.0))
             return None
         if step.effect not in REPEATABLE_EFFECTS:
             self._progress.call_intended(step, call.iteration, call.attempt, call.key)
-        return _Ready(call, arguments, shown)
+        return Ready(call, arguments, shown)
 
     def _may_go_on(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> bool:
         """Whether a call that has to wait may be made now; otherwise it is held, or over."""
@@ -263,50 +292,22 @@ class Execution:
                 calls.skip()
                 self._progress.step_skipped(call.step, call.iteration)
             case Ended(outcome=outcome):
-                self._end(_Landed(call, shown, outcome, 0.0))
+                self._end(Landed(call, shown, outcome, 0.0))
             case Passed(value=value) if call.step.uses in WAITING_TOOLS:
-                self._end(_Landed(call, shown, CallOutcome("ok", value=value), 0.0))
+                self._end(Landed(call, shown, CallOutcome("ok", value=value), 0.0))
             case Passed():
                 return True
         return False
 
-    async def _make(self, ready: list[_Ready]) -> list[_Landed]:
-        """Make the calls; what has come back, as soon as something has or a call that waits may be made."""
-        next_at = self._next_at()
-        next_at = None if next_at == math.inf else next_at
-        if len(ready) == 1 and not self._active and next_at is None:
-            return [await self._call(ready[0])]
-        for one in ready:
-            self._active.add(asyncio.create_task(self._call_beside(one)))
-        if not self._landed:
-            now = self._around.clock.monotonic()
-            await self._bell.sleep(None if next_at is None else max(0.0, next_at - now))
-        if self._fault is not None:
-            raise self._fault
-        landed, self._landed = self._landed, []
-        return landed
-
-    async def _call_beside(self, ready: _Ready) -> None:
-        try:
-            landed = await self._call(ready)
-            self._landed.append(landed)
-        except Exception as error:  # noqa: BLE001 - it ends the run, and is told there
-            self._fault = error
-        finally:
-            # Here, and not when the task is done: who is woken asks at once whether anything is under way.
-            self._active.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-            self._bell.ring()
-
-    async def _call(self, ready: _Ready) -> _Landed:
+    async def _call(self, ready: Ready) -> Landed:
         began = self._around.clock.monotonic()
         outcome = await self._caller.call(ready.call, ready.arguments)
-        return _Landed(ready.call, ready.shown, outcome, self._around.clock.monotonic() - began)
+        return Landed(ready.call, ready.shown, outcome, self._around.clock.monotonic() - began)
 
-    def _settle(self, landed: _Landed, context: Context) -> None:
+    def _settle(self, landed: Landed) -> None:
         """Judge what came back: it is a result, or a try that another follows."""
         call, step = landed.call, landed.call.step
-        context = context if call.item is ABSENT else replace(context, item=call.item)
-        landed = replace(landed, outcome=judge(step, landed.outcome, context))
+        landed = replace(landed, outcome=judge(step, landed.outcome, self._context_of(call)))
         is_wanted = self._course.failure is None and not self._caller.is_out_of_time
         if (
             landed.outcome.kind != "ok"
@@ -321,7 +322,7 @@ class Execution:
         else:
             self._end(landed)
 
-    def _end(self, landed: _Landed) -> None:
+    def _end(self, landed: Landed) -> None:
         """The call has its result, good or bad."""
         call, outcome = landed.call, landed.outcome
         self._progress.call_finished(self._tried(landed))
@@ -333,7 +334,7 @@ class Execution:
                 self._course.fail(self._caller.timed_out(), name)
         self._calls[call.step.name].end(call, outcome.value, error)
 
-    def _tried(self, landed: _Landed) -> Try:
+    def _tried(self, landed: Landed) -> Try:
         call = landed.call
         return Try(
             call.step,

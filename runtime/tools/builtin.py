@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
-from runtime.clock import Clock
 from runtime.core.expressions import is_true
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.normalise import Unacceptable, normalise
 from runtime.tools.redact import Redactor
-from runtime.tools.waiting import time_limit
 
 _TEXT_RESULT: Final[dict[str, Any]] = {
     "type": "object",
@@ -101,7 +98,7 @@ class BuiltinTool:
     """A tool and the function behind it, which takes the checked arguments and returns a JSON value."""
 
     info: ToolInfo
-    run: Callable[[Mapping[str, Any]], Awaitable[Any]]
+    run: Callable[[Mapping[str, Any]], Any]
 
 
 def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
@@ -120,7 +117,7 @@ def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
     return found
 
 
-async def _plan(arguments: Mapping[str, Any]) -> dict[str, str]:
+def _plan(arguments: Mapping[str, Any]) -> dict[str, str]:
     parts = [str(arguments["prompt"])] if "prompt" in arguments else []
     for name, value in arguments.items():
         if name != "prompt":
@@ -128,7 +125,7 @@ async def _plan(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {"text": "\n\n".join(parts), "provider": "offline"}
 
 
-async def _summarize(arguments: Mapping[str, Any]) -> dict[str, str]:
+def _summarize(arguments: Mapping[str, Any]) -> dict[str, str]:
     """Whole sentences from the beginning as far as they fit, but at least the beginning of the first."""
     limit = int(arguments.get("max_words", _DEFAULT_WORDS))
     kept: list[str] = []
@@ -141,17 +138,17 @@ async def _summarize(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {"text": " ".join(kept), "provider": "offline"}
 
 
-async def _transform(arguments: Mapping[str, Any]) -> Any:
+def _transform(arguments: Mapping[str, Any]) -> Any:
     return arguments["value"]
 
 
-async def _assert(arguments: Mapping[str, Any]) -> bool:
+def _assert(arguments: Mapping[str, Any]) -> bool:
     if not is_true(arguments["that"]):
         raise ToolFailure(arguments.get("message", "what must hold does not"))
     return True
 
 
-async def _wait(_: Mapping[str, Any]) -> Any:
+def _wait(_: Mapping[str, Any]) -> Any:
     raise ToolFailure("waits only as a step of a run")
 
 
@@ -253,32 +250,19 @@ def waiting_tools() -> dict[str, ToolInfo]:
     return {f"ordinaut.{tool.info.name}": tool.info for tool in tools if tool.run is _wait}
 
 
-async def call_builtin(
-    tool: BuiltinTool, arguments: Mapping[str, Any], *, clock: Clock, limit: timedelta
-) -> CallOutcome:
-    """Call a built-in tool under the same contract as any other.
-
-    Args:
-        tool: the tool.
-        arguments: any JSON object.
-        clock: for the limit.
-        limit: the longest time it may take.
-    """
+def call_builtin(tool: BuiltinTool, arguments: Mapping[str, Any]) -> CallOutcome:
+    """Call a built-in tool under the same contract as any other."""
     info = tool.info
     name = f"{info.server}.{info.name}"
     problem = info.argument_error(arguments)
     if problem is not None:
         return CallOutcome("contract_error", error=problem, schema_digest=info.digest)
     try:
-        async with time_limit(clock, limit.total_seconds()):
-            result = await tool.run(arguments)
+        result = tool.run(arguments)
         value, size = normalise(result, limit=_RESULT_BYTES, redact=Redactor())
     except ToolFailure as failure:
         error = CallError("ORD404", f"{name}: {failure}")
         return CallOutcome("tool_error", error=error, sent=True, schema_digest=info.digest)
-    except TimeoutError:
-        error = CallError("ORD405", f"{name} did not answer in time")
-        return CallOutcome("timeout", error=error, sent=True, schema_digest=info.digest)
     except Unacceptable as refusal:
         return CallOutcome(
             "contract_error", error=refusal.error, sent=True, schema_digest=info.digest

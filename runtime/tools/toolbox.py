@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from runtime.clock import Clock
 from runtime.core.outcomes import CallError, CallOutcome
@@ -27,8 +27,6 @@ from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.orphans import ServerRecords, reap_orphans
 from runtime.tools.transports import Surroundings
-
-_BUILTIN_TIMEOUT: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,8 @@ class Toolbox:
         Args:
             name: `server.tool`; the server's key ends at the first dot.
             arguments: any JSON object.
-            timeout: the longest time for all of it; None leaves it to the server's definition.
+            timeout: the longest time for all of it; None leaves it to the server's definition. Built-in tools only compute,
+                and nothing can stop them.
             meta: `_meta` of the request.
             at_most: where the timeout is left to the definition, the longest time it may come to.
             run: the run that calls, for servers that live as long as one.
@@ -109,9 +108,17 @@ class Toolbox:
             return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
         if actor is not None:
             return await actor.call(tool, arguments, timeout=timeout, at_most=at_most, meta=meta)
-        bound = timedelta.max if at_most is None else at_most
-        limit = min(_BUILTIN_TIMEOUT, bound) if timeout is None else timeout
-        return await self._call_builtin(server, tool, arguments, limit)
+        return self._call_builtin(server, tool, arguments)
+
+    def only_computes(self, name: str) -> bool:
+        """Whether a tool is a built-in one: these do nothing but compute."""
+        server = name.partition(".")[0]
+        return server in self._builtins and server not in self._definitions
+
+    def compute(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
+        """Call a tool that only computes."""
+        server, _, tool = name.partition(".")
+        return self._call_builtin(server, tool, arguments)
 
     async def tools(self, server: str) -> list[ToolInfo]:
         """What a server offers; starts it if need be.
@@ -180,16 +187,14 @@ class Toolbox:
         self._leaving[task] = actor
         task.add_done_callback(self._leaving.pop)
 
-    async def _call_builtin(
-        self, server: str, tool: str, arguments: Mapping[str, Any], limit: timedelta
-    ) -> CallOutcome:
+    def _call_builtin(self, server: str, tool: str, arguments: Mapping[str, Any]) -> CallOutcome:
         if server not in self._builtins:
             return CallOutcome("rejected", error=CallError("ORD310", self._unknown(server)))
         builtin = self._builtins[server].get(tool)
         if builtin is None:
             error = self._builtin_catalogue(server).missing(tool)
             return CallOutcome("rejected", error=error)
-        return await call_builtin(builtin, arguments, clock=self._clock, limit=limit)
+        return call_builtin(builtin, arguments)
 
     def _builtin_catalogue(self, server: str) -> Catalogue:
         return Catalogue(server, [tool.info for tool in self._builtins[server].values()])

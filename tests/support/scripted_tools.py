@@ -57,5 +57,12 @@ class ScriptedTools:
             return await made if isinstance(made, Awaitable) else made
         return answer
 
+    def only_computes(self, name: str) -> bool:
+        """Each of them is to be waited for."""
+        return False
+
+    def compute(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
+        raise AssertionError(f"{name} is no tool that only computes")
+
     def end_run(self, run: str) -> None:
         self.ended.append(run)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from runtime.clock import SYSTEM_CLOCK
 from runtime.tools.builtin import BuiltinTool, call_builtin
 from runtime.tools.catalogue import ToolInfo
 from tests.runtime.tools.conftest import OpenToolbox
@@ -170,19 +168,12 @@ async def test_built_in_tools_keep_the_same_contract(open_toolbox: OpenToolbox) 
     assert [tool.name for tool in await box.tools("llm")] == ["plan", "summarize"]
 
 
-async def test_a_built_in_tool_is_bound_by_time_and_size_as_well() -> None:
+def test_what_a_built_in_tool_gives_must_be_json_as_well() -> None:
     info = ToolInfo(server="x", name="y", description="", input_schema={})
 
-    async def endless(arguments: Mapping[str, Any]) -> None:
-        await asyncio.Event().wait()
-
-    async def unspeakable(arguments: Mapping[str, Any]) -> float:
+    def unspeakable(arguments: Mapping[str, Any]) -> float:
         return float("nan")
 
-    async def outcome(run: Any) -> tuple[str, bool]:
-        limit = timedelta(seconds=0.1)
-        got = await call_builtin(BuiltinTool(info, run), {}, clock=SYSTEM_CLOCK, limit=limit)
-        return got.kind, got.sent
+    got = call_builtin(BuiltinTool(info, unspeakable), {})
 
-    assert await outcome(endless) == ("timeout", True)
-    assert await outcome(unspeakable) == ("contract_error", True)
+    assert (got.kind, got.sent) == ("contract_error", True)

@@ -1,0 +1,87 @@
+"""The calls of one run that are being made at this moment: they are begun beside its execution, and bring back outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from runtime.clock import Clock
+from runtime.core.calls import Call
+from runtime.core.outcomes import CallOutcome
+from runtime.service import end_tasks
+from runtime.wake import Bell
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A call that may be made, and its arguments as the tool gets them and as they are shown."""
+
+    call: Call
+    arguments: Mapping[str, Any]
+    shown: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A call that came back."""
+
+    call: Call
+    shown: Any
+    outcome: CallOutcome
+    seconds: float
+
+
+class UnderWay:
+    """What of one run is under way. One task at a time may wait here.
+
+    Args:
+        make: makes a call, to its end.
+        clock: for waiting.
+    """
+
+    def __init__(self, make: Callable[[Ready], Awaitable[Landed]], clock: Clock) -> None:
+        self._make = make
+        self._clock = clock
+        self._active: set[asyncio.Task[None]] = set()
+        self._landed: list[Landed] = []
+        self._fault: Exception | None = None
+        self._bell = Bell(clock)
+
+    def __bool__(self) -> bool:
+        """Whether a call is being made, or has come back and nobody has looked."""
+        return bool(self._active or self._landed)
+
+    async def make(self, ready: Sequence[Ready], until: float | None) -> list[Landed]:
+        """Begin these calls; what has come back as soon as something has, or nothing at monotonic time `until`.
+
+        Raises:
+            Exception: what making a call raised.
+        """
+        if len(ready) == 1 and not self._active and until is None:
+            return [await self._make(ready[0])]
+        for one in ready:
+            self._active.add(asyncio.create_task(self._make_beside(one)))
+        if not self._landed:
+            now = self._clock.monotonic()
+            await self._bell.sleep(None if until is None else max(0.0, until - now))
+        if self._fault is not None:
+            raise self._fault
+        landed, self._landed = self._landed, []
+        return landed
+
+    async def end(self) -> None:
+        """Cancel what is still being made."""
+        await end_tasks(self._active)
+
+    async def _make_beside(self, ready: Ready) -> None:
+        try:
+            landed = await self._make(ready)
+            self._landed.append(landed)
+        except Exception as error:  # noqa: BLE001 - it ends the run, and is told there
+            self._fault = error
+        finally:
+            # Here, and not when the task is done: who is woken asks at once whether anything is under way.
+            self._active.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._bell.ring()
