@@ -118,8 +118,6 @@ def plan(
     if drift_only or project is not None:
         _require_drift_sense(drift_only=drift_only, other=base is not None or bool(only))
         reviewers.require_none("--drift-only reads no files")
-        # Whatever differs from what was applied is drift, also what was retired or renamed by hand.
-        fail_on = tuple("change" if name == "drift" else name for name in fail_on)
     made = _drift(config, project) if drift_only else _made(config, base, head, only, reviewers)
     files = _Files(out, json_out, md_out)
     files.write(made)
@@ -129,7 +127,7 @@ def plan(
     else:
         echo(render_plan(made, look_of_terminal(verbose=verbose)).rstrip("\n"))
     files.tell(made)
-    refused_too = refusal_of(made, fail_on)
+    refused_too = refusal_of(made, fail_on, only_drift=drift_only)
     if stopping := refused_content(made.guards):
         if refused_too:
             click.echo(refused_too.message, err=True)

@@ -16,13 +16,19 @@ from schemas.plan import Plan, PlannedChange
 _NAMED: Final = 5
 
 
-def refusal_of(plan: Plan, refusing: Collection[str]) -> Blocked | None:
-    """The error for a plan that has any of the properties in `REFUSABLE` that are refused."""
+def refusal_of(
+    plan: Plan, refusing: Collection[str], *, only_drift: bool = False
+) -> Blocked | None:
+    """The error for a plan that has any of the properties in `REFUSABLE` that are refused.
+
+    Args:
+        only_drift: whether all that the plan changes is drift, also what was retired or renamed by hand.
+    """
     found = {
         name: reasons
         for name in REFUSABLE
         if name in refusing
-        if (reasons := _reasons(plan, name))
+        if (reasons := _reasons(plan, "change" if only_drift and name == "drift" else name))
     }
     if not found:
         return None

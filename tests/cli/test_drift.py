@@ -39,7 +39,7 @@ def test_what_was_written_by_hand_is_told_and_may_fail_a_pipeline(
     assert (clean.status, clean.stdout[:11]) == (0, "No changes:")
     assert told.status == 0
     assert "    written by ordinaut, " in told.stdout
-    assert (failed.status, "refuses this plan, change: one" in failed.stderr) == (3, True)
+    assert (failed.status, "refuses this plan, drift: one" in failed.stderr) == (3, True)
 
 
 def test_as_json_it_is_a_plan_with_the_writer_that_can_be_applied(
