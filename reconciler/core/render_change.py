@@ -5,32 +5,28 @@ Times come first, then tools, then steps and policies; what only describes folds
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from difflib import unified_diff
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.core.attributing import stray_words, strayed_words
 from reconciler.core.destructive import destroys
-from reconciler.core.digest import IDENTITY, canonical
-from reconciler.core.filling import defaults_of
 from reconciler.core.look import (
     Look,
     Style,
     columns,
-    counted,
     day_and_time,
     flow,
-    value_text,
     visible,
+    wrapped,
 )
 from reconciler.core.loosening import loosened
 from reconciler.core.preview import CAP
+from reconciler.core.render_fields import all_fields, field_lines, fields_by_facet
 from reconciler.core.render_powers import power_lines
 from reconciler.core.render_steps import step_lines
 from runtime.core.recurrence.zone import Zone, load_zone
-from schemas.plan import FieldChange, PlannedChange, Preview
+from schemas.plan import PlannedChange, Preview
 
 SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
     "create": ("+", "add"),
@@ -44,16 +40,6 @@ SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
 }
 _INDENT: Final = " " * 4
 _NAME: Final = 10
-# How much of a value one `-v` shows, and how much is ever shown on one line.
-_LONG: Final = 240
-_WHOLE: Final = 100_000
-# How many fields of a policy or parameter are shown before `-v` is needed.
-_FIELDS: Final = 4
-# Told by name: steps of a pipeline, a task's own steps, and the written-out steps of a pipeline that it uses.
-_STEPS: Final = re.compile(r"/steps|/pipeline(/steps|/[0-9]+|$)")
-_OF_STEP: Final = re.compile(r"/(?:pipeline(?:/steps)?|steps)/[0-9]+/.+")
-_IDENTITY: Final = ("/name", "/namespace")
-_TIMES: Final = frozenset({"schedule", "calendars"})
 
 
 class Grid(NamedTuple):
@@ -90,7 +76,7 @@ def change_lines(change: PlannedChange, look: Look, as_of: datetime, grid: Grid)
     lines = list(_head(change, look, grid))
     lines += [f"{_INDENT}{text}" for text in _details(change, look, as_of)]
     if look.verbose:
-        fields = _all_fields(change, whole=look.verbose > 1)
+        fields = all_fields(change, look.width - len(_INDENT), whole=look.verbose > 1)
         lines += [f"{_INDENT}{look.paint(text, 'dim')}" for text in fields]
     return lines
 
@@ -109,13 +95,8 @@ def _head(change: PlannedChange, look: Look, grid: Grid) -> Iterator[str]:
 
 def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str]:
     room = look.width - len(_INDENT) - _NAME
-    if change.taken_from:
-        yield f"taken over from {change.taken_from}, with its history"
-    elif change.reason != "drift":
-        yield from filter(None, [_HAPPENS.get(change.reason) or _HAPPENS.get(change.action)])
-    yield from strayed_words(change)
-    if change.stray_write is not None:
-        yield stray_words(change.stray_write, as_of.year)
+    for text in _happens(change, as_of):
+        yield from wrapped(text, look.width - len(_INDENT))
     if change.preview is not None:
         yield from _schedule(change.preview, look, as_of)
     for name, texts in power_lines(change, room):
@@ -124,11 +105,28 @@ def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str
     steps = [*flow(_steps(change), room, indent=""), *step_lines(change, look, room)]
     yield from _named("steps", steps)
     yield from _named("owner", list(_owners(change)))
-    for name, fields in _fields_by_facet(change).items():
-        yield from _named(name, _field_lines(change, fields, look))
+    for name, fields in fields_by_facet(change).items():
+        yield from _named(name, field_lines(change, fields, look, room))
     for loose in loosened(change.kind, change.reason, change.ops):
-        yield look.paint("!", "note") + f" {visible(loose)} from the next plan on"
+        yield from _note(f"{loose} from the next plan on", look.width - len(_INDENT), look)
     yield from _named("runs", flow(_work(change), room, gap="; ", indent=""))
+
+
+def _happens(change: PlannedChange, as_of: datetime) -> Iterator[str]:
+    """What becomes of the document as a whole, and who wrote it past git."""
+    if change.taken_from:
+        yield f"taken over from {change.taken_from}, with its history"
+    elif change.reason != "drift":
+        yield from filter(None, [_HAPPENS.get(change.reason) or _HAPPENS.get(change.action)])
+    yield from strayed_words(change)
+    if change.stray_write is not None:
+        yield stray_words(change.stray_write, as_of.year)
+
+
+def _note(text: str, room: int, look: Look) -> Iterator[str]:
+    first, *rest = wrapped(f"! {text}", room)
+    yield look.paint(first[0], "note") + first[1:]
+    yield from rest
 
 
 def _named(name: str, texts: list[str]) -> Iterator[str]:
@@ -152,18 +150,24 @@ def _schedule(preview: Preview, look: Look, as_of: datetime) -> Iterator[str]:
     before, after = (
         words and visible(words) for words in (preview.schedule_before, preview.schedule_after)
     )
-    words = [after or before or ""]
-    if before and after and before != after:
-        room = look.width - len(_INDENT) - _NAME
-        words = flow([before, f"->  {after}"], room, indent="")
-    yield from _named("schedule", words)
+    room = look.width - len(_INDENT) - _NAME
+    both = before and after and before != after
+    texts = [before or "", f"->  {after}"] if both else [after or before or ""]
+    lines = flow(texts, room, indent="")
+    yield from _named("schedule", [text for line in lines for text in _fitted(line, room)])
     if preview.before or preview.after or preview.flags:
-        rows = _time_rows(preview, look, as_of)
-        notes = [look.paint(f"! {flag.note}", "note") for flag in preview.flags]
+        inner = look.width - len(_INDENT) - 2
+        notes = [line for flag in preview.flags for line in _note(flag.note, inner, look)]
+        rows = _time_rows(preview, inner, look, as_of)
         yield from (f"  {text}" for text in [*rows, *notes, f"runs in 30 d  {runs_text(preview)}"])
 
 
-def _time_rows(preview: Preview, look: Look, as_of: datetime) -> list[str]:
+def _fitted(line: str, room: int) -> list[str]:
+    return [line] if len(line) <= room else wrapped(line, room)
+
+
+def _time_rows(preview: Preview, room: int, look: Look, as_of: datetime) -> list[str]:
+    """As many times as fit beside each other; all that are known, below each other, with `-v`."""
     zone = load_zone(preview.timezone)
     was = load_zone(preview.timezone_before or preview.timezone)
     shown = {
@@ -171,9 +175,15 @@ def _time_rows(preview: Preview, look: Look, as_of: datetime) -> list[str]:
         for name, times in _named_times(preview)
     }
     widest = max((len(text) for texts in shown.values() for text in texts), default=1)
-    room = look.width - len(_INDENT) - len("  first")
-    limit = 5 if look.verbose else max(1, min(3, room // (widest + 2)))
-    return columns([[name, *(texts[:limit] or ["never"])] for name, texts in shown.items()])
+    fitting = max(1, (room - max(map(len, shown))) // (widest + 2))
+    beside = fitting if look.verbose else min(3, fitting)
+    rows = [
+        [name if start == 0 else "", *texts[start : start + beside]]
+        for name, times in shown.items()
+        for texts in [times if look.verbose else times[:beside]]
+        for start in range(0, len(texts) or 1, beside)
+    ]
+    return columns([row if len(row) > 1 else [*row, "never"] for row in rows])
 
 
 def _time(instant: datetime, zone: Zone, now_in: Zone, year: int) -> str:
@@ -238,70 +248,6 @@ def _steps(change: PlannedChange) -> list[str]:
     ]
 
 
-def _fields_by_facet(change: PlannedChange) -> dict[str, list[FieldChange]]:
-    """What no line above tells, by what it is about."""
-    found: dict[str, list[FieldChange]] = {}
-    for op in change.ops:
-        top = op.path.split("/")[1] if op.path else ""
-        if (
-            _STEPS.match(op.path)
-            or op.path == "/owner"
-            or (op.path in _IDENTITY and "name" not in change.strayed)
-        ):
-            continue
-        if top in _TIMES and _is_told(change):
-            continue
-        found.setdefault(_about(change.kind, top), []).append(op)
-    return found
-
-
-def _is_told(change: PlannedChange) -> bool:
-    """Whether the schedule's words differ, so that its fields need no line."""
-    preview = change.preview
-    return preview is not None and preview.schedule_before != preview.schedule_after
-
-
-def _about(kind: str, top: str) -> str:
-    if top in {"labels", "owner", "description"}:
-        return "meta"
-    if top in {"name", "namespace"}:
-        return "name"
-    if kind != "Task":
-        return "fields"
-    if top in _TIMES:
-        return "schedule"
-    return top if top in {"pipeline", "params", "agent"} else "policy"
-
-
-def _field_lines(change: PlannedChange, fields: list[FieldChange], look: Look) -> list[str]:
-    if _about(change.kind, fields[0].path.split("/")[1]) == "meta":
-        names = dict.fromkeys(op.path.split("/")[1] for op in fields)
-        return [", ".join(names)]
-    shown = fields if look.verbose else fields[:_FIELDS]
-    lines = [_field_line(op, drifted=change.reason == "drift") for op in shown]
-    if len(fields) > len(shown):
-        lines.append(
-            look.paint(f"and {counted(len(fields) - len(shown), 'more field')} (-v)", "dim")
-        )
-    return lines
-
-
-def _field_line(op: FieldChange, *, drifted: bool) -> str:
-    name = op.path.removeprefix("/").replace("/", ".")
-    match op.op:
-        case "add":
-            return f"+ {name}: {value_text(op.after)}"
-        case "remove":
-            return f"- {name}: {value_text(op.before)}"
-        case "replace":
-            before, after = value_text(op.before), value_text(op.after)
-            return (
-                f"{name} is {before}, restored to {after}"
-                if drifted
-                else f"{name}: {before} -> {after}"
-            )
-
-
 def _work(change: PlannedChange) -> list[str]:
     """What becomes of runs, where there are any and the change is of a kind that they could feel."""
     queue = change.queue
@@ -328,52 +274,3 @@ def _work(change: PlannedChange) -> list[str]:
 
 def _keeps_its_times(change: PlannedChange) -> bool:
     return change.action in {"update", "rename"} and "schedule" not in change.facets
-
-
-def _all_fields(change: PlannedChange, *, whole: bool) -> Iterator[str]:
-    """Every field that no line above tells whole: the changed ones, or those of a creation that are no defaults."""
-    signs = {"add": "+", "remove": "-", "replace": "~"}
-    for op in change.ops:
-        if _is_told_whole(change, op):
-            continue
-        sides = ([op.before] if op.op != "add" else []) + ([op.after] if op.op != "remove" else [])
-        path = f"{signs[op.op]} {visible(op.path)}"
-        if whole and any(isinstance(side, str) and "\n" in side for side in sides):
-            yield path
-            yield from (f"  {line}" for line in _line_by_line(sides))
-        else:
-            limit = _WHOLE if whole else _LONG
-            yield f"{path}  {' -> '.join(value_text(side, limit) for side in sides)}"
-    if change.action == "create":
-        defaults = defaults_of(change.kind)
-        for name, value in sorted((change.shown_body or {}).items()):
-            if name in IDENTITY or (name, canonical(value)) in defaults:
-                continue
-            yield f"+ /{name}  {value_text(value, _WHOLE if whole else _LONG)}"
-
-
-def _is_told_whole(change: PlannedChange, op: FieldChange) -> bool:
-    top = op.path.split("/")[1] if op.path else ""
-    if _about(change.kind, top) == "meta":
-        told = op.path == "/owner"
-    elif _STEPS.match(op.path):
-        told = _OF_STEP.fullmatch(op.path) is not None
-    else:
-        told = op.path not in _IDENTITY and not (top in _TIMES and _is_told(change))
-    return told and all(_fits_a_line(side) for side in (op.before, op.after))
-
-
-def _fits_a_line(value: Any) -> bool:
-    has_lines = isinstance(value, str) and "\n" in value
-    return not has_lines and value_text(value, _WHOLE) == value_text(value)
-
-
-def _line_by_line(sides: Sequence[Any]) -> Iterator[str]:
-    """A long text as its lines: all of one, or those of two that differ, with their surroundings."""
-    texts = [str(side).splitlines() for side in sides]
-    if len(texts) == 1:
-        yield from (visible(line) for line in texts[0])
-        return
-    for line in unified_diff(texts[0], texts[1], lineterm="", n=1):
-        if not line.startswith(("---", "+++")):
-            yield line[:1] + visible(line[1:])

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.core.look import Look
 from reconciler.core.render import render_plan
+from schemas.drift import StrayWrite
 from schemas.problem import Problem
 from tests.core.plan_story import AFTER, BASE, BEFORE, PAUSED, plan_of, story, task
 from tests.support.specs import Database, compiled, database_of
@@ -44,11 +45,39 @@ def test_no_line_ends_in_blanks_with_colours_or_without() -> None:
     assert [line for line in plain if line != line.rstrip()] == []
 
 
-def test_no_line_of_a_plan_is_wider_than_asked_for() -> None:
-    text = render_plan(story(), Look(width=80))
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_no_line_of_a_plan_is_wider_than_asked_for(verbose: int, width: int) -> None:
+    text = render_plan(story(), Look(width=width, verbose=verbose))
 
     body = text[: text.index("Digest:")]
-    assert [line for line in body.splitlines() if len(line) > 80] == []
+    assert [line for line in body.splitlines() if len(line) > width] == []
+
+
+def test_what_is_long_goes_on_in_the_next_line() -> None:
+    """Who wrote by hand, times in two zones, and values of a field."""
+    before = f"""
+kind: ToolServer
+name: fs
+stdio: {{command: mcp-fs}}
+---
+kind: Task
+name: t
+schedule: {{cron: "30 9 * * *", timezone: Europe/Berlin}}
+agent: {"a" * 60}
+pipeline: [{{id: a, uses: fs.list}}]
+"""
+    after = before.replace("30 9", "15 17").replace("Berlin", "Lisbon").replace("aaa", "bbb")
+    after += f"params: {{first: {'word ' * 30}end, second: [{', '.join(['some'] * 20)}]}}\n"
+    agents = "".join(f"---\nkind: Agent\nname: {one * 60}\nscopes: ['*']\n" for one in "ab")
+    plan = plan_of(database_of(before + agents), compiled(after + agents))
+    stray = StrayWrite(role="r" * 60, application="somebody's script", changed_at=plan.as_of)
+    (change,) = plan.changes
+    plan = plan.model_copy(update={"changes": (change.model_copy(update={"stray_write": stray}),)})
+
+    for verbose in (0, 1, 2):
+        lines = render_plan(plan, Look(width=80, verbose=verbose)).splitlines()
+        assert [line for line in lines if len(line) > 80 and "Digest" not in line] == []
 
 
 def test_colour_is_only_ever_added() -> None:
