@@ -43,6 +43,7 @@ class Caller:
         self._live = live
         self._secrets = secrets
         self._since = clock.monotonic()
+        self._limit = program.timeout
 
     async def call(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
         """What becomes of the call, without any secret that was used for it."""
@@ -107,7 +108,7 @@ class Caller:
     @property
     def left(self) -> timedelta:
         """How long the run may still take; less than nothing once it is out of time."""
-        return self._program.timeout - self.elapsed
+        return self._limit - self.elapsed
 
     @property
     def now(self) -> datetime:
@@ -117,7 +118,11 @@ class Caller:
     @property
     def is_out_of_time(self) -> bool:
         """Whether the run has taken longer than it may."""
-        return self.elapsed >= self._program.timeout
+        return self.elapsed >= self._limit
+
+    def allow_again(self, elapsed: timedelta) -> None:
+        """Let what comes finally take as long as the run might, from when `elapsed` had passed."""
+        self._limit = elapsed + self._program.timeout
 
     def timed_out(self) -> CallError:
         """Why a run that is out of time fails."""

@@ -24,12 +24,13 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from runtime.caller import Caller, keyed
 from runtime.calling import Tools
 from runtime.clock import Clock
-from runtime.core.calls import Call, StepCalls
+from runtime.core.calls import Call, StepCalls, items_of
 from runtime.core.course import Course, Failure
 from runtime.core.expressions import ABSENT, Context
 from runtime.core.judging import judge
@@ -37,7 +38,8 @@ from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program, ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS, may_retry, retry_delay
 from runtime.core.waits import WAITING_TOOLS
-from runtime.errors import ExpressionError, OrdinautError
+from runtime.ending import Ending, recorded_ending
+from runtime.errors import OrdinautError
 from runtime.live import Live
 from runtime.progress import Items, Progress, Try
 from runtime.restoring import restore_calls, restore_course
@@ -46,7 +48,6 @@ from runtime.store.due_work import Claim, Recorded, Report
 from runtime.underway import Landed, Ready, UnderWay
 from runtime.waits import Ended, Held, LeftOut, Passed, Waits
 
-_MOST_ITEMS: Final = 100_000
 # Of one run without a pause, lest the others wait for it.
 _MOST_AT_ONCE: Final = 100
 _CUT_OFF: Final = CallOutcome(
@@ -90,12 +91,13 @@ class Execution:
             claim, program, tools=around.tools, clock=around.clock, live=live, secrets=secrets
         )
         self._progress = Progress(claim, program.label)
-        self._steps = {step.name: step for step in program.steps}
+        self._steps = {step.name: step for step in (*program.steps, *program.last)}
         self._course = Course(program.steps)
+        self._ending: Ending | None = None
         self._calls: dict[str, StepCalls] = {}
         self._values: dict[str, Any] = {}
         self._recorded = Recorded()
-        self._waits = Waits({}, self._progress, self._caller, around.clock)
+        self._waits = self._fresh_waits()
         self._context = Context(now=claim.started_at)
         self._ready: list[Ready] = []
         self._under_way = UnderWay(self._call, around.clock)
@@ -119,12 +121,14 @@ class Execution:
         What is to be recorded when the run ends or goes to sleep by that; None if `go_on` must follow.
         """
         self._recorded = recorded
-        self._waits = Waits(recorded.waits, self._progress, self._caller, self._around.clock)
+        self._waits = self._fresh_waits()
         try:
             self._context = self._first_context()
         except OrdinautError as error:
             return self._finished(Failure(_told(error)))
-        restore_course(self._program, self._recorded, self._course, self._values)
+        restore_course(self._program.steps, self._recorded, self._course, self._values)
+        if (ending := recorded_ending(recorded)) is not None:
+            self._go_to_last(ending)
         return self._proceed()
 
     async def go_on(self) -> None:
@@ -162,8 +166,12 @@ class Execution:
                 return None
             next_at = self._next_at()
             if next_at is None:
-                return self._finished(self._course.failure)
-            if next_at > self._around.clock.monotonic():
+                if self._ending is not None or not self._program.last:
+                    return self._finished(self._failure)
+                ending = Ending(self._failure, self._caller.elapsed.total_seconds())
+                self._progress.steps_over(ending)
+                self._go_to_last(ending)
+            elif next_at > self._around.clock.monotonic():
                 return self._asleep(next_at)
 
     def _is_made_at_once(self, ready: Ready) -> bool:
@@ -178,6 +186,27 @@ class Execution:
         seconds = self._around.clock.monotonic() - began
         self._settle(Landed(ready.call, ready.shown, outcome, seconds))
         return True
+
+    @property
+    def _failure(self) -> Failure | None:
+        """Why the run fails, now that there is nothing more to do."""
+        if self._course.failure is None and not self._course.is_complete:
+            raise RuntimeError("a run must not succeed before each of its steps has passed")
+        before = None if self._ending is None else self._ending.failure
+        return before or self._course.failure
+
+    def _go_to_last(self, ending: Ending) -> None:
+        """Turn from the steps that are over to those of `finally`."""
+        self._ending = ending
+        self._calls.clear()
+        self._course = Course(self._program.last)
+        restore_course(self._program.last, self._recorded, self._course, self._values)
+        self._waits = self._fresh_waits()
+        self._caller.allow_again(timedelta(seconds=ending.seconds))
+        self._context = replace(self._context, run={**self._context.run, **ending.told})
+
+    def _fresh_waits(self) -> Waits:
+        return Waits(self._recorded.waits, self._progress, self._caller, self._around.clock)
 
     def _asleep(self, next_at: float) -> Report:
         """Nothing can go on before `next_at`, or before a person has answered."""
@@ -240,7 +269,7 @@ class Execution:
     def _open(self, step: ProgramStep) -> None:
         """The step begins; calls that are on record are not made again."""
         try:
-            items = None if step.foreach is None else _items(step.foreach.render(self._context))
+            items = None if step.foreach is None else items_of(step.foreach.render(self._context))
         except OrdinautError as error:
             none = Items(0, 0, 0, 0.0)
             self._progress.items_finished(step, none, _told(error))
@@ -362,28 +391,7 @@ class Execution:
         self._course.passed(step.name)
 
     def _finished(self, failure: Failure | None) -> Report:
-        seconds = self._caller.elapsed.total_seconds()
-        if failure is None:
-            if not self._course.is_complete:
-                raise RuntimeError("a run must not succeed before each of its steps has passed")
-            return self._progress.finished(seconds)
-        return self._progress.finished(seconds, failure.error, failure.step)
-
-
-def _items(value: Any) -> list[Any]:
-    """What `foreach` gave.
-
-    Raises:
-        ExpressionError: ORD503 it is no list, ORD506 it is too long.
-    """
-    if not isinstance(value, list):
-        raise ExpressionError(f"foreach gave no list but {type(value).__name__}", code="ORD503")
-    if len(value) > _MOST_ITEMS:
-        raise ExpressionError(
-            f"foreach gave {len(value):,} items; at most {_MOST_ITEMS:,} are allowed",
-            code="ORD506",
-        )
-    return value
+        return self._progress.finished(self._caller.elapsed.total_seconds(), failure)
 
 
 def _told(error: OrdinautError) -> CallError:

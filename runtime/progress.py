@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from runtime.core.course import Failure
 from runtime.core.identity import derive_event_id
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
 from runtime.core.waits import Wait
-from runtime.store.due_work import WHOLE, Claim, Report
+from runtime.ending import Ending, error_of
+from runtime.store.due_work import OVER, WHOLE, Claim, Report
 
 SKIPPED: Final = "skipped"
 
@@ -74,7 +76,7 @@ class Progress:
 
     def step_skipped(self, step: ProgramStep, iteration: int = 0) -> None:
         """The condition did not hold, or a failure before it put the step out of the course."""
-        self._report.results.append(_bare(step, iteration, SKIPPED))
+        self._report.results.append(_bare(step.name, iteration, SKIPPED, step.uses))
         if step.foreach is None:
             self._tell("step.skipped", step=step.name, uses=step.uses)
 
@@ -118,7 +120,7 @@ class Progress:
         """Every item of a `foreach` has its result, or one that failed ends the step."""
         outcome = "ok" if error is None else "tool_error"
         self._report.results.append(
-            _bare(step, WHOLE, outcome)
+            _bare(step.name, WHOLE, outcome, step.uses)
             | {
                 "output": {
                     "items": items.count,
@@ -141,6 +143,13 @@ class Progress:
             self._tell("step.succeeded", **facts)
         else:
             self._tell("step.failed", **facts, error=_error(error))
+
+    def steps_over(self, ending: Ending) -> None:
+        """The steps are over, and those of `finally` begin."""
+        error = None if ending.failure is None else error_of(ending.failure)
+        over = {"output": {"seconds": ending.seconds}, "error": error}
+        outcome = "ok" if error is None else "failed"
+        self._report.results.append(_bare(OVER, 0, outcome, "") | over)
 
     def call_retrying(self, tried: Try, wait_seconds: float) -> None:
         """The try failed, and another follows after a wait."""
@@ -186,19 +195,13 @@ class Progress:
         """What is known so far; the run goes on."""
         return self._send(move="keep")
 
-    def finished(
-        self, seconds: float, error: CallError | None = None, step: str | None = None
-    ) -> Report:
-        """The run is over: succeeded without an error, failed with one."""
-        failure = (
-            None
-            if error is None
-            else {**(_error(error) or {}), **({"step": step} if step else {})}
-        )
+    def finished(self, seconds: float, failure: Failure | None = None) -> Report:
+        """The run is over: succeeded, or failed for a reason."""
+        error = None if failure is None else error_of(failure)
         state = "succeeded" if error is None else "failed"
         facts: dict[str, Any] = {"seconds": round(seconds, 3)}
-        self._tell(f"run.{state}", **facts, **({"error": failure} if failure else {}))
-        return self._send(move="finish", state=state, error=failure)
+        self._tell(f"run.{state}", **facts, **({"error": error} if error else {}))
+        return self._send(move="finish", state=state, error=error)
 
     def _run(self) -> dict[str, Any]:
         claim = self._claim
@@ -237,14 +240,14 @@ class Progress:
         )
 
 
-def _bare(step: ProgramStep, iteration: int, outcome: str) -> dict[str, Any]:
+def _bare(step: str, iteration: int, outcome: str, uses: str) -> dict[str, Any]:
     """A result that no call of its own stands behind."""
     return {
-        "step": step.name,
+        "step": step,
         "iteration": iteration,
         "attempt": 0,
         "outcome": outcome,
-        "uses": step.uses,
+        "uses": uses,
         "seconds": 0.0,
         "server_generation": 0,
         "schema_digest": "",

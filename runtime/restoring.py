@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from runtime.core.calls import StepCalls
 from runtime.core.course import Course
 from runtime.core.outcomes import CallError
-from runtime.core.program import Program, ProgramStep
+from runtime.core.program import ProgramStep
 from runtime.progress import SKIPPED
 from runtime.store.due_work import WHOLE, Recorded, Result
 
 
 def restore_course(
-    program: Program, recorded: Recorded, course: Course, values: dict[str, Any]
+    steps: Sequence[ProgramStep], recorded: Recorded, course: Course, values: dict[str, Any]
 ) -> None:
-    """Tell a fresh course of the steps that are over, and put their results into `values`, by result name."""
+    """Tell a fresh course of these steps which are over, and put their results into `values`, by result name."""
     known: dict[str, Result] = {}
-    for step in program.steps:
+    for step in steps:
         place = step.name, 0 if step.foreach is None else WHOLE
         if place in recorded.results:
             known[step.name] = recorded.results[place]
     # First all of them: a failure must not lead past a step that has its result.
     for name in known:
         course.restore(name)
-    for step in program.steps:
+    for step in steps:
         if (result := known.get(step.name)) is None:
             continue
         if (error := recorded_error(step.name, result)) is not None:

@@ -18,6 +18,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from runtime.config import Config
+from runtime.core.course import Failure
 from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.errors import LeaseLost, OrdinautError, StoreError
@@ -182,7 +183,7 @@ class Worker:
     async def _fail(self, claim: Claim, error: CallError) -> None:
         """A run that cannot even be executed fails with the reason; the others go on."""
         seconds = (claim.claimed_at - claim.started_at).total_seconds()
-        report = Progress(claim, claim.task).finished(seconds, error)
+        report = Progress(claim, claim.task).finished(seconds, Failure(error))
         # Even this may be refused; then the lease ends, and the run is tried again.
         with contextlib.suppress(StoreError):
             await self._around.recorder.record(report)

@@ -167,6 +167,7 @@ class Step(Model):
 
 
 Steps = Annotated[tuple[Step, ...], Field(min_length=1, max_length=1000)]
+Finally = Annotated[tuple[Step, ...], Field(min_length=1, max_length=100)]
 
 
 class PipelineUse(Model):
@@ -213,3 +214,5 @@ class Pipeline(Document):
     """A JSON Schema of the parameters."""
     steps: Steps
     """The steps, in order."""
+    finally_: Finally | None = Field(default=None, alias="finally")
+    """Steps that run when those are over, however they ended."""

@@ -17,7 +17,7 @@ from schemas.base import (
     Text,
     as_list,
 )
-from schemas.pipeline import PipelineForm, Retry
+from schemas.pipeline import Finally, PipelineForm, Retry
 from schemas.schedule import Schedule
 
 
@@ -67,7 +67,7 @@ class Task(Document):
     start_deadline: PositiveDuration | None = None
     """A run that nobody has started so long after its due time is recorded as skipped; without it, runs wait for ever."""
     timeout: PositiveDuration = timedelta(hours=1)
-    """The longest time a run may take from its first start, waits included."""
+    """The longest time a run may take from its first start, waits included; steps of `finally` may take as long again."""
     retry: Retry = Retry()
     """How failed steps are tried again, unless a step says otherwise."""
     pause_after_failures: Integer | None = Field(default=None, ge=1, le=1000)
@@ -78,3 +78,5 @@ class Task(Document):
     """Values for templates, as `${params.…}`."""
     pipeline: PipelineForm
     """The steps, or a Pipeline document to use."""
+    finally_: Finally | None = Field(default=None, alias="finally")
+    """Steps that run when those are over, however they ended. A Pipeline document that is used has its own."""

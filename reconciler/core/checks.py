@@ -16,7 +16,7 @@ from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.params import argument_problems, schema_problems
 from reconciler.core.policy_checks import policy_problems
-from reconciler.core.references import Names, references, refusal, steps_of, tool_uses
+from reconciler.core.references import Names, references, refusal, step_lists, steps_of, tool_uses
 from reconciler.core.suggest import did_you_mean, nearest
 from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
@@ -63,6 +63,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from template_problems(entry, world.secrets)
     yield from step_problems(entry)
     yield from effect_problems(entry, lambda address: _server_of(address, entry, world))
+    yield from finally_problems(entry)
     yield from time_problems(entry, world.names, world.calendars)
     yield from schema_problems(entry)
     yield from use_problems(entry, world)
@@ -94,12 +95,25 @@ def project_name_problems(entry: Entry) -> Iterator[Problem]:
 
 def step_problems(entry: Entry) -> Iterator[Problem]:
     """Steps that go on at a step that does not come after them."""
-    steps = [step for _, step in steps_of(entry.document)]
+    steps, last = step_lists(entry.document)
     for path, step in steps_of(entry.document):
         if isinstance(step.on_error, Goto) and not entry.repaired_field("id"):
-            found = goto_problem(steps, step, step.on_error.goto)
+            beside = last if path[0] == "finally" else steps
+            found = goto_problem(beside, step, step.on_error.goto)
             if found is not None:
                 yield from entry.problem((*path, "on_error", "goto"), "ORD013", *found)
+
+
+def finally_problems(entry: Entry) -> Iterator[Problem]:
+    """Last steps of a task beside a Pipeline document, which has its own parameters and results."""
+    task = entry.document
+    if isinstance(task, Task) and task.finally_ and isinstance(task.pipeline, PipelineUse):
+        yield from entry.problem(
+            ("finally",),
+            "ORD013",
+            f"the steps are those of the Pipeline `{task.pipeline.use}`, and it says what runs finally",
+            "write `finally` in the Pipeline document",
+        )
 
 
 def goto_problem(steps: Sequence[Step], step: Step, target: str) -> tuple[str, str] | None:

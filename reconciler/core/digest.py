@@ -20,7 +20,7 @@ NORMALISER_VERSION: Final = 2
 
 FACETS: Final[dict[str, frozenset[str]]] = {
     "schedule": frozenset({"schedule", "calendars"}),
-    "pipeline": frozenset({"pipeline", "params", "agent"}),
+    "pipeline": frozenset({"pipeline", "finally", "params", "agent"}),
     "policy": frozenset(
         {
             "catch_up",

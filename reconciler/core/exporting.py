@@ -94,7 +94,8 @@ def _folded(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         case "Task":
             return _task(body, named)
         case "Pipeline":
-            return {**body, "steps": [_step(one, named) for one in body["steps"]]}
+            steps = {"steps": [_step(one, named) for one in body["steps"]]}
+            return {**body, **steps, **_finally(body, named)}
         case "Calendar":
             return {name: value for name, value in body.items() if name != "events"}
         case "Project":
@@ -125,10 +126,15 @@ def _task(body: Mapping[str, Any], named: _Names) -> dict[str, Any]:
         if isinstance(pipeline, dict)
         else [_step(one, named) for one in pipeline]
     )
+    task |= _finally(body, named)
     task["schedule"] = [_schedule(one, named) for one in body["schedule"]]
     if "agent" in body:
         task["agent"] = named.document(body["agent"])
     return task
+
+
+def _finally(body: Mapping[str, Any], named: _Names) -> dict[str, Any]:
+    return {"finally": [_step(one, named) for one in body["finally"]]} if "finally" in body else {}
 
 
 def _schedule(schedule: Mapping[str, Any], named: _Names) -> dict[str, Any]:

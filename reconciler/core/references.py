@@ -78,7 +78,7 @@ def _called(known: frozenset[Key], kind: str, namespace: str) -> tuple[str, ...]
 
 
 def steps_of(document: Document) -> Iterator[tuple[Path, Step]]:
-    """The steps that stand in a document itself, with their paths."""
+    """The steps that stand in a document itself, with their paths; those of `finally` come last."""
     match document:
         case Task(pipeline=tuple() as steps):
             yield from ((("pipeline", number), step) for number, step in enumerate(steps))
@@ -86,6 +86,17 @@ def steps_of(document: Document) -> Iterator[tuple[Path, Step]]:
             yield from ((("steps", number), step) for number, step in enumerate(steps))
         case _:
             pass
+    if isinstance(document, Task | Pipeline):
+        for number, step in enumerate(document.finally_ or ()):
+            yield ("finally", number), step
+
+
+def step_lists(document: Document) -> tuple[list[Step], list[Step]]:
+    """The steps that stand in a document itself, and those of its `finally`."""
+    lists: tuple[list[Step], list[Step]] = ([], [])
+    for path, step in steps_of(document):
+        lists[path[0] == "finally"].append(step)
+    return lists
 
 
 def tool_uses(document: Document) -> Iterator[tuple[Path, str]]:

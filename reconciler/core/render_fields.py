@@ -18,7 +18,7 @@ _WHOLE: Final = 100_000
 # How many fields of a policy or parameter are shown before `-v` is needed.
 _FIELDS: Final = 4
 # Told by name: steps of a pipeline, a task's own steps, and the written-out steps of a pipeline that it uses.
-_STEPS: Final = re.compile(r"/steps|/pipeline(/steps|/[0-9]+|$)")
+_STEPS: Final = re.compile(r"/steps|/finally|/pipeline(/steps|/finally|/[0-9]+|$)")
 _OF_STEP: Final = re.compile(r"/(?:pipeline(?:/steps)?|steps)/[0-9]+/.+")
 _IDENTITY: Final = ("/name", "/namespace")
 _TIMES: Final = frozenset({"schedule", "calendars"})

@@ -6,7 +6,7 @@ Of a tool that destroys everything is shown; of others as much as fits, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reconciler.core.destructive import destroys
@@ -17,7 +17,9 @@ from schemas.plan import PlannedChange
 
 # How many fields of steps that destroy nothing are shown before `-v` is needed.
 _SHOWN: Final = 4
-_STEPS: Final = re.compile(r"/(?:pipeline(?:/steps)?|steps)(?:/([0-9]+))?((?:/.*)?)")
+_STEPS: Final = re.compile(
+    r"/(?P<list>pipeline(?:/steps)?|steps|(?:pipeline/)?finally)(?:/(?P<place>[0-9]+))?(?P<rest>(?:/.*)?)"
+)
 
 
 class _Line(NamedTuple):
@@ -39,19 +41,27 @@ def step_lines(change: PlannedChange, look: Look, room: int) -> list[str]:
 
 
 def _lines(change: PlannedChange) -> Iterator[_Line]:
-    steps = list(steps_of(change.shown_body or {}).values())
     for op in change.ops:
         found = _STEPS.fullmatch(op.path)
         if found is None:
             continue
-        if found[1] is None:
+        if found["place"] is None:
             yield from _of_lists(op.before, op.after)
-        elif found[2]:
+        elif found["rest"]:
             # Positions count in the list that git wants.
-            step = steps[int(found[1])] if int(found[1]) < len(steps) else {}
-            yield _line(step, Op(op.op, found[2], op.before, op.after))
+            steps = _list_at(change.shown_body or {}, found["list"])
+            place = int(found["place"])
+            step = steps[place] if place < len(steps) else {}
+            yield _line(step, Op(op.op, found["rest"], op.before, op.after))
         elif op.op == "add":
             yield from _of_new(op.after)
+
+
+def _list_at(body: Mapping[str, Any], pointer: str) -> Sequence[Any]:
+    found: Any = body
+    for name in pointer.split("/"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, list | tuple) else ()
 
 
 def _of_lists(before: Any, after: Any) -> Iterator[_Line]:

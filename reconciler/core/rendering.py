@@ -48,10 +48,9 @@ def _rendered(desired: Desired, specs: Specs) -> dict[str, Any]:
                 for key, one in specs.documents.items()
                 if key.kind == "Pipeline" and key.label == pipeline["use"]
             )
-            steps = _plain(used)["steps"]
-            return found | {
-                "pipeline": {**found["pipeline"], "with": pipeline["with"], "steps": steps}
-            }
+            written = _plain(used)
+            steps = {name: written[name] for name in ("steps", "finally") if name in written}
+            return found | {"pipeline": {**found["pipeline"], "with": pipeline["with"], **steps}}
         case _:
             return found
 

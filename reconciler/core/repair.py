@@ -27,6 +27,7 @@ _STAND_INS: Final[dict[str, Any]] = {
     "uses": _STEP["uses"],
 }
 _ITEM_STAND_INS: Final[dict[str, Any]] = {
+    "finally": _STEP,
     "pipeline": _STEP,
     "schedule": {"manual": True},
     "steps": _STEP,

@@ -1,13 +1,13 @@
 """A document to the body that is stored: absolute references, and a task's pipeline written out in place.
 
-A task's own steps stay a list under `pipeline`; the use of a Pipeline document becomes `pipeline: {use, with, steps}`,
-where `with` has the defaults of the pipeline's JSON Schema filled in, so that a run needs no other document. For the same
-reason `calendars` holds the content of each calendar that a schedule names.
+A task's own steps stay a list under `pipeline`; the use of a Pipeline document becomes `pipeline: {use, with, steps}`, and
+`finally` where the document has it. `with` has the defaults of the pipeline's JSON Schema filled in, so that a run needs no
+other document. For the same reason `calendars` holds the content of each calendar that a schedule names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ def resolved_body(document: Document, key: Key, referred: Referred) -> dict[str,
             _resolve_task(body, document, referred)
         case Pipeline():
             _resolve_steps(body["steps"], referred.names, document.namespace)
+            _resolve_steps(body.get("finally", ()), referred.names, document.namespace)
         case Calendar() if document.ics is not None:
             body["events"] = list(referred.events.get(key, ()))
         case _:
@@ -75,6 +76,7 @@ def _resolve_task(body: dict[str, Any], task: Task, referred: Referred) -> None:
         body["pipeline"] = _written_out(task.pipeline, names, namespace, referred.pipelines)
     else:
         _resolve_steps(body["pipeline"], names, namespace)
+        _resolve_steps(body.get("finally", ()), names, namespace)
 
 
 def _written_out(
@@ -84,9 +86,11 @@ def _written_out(
     if key is None or key not in pipelines:
         return {"use": use.use, "with": use.with_, "steps": []}
     pipeline = pipelines[key]
-    steps = normalised(pipeline)["steps"]
-    _resolve_steps(steps, names, pipeline.namespace)
-    return {"use": key.label, "with": {**default_params(pipeline), **use.with_}, "steps": steps}
+    body = normalised(pipeline)
+    lists: dict[str, Any] = {name: body[name] for name in ("steps", "finally") if name in body}
+    for steps in lists.values():
+        _resolve_steps(steps, names, pipeline.namespace)
+    return {"use": key.label, "with": {**default_params(pipeline), **use.with_}} | lists
 
 
 def default_params(pipeline: Pipeline) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def default_params(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def _resolve_steps(steps: list[dict[str, Any]], names: Names, namespace: str) -> None:
+def _resolve_steps(steps: Iterable[dict[str, Any]], names: Names, namespace: str) -> None:
     for step in steps:
         _resolve_tool(step, "uses", names, namespace)
         if isinstance(step["on_unknown"], dict):

@@ -10,10 +10,10 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Any
 
 from reconciler.core.simulation_load import begins_by_minute, heat_of
 from reconciler.core.simulation_runs import Period, TaskRuns, instant_of
+from reconciler.core.steps import steps_of
 from schemas.agent import Agent, RateLimit
 from schemas.simulation import CallRate, SimulatedAgent
 
@@ -86,13 +86,6 @@ def _rate(limit: RateLimit, runs: Sequence[TaskRuns], period: Period) -> CallRat
 
 def _calls(followed: TaskRuns, pattern: str) -> Iterator[tuple[int, int]]:
     """When a task's runs begin, each with its calls of tools that a pattern names."""
-    made = sum(fnmatchcase(step["uses"], pattern) for step in _steps(followed.task.body))
+    steps = steps_of(followed.task.body).values()
+    made = sum(fnmatchcase(step["uses"], pattern) for step in steps)
     return ((begin, made) for begin in followed.begins if made)
-
-
-def _steps(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    pipeline = body["pipeline"]
-    steps: Sequence[Mapping[str, Any]] = (
-        pipeline if isinstance(pipeline, list) else pipeline["steps"]
-    )
-    return steps

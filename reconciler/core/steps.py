@@ -13,18 +13,22 @@ Body = Mapping[str, Any]
 
 
 def steps_of(body: Body) -> dict[str, Mapping[str, Any]]:
-    """The steps of a task or pipeline by id, in order; other kinds have none, nor has a body that somebody broke."""
+    """The steps of a task or pipeline by id, in order, those of `finally` last; other kinds have none, nor has a body that
+    somebody broke.
+    """
     match body:
-        case {"kind": "Task", "pipeline": {"steps": list(steps)}}:
+        case {"kind": "Task", "pipeline": {"steps": list(steps)} as holder}:
             pass
         case {"kind": "Task", "pipeline": list(steps)} | {
             "kind": "Pipeline",
             "steps": list(steps),
         }:
-            pass
+            holder = body
         case _:
-            steps = []
-    return {step["id"]: step for step in steps if isinstance(step, Mapping) and "id" in step}
+            return {}
+    last = holder.get("finally")
+    every = steps + last if isinstance(last, list) else steps
+    return {step["id"]: step for step in every if isinstance(step, Mapping) and "id" in step}
 
 
 def tools_of(body: Body) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from reconciler.core.entry import Entry, Finding
 from reconciler.core.locate import Path, written_path
-from reconciler.core.references import steps_of
+from reconciler.core.references import step_lists, steps_of
 from reconciler.core.sites import Site, sites_of
 from reconciler.core.suggest import did_you_mean
 from runtime.core.expressions import (
@@ -42,7 +42,14 @@ _HERE: Final[dict[str, str]] = {
     "steps": "no step has run yet when this is needed",
 }
 
+_RUN: Final = frozenset({"attempt", "id"})
+_RUN_AT_LAST: Final = _RUN | {"error", "outcome"}
 _ABSENT: Final = {
+    "run": (
+        "ORD502",
+        "a run has no",
+        "it has `id` and `attempt`, and in `finally` `outcome` and `error`",
+    ),
     "event": ("ORD502", "the event of a condition has no", "it has `result` and `condition`"),
     "params": ("ORD502", "there is no parameter", "declare it under `params`"),
     "secrets": (
@@ -73,10 +80,12 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
         entry: the document.
         secrets: the names that the Project defines; None if it could not be read.
     """
-    steps = [step for _, step in steps_of(entry.document)]
-    wrong_order = find_problems(steps)
-    yield from _order_problems(entry, steps, wrong_order)
-    graph = _graph(steps, in_doubt=bool(wrong_order))
+    steps, last = step_lists(entry.document)
+    every = [*steps, *last]
+    wrong_order = find_problems(steps, last)
+    yield from _order_problems(entry, every, wrong_order)
+    graph = _graph(steps, last, in_doubt=bool(wrong_order))
+    final = frozenset(step.id for step in last)
     known = {
         "params": _declared_params(entry.document),
         "event": _event_fields(entry.document),
@@ -97,7 +106,8 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
                     yield from entry.problem_in_text(path, text, position, wrong)
             results = [reference for reference in read.reads if reference.root == "steps"]
             if results and site.step is not None and not entry.repaired_field("id", "save_as"):
-                for absent in check_references(steps, graph, steps[site.step].id, results):
+                reader = every[site.step].id
+                for absent in check_references(every, graph, reader, results, final):
                     yield from _at_step_reference(entry, path, text, absent)
 
 
@@ -173,9 +183,13 @@ def _unusable(
         return Finding("ORD502", f"`{reference}` has no value here", hint)
     if root == "event" and not names:
         # A key by which runs are told apart may well be one that this task's runs do not have.
-        is_needed = names is not None and site.path[0] == "pipeline" and not reference.guarded
+        is_needed = (
+            names is not None and site.path[0] in ("pipeline", "finally") and not reference.guarded
+        )
         message = f"`{reference}` has no value here"
         return Finding("ORD502", message, _NO_EVENT) if is_needed else None
+    if root == "run":
+        names = _RUN_AT_LAST if site.path[0] == "finally" else _RUN
     if not reference.path or names is None:
         return None
     name = str(reference.path[0])
@@ -227,18 +241,22 @@ def _schema_properties(schema: Mapping[str, Any]) -> frozenset[str] | None:
     return None if is_open or not isinstance(properties, dict) else frozenset(properties)
 
 
-def _graph(steps: list[Step], *, in_doubt: bool) -> StepGraph:
+def _graph(steps: list[Step], last: list[Step], *, in_doubt: bool) -> StepGraph:
     """What each step needs; where the order is in doubt, which is reported by itself, any step needs all others."""
-    names = tuple(step.id for step in steps)
     if in_doubt:
+        names = tuple(step.id for step in (*steps, *last))
         return StepGraph(dict.fromkeys(names, names))
-    before = ((), *((name,) for name in names))
-    return StepGraph(
-        {
-            step.id: earlier if step.needs is None else step.needs
-            for step, earlier in zip(steps, before, strict=False)
-        }
-    )
+    needs = _listed_needs(steps)
+    over = tuple(needs)
+    return StepGraph(needs | {name: own or over for name, own in _listed_needs(last).items()})
+
+
+def _listed_needs(steps: list[Step]) -> dict[str, tuple[str, ...]]:
+    before = ((), *((step.id,) for step in steps))
+    return {
+        step.id: earlier if step.needs is None else step.needs
+        for step, earlier in zip(steps, before, strict=False)
+    }
 
 
 def _order_problems(

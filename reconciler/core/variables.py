@@ -64,5 +64,5 @@ class _Filling:
 
 def _is_condition(path: Path) -> bool:
     """Whether a path leads to a bare expression of a step or schedule, and not into arguments."""
-    head = path[0] in ("pipeline", "steps", "schedule") and "with" not in path
+    head = path[0] in ("pipeline", "steps", "finally", "schedule") and "with" not in path
     return head and any(part in _CONDITION_FIELDS for part in path[1:])

@@ -10,11 +10,15 @@ import heapq
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from runtime.core.expressions import ABSENT, JSON
 from runtime.core.expressions.context import Absent
 from runtime.core.outcomes import CallError
 from runtime.core.program import ProgramStep
+from runtime.errors import ExpressionError
+
+_MOST_ITEMS: Final = 100_000
 
 
 @dataclass(order=True, slots=True)
@@ -134,3 +138,19 @@ class StepCalls:
         self.failed += 1
         if self.items is None or self.step.on_error != "continue":
             self.error = self.error or failed
+
+
+def items_of(value: JSON) -> list[JSON]:
+    """What `foreach` gave.
+
+    Raises:
+        ExpressionError: ORD503 it is no list, ORD506 it is too long.
+    """
+    if not isinstance(value, list):
+        raise ExpressionError(f"foreach gave no list but {type(value).__name__}", code="ORD503")
+    if len(value) > _MOST_ITEMS:
+        raise ExpressionError(
+            f"foreach gave {len(value):,} items; at most {_MOST_ITEMS:,} are allowed",
+            code="ORD506",
+        )
+    return value

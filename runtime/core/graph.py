@@ -1,14 +1,14 @@
 """The graph that a pipeline's steps make: what is wrong with it, and its order.
 
-A step needs the steps it names; without `needs` it needs the step listed before it, and with `needs: []` none. Templates
-find a result as `steps.<save_as>`, or `steps.<id>` without `save_as`. How a run moves over the steps is left to `course`.
+A step needs the steps it names; without `needs` it needs the step listed before it, and with `needs: []` none. The steps of
+`finally` are a list of their own, and come after all others. Templates find a result as `steps.<save_as>`, or `steps.<id>` without `save_as`. How a run moves over the steps is left to `course`.
 """
 
 from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -60,15 +60,18 @@ class StepGraph:
     needs: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, steps: Sequence[StepLike]) -> StepGraph:
-        """The graph of steps in which `find_problems` finds nothing.
+    def of(cls, steps: Sequence[StepLike], last: Sequence[StepLike] = ()) -> StepGraph:
+        """The graph of steps, and of those of `finally`, in which `find_problems` finds nothing.
 
         Raises:
             ValueError: it would find something.
         """
-        if problems := find_problems(steps):
+        if problems := find_problems(steps, last):
             raise ValueError(problems[0].message)
-        return cls(ordered_needs((step.id, step.needs) for step in steps))
+        needs = ordered_needs((step.id, step.needs) for step in steps)
+        final = ordered_needs((step.id, step.needs) for step in last)
+        every = tuple(needs)
+        return cls(needs | {name: needed or every for name, needed in final.items()})
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -103,33 +106,60 @@ def ordered_needs(
     return {step: needs[step] for step in _ordered(needs)}
 
 
-def find_problems(steps: Sequence[StepLike]) -> list[StepProblem]:
-    """Duplicate names, unknown needs, needs to itself and cycles: all of them, in the steps' order."""
-    needs = _needs((step.id, step.needs) for step in steps)
-    problems = [*_name_problems(steps)]
-    for step in steps:
-        for need in step.needs or ():
-            if need == step.id:
-                problems.append(_wrong(step.id, f"step {need} needs itself"))
-            elif need not in needs:
-                close = difflib.get_close_matches(need, needs, n=1)
-                hint = f"did you mean {close[0]}?" if close else ""
-                problems.append(
-                    _wrong(
-                        step.id, f"step {step.id} needs {need}, and there is no such step", hint
-                    )
-                )
-    problems.extend(_wrong(cycle[0], _in_a_circle(cycle)) for cycle in _cycles(needs))
+def find_problems(steps: Sequence[StepLike], last: Sequence[StepLike] = ()) -> list[StepProblem]:
+    """Duplicate names, unknown needs, needs to itself and cycles: all of them, in the steps' order.
+
+    Args:
+        steps: the steps.
+        last: those of `finally`.
+    """
+    problems = [*_name_problems([*steps, *last])]
+    final = frozenset(step.id for step in last)
+    over = frozenset(step.id for step in steps)
+    for some, others, why in (
+        (steps, final, "which runs when the others are over"),
+        (last, over, "which is over in any case"),
+    ):
+        needs = _needs((step.id, step.needs) for step in some)
+        for step in some:
+            for need in step.needs or ():
+                if need in others and need not in needs:
+                    problems.append(_wrong(step.id, f"step {step.id} needs {need}, {why}"))
+                elif (found := _need_problem(step.id, need, needs)) is not None:
+                    problems.append(found)
+        problems.extend(_wrong(cycle[0], _in_a_circle(cycle)) for cycle in _cycles(needs))
     return problems
 
 
+def _need_problem(step: str, need: str, known: Collection[str]) -> StepProblem | None:
+    if need == step:
+        return _wrong(step, f"step {need} needs itself")
+    if need in known:
+        return None
+    close = difflib.get_close_matches(need, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else ""
+    return _wrong(step, f"step {step} needs {need}, and there is no such step", hint)
+
+
 def check_references(
-    steps: Sequence[StepLike], graph: StepGraph, step: str, references: Iterable[Reference]
+    steps: Sequence[StepLike],
+    graph: StepGraph,
+    step: str,
+    references: Iterable[Reference],
+    last: Collection[str] = (),
 ) -> list[StepProblem]:
     """Whether every step's result that the expressions of `step` read is certainly there.
 
     A result of a step that need not come before is an error. A result that may not exist, because its step has an
-    `if` or goes on after a failure, is a warning unless `default()` stands around it.
+    `if` or goes on after a failure, or because `finally` comes after failures too, is a warning unless `default()` stands
+    around it.
+
+    Args:
+        steps: all of them, those of `finally` last.
+        graph: of them.
+        step: the one that reads.
+        references: what it reads.
+        last: the steps of `finally`.
     """
     owners = {other.result_name: other for other in steps}
     earlier = graph.before(step)
@@ -141,9 +171,11 @@ def check_references(
         if owner is None:
             problems.append(_unknown_result(steps, step, reference))
         elif owner.id not in earlier:
-            problems.append(_not_before(owner, step, reference))
-        elif _may_have_no_result(owner) and not reference.guarded:
-            problems.append(_perhaps_absent(owner, step, reference))
+            problems.append(_not_before(owner, step, reference, is_last=owner.id in last))
+        elif not reference.guarded and (
+            why := _why_no_result(owner, is_cut_off=step in last and owner.id not in last)
+        ):
+            problems.append(_perhaps_absent(why, owner, step, reference))
     return problems
 
 
@@ -218,8 +250,13 @@ def _wrong(step: str, message: str, hint: str = "") -> StepProblem:
     return StepProblem("ORD013", message, step, hint)
 
 
-def _may_have_no_result(step: StepLike) -> bool:
-    return step.if_ not in (None, True) or step.on_error != "fail"
+def _why_no_result(step: StepLike, *, is_cut_off: bool) -> str:
+    """Why a step that has passed may have no result; empty if it has one."""
+    if step.if_ not in (None, True):
+        return "may be skipped"
+    if step.on_error != "fail":
+        return "goes on after a failure"
+    return "may have failed, or not have begun" if is_cut_off else ""
 
 
 def _unknown_result(steps: Sequence[StepLike], step: str, reference: Reference) -> StepProblem:
@@ -234,19 +271,18 @@ def _unknown_result(steps: Sequence[StepLike], step: str, reference: Reference) 
     return StepProblem("ORD502", f"{reference} is not there: no step saves {name}", step, hint)
 
 
-def _not_before(owner: StepLike, step: str, reference: Reference) -> StepProblem:
+def _not_before(owner: StepLike, step: str, reference: Reference, *, is_last: bool) -> StepProblem:
     if owner.id == step:
         return StepProblem("ORD502", f"{reference}: step {step} reads its own result", step)
     return StepProblem(
         "ORD502",
         f"{reference}: step {owner.id} need not have run before step {step}",
         step,
-        f"add {owner.id} to the needs of {step}",
+        "" if is_last else f"add {owner.id} to the needs of {step}",
     )
 
 
-def _perhaps_absent(owner: StepLike, step: str, reference: Reference) -> StepProblem:
-    why = "goes on after a failure" if owner.if_ in (None, True) else "may be skipped"
+def _perhaps_absent(why: str, owner: StepLike, step: str, reference: Reference) -> StepProblem:
     return StepProblem(
         "ORD101",
         f"{reference}: step {owner.id} {why}, and then there is no result",

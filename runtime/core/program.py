@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -91,6 +91,7 @@ class Program:
         pipeline_params: the template of the parameters a used pipeline gets; None when the steps are inline.
         timeout: the longest time a run may take from its first start.
         steps: in an order in which each follows all that it needs.
+        last: the steps of `finally`, in such an order.
     """
 
     label: str
@@ -100,6 +101,7 @@ class Program:
     pipeline_params: Template | None
     timeout: timedelta
     steps: tuple[ProgramStep, ...]
+    last: tuple[ProgramStep, ...]
 
 
 def compile_program(body: Mapping[str, Any], project: str) -> Program:
@@ -110,9 +112,8 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
     """
     pipeline = body["pipeline"]
     used = isinstance(pipeline, Mapping)
-    default_retry = _retry(body["retry"])
-    steps = {step["id"]: step for step in (pipeline["steps"] if used else pipeline)}
-    needs = ordered_needs((name, step.get("needs")) for name, step in steps.items())
+    retry = _retry(body["retry"])
+    last = (pipeline if used else body).get("finally", ())
     return Program(
         label=task_label(body["namespace"], body["name"]),
         project=project,
@@ -120,7 +121,8 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
         params=body["params"],
         pipeline_params=compile_template(pipeline["with"]) if used else None,
         timeout=parse_duration(body["timeout"]),
-        steps=tuple(_step(steps[name], needed, default_retry) for name, needed in needs.items()),
+        steps=_steps(pipeline["steps"] if used else pipeline, retry),
+        last=_steps(last, retry),
     )
 
 
@@ -133,6 +135,14 @@ def start_deadline(body: Mapping[str, Any]) -> timedelta | None:
     """How long after its due time a run of the task may still begin; None for ever."""
     text = body.get("start_deadline")
     return None if text is None else parse_duration(text)
+
+
+def _steps(
+    listed: Sequence[Mapping[str, Any]], default_retry: RetryPolicy
+) -> tuple[ProgramStep, ...]:
+    steps = {step["id"]: step for step in listed}
+    needs = ordered_needs((name, step.get("needs")) for name, step in steps.items())
+    return tuple(_step(steps[name], needed, default_retry) for name, needed in needs.items())
 
 
 def _step(

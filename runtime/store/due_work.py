@@ -18,6 +18,8 @@ LANES = tuple(range(9, 0, -1))
 """One lane a priority, the highest first."""
 WHOLE: Final = -1
 """The iteration under which a `foreach` step is recorded when all of it is over."""
+OVER: Final = "(over)"
+"""The name, which no step can have, under which is recorded how the steps ended before those of `finally` begin."""
 # A value of a step as deep as it may be, and the levels of the report around it.
 _REPORT_DEPTH = MAX_DEPTH + 10
 

@@ -19,7 +19,7 @@ from runtime.core.program import start_deadline, task_label
 from runtime.core.storable import storable
 from runtime.errors import NotFound, Unstorable
 from runtime.store.backlog import let_in, release_turn
-from runtime.store.due_work import WHOLE
+from runtime.store.due_work import OVER, WHOLE
 from runtime.store.statements import statement
 from schemas.run import (
     Lease,
@@ -194,11 +194,8 @@ def _steps(
     is_leased: bool,
 ) -> tuple[StepReport, ...]:
     """The steps of a body in their order, each with what is recorded of it."""
-    pipeline = body["pipeline"]
-    steps = {
-        step["id"]: step
-        for step in (pipeline["steps"] if isinstance(pipeline, Mapping) else pipeline)
-    }
+    first, last = _listed_steps(body)
+    steps = first | last
     spread = {name for name, step in steps.items() if "foreach" in step}
     recorded = {
         result["step"]: result
@@ -213,7 +210,8 @@ def _steps(
         tries.setdefault(name, []).append(
             TryReport(**attempt, item=item if name in spread else None)
         )
-    under_way = _under_way(steps, recorded) if is_leased else frozenset()
+    listed = last if OVER in recorded else first
+    under_way = _under_way(listed, recorded) if is_leased else frozenset()
     return tuple(
         _step(
             step,
@@ -224,6 +222,20 @@ def _steps(
         )
         for name, step in steps.items()
     )
+
+
+def _listed_steps(
+    body: Mapping[str, Any],
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
+    """The steps of a body by id, and those of its `finally`."""
+    pipeline = body["pipeline"]
+    steps, holder = (
+        (pipeline["steps"], pipeline) if isinstance(pipeline, Mapping) else (pipeline, body)
+    )
+    first, last = (
+        {step["id"]: step for step in one} for one in (steps, holder.get("finally", ()))
+    )
+    return first, last
 
 
 def _with_waits(

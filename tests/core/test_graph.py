@@ -211,6 +211,56 @@ def test_reading_a_result_that_may_not_exist_is_a_warning_unless_defaulted() -> 
     assert found[0].hint == "write default(steps.often, <something else>)"
 
 
+def test_steps_of_finally_come_after_all_others_and_are_a_list_of_their_own() -> None:
+    first = [Given("a"), Given("b", needs=())]
+    last = [Given("tell"), Given("sweep", needs=()), Given("end")]
+
+    graph = StepGraph.of(first, last)
+
+    assert graph.needs == {
+        "a": (),
+        "b": (),
+        "tell": ("a", "b"),
+        "sweep": ("a", "b"),
+        "end": ("sweep",),
+    }
+    assert graph.before("end") == {"a", "b", "sweep"}
+
+
+def test_no_step_needs_one_of_the_other_list() -> None:
+    first = [Given("a"), Given("b", needs=("tell",))]
+    last = [Given("tell", needs=("a",)), Given("end", needs=("b", "tell"))]
+
+    assert [(p.step, p.message) for p in find_problems(first, last)] == [
+        ("b", "step b needs tell, which runs when the others are over"),
+        ("tell", "step tell needs a, which is over in any case"),
+        ("end", "step end needs b, which is over in any case"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "template", "found"),
+    [
+        ("tell", "${steps.a}", ["warning"]),
+        ("tell", "${default(steps.a, 'no')}", []),
+        ("end", "${steps.tell}", []),
+        ("tell", "${steps.end}", ["error"]),
+        ("a", "${steps.tell}", ["error"]),
+    ],
+)
+def test_what_finally_reads_of_the_others_may_not_be_there(
+    step: str, template: str, found: list[str]
+) -> None:
+    first, last = [Given("a")], [Given("tell"), Given("end")]
+    read = references(compile_template(template))
+
+    problems = check_references(
+        [*first, *last], StepGraph.of(first, last), step, read, {"tell", "end"}
+    )
+
+    assert [problem.severity for problem in problems] == found
+
+
 @st.composite
 def step_lists(draw: st.DrawFn) -> list[Given]:
     """Steps that need only steps of lower rank, listed in any order."""

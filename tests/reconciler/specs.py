@@ -42,9 +42,12 @@ _RETRY = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def _steps() -> st.SearchStrategy[list[dict[str, Any]]]:
+def _steps(prefix: str = "") -> st.SearchStrategy[list[dict[str, Any]]]:
     step = st.fixed_dictionaries(
-        {"id": _IDS, "uses": st.sampled_from(["llm.plan", "llm.summarize"])},
+        {
+            "id": _IDS.map(lambda word: prefix + word),
+            "uses": st.sampled_from(["llm.plan", "llm.summarize"]),
+        },
         optional={
             "with": st.dictionaries(_WORDS, _JSON | st.just("${now+24h}"), max_size=3),
             "if": st.booleans() | st.just("run.attempt > `1`"),
@@ -74,6 +77,7 @@ def tasks() -> st.SearchStrategy[dict[str, Any]]:
             "retry": _RETRY,
             "catch_up": st.fixed_dictionaries({}, optional={"window": _SPANS, "max": st.integers(1, 9)}),
             "params": st.dictionaries(_WORDS, _JSON, max_size=3),
+            "finally": _steps("last_"),
         },
     )  # fmt: skip
 

@@ -247,7 +247,8 @@ def test_a_pipeline_that_is_used_is_written_out_with_the_defaults_of_its_paramet
         params:
           properties: {city: {type: string}, days: {type: integer, default: 3}, when: {default: "${now}"}}
           required: [city]
-        steps: [{id: look, uses: weather.forecast, with: {city: "${params.city}", days: "${params.days}"}}]"""
+        steps: [{id: look, uses: weather.forecast, with: {city: "${params.city}", days: "${params.days}"}}]
+        finally: [{id: tell, uses: weather.forecast, with: {city: "${run.outcome}"}}]"""
     server = _SERVER + "\nnamespace: ops"
     task = """\
         kind: Task
@@ -260,7 +261,8 @@ def test_a_pipeline_that_is_used_is_written_out_with_the_defaults_of_its_paramet
 
     assert body["pipeline"]["use"] == "ops/report"
     assert body["pipeline"]["with"] == {"city": "${params.city}", "days": 3, "when": "${now}"}
-    assert [step["uses"] for step in body["pipeline"]["steps"]] == ["ops/weather.forecast"]
+    for steps in (body["pipeline"]["steps"], body["pipeline"]["finally"]):
+        assert [step["uses"] for step in steps] == ["ops/weather.forecast"]
 
 
 def test_calendars_and_polled_tools_become_absolute() -> None:

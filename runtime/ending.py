@@ -1,0 +1,53 @@
+"""How the steps of a run ended, before those of `finally` begin.
+
+It goes on record first: whoever goes on with the run goes on after that, and neither makes a call of the steps again nor
+judges them anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runtime.core.course import Failure
+from runtime.core.outcomes import CallError
+from runtime.store.due_work import OVER, Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the steps of a run ended.
+
+    Attributes:
+        failure: why the run fails; None if it does not.
+        seconds: how long the run had taken.
+    """
+
+    failure: Failure | None
+    seconds: float
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the steps of `finally` find under `run`."""
+        if self.failure is None:
+            return {"outcome": "succeeded", "error": None}
+        return {"outcome": "failed", "error": error_of(self.failure)}
+
+
+def recorded_ending(recorded: Recorded) -> Ending | None:
+    """How the steps ended, if that is on record."""
+    result = recorded.results.get((OVER, 0))
+    if result is None:
+        return None
+    failure = None
+    if result.error is not None:
+        error = dict(result.error)
+        step = error.pop("step", None)
+        failure = Failure(CallError(**error), step)
+    return Ending(failure, result.output["seconds"])
+
+
+def error_of(failure: Failure) -> dict[str, str]:
+    """The reason as it is recorded and told."""
+    told = {name: text for name, text in asdict(failure.error).items() if text}
+    return told | ({"step": failure.step} if failure.step else {})
