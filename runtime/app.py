@@ -32,13 +32,14 @@ from runtime.recorder import Recorder
 from runtime.rederiving import Rederiver
 from runtime.registry import Registry
 from runtime.relay import Relay
+from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service, ServiceGroup, stop_if_cancelled
 from runtime.store.connect import unavailable
 from runtime.store.pool import Pool, open_pool
+from runtime.store.retention import make_partitions
 from runtime.store.runtimes import (
     beat_runtime,
-    ensure_partitions,
     register_runtime,
     stop_runtime,
     wake,
@@ -50,7 +51,6 @@ from runtime.worker import Worker
 
 _log = get_logger("app")
 _BEAT_SECONDS: Final = 5.0
-_PARTITION_BEATS: Final = 720  # about an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Place:
 
 
 class Heart:
-    """Service: says that this runtime is alive, ends pauses in time, notices newer revisions, keeps partitions ahead."""
+    """Service: says that this runtime is alive, ends pauses in time, notices newer revisions."""
 
     name = "heart"
 
@@ -81,16 +81,12 @@ class Heart:
         self.draining = False
 
     async def run(self) -> None:
-        beats = 0
         while True:
             stop_if_cancelled()
             try:
                 if await beat_runtime(self._pool, self._runtime_id, draining=self.draining):
                     await wake(self._pool)
                 await self._catalogue.refresh()
-                if beats % _PARTITION_BEATS == 0:
-                    await ensure_partitions(self._pool)
-                beats += 1
             except psycopg.OperationalError as error:
                 _log.warning("no heartbeat: %s", " ".join(str(error).split()))
             await self._clock.sleep(_BEAT_SECONDS)
@@ -150,7 +146,7 @@ async def running(
         )
         registry = Registry(pool, toolbox, clock, place.folder)
         try:
-            await ensure_partitions(pool)
+            await make_partitions(pool)
             await registry.refresh()
             runtime_id = await register_runtime(
                 pool, host=socket.gethostname(), pid=os.getpid(), version=version("ordinaut")
@@ -230,6 +226,7 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
         heart,
         Rederiver(pool, clock),
         DriftWatch(pool, clock),
+        Retention(pool, clock, config),
         Scheduler(
             pool,
             clock,

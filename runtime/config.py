@@ -36,6 +36,8 @@ class Config:
         lease: how long a claimed run stays with a runtime that says nothing; also the recovery time after a crash.
         poll: the longest time between two looks at the database, should every wake-up be lost.
         grace: how long a stopping runtime waits for its runs.
+        keep_runs: how long what ran is kept, by its occurrence, rounded up to whole months; what is not over stays.
+        keep_events: how long published events are kept in the database, to be published again; rounded up likewise.
         stream: the Redis stream that every event goes to.
         stream_length: about how many events the stream keeps.
         log_level: debug, info, warning or error.
@@ -51,6 +53,8 @@ class Config:
     lease: timedelta = timedelta(seconds=15)
     poll: timedelta = timedelta(seconds=5)
     grace: timedelta = timedelta(seconds=20)
+    keep_runs: timedelta = timedelta(days=400)
+    keep_events: timedelta = timedelta(days=30)
     stream: str = "ordinaut:events"
     stream_length: int = 100_000
     log_level: str = "info"
@@ -178,6 +182,8 @@ _CONVERSIONS: Final = {
     "lease": _positive_span,
     "poll": _positive_span,
     "grace": _positive_span,
+    "keep_runs": _positive_span,
+    "keep_events": _positive_span,
     "stream": _text,
     "stream_length": _positive_count,
     "log_level": _level,

@@ -22,7 +22,12 @@ from runtime.bus import bus_address, bus_errors, connect_bus
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.core.diagnosis.bus import bus_found
-from runtime.core.diagnosis.schema import migrations_found, partitions_found, rights_found
+from runtime.core.diagnosis.schema import (
+    expired_found,
+    migrations_found,
+    partitions_found,
+    rights_found,
+)
 from runtime.core.diagnosis.server import (
     READ_SETTINGS,
     bloat_found,
@@ -37,6 +42,7 @@ from runtime.database import database, redis_url
 from runtime.errors import OrdinautError
 from runtime.store.connect import connect
 from runtime.store.doctor import (
+    list_expired_months,
     list_horizon_holders,
     list_partition_gaps,
     list_rights,
@@ -52,6 +58,17 @@ from schemas.doctor import Examination, Finding
 _WORST_FIRST: Final = ("error", "warning", "note")
 # Nobody can keep the two clocks apart in the first call of a connection: it warms both sides up.
 _CLOCK_READINGS: Final = 3
+# Dropping a month may take some tries.
+_OVERDUE: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What is measured against."""
+
+    config: Config
+    patience: timedelta
+    clock: Clock
 
 
 @dataclass(slots=True)
@@ -84,7 +101,7 @@ def examine(config: Config, patience: timedelta, *, clock: Clock = SYSTEM_CLOCK)
             database(config, create=False) as conninfo,
             connect(conninfo, read_only=True, name="ordinaut doctor") as connection,
         ):
-            _examine_database(connection, chart, patience, clock)
+            _examine_database(connection, chart, _Terms(config, patience, clock))
     except OrdinautError as error:
         chart.note(
             "database", [_unanswered("database", error, "nothing runs and nothing can be applied")]
@@ -102,7 +119,9 @@ def examine(config: Config, patience: timedelta, *, clock: Clock = SYSTEM_CLOCK)
 
 
 def _examine_database(
-    connection: psycopg.Connection[TupleRow], chart: _Chart, patience: timedelta, clock: Clock
+    connection: psycopg.Connection[TupleRow],
+    chart: _Chart,
+    terms: _Terms,
 ) -> None:
     info = connection.info
     server = read_server(connection, READ_SETTINGS)
@@ -114,7 +133,7 @@ def _examine_database(
     chart.note("settings", settings_found(server))
     chart.note("notifications", notifications_found(server))
     holders = list_horizon_holders(connection)
-    horizon = horizon_found(holders, patience, sees_all=server.sees_all, role=server.role)
+    horizon = horizon_found(holders, terms.patience, sees_all=server.sees_all, role=server.role)
     chart.note("horizon", horizon)
     chart.note("bloat", bloat_found(list_table_health(connection)))
     with _permitted(chart, "migrations", server):
@@ -123,28 +142,32 @@ def _examine_database(
         found = list(migrations_found(migrations()[-1].number, tuple(ledger), altered))
         chart.note("migrations", found)
         if not found:
-            _examine_schema(connection, chart, server, patience, clock)
+            _examine_schema(connection, chart, server, terms)
 
 
 def _examine_schema(
     connection: psycopg.Connection[TupleRow],
     chart: _Chart,
     server: Server,
-    patience: timedelta,
-    clock: Clock,
+    terms: _Terms,
 ) -> None:
     def asked(check: str, look: Callable[[], Iterable[Finding]]) -> None:
         with _permitted(chart, check, server):
             chart.note(check, look())
 
-    asked("clock", lambda: _clock_found(connection, clock))
+    asked("clock", lambda: _clock_found(connection, terms.clock))
     asked("privileges", lambda: rights_found(server.role, list_rights(connection)))
     asked("partitions", lambda: partitions_found(list_partition_gaps(connection)))
+    kept = {
+        "runs": terms.config.keep_runs + _OVERDUE,
+        "events": terms.config.keep_events + _OVERDUE,
+    }
+    asked("partitions", lambda: expired_found(list_expired_months(connection, **kept)))
     lags, signs = Lags(0, None, 0, None, 0, None), list[RuntimeSign]()
     with _permitted(chart, "work", server):
         lags, signs = read_lags(connection), list_runtime_signs(connection)
-    chart.note("work", work_found(lags, signs, patience))
-    chart.note("outbox", outbox_found(lags, patience, has_bus=chart.redis is not None))
+    chart.note("work", work_found(lags, signs, terms.patience))
+    chart.note("outbox", outbox_found(lags, terms.patience, has_bus=chart.redis is not None))
     chart.note("leases")
     chart.note("versions", runtimes_found(signs, version("ordinaut")))
 

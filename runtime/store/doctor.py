@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -62,6 +62,14 @@ def list_partition_gaps(connection: Connection) -> list[Partitions]:
         Partitions(row["name"], tuple(row["missing"]), row["strays"])
         for row in _fetch(connection, "list_partition_gaps")
     ]
+
+
+def list_expired_months(
+    connection: Connection, *, runs: timedelta, events: timedelta
+) -> list[str]:
+    """Partitions that hold nothing younger than this."""
+    rows = _fetch(connection, "list_expired_partitions", keep_runs=runs, keep_events=events)
+    return [f"{row['parent']}_{row['month']}" for row in rows]
 
 
 def _fetch(connection: Connection, name: str, **params: Any) -> list[dict[str, Any]]:

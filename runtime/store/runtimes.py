@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
-
-_PARTITIONS_LOCK_ID: Final = 0x6F726470
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +55,6 @@ async def wake(pool: Pool) -> None:
 async def stop_runtime(pool: Pool, runtime_id: int) -> None:
     """Say that a runtime stopped on purpose."""
     await fetch_all(pool, statement("stop_runtime"), {"runtime_id": runtime_id})
-
-
-async def ensure_partitions(pool: Pool) -> None:
-    """Make the partitions of the months around now."""
-    await fetch_all(pool, statement("ensure_partitions"), {"lock_id": _PARTITIONS_LOCK_ID})
 
 
 async def newest_revision(pool: Pool) -> int:

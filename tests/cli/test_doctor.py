@@ -260,6 +260,15 @@ def test_partitions_that_are_missing_are_named(cli: Cli, rows: psycopg.Connectio
     assert strays.what == "ordinaut.run_default holds 1 row of this month or later"
 
 
+def test_history_that_nobody_drops_is_told(cli: Cli, rows: psycopg.Connection) -> None:
+    for month in ("202401", "202402"):
+        rows.execute("select ordinaut.make_partition('event_log', %s)", [month])
+
+    kept = only(cli("doctor", "--json"), "partitions")
+
+    assert kept.what == "2 partitions are kept past their time, the oldest event_log_202401"
+
+
 def test_due_work_that_nobody_takes_is_an_error_where_there_is_no_runtime(
     cli: Cli, rows: psycopg.Connection
 ) -> None:

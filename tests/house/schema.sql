@@ -1,5 +1,60 @@
 -- Name: ordinaut; Type: SCHEMA; Schema: -; Owner: -
 CREATE SCHEMA ordinaut;
+-- Name: drop_partition(text, text, timestamp with time zone, integer); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) RETURNS text
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    AS $_$
+declare
+    part text := parent || '_' || month;
+    month_start timestamptz := to_date(month, 'YYYYMM')::timestamp at time zone 'UTC';
+    month_end timestamptz := (to_date(month, 'YYYYMM') + interval '1 month') at time zone 'UTC';
+    wanted uuid[] := '{}';
+    rows_wanted bigint := 0;
+begin
+    -- What takes long is found out before anything is locked.
+    if parent = 'run' then
+        execute format(
+            'select array(select run_id from ordinaut.%I
+                where state in (''queued'', ''running'', ''waiting'') or finished_at >= $1 limit $2 + 1)', part)
+            into wanted using finished_since, most;
+        rows_wanted := cardinality(wanted);
+    elsif parent <> 'event_log' then
+        if to_regclass('ordinaut.run_' || month) is not null then
+            return 'wanted';
+        end if;
+        wanted := array(
+            select r.run_id from ordinaut.run r
+            where r.run_id >= ordinaut.run_id_floor(month_start) and r.run_id < ordinaut.run_id_floor(month_end));
+        execute format('select count(*) from (select from ordinaut.%I where run_id = any($1) limit $2 + 1) r', part)
+            into rows_wanted using wanted, most;
+    end if;
+    if rows_wanted > most then
+        return 'wanted';
+    end if;
+    execute format('alter table ordinaut.%I detach partition ordinaut.%I', parent, part);
+    if parent = 'run' then
+        -- Without its partition it goes to the default one. What began since the look above has an active state.
+        execute format(
+            'insert into ordinaut.run select * from ordinaut.%I
+                where run_id = any($1) or state in (''queued'', ''running'', ''waiting'')', part)
+            using wanted;
+    elsif parent <> 'event_log' then
+        wanted := array(
+            select r.run_id from ordinaut.run r
+            where r.run_id >= ordinaut.run_id_floor(month_start) and r.run_id < ordinaut.run_id_floor(month_end));
+        execute format('insert into ordinaut.%I select * from ordinaut.%I where run_id = any($1)', parent, part)
+            using wanted;
+    end if;
+    execute format('drop table ordinaut.%I', part);
+    return 'dropped';
+exception
+    when lock_not_available then
+        return 'busy';
+end
+$_$;
+-- Name: FUNCTION drop_partition(parent text, month text, finished_since timestamp with time zone, most integer); Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) IS 'dropped; busy: somebody is at the table; wanted: it holds more than so many rows of runs that are not over, or were not at that time';
 -- Name: ensure_partitions(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.ensure_partitions(instant timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -68,6 +123,34 @@ CREATE TABLE ordinaut.task_override (
 CREATE FUNCTION ordinaut.is_paused(of_task bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN ((EXISTS (SELECT FROM ordinaut.task_override o WHERE ((o.task_uid = is_paused.of_task) AND (o.ended_at IS NULL)))) OR (EXISTS (SELECT FROM ordinaut.schedule s WHERE ((s.task_uid = is_paused.of_task) AND (s.paused_at IS NOT NULL)))));
+-- Name: make_partition(text, text); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.make_partition(parent text, month text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET lock_timeout TO '250ms'
+    AS $$
+declare
+    part text := parent || '_' || month;
+    month_start timestamptz := to_date(month, 'YYYYMM')::timestamp at time zone 'UTC';
+    month_end timestamptz := (to_date(month, 'YYYYMM') + interval '1 month') at time zone 'UTC';
+    is_by_run boolean := parent <> 'event_log';
+begin
+    execute format('create table ordinaut.%I (like ordinaut.%I including defaults including constraints)', part, parent);
+    -- Unlike `create table partition of`, this lets others read and write the table.
+    execute format(
+        'alter table ordinaut.%I attach partition ordinaut.%I for values from (%L) to (%L)', parent, part,
+        case when is_by_run then ordinaut.run_id_floor(month_start)::text else month_start::text end,
+        case when is_by_run then ordinaut.run_id_floor(month_end)::text else month_end::text end);
+    return true;
+exception
+    when duplicate_table then
+        return true;
+    -- Somebody is at the table; or rows of this month are in the default partition, and stay there.
+    when lock_not_available or check_violation then
+        return false;
+end
+$$;
+-- Name: FUNCTION make_partition(parent text, month text); Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON FUNCTION ordinaut.make_partition(parent text, month text) IS 'whether there is now a partition of this month (YYYYMM)';
 -- Name: note_schedule_writer(); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.note_schedule_writer() RETURNS trigger
     LANGUAGE plpgsql

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from runtime.store.connect import connect
 from runtime.store.pool import Pool, fetch_all, open_pool
-from runtime.store.runtimes import ensure_partitions
+from runtime.store.retention import make_partitions
 from runtime.store.statements import statement
 from tests.support.installed import install, queue_run, task
 from tests.support.locks import somebody_is_blocked
@@ -32,7 +32,7 @@ async def pool(database: str, connection: psycopg.AsyncConnection) -> AsyncItera
             sql.SQL("alter database {} set {} = off").format(name, sql.Identifier(setting))
         )
     pool = await open_pool(database)
-    await ensure_partitions(pool)
+    await make_partitions(pool)
     yield pool
     await pool.close()
 

@@ -95,6 +95,19 @@ def partitions_found(tables: Iterable[Partitions]) -> Iterator[Finding]:
             )
 
 
+def expired_found(months: Sequence[str]) -> Iterator[Finding]:
+    """Partitions that should be gone for days."""
+    if months:
+        yield Finding(
+            check="partitions",
+            severity="warning",
+            what=f"{len(months):,} {'partition is' if len(months) == 1 else 'partitions are'} kept past their time,"
+            f" the oldest {months[0]}",
+            why="history grows: no runtime runs, somebody always reads these tables, or much of it belongs to runs that are not over",
+            remedy="see the log of a runtime for which it is, and check horizon for who reads",
+        )
+
+
 def _rows(count: int) -> str:
     if count >= MOST_STRAYS:
         return f"{MOST_STRAYS:,} or more rows"

@@ -83,11 +83,14 @@ select
 -- Marks the active runs of these tasks: whoever ends them looks. Answers with the tasks that had any; what ended meanwhile
 -- is gone, and the backlog must be looked at again.
 -- Locks: the due_work rows, by run, as `record_progress` does.
-with held as materialized (
+-- Runs are looked up apart: what is read together with rows that are locked may be read again, partition by partition.
+with active as materialized (
+    select run_id from ordinaut.run
+    where task_uid = any(%(task_uids)s::bigint[]) and state in ('queued', 'running', 'waiting')
+), held as materialized (
     select w.run_id
-    from ordinaut.run r
-    join ordinaut.due_work w on w.run_id = r.run_id
-    where r.task_uid = any(%(task_uids)s::bigint[]) and r.state in ('queued', 'running', 'waiting')
+    from active a
+    join ordinaut.due_work w on w.run_id = a.run_id
     order by w.run_id
     for update of w
 )
@@ -107,12 +110,14 @@ with held_back as materialized (
     for update
 ), unqueued as (
     delete from ordinaut.backlog b using held_back h where b.run_id = h.run_id returning b.run_id, h.is_late
+), active as materialized (
+    select run_id, trigger from ordinaut.run
+    where task_uid = %(task_uid)s and state in ('queued', 'running', 'waiting')
 ), held as materialized (
     select w.run_id, w.lease_epoch = 0 and w.start_until < ordinaut.now() as is_late
-    from ordinaut.run r
+    from active r
     join ordinaut.due_work w on w.run_id = r.run_id
-    where r.task_uid = %(task_uid)s and r.state in ('queued', 'running', 'waiting')
-        and (select count(*) from unqueued) >= 0
+    where (select count(*) from unqueued) >= 0
         and (%(replaces)s and r.trigger <> 'backfill' or w.lease_epoch = 0 and w.start_until < ordinaut.now())
     order by w.run_id
     for update of w

@@ -33,11 +33,6 @@ select count(*) as resumed from ended;
 -- name: stop_runtime
 update ordinaut.runtime set stopped_at = ordinaut.now(), heartbeat_at = ordinaut.now() where runtime_id = %(runtime_id)s;
 
--- name: ensure_partitions
--- Locks: an advisory one, as of two runtimes that make the same table at once one would fail.
-with alone as materialized (select pg_advisory_xact_lock(%(lock_id)s))
-select ordinaut.ensure_partitions(ordinaut.now()) from alone;
-
 -- name: newest_revision
 select coalesce(max(revision_id), 0) from ordinaut.revision;
 

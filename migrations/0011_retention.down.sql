@@ -1,0 +1,2 @@
+drop function ordinaut.drop_partition(text, text, timestamptz, integer);
+drop function ordinaut.make_partition(text, text);

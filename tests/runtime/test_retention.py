@@ -1,0 +1,92 @@
+"""A runtime keeps history for as long as its settings say, and tries again where somebody is in its way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from runtime.config import Config
+from runtime.retention import Retention
+from runtime.store.pool import Pool
+from tests.support.clock import FakeClock
+from tests.support.probes import eventually
+
+YEAR = 365 * 86_400
+_CLOSED = "the pool 'retention' is not open yet"
+
+
+@pytest.fixture
+async def retention(pool: Pool, clock: FakeClock, database: str) -> Retention:
+    await clock.attach(database)
+    return Retention(
+        pool, clock, Config(keep_runs=timedelta(days=90), keep_events=timedelta(days=1))
+    )
+
+
+async def test_old_months_go_and_new_ones_come(
+    retention: Retention, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await retention.run_once()
+    await clock.advance(YEAR)
+
+    assert await retention.run_once()
+
+    cursor = await connection.execute(
+        "select inhrelid::regclass::text from pg_inherits"
+        " where inhparent = 'ordinaut.run'::regclass order by 1"
+    )
+    assert [name[-7:] for (name,) in await cursor.fetchall()] == [
+        "_202612", "_202701", "_202702", "_202703", "default",
+    ]  # fmt: skip
+
+
+async def test_a_table_that_somebody_reads_is_told_once_and_tried_again_a_minute_later(
+    retention: Retention,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    database: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "ordinaut.retention")
+    await retention.run_once()
+    await clock.advance(31 * 86_400)
+    async with await psycopg.AsyncConnection.connect(database) as reader:
+        await reader.execute("select count(*) from ordinaut.event_log")
+        assert not await retention.run_once()
+        serving = asyncio.create_task(retention.run())
+        await eventually(lambda: clock.sleepers, "the first look of the service")
+
+    await clock.advance(61)
+
+    async def is_gone() -> bool:
+        cursor = await connection.execute(
+            "select to_regclass('ordinaut.event_log_202601') is null"
+        )
+        return await cursor.fetchone() == (True,)
+
+    await eventually(is_gone, "the second look of the service")
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    told = [r.getMessage() for r in caplog.records if "event_log_202601" in r.getMessage()]
+    assert told == [
+        "ordinaut.event_log_202601 not dropped yet: somebody reads the table, or is at its partitions",
+        "ordinaut.event_log_202601 dropped: its time is over",
+    ]
+
+
+async def test_a_database_that_is_away_is_asked_again_a_minute_later(
+    retention: Retention, pool: Pool, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pool.close()
+    serving = asyncio.create_task(retention.run())
+    await clock.advance(61)
+
+    assert [r.getMessage() for r in caplog.records] == [
+        f"history not looked at: the pool {pool.name!r} is already closed"
+    ] * 2
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
