@@ -7,11 +7,19 @@ compared over a few dozen occurrences, and counting stops at a cap.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice, pairwise, takewhile
 from typing import Final, Literal, NamedTuple
 
-from runtime.core.recurrence import Occurrence
+from runtime.core.calendar.moving import Sifted
+from runtime.core.recurrence import (
+    Compiled,
+    CronTrigger,
+    Occurrence,
+    RRuleTrigger,
+    compile_trigger,
+)
 from runtime.core.recurrence.zone import Zone, epoch_seconds, from_epoch, load_zone
 from runtime.core.schedules import TaskSchedule
 from schemas.plan import Preview, TimeFlag
@@ -56,7 +64,7 @@ def odd_hours(schedule: TaskSchedule, now: datetime) -> Iterator[TimeFlag]:
     """Times within a year from now that do not exist, or happen twice."""
     zone = load_zone(schedule.timezone or "UTC")
     for change in _transitions(zone, now):
-        yield from _odd_hours(schedule, change.at, zone, now)
+        yield from _odd_hours(schedule, change, zone, now)
 
 
 def _upcoming(schedule: TaskSchedule | None, now: datetime, limit: int) -> list[Occurrence]:
@@ -114,7 +122,7 @@ def _flags(
             yield TimeFlag(
                 kind="utc_offset_change", at=local, note=f"clocks go {way} {_day(local, now)}"
             )
-        yield from _odd_hours(schedule, change.at, zone, now)
+        yield from _odd_hours(schedule, change, zone, now)
 
 
 def _excluded(schedule: TaskSchedule, zone: Zone, now: datetime) -> Iterator[TimeFlag]:
@@ -135,11 +143,11 @@ def _excluded(schedule: TaskSchedule, zone: Zone, now: datetime) -> Iterator[Tim
 
 
 def _odd_hours(
-    schedule: TaskSchedule, change_at: datetime, zone: Zone, now: datetime
+    schedule: TaskSchedule, change: _Transition, zone: Zone, now: datetime
 ) -> Iterator[TimeFlag]:
     """What happens to times that do not exist, or happen twice, around one transition."""
-    near = _until(schedule.running(change_at - _DAY), change_at + _DAY, 2 * _OFTEN + 1)
-    if len(near) > 2 * _OFTEN:
+    near = _near(schedule, change)
+    if near is None:
         return
     for found in near:
         if found.shifted:
@@ -151,6 +159,34 @@ def _odd_hours(
             fires = "both times" if _has_twin(found, near) else f"once, {wall:%H:%M %Z}"
             note = f"happens twice on {_day(found.local_at, now)}: fires {fires}"
             yield _odd_hour("fold", found, zone, note)
+    if change.forward and (shifting := _shifting(schedule)) is not None:
+        for found in _near(shifting, change) or ():
+            if found.shifted:
+                day = _day(found.local_at, now)
+                note = f"{found.local_at:%H:%M} does not exist on {day}: does not fire"
+                yield TimeFlag(kind="gap", at=_local(change.at, zone), note=note)
+
+
+def _near(schedule: TaskSchedule, change: _Transition) -> list[Occurrence] | None:
+    """What runs within a day of a transition; None if that is too often for any of it to be odd."""
+    begin, end = change.at - _DAY, change.at + _DAY
+    near = _until(schedule.running(begin), end, 2 * _OFTEN + 1)
+    return near if len(near) <= 2 * _OFTEN else None
+
+
+def _shifting(schedule: TaskSchedule) -> TaskSchedule | None:
+    """Those of the schedules that skip times which do not exist, as if they shifted them; None if none of them does."""
+    parts = [
+        _shifted(trigger, part)
+        for trigger, part in zip(schedule.triggers, schedule.parts, strict=True)
+        if isinstance(trigger, RRuleTrigger | CronTrigger) and trigger.dst_gap == "skip"
+    ]
+    return replace(schedule, parts=tuple(parts)) if parts else None
+
+
+def _shifted(trigger: RRuleTrigger | CronTrigger, part: Compiled | Sifted) -> Compiled | Sifted:
+    compiled = compile_trigger(replace(trigger, dst_gap="shift"), seed="")
+    return replace(part, compiled=compiled) if isinstance(part, Sifted) else compiled
 
 
 def _odd_hour(kind: Literal["gap", "fold"], found: Occurrence, zone: Zone, note: str) -> TimeFlag:

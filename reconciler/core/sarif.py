@@ -59,6 +59,7 @@ def as_sarif(remarks: Remarks, category: str, version: str) -> bytes:
 
 
 def _rule(code: str) -> dict[str, Any]:
+    # Without a `helpUri`, which has to be absolute (section 3.49.12): the page is in the repository, and that may be anywhere.
     text = f"{CODES[code]} docs/errors.md says what to do about {code}."
     return {"id": code, "shortDescription": {"text": CODES[code]}, "help": {"text": text}}
 

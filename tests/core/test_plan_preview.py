@@ -173,6 +173,49 @@ def test_the_policy_for_a_repeated_time_is_told(policy: str, fires: str) -> None
     assert folds == [f"02:30 happens twice on Sun 25 Oct: fires {fires}"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'rrule: "FREQ=DAILY;BYHOUR=2;BYMINUTE=30", start: 2026-01-01T02:30',
+        'cron: "30 2 * * *"',
+        'cron: "30 2 * * *", exclude: [weekend], on_excluded: next_included',
+    ],
+)
+def test_an_occurrence_that_is_skipped_because_its_time_does_not_exist_is_told(text: str) -> None:
+    calendars = CALENDARS if "exclude" in text else ""
+    preview = foresee(
+        None,
+        schedule(f"{text}, {BERLIN}, dst_gap: skip", before=calendars),
+        NOW.replace(year=2027),
+    )
+
+    gaps = [flag for flag in preview.flags if flag.kind == "gap"]
+    assert [flag.note for flag in gaps] == [
+        "02:30 does not exist on Sun 26 Mar 2028: does not fire"
+    ]
+    assert gaps[0].at is not None
+    assert gaps[0].at.isoformat() == "2028-03-26T03:00:00+02:00"
+
+
+def test_what_a_calendar_excludes_anyway_is_not_told_as_skipped_by_the_clocks() -> None:
+    sundays = CALENDARS.replace("BYDAY=SA", "BYDAY=SU")
+    text = f'cron: "30 2 * * *", exclude: [weekend], {BERLIN}, dst_gap: skip'
+
+    kinds = [kind for kind, _ in notes(foresee(None, schedule(text, before=sundays), NOW))]
+
+    assert "excluded" in kinds
+    assert "gap" not in kinds
+
+
+@pytest.mark.parametrize(
+    "fields", ["*/20 * * * *", "30 8 * * *", "30 2 1 6 *"], ids=["all day", "later", "in summer"]
+)
+def test_what_meets_no_time_that_does_not_exist_is_not_told_of_skipping_one(fields: str) -> None:
+    preview = foresee(None, cron(fields, f"{BERLIN}, dst_gap: skip"), NOW)
+
+    assert "gap" not in {kind for kind, _ in notes(preview)}
+
+
 def test_a_schedule_that_fires_all_day_is_not_told_about_odd_hours() -> None:
     kinds = {kind for kind, _ in notes(foresee(None, cron("*/20 * * * *"), NOW))}
 
