@@ -189,9 +189,13 @@ def _report(error: Exception) -> int:
 def _tell(label: str, message: str, hint: str) -> None:
     from runtime.cli.output import harmless  # noqa: PLC0415 - only errors need it
 
-    click.echo(f"{click.style(label, fg='red')} {harmless(message)}", err=True)
-    for line in hint.splitlines():
-        click.echo(f"  {harmless(line)}", err=True)
+    first, *rest = message.splitlines() or [""]
+    click.echo(f"{click.style(label, fg='red')} {harmless(first)}", err=True)
+    # GitHub takes a line that begins with two colons, blanks before them or not, for a command; labels are ours alone.
+    for line in filter(str.strip, [*rest, *hint.splitlines()]):
+        is_command = line.lstrip().startswith("::")
+        text = line.replace(":", "\\u003a", 1) if is_command else line
+        click.echo(f"  {harmless(text)}", err=True)
 
 
 @click.group(

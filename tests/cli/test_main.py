@@ -138,6 +138,28 @@ def test_every_line_of_a_hint_is_indented(alone: Cli, monkeypatch: pytest.Monkey
     assert alone("runs").stderr == "error ORD301: it is away\n  look here\n  and there\n"
 
 
+def test_a_message_of_several_lines_begins_one_only(
+    alone: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database quotes what it was given, and a machine that builds takes lines with such a beginning for its own."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable(
+            "it is\n::error title=away::\n\n  ^\r::debug::", hint="  ::warning::look\nhere"
+        )
+
+    monkeypatch.setattr("runtime.cli.runs.open_database", fail)
+
+    assert alone("runs").stderr.splitlines() == [
+        "error ORD301: it is",
+        "  \\u003a:error title=away::",
+        "    ^",
+        "  \\u003a:debug::",
+        "    \\u003a:warning::look",
+        "  here",
+    ]
+
+
 def test_an_unexpected_error_is_one_line_and_says_how_to_see_the_rest(
     alone: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

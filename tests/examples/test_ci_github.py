@@ -299,8 +299,15 @@ def test_what_was_merged_is_applied_if_the_database_went_the_same_way(
         clone.commit(f"Every {after}")
     both = run(clone, "apply.yml", "apply", secret)
 
+    # Whoever approves sees one push, and is told that it may not be all.
+    asked = run(clone, "apply.yml", "plan", {})
+    assert asked.succeeded, asked.log
+    assert "every 10 minutes" in asked.summary
+    assert "This is what the last push changes. What is applied is" in asked.summary
+
     assert both.succeeded, both.log
     assert "Applied as r2: 1 updated." in both.log
+    assert "every 5 minutes" in both.summary
     assert "### Ordinaut plan: `default` · 1 update" in both.summary
 
     with psycopg.connect(database, autocommit=True) as connection:

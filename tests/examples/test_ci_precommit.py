@@ -52,12 +52,21 @@ def pre_commit(clone: Clone) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_commit_of_specs_is_formatted_and_looked_at_and_another_one_is_not(clone: Clone) -> None:
+def test_a_commit_of_specs_is_formatted_and_looked_at_and_any_other_only_checked(
+    clone: Clone,
+) -> None:
     clone.write({"notes.txt": "more notes\n"})
     skipped = "(no files to check)Skipped"
-    assert pre_commit(clone) == dict.fromkeys(
-        ("ordinaut fmt", "ordinaut validate", "ordinaut lint"), skipped
-    )
+    looked = {
+        "ordinaut fmt": skipped,
+        "ordinaut validate": "Passed",
+        "ordinaut lint": skipped,
+    }
+    assert pre_commit(clone) == looked
+
+    clone.git("rm", "--quiet", "specs/agent.yaml")
+    assert pre_commit(clone) == {**looked, "ordinaut validate": "Failed"}
+    clone.git("reset", "--hard", "--quiet")
 
     edit(clone, "timeout: 1m", "timeout:   2m")
     assert pre_commit(clone) == {
