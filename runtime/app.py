@@ -25,6 +25,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.drifting import DriftWatch
 from runtime.execution import Surroundings
+from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
 from runtime.poller import Poller
@@ -198,6 +199,7 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
         leases=leases,
         turns=turns,
         bell=work,
+        gate=Gate(pool, ground.registry, clock, config.poll.total_seconds()),
         config=config,
     )
     poller = Poller(

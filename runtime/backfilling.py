@@ -16,6 +16,7 @@ from typing import Final
 import psycopg
 from psycopg.rows import TupleRow
 
+from runtime.core.program import lane_of
 from runtime.core.recurrence import Occurrence, tzdata_version
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TaskSchedule, compile_schedules
@@ -123,7 +124,7 @@ def _queue(
         task.uid,
         task.revision_id,
         chosen,
-        lane=task.body["priority"],
+        lane=lane_of(task.body),
         requested_by=actor,
         tzdata=tzdata_version(),
     )

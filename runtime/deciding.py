@@ -9,7 +9,7 @@ from typing import Any
 from runtime.core.identity import derive_run_id
 from runtime.core.misfire import BATCH, CatchUpRule, Firing, decide
 from runtime.core.overlap import admission
-from runtime.core.program import start_deadline, task_label
+from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TaskSchedule
@@ -71,7 +71,7 @@ def decided(
                 occurrence_for=occurrence.at,
                 due_at=occurrence.due_at,
                 start_until=None if deadline is None else occurrence.due_at + deadline,
-                lane=body["priority"],
+                lane=lane_of(body),
                 beside=entry.beside,
                 replaces=entry.replaces,
                 may_wait=entry.may_wait,

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import psycopg
@@ -23,6 +23,7 @@ from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution, Surroundings
+from runtime.gate import Gate, slot_key
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
 from runtime.progress import Progress
@@ -37,6 +38,7 @@ from runtime.store.due_work import (
     seconds_until_ready,
 )
 from runtime.store.pool import Pool
+from runtime.store.runtimes import wake
 from runtime.turns import Turns
 from runtime.wake import Bell, until_next
 
@@ -67,6 +69,7 @@ class Worker:
         leases: LeaseKeeper,
         turns: Turns,
         bell: Bell,
+        gate: Gate,
         config: Config,
     ) -> None:
         self._runtime_id = runtime_id
@@ -76,6 +79,7 @@ class Worker:
         self._leases = leases
         self._turns = turns
         self._bell = bell
+        self._gate = gate
         self._config = config
         self._active: dict[asyncio.Task[None], Claim] = {}
         self._closed = False
@@ -101,9 +105,13 @@ class Worker:
         """How many runs are being executed."""
         return len(self._active)
 
+    @property
+    def _free(self) -> int:
+        return self._config.concurrency - len(self._active)
+
     async def run_once(self) -> int:
         """Claim what fits into the free slots and start it; returns how many runs were started."""
-        free = self._config.concurrency - len(self._active)
+        free = self._free
         if free <= 0 or self._closed:
             return 0
         asked_at = self._around.clock.monotonic()
@@ -137,17 +145,28 @@ class Worker:
             if self._closed:
                 # Work that waits is for others now; looking at it would never end.
                 return None
+            if await self._gate.answer() > self._free:
+                # More than there is room for here.
+                await wake(self._pool)
             started = await self.run_once()
             self._failures = 0
             if started or self._config.concurrency <= len(self._active):
                 # Finishing a run rings the bell, so a full house need not look again by itself.
                 return 0.0 if len(self._active) < self._config.concurrency else None
-            return await seconds_until_ready(self._pool)
+            return await self._look_ahead()
         except (psycopg.OperationalError, PoolTimeout) as error:
             _log.warning("work not claimed: %s", " ".join(str(error).split()))
             self._failures += 1
             # First at once: most often one connection was lost, and the next is sound.
             return 0.0 if self._failures == 1 else _RETRY_SECONDS
+
+    async def _look_ahead(self) -> float | None:
+        """Seconds until something can be claimed; now, if the gate lets something through."""
+        ahead = await seconds_until_ready(self._pool)
+        if not ahead.is_gated:
+            self._gate.pass_by()
+            return ahead.ready_in
+        return 0.0 if await self._gate.look() else ahead.ready_in
 
     def _done(self, task: asyncio.Task[None]) -> None:
         claim = self._active.pop(task)
@@ -161,6 +180,11 @@ class Worker:
         try:
             program, recorded = await self._prepare(claim)
             live = self._catalogue.live
+            if program.concurrency is not None:
+                # What the gate let through without a slot fails here.
+                slot_key(program, claim)
+                task = cast("asyncio.Task[None]", asyncio.current_task())
+                task.add_done_callback(lambda _: self._gate.call())
             secrets = self._catalogue.secrets(program.project)
             await Execution(self._around, claim, program, live, secrets).run(recorded)
         except LeaseLost as error:

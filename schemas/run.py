@@ -150,6 +150,28 @@ class Lease(Model):
     """From when on it may be claimed."""
 
 
+class SlotHolder(Model):
+    """A run that holds a slot of a concurrency key."""
+
+    slot: int
+    """Which slot, from 1."""
+    run_id: UUID
+    """The run."""
+    task: str
+    """Its task."""
+    taken_at: AwareDatetime
+    """Since when."""
+
+
+class SlotWait(Model):
+    """The concurrency key of which a run waits for a slot."""
+
+    key: str
+    """The key; empty as long as no runtime has worked it out."""
+    holders: tuple[SlotHolder, ...] = ()
+    """Who holds its slots."""
+
+
 class RunReport(RunSummary):
     """The whole story of one run."""
 
@@ -169,6 +191,8 @@ class RunReport(RunSummary):
     """The event that called for it."""
     lease: Lease | None = None
     """Who works on it; none when it is over."""
+    slot_wait: SlotWait | None = None
+    """What it waits for before it may begin, where its concurrency key has no slot free."""
     steps: tuple[StepReport, ...] = ()
     """Its steps, in order."""
     events: tuple[RunEvent, ...] = ()

@@ -140,7 +140,9 @@ class QueueStatus(Model):
     """Runs that are not over."""
 
     queued: int
-    """Waiting for a slot."""
+    """Waiting to begin."""
+    gated: int = 0
+    """Of these, those that wait for a slot of their concurrency key."""
     running: int
     """Under way."""
     waiting: int

@@ -38,7 +38,7 @@ class Concurrency(Model):
     key: Text
     """The key; may be a template over `params` and `event`."""
     limit: Integer = Field(default=1, ge=1, le=1000)
-    """How many runs with this key may be active at once."""
+    """How many runs with this key may be active at once, in all runtimes together; more of them wait and have not begun."""
 
 
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]

@@ -182,7 +182,8 @@ def _runtime(runtime: RuntimeStatus, found: Status) -> str:
 
 def _queue(found: Status) -> str:
     queue = found.queue
-    text = f"{queue.queued:,} queued, {queue.running:,} running, {queue.waiting:,} waiting"
+    gated = f" ({queue.gated:,} for a slot of their concurrency key)" if queue.gated else ""
+    text = f"{queue.queued:,} queued{gated}, {queue.running:,} running, {queue.waiting:,} waiting"
     if not queue.overdue or queue.oldest_ready_at is None:
         return text
     since = relative_time(queue.oldest_ready_at, found.now)

@@ -102,9 +102,14 @@ def _timing(run: RunReport) -> Iterator[tuple[str, str]]:
         yield "started", f"{local_time(run.started_at, zone)}  {dim(f'{late} after it was due')}"
     if run.started_at is not None and run.finished_at is not None:
         yield "took", exact_span((run.finished_at - run.started_at).total_seconds())
-    if run.lease is None:
+    if run.slot_wait is not None:
+        yield "waits", f"for a slot of the concurrency key {run.slot_wait.key}".rstrip()
+        for holder in run.slot_wait.holders:
+            since = relative_time(holder.taken_at, run.now)
+            yield "", f"slot {holder.slot}: {short_id(holder.run_id)} of {holder.task}, {since}"
+    elif run.lease is None:
         return
-    if run.lease.ready_at > run.now:
+    elif run.lease.ready_at > run.now:
         yield "goes on", relative_time(run.lease.ready_at, run.now)
     elif run.lease.lease_until is not None:
         lease = relative_time(run.lease.lease_until, run.now)

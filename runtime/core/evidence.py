@@ -32,6 +32,7 @@ class DecidedRun:
         blocked_by: a run of the same task that was under way between the decision and the start.
         waits_its_turn: it may not begin before another run of the task has ended.
         ready_at: from when on it may be taken, while it is queued.
+        slot_key: the concurrency key of which it waits for a slot.
     """
 
     run_id: UUID
@@ -55,6 +56,7 @@ class DecidedRun:
     blocked_by: UUID | None
     ready_at: datetime | None
     waits_its_turn: bool
+    slot_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,8 @@ class _Argument:
             return "it begins when the run of the task before it has ended"
         if run.ready_at and run.ready_at > self._evidence.now:
             return f"it begins at {self._clock(run.ready_at)}"
+        if run.slot_key is not None:
+            return f"it waits for a slot of the concurrency key {run.slot_key}"
         if not self._alive(self._evidence.now):
             return "no runtime is alive to take it"
         return "it waits for a runtime with room"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from runtime.core.course import Goto, OnError
 from runtime.core.expressions import (
@@ -36,6 +36,14 @@ class Idempotency:
     argument: str | None
     header: str | None
     key: Template | None
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """Runs with the same `key` share so many slots."""
+
+    key: Template
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Program:
         params: the task's parameters; `arguments` of a used pipeline are templates over them.
         pipeline_params: the template of the parameters a used pipeline gets; None when the steps are inline.
         timeout: the longest time a run may take from its first start.
+        concurrency: which slots its runs need; None where they need none.
         steps: in an order in which each follows all that it needs.
         last: the steps of `finally`, in such an order.
     """
@@ -100,6 +109,7 @@ class Program:
     params: Mapping[str, Any]
     pipeline_params: Template | None
     timeout: timedelta
+    concurrency: Concurrency | None
     steps: tuple[ProgramStep, ...]
     last: tuple[ProgramStep, ...]
 
@@ -121,14 +131,31 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
         params=body["params"],
         pipeline_params=compile_template(pipeline["with"]) if used else None,
         timeout=parse_duration(body["timeout"]),
+        concurrency=_concurrency(body.get("concurrency")),
         steps=_steps(pipeline["steps"] if used else pipeline, retry),
         last=_steps(last, retry),
     )
 
 
+def _concurrency(concurrency: Mapping[str, Any] | None) -> Concurrency | None:
+    if concurrency is None:
+        return None
+    return Concurrency(compile_template(concurrency["key"]), concurrency["limit"])
+
+
 def task_label(namespace: str, name: str) -> str:
     """How people write a task: its namespace is left out where it is the default one."""
     return name if namespace == "default" else f"{namespace}/{name}"
+
+
+GATED: Final = 100
+"""How far above the lanes that are claimed runs wait for a slot of their concurrency key."""
+
+
+def lane_of(body: Mapping[str, Any]) -> int:
+    """Where a run of the task begins: in the lane of its priority, or before the gate of its concurrency key."""
+    priority: int = body["priority"]
+    return priority + GATED if "concurrency" in body else priority
 
 
 def start_deadline(body: Mapping[str, Any]) -> timedelta | None:

@@ -111,7 +111,7 @@ def queue_backfill(
         task_uid: the task.
         revision_id: the revision they run by.
         occurrences: nominal instants.
-        lane: the task's priority.
+        lane: where they begin.
         requested_by: who asks.
         tzdata: the version of the time zone data by which they were found.
     """

@@ -21,11 +21,18 @@ ENDED: Final = "ended"
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A run that was cancelled: its task, whether another waits for its end, and whether somebody was executing it."""
+    """A run that was cancelled.
+
+    Attributes:
+        followed: another run of its task waits for its end.
+        is_held: somebody was executing it.
+        has_slot: it held a slot of a concurrency key.
+    """
 
     task_uid: int
     followed: bool
     is_held: bool
+    has_slot: bool
 
 
 def cancel_run(
@@ -48,6 +55,7 @@ def cancel_run(
         connection.execute(statement("tell_ended"))
     if cancelled.followed:
         release_turn(connection, cancelled.task_uid)
+    if cancelled.followed or cancelled.has_slot:
         connection.execute(statement("wake"))
     return cancelled
 

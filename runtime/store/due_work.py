@@ -57,6 +57,19 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """What is left in the queue.
+
+    Attributes:
+        ready_in: seconds until some work can be claimed, negative when overdue; None when there is none.
+        is_gated: whether some is ready and waits for a slot of its concurrency key.
+    """
+
+    ready_in: float | None
+    is_gated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What became of reports: the runs whose lease still held, and tasks in whose backlog somebody must look."""
 
@@ -178,10 +191,10 @@ async def release_leases(
     await fetch_all(pool, statement("release_leases"), {**_pairs(held), "wait": wait})
 
 
-async def seconds_until_ready(pool: Pool) -> float | None:
-    """Seconds until some work can be claimed, negative when overdue; None when there is none."""
+async def seconds_until_ready(pool: Pool) -> Ahead:
+    """What is left in the queue when nothing can be claimed."""
     rows = await fetch_all(pool, statement("seconds_until_ready"), {})
-    return next(iter(rows[0].values())) if rows else None
+    return Ahead(**rows[0])
 
 
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from runtime.core.graph import ordered_needs
 from runtime.core.identity import derive_run_id
 from runtime.core.overlap import Admission, Fate
-from runtime.core.program import start_deadline, task_label
+from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.storable import storable
 from runtime.errors import NotFound, Unstorable
 from runtime.store.backlog import let_in, release_turn
@@ -27,6 +27,8 @@ from schemas.run import (
     RunList,
     RunReport,
     RunSummary,
+    SlotHolder,
+    SlotWait,
     StepReport,
     StepState,
     TryReport,
@@ -91,7 +93,7 @@ def create_manual_run(
         "params": Jsonb(params) if params else None,
         "requested_by": requested_by,
         "start_until": None if deadline is None else task.now + deadline,
-        "lane": task.body["priority"],
+        "lane": lane_of(task.body),
     }
     with connection.transaction():
         fate = let_in(connection, task.uid, entry)
@@ -159,6 +161,7 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     row = _labelled(rows[0])
     body = row.pop("body")
     queued = {name: row.pop(name) for name in _LEASE}
+    slot_key = row.pop("slot_key")
     results = _fetch(connection, "list_step_results", which)
     attempts = _fetch(connection, "list_step_attempts", which)
     items = _fetch(connection, "count_step_items", which)
@@ -166,6 +169,7 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     return RunReport(
         **row,
         lease=Lease(**queued) if queued["ready_at"] is not None else None,
+        slot_wait=None if slot_key is None else _slot_wait(connection, slot_key),
         steps=_with_waits(
             _steps(body, results, attempts, items, is_leased=_is_leased(row, queued)), waits
         ),
@@ -177,6 +181,11 @@ def run_progress(connection: Connection, run_id: UUID) -> tuple[str, int] | None
     """The run's state and how many steps have ended: together they change whenever it gets further."""
     rows = _fetch(connection, "load_run_progress", {"run_id": run_id})
     return (rows[0]["state"], rows[0]["results"]) if rows else None
+
+
+def _slot_wait(connection: Connection, key: str) -> SlotWait:
+    holders = _fetch(connection, "list_slot_holders", {"slot_key": key})
+    return SlotWait(key=key, holders=tuple(SlotHolder(**_labelled(row)) for row in holders))
 
 
 def _is_leased(run: Mapping[str, Any], queued: Mapping[str, Any]) -> bool:

@@ -325,11 +325,10 @@ CREATE TABLE ordinaut.backlog (
 );
 -- Name: concurrency_slot; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.concurrency_slot (
-    key_digest bigint NOT NULL,
+    slot_key text NOT NULL,
     slot smallint NOT NULL,
     run_id uuid NOT NULL,
-    lease_epoch integer NOT NULL,
-    lease_until timestamp with time zone NOT NULL
+    taken_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
 )
 WITH (fillfactor='50');
 -- Name: condition; Type: TABLE; Schema: ordinaut; Owner: -
@@ -403,11 +402,14 @@ CREATE TABLE ordinaut.due_work (
     attempt smallint DEFAULT 0 NOT NULL,
     start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
     followed boolean DEFAULT false NOT NULL,
-    woken boolean DEFAULT false NOT NULL
+    woken boolean DEFAULT false NOT NULL,
+    slot_key text
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='1000');
 -- Name: COLUMN due_work.lease_epoch; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.lease_epoch IS 'the fencing token: only grows, and every write of a lease holder carries it';
+-- Name: COLUMN due_work.lane; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.due_work.lane IS 'its priority; 100 more while it waits for a slot of its concurrency key';
 -- Name: COLUMN due_work.attempt; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.attempt IS 'counted when a lease is taken, so that work which kills its process is counted too';
 -- Name: COLUMN due_work.start_until; Type: COMMENT; Schema: ordinaut; Owner: -
@@ -416,6 +418,8 @@ COMMENT ON COLUMN ordinaut.due_work.start_until IS 'a run that nobody has starte
 COMMENT ON COLUMN ordinaut.due_work.followed IS 'another run of the task waits in the backlog; whoever ends this one lets it begin';
 -- Name: COLUMN due_work.woken; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.woken IS 'something was answered since the run was claimed: it does not go to sleep before it has looked';
+-- Name: COLUMN due_work.slot_key; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.due_work.slot_key IS 'the concurrency key of which it needs a slot; null until it is known, and where it needs none';
 -- Name: event_log; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.event_log (
     event_id uuid NOT NULL,
@@ -757,7 +761,10 @@ ALTER TABLE ONLY ordinaut.backlog
     ADD CONSTRAINT backlog_pkey PRIMARY KEY (run_id);
 -- Name: concurrency_slot concurrency_slot_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.concurrency_slot
-    ADD CONSTRAINT concurrency_slot_pkey PRIMARY KEY (key_digest, slot);
+    ADD CONSTRAINT concurrency_slot_pkey PRIMARY KEY (slot_key, slot);
+-- Name: concurrency_slot concurrency_slot_run_id_key; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.concurrency_slot
+    ADD CONSTRAINT concurrency_slot_run_id_key UNIQUE (run_id);
 -- Name: condition condition_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.condition
     ADD CONSTRAINT condition_pkey PRIMARY KEY (task_uid, digest);
@@ -840,6 +847,8 @@ ALTER TABLE ONLY public.ordinaut_migration
 CREATE INDEX backlog_by_task ON ordinaut.backlog USING btree (task_uid, rank, run_id);
 -- Name: condition_by_next; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX condition_by_next ON ordinaut.condition USING btree (next_poll_at);
+-- Name: due_work_gate; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX due_work_gate ON ordinaut.due_work USING btree (slot_key, ready_at, run_id) WHERE (lane > 100);
 -- Name: due_work_ready; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX due_work_ready ON ordinaut.due_work USING btree (lane, ready_at, run_id);
 -- Name: event_log_by_run; Type: INDEX; Schema: ordinaut; Owner: -

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.config import Config
 from runtime.execution import Surroundings
+from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
@@ -55,14 +56,16 @@ async def worker(
     config = Config()
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     around = Surroundings(tools, recorder, clock, random.Random(1))
+    registry = Registry(pool, tools, clock, tmp_path)
     worker = Worker(
         runtime_id=1,
         pool=pool,
-        registry=Registry(pool, tools, clock, tmp_path),
+        registry=registry,
         around=around,
         leases=LeaseKeeper(pool, clock, config.lease),
         turns=Turns(pool, clock, Bell(clock)),
         bell=Bell(clock),
+        gate=Gate(pool, registry, clock, 5),
         config=config,
     )
     recording = asyncio.create_task(recorder.run())

@@ -13,14 +13,18 @@ with waiting as materialized (
     for update
 ), dropped as (
     delete from ordinaut.due_work w using held h where w.run_id = h.run_id
-    returning w.run_id, w.followed, w.lease_until > ordinaut.now() as is_held
+    returning w.run_id, w.followed, w.lease_until > ordinaut.now() as is_held,
+        w.slot_key is not null and w.lane < 100 as has_slot
 ), ended as (
     update ordinaut.run r
     set state = 'cancelled', reason = 'cancelled', detail = nullif(%(detail)s::text, ''), ended_by = %(actor)s,
         finished_at = ordinaut.now()
-    from (select run_id, followed, is_held from dropped union all select run_id, false, false from unqueued) e
+    from (
+        select run_id, followed, is_held, has_slot from dropped
+        union all
+        select run_id, false, false, false from unqueued) e
     where r.run_id = e.run_id
-    returning r.run_id, r.task_uid, r.trigger, r.occurrence_for, r.started_at, e.followed, e.is_held
+    returning r.run_id, r.task_uid, r.trigger, r.occurrence_for, r.started_at, e.followed, e.is_held, e.has_slot
 ), told as (
     insert into ordinaut.outbox (type, subject, run_id, data)
     select 'run.cancelled', t.label, e.run_id, jsonb_build_object(
@@ -33,7 +37,7 @@ with waiting as materialized (
         select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
         from ordinaut.spec s where s.uid = e.task_uid) t
 )
-select task_uid, followed, is_held from ended;
+select task_uid, followed, is_held, has_slot from ended;
 
 -- name: tell_ended
 -- Runs were ended over the heads of whoever executes them: all look at once whether they still hold theirs. Out of band, as

@@ -61,7 +61,7 @@ where task_uid = %(task_uid)s and digest = %(digest)s and lease_epoch = %(lease_
 -- the lease was lost, or the task changed or was paused meanwhile.
 -- Locks: the condition row.
 with held as materialized (
-    select c.task_uid, c.digest, c.position, p.revision_id, (p.body ->> 'priority')::smallint as lane, c.failing_since,
+    select c.task_uid, c.digest, c.position, p.revision_id, (p.body ->> 'priority')::smallint + case when p.body ? 'concurrency' then 100 else 0 end as lane, c.failing_since,
         p.body #>> array['schedule', c.position::text, 'condition', 'uses'] as uses,
         case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as task
     from ordinaut.condition c

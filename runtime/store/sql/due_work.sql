@@ -109,8 +109,11 @@ where w.run_id = held.run_id
 returning w.run_id;
 
 -- name: seconds_until_ready
--- How long until some unleased work is ready by the server's clock; negative when overdue, null when there is none.
-select extract(epoch from min(greatest(ready_at, lease_until)) - ordinaut.now())::float8
+-- How long until some unleased work is ready by the server's clock, negative when overdue and null when there is none; and
+-- whether some waits for a slot of its concurrency key. What waits for one is not overdue.
+select extract(epoch from min(greatest(ready_at, lease_until)) filter (where lane < 100 or ready_at > ordinaut.now())
+    - ordinaut.now())::float8 as ready_in,
+    coalesce(bool_or(lane > 100 and ready_at <= ordinaut.now()), false) as is_gated
 from ordinaut.due_work;
 
 -- name: record_progress

@@ -32,6 +32,7 @@ select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason,
     nullif(concat_ws(': ', r.ended_by, r.detail), '') as detail, r.created_at, r.started_at,
     r.finished_at, r.decided_by, r.tzdata, r.requested_by, r.error, r.revision_id as revision,
     v.applied_at, v.actor, v.git_commit as commit, b.run_id as blocked_by, w.ready_at,
+    case when w.lane > 100 then w.slot_key end as slot_key,
     exists (select from ordinaut.backlog q where q.run_id = r.run_id) as waits_its_turn
 from ordinaut.run r
 join ordinaut.revision v on v.revision_id = r.revision_id

@@ -77,6 +77,7 @@ limit %(limit)s;
 select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
     r.finished_at, r.error, r.revision_id as revision, r.params, r.event, r.requested_by, r.ended_by, r.detail, v.git_commit as commit,
     b.body, w.ready_at, w.runtime_id, w.lease_epoch, nullif(w.lease_until, '-infinity') as lease_until,
+    case when w.lane > 100 then coalesce(w.slot_key, '') end as slot_key,
     jsonb_path_query_first(b.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
 from ordinaut.run r
 join ordinaut.spec p on p.uid = r.task_uid

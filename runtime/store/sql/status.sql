@@ -26,13 +26,14 @@ select
     count(*) filter (where r.state = 'queued') as queued,
     count(*) filter (where r.state = 'running') as running,
     count(*) filter (where r.state = 'waiting') as waiting,
-    late.overdue, late.oldest_ready_at
+    late.gated, late.overdue, late.oldest_ready_at
 from (
-    select count(*) as overdue, min(ready_at) as oldest_ready_at
+    select count(*) filter (where lane < 100) as overdue, min(ready_at) filter (where lane < 100) as oldest_ready_at,
+        count(*) filter (where lane > 100) as gated
     from ordinaut.due_work
     where ready_at <= ordinaut.now() and lease_until < ordinaut.now()) late
 left join ordinaut.run r on r.state in ('queued', 'running', 'waiting')
-group by late.overdue, late.oldest_ready_at;
+group by late.gated, late.overdue, late.oldest_ready_at;
 
 -- name: load_outbox_status
 -- Counting stops: after a long absence of Redis there may be millions.
