@@ -134,7 +134,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
         connection, owner.project, owner.environment, timeout=request.lock_timeout
     )
     if request.settlement is not None:
-        request.settlement.require_floor(connection, owner)
+        request.settlement.require_unchanged(connection, owner)
     request.tell("checking")
     mark_apply(connection)
     revisions.lock_specs(connection, [one.uid for one in plan.changes if one.uid is not None])

@@ -13,6 +13,7 @@ from runtime.store.sources import (
     SourceRecord,
     StoredSource,
     find_source,
+    lock_approval,
     record_source,
     record_synced,
 )
@@ -36,18 +37,24 @@ class Settlement:
     record: SourceRecord
     approval: Approval | None
 
-    def require_floor(self, connection: Connection, owner: Owner) -> None:
-        """Refuse to go on where another commit came into force since the look began: this one may be the older.
+    def require_unchanged(self, connection: Connection, owner: Owner) -> None:
+        """Refuse to go on where another commit came into force since the look began, or an approval was taken back.
 
         Only under the project's lock.
 
         Raises:
-            StalePlan: one did.
+            StalePlan: it did: this commit may be the older one, or has to wait.
         """
         found = floor_in(find_source(connection, owner.project, self.branch))
         if found != self.floor:
             raise StalePlan(
                 "another commit came into force since the branch was looked at",
+                hint="look again: `ordinaut sync`",
+            )
+        given = self.approval
+        if given and not lock_approval(connection, owner.project, self.branch, given):
+            raise StalePlan(
+                "the approval was taken back since the branch was looked at",
                 hint="look again: `ordinaut sync`",
             )
 

@@ -205,7 +205,7 @@ class Judge:
         try:
             with connection.transaction():
                 lock_project(connection, owner.project, owner.environment, timeout=LOCK_TIMEOUT)
-                settlement.require_floor(connection, owner)
+                settlement.require_unchanged(connection, owner)
                 if plan.hold is not None and plan.hold.ends:
                     clear_hold(connection, owner.project, owner.environment, "Synced")
                 settlement.write(connection, owner)
@@ -227,6 +227,7 @@ class Judge:
             return
         written = row and (row.condition, row.reason, row.seen_commit, row.plan_digest)
         is_known = written == (verdict.condition, verdict.reason, head, verdict.waits_for)
+        is_known = is_known and tuple(row.refusals or () if row else ()) == verdict.refusals
         if row is not None and is_known and row.fetch_error is None:
             return
         waiting = plan.model_dump(mode="json") if plan and verdict.waits_for else None
@@ -237,6 +238,7 @@ class Judge:
             commit=head,
             plan_digest=verdict.waits_for,
             plan=waiting,
+            refusals=verdict.refusals,
         )
         record_source(connection, self._examiner.project, self._subject.branch, record)
 

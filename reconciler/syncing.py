@@ -17,7 +17,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.errors import OrdinautError, SourceUnavailable
 from runtime.service import stop_if_cancelled
 from runtime.store.sources import Branch
-from runtime.wake import Bell, until_next
+from runtime.wake import Bell, Listener, until_next
 
 # After a look that failed: the first pause, doubled each time, and the longest.
 _AGAIN_SECONDS: Final = 5.0
@@ -50,6 +50,7 @@ class BranchSync:
         self._interval = interval
         self._tell = tell
         self._bell = Bell(clock)
+        self._clock = clock
         self._told: tuple[object, ...] | None = None
         self._failures = 0
 
@@ -61,6 +62,10 @@ class BranchSync:
     def wake(self) -> None:
         """Look at once, or again after the look that is under way; on the loop that runs the service."""
         self._bell.ring()
+
+    def hears(self, conninfo: str) -> Listener:
+        """The service that wakes it when somebody decides about what waits."""
+        return Listener(conninfo, (self._bell,), self._clock, listen="listen_sources")
 
     async def run(self) -> None:
         while True:

@@ -63,18 +63,30 @@ def until_next(due_in: float | None, poll_seconds: float) -> float:
 class Listener:
     """Service: passes the database's hints on to bells; reconnects by itself.
 
-    `ended` rings where runs were ended over the heads of whoever executes them, the others where something may be due.
+    Args:
+        conninfo: the database itself, since no pooler passes hints on.
+        bells: who is woken where something may be due.
+        clock: for waiting.
+        ended: rings where runs were ended over the heads of whoever executes them; None where nobody does.
+        listen: the statement that says which hints.
     """
 
     name = "listener"
 
     def __init__(
-        self, conninfo: str, bells: tuple[Bell, ...], clock: Clock, *, ended: Bell
+        self,
+        conninfo: str,
+        bells: tuple[Bell, ...],
+        clock: Clock,
+        *,
+        ended: Bell | None = None,
+        listen: str = "listen",
     ) -> None:
         self._conninfo = conninfo
         self._bells = bells
         self._ended = ended
         self._clock = clock
+        self._statement = statement(listen)
 
     async def run(self) -> None:
         while True:
@@ -91,12 +103,13 @@ class Listener:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name="ordinaut listener",
         ) as connection:
-            await connection.execute(statement("listen"))
+            await connection.execute(self._statement)
             # Whatever happened while nobody listened is looked for now.
-            self._ended.ring()
             self._ring()
+            if self._ended is not None:
+                self._ended.ring()
             async for hint in connection.notifies():
-                if hint.payload == ENDED:
+                if self._ended is not None and hint.payload == ENDED:
                     self._ended.ring()
                 else:
                     self._ring()

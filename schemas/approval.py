@@ -18,3 +18,5 @@ class Approval(Model):
     """Why; may be empty."""
     approved_at: AwareDatetime
     """When."""
+    refusals: tuple[str, ...] = ()
+    """What refused the plan then, in the words of a source's `refusals`: what refuses it only since is not passed."""

@@ -335,6 +335,7 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "source.unreachable": SourceUnreachable,
     "source.reachable": SourceReachable,
     "source.approved": SourceApproved,
+    "source.approval_withdrawn": SourceApproved,
 }
 """The data of each type of event; a type, once released, may gain fields but never loses one or changes its meaning."""
 

@@ -66,6 +66,10 @@ class SourceStatus(Model):
     """The newest commit that was found in force: whatever is applied descends from it."""
     plan_digest: str | None = None
     """The plan that waits for approval."""
+    refusals: tuple[str, ...] = ()
+    """What refuses it: the names of guards, `policy NAME`, `rewritten` and `renamed`."""
+    author: str | None = None
+    """Who wrote the head that it is for, as the commit says."""
     approval: Approval | None = None
     """Who let it pass, until it is applied."""
     looked_at: AwareDatetime | None = None
@@ -148,7 +152,7 @@ class SourceReachable(SourceFacts):
 
 
 class SourceApproved(SourceFacts):
-    """Somebody let a plan pass that was refused; it is applied at the next look."""
+    """Somebody let a plan pass that was refused, to be applied at the next look; or took that back before it was."""
 
     plan_digest: str
     """The plan, and no other."""

@@ -1,8 +1,9 @@
-"""`ordinaut approve`: let a plan pass that `ordinaut sync` was refused, or decide what a step of a run asks."""
+"""`ordinaut approve`: let a plan pass that `ordinaut sync` was refused, or take that back; or decide what a step asks."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,10 +29,16 @@ from runtime.cli.output import (
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import EXIT_ERROR, NotFound, StalePlan
-from runtime.store.sources import approve_plan, list_sources, read_waiting_plan
+from runtime.store.sources import (
+    approve_plan,
+    list_sources,
+    read_waiting_plan,
+    withdraw_approval,
+)
 from runtime.store.specs import Connection
 from runtime.store.waits import answer_wait, list_asked
 from schemas.asked import Asked
+from schemas.base import Model
 from schemas.plan import Plan
 from schemas.source import SourceStatus
 
@@ -39,6 +46,8 @@ _SHORTEST: Final = 8
 _SHOWN: Final = 200
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _LISTS: Final = "`ordinaut approve` lists what waits now"
+_WAITING: Final = "no plan of digest {} waits for approval"
+_APPROVAL: Final = "no approval of digest {} is left to take back"
 
 
 @click.command(
@@ -46,6 +55,7 @@ _LISTS: Final = "`ordinaut approve` lists what waits now"
 Examples:
   ordinaut approve
   ordinaut approve 9b1c04e7a2d3 --reason 'the team was dissolved'
+  ordinaut approve 9b1c04e7a2d3 --withdraw --reason 'the wrong team'
   ordinaut approve weekly-payments
   ordinaut approve weekly-payments:pay --deny --reason 'wrong month'
 """
@@ -53,6 +63,7 @@ Examples:
 @click.argument("what", metavar="[DIGEST|STEP]", required=False)
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the decision.")
 @click.option("--deny", is_flag=True, help="Of a step: do not let it go on.")
+@click.option("--withdraw", is_flag=True, help="Of a plan: take back an approval that was not used yet.")  # fmt: skip
 @yes_option
 @json_option
 @verbose_option
@@ -63,41 +74,56 @@ def approve(
     what: str | None,
     reason: str,
     deny: bool,
+    withdraw: bool,
     yes: bool,
     as_json: bool,
     verbose: int,
 ) -> None:
     """Let the plan pass that `ordinaut sync` waits with, or a step go on that asks; without an argument, list both.
 
-    Shows the plan of this DIGEST, or of its first eight letters or more, and asks. The next look applies exactly that
-    plan: should git or the database have moved by then, there is another plan, which waits anew.
+    Shows the plan of this DIGEST, or of its first eight letters or more, and asks. `ordinaut sync` then looks at once, and
+    applies exactly that plan past what refused it: should git or the database have moved by then, or more refuse it, it
+    waits anew. Until then --withdraw takes the approval back.
 
     A STEP is named by its task, or by digits of the end of its run's id, and as TASK:STEP or TASK:STEP:ITEM where several
     ask. One answer counts, and none after the time is over. Exits with 0, or 1 if no such thing waits.
     """
+    if withdraw and (deny or what is None):
+        raise click.UsageError("--withdraw goes with the DIGEST of a plan, and without --deny")
     if what is not None:
         require_way_to_ask(yes=yes)
+    asked = _Asked(reason.strip(), yes=yes, as_json=as_json, verbose=verbose)
     with open_database(config, name="ordinaut approve") as connection:
-        plans = [
-            one for one in list_sources(connection) if one.plan_digest and one.approval is None
-        ]
+        sources = list_sources(connection)
+        plans = [one for one in sources if one.plan_digest and one.approval is None]
+        approved = [one for one in sources if one.approval is not None]
         steps = list_asked(connection)
         if what is None:
-            _list(plans, steps, as_json=as_json)
+            _list(plans, approved, steps, as_json=as_json)
             return
         asking = [one for one in steps if what in _names_of(one)]
-        if asking:
-            done = _decide(connection, asking, approved=not deny, reason=reason.strip(), yes=yes)
+        if withdraw:
+            done = _take_back(connection, _find(approved, what, _APPROVAL), asked)
+        elif asking:
+            done = _decide(connection, asking, asked, approved=not deny)
         elif deny:
             raise NotFound(f"no step of {what} waits for a decision", hint=_LISTS)
         else:
-            found = _find(plans, what)
-            _show(connection, found, is_shown=not as_json, verbose=verbose)
-            done = _let_pass(connection, found, reason=reason.strip(), yes=yes)
+            done = _let_pass(connection, _find(plans, what, _WAITING), asked)
     if as_json:
         echo_json(done.facts)
     else:
         echo(done.words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a decision was asked for."""
+
+    reason: str
+    yes: bool
+    as_json: bool
+    verbose: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +135,17 @@ class _Done:
 
 
 def _decide(
-    connection: Connection, asking: list[Asked], *, approved: bool, reason: str, yes: bool
+    connection: Connection, asking: list[Asked], asked: _Asked, *, approved: bool
 ) -> _Done:
     if len(asking) > 1:
         names = ", ".join(_names_of(one)[-1] for one in asking)
         raise NotFound(f"{len(asking)} steps wait under this name", hint=f"name one: {names}")
     (one,) = asking
-    click.echo(_question(one), err=True)
-    if not yes:
+    echo(_question(one), err=True)
+    if not asked.yes:
         _ask("Let it go on?" if approved else "End it here?")
-    if not answer_wait(connection, one, approved=approved, by=current_actor(), reason=reason):
+    by, reason = current_actor(), asked.reason
+    if not answer_wait(connection, one, approved=approved, by=by, reason=reason):
         raise StalePlan(
             f"step {one.step} of {one.task} does not wait any more: somebody else decided, or its time was over",
             hint=f"`ordinaut show {one.task}` tells what became of it",
@@ -128,22 +155,31 @@ def _decide(
     return _Done(words, facts | {"approved": approved})
 
 
-def _show(connection: Connection, found: SourceStatus, *, is_shown: bool, verbose: int) -> None:
-    if is_shown:
-        plan = _plan(connection, found)
-        echo(render_plan(plan, look_of_terminal(verbose=verbose)).rstrip("\n"))
-        echo(_origin(found))
-        echo(found.message)
-
-
-def _let_pass(connection: Connection, found: SourceStatus, *, reason: str, yes: bool) -> _Done:
-    if not yes:
+def _let_pass(connection: Connection, found: SourceStatus, asked: _Asked) -> _Done:
+    # Whoever is asked has to see what about, also where the answer is for a program.
+    if not (asked.as_json and asked.yes):
+        plan = render_plan(_plan(connection, found), look_of_terminal(verbose=asked.verbose))
+        for text in (plan.rstrip("\n"), _origin(found), found.message):
+            echo(text, err=asked.as_json)
+    if not asked.yes:
         _ask("Let this plan pass?")
-    if not approve_plan(connection, found, actor=current_actor(), reason=reason):
+    if not approve_plan(connection, found, actor=current_actor(), reason=asked.reason):
         raise _moved(found)
-    short = (found.plan_digest or "")[:SHORT]
+    short = _digest(found)[:SHORT]
     words = f"Approved: the next look of `ordinaut sync` applies {short}."
     return _Done(words, {"approved": found.plan_digest})
+
+
+def _take_back(connection: Connection, found: SourceStatus, asked: _Asked) -> _Done:
+    echo(_approved(found), err=True)
+    if not asked.yes:
+        _ask("Take this approval back?")
+    if not withdraw_approval(connection, found, actor=current_actor(), reason=asked.reason):
+        raise StalePlan(
+            "that approval is gone: it was used, or taken back already",
+            hint="`ordinaut history` tells what was applied",
+        )
+    return _Done("Withdrawn: the plan waits again.", {"withdrawn": _digest(found)})
 
 
 def _ask(question: str) -> None:
@@ -174,45 +210,68 @@ def _question(asked: Asked) -> str:
     return f"{_names_of(asked)[-1]}  {what}{by}{until}"
 
 
-def _list(plans: list[SourceStatus], steps: list[Asked], *, as_json: bool) -> None:
+def _list(
+    plans: list[SourceStatus], approved: list[SourceStatus], steps: list[Asked], *, as_json: bool
+) -> None:
     if as_json:
+        found: dict[str, Sequence[Model]] = {"plans": plans, "approved": approved, "steps": steps}
         echo_json(
-            {
-                "plans": [one.model_dump(mode="json") for one in plans],
-                "steps": [one.model_dump(mode="json") for one in steps],
-            }
+            {name: [one.model_dump(mode="json") for one in many] for name, many in found.items()}
         )
         return
     if not plans and not steps:
         click.echo("nothing waits for approval", err=True)
     for plan in plans:
-        echo(f"{(plan.plan_digest or '')[:SHORT]}  {_origin(plan)}  {plan.message}")
+        echo(f"{_digest(plan)[:SHORT]}  {_origin(plan)}  {plan.message}")
     for step in steps:
         echo(_question(step))
+    for plan in approved:
+        echo(_approved(plan))
+
+
+def _approved(source: SourceStatus) -> str:
+    """A plan that was let pass and is not applied yet, and by whom."""
+    given = source.approval
+    assert given is not None  # noqa: S101 - whoever asks has made sure
+    why = f" ({given.reason})" if given.reason else ""
+    back = "`ordinaut approve DIGEST --withdraw` takes that back"
+    return f"{_digest(source)[:SHORT]}  {_origin(source)}  approved by {given.actor}{why}; {back}"
 
 
 def _origin(source: SourceStatus) -> str:
     """For what a plan is, and whose head asks for it."""
     commit = (source.seen_commit or "")[:SHORT]
-    place = f"{source.folder} at {commit}, {source.branch} of {source.repository}"
+    author = f" by {source.author}" if source.author else ""
+    place = f"{source.folder} at {commit}{author}, {source.branch} of {source.repository}"
     return f"{source.project}/{source.environment} from {place}"
 
 
-def _find(waiting: list[SourceStatus], digest: str) -> SourceStatus:
-    """The source that waits with a plan of this digest."""
+def _digest(source: SourceStatus) -> str:
+    """Of the plan that was let pass, or else of the one that waits."""
+    return (source.approval.digest if source.approval else source.plan_digest) or ""
+
+
+def _find(among: list[SourceStatus], digest: str, what: str) -> SourceStatus:
+    """The source whose plan has this digest; `what` says what there is none of where it is not there."""
     wanted = digest.removeprefix("sha256:").lower()
     if _HEX.fullmatch(wanted) is None:
         raise NotFound(f"nothing of {digest} waits for approval", hint=_LISTS)
     if len(wanted) < _SHORTEST:
         raise click.UsageError(f"give at least {_SHORTEST} letters of the digest")
-    found = [one for one in waiting if (one.plan_digest or "").startswith(wanted)]
-    # Where two branches wait with the same plan, the one that has the project in force is first.
-    if len({one.plan_digest for one in found}) != 1:
-        known = ", ".join((one.plan_digest or "")[:SHORT] for one in waiting)
+    found = [one for one in among if _digest(one).startswith(wanted)]
+    digests = sorted({_digest(one) for one in found})
+    if len(digests) > 1:
         raise NotFound(
-            f"no plan of digest {wanted[:SHORT]} waits for approval",
-            hint=f"these wait: {known}" if known else "none does; `ordinaut status` shows why",
+            f"{wanted[:SHORT]} fits {len(digests)} plans that wait",
+            hint=f"give more letters: {', '.join(digests)}",
         )
+    if not found:
+        known = ", ".join(dict.fromkeys(_digest(one)[:SHORT] for one in among))
+        raise NotFound(
+            what.format(wanted[:SHORT]),
+            hint=f"there are {known}" if known else "there are none; `ordinaut status` shows why",
+        )
+    # Where two branches wait with the same plan, the one that has the project in force is first.
     return found[0]
 
 

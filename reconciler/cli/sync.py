@@ -107,7 +107,8 @@ def sync(
             told.looked(look)
             raise click.exceptions.Exit(_exit_code(look))
         told.begins(service.branch, interval)
-        run_loop(_serve(service, listen, config.webhook_secret_file))
+        hearing = service.hears(conninfo)
+        run_loop(_serve(service, hearing, listen, config.webhook_secret_file))
     click.echo("stopped", err=True)
 
 
@@ -148,11 +149,13 @@ def _service(
     return BranchSync(mirror, Judge(subject), interval, told.looked)
 
 
-async def _serve(service: BranchSync, listen: str | None, secret_file: Path | None) -> None:
+async def _serve(
+    service: BranchSync, hearing: Service, listen: str | None, secret_file: Path | None
+) -> None:
     from reconciler.wakes import WakeListener  # noqa: PLC0415 - as above
     from runtime.service import run_until_stopped  # noqa: PLC0415 - as above
 
-    services: list[Service] = [service]
+    services: list[Service] = [service, hearing]
     if listen is not None:
         wakes = WakeListener(listen, _secrets(secret_file), service.wake)
         click.echo(f"wake-ups at {await wakes.begin()}", err=True)

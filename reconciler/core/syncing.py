@@ -36,6 +36,8 @@ All else depends on the hour, on rows of others, or on what git could not read a
 """
 
 _NOT_APPROVABLE: Final = frozenset({"hold", "protect", "freeze"})
+# Guards that stand for a policy each, which has a name of its own.
+_OF_POLICIES: Final = frozenset({"policy", "policy_failure"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Verdict:
         reason: why, in one word.
         message: why, and what to do.
         waits_for: the digest of the plan that an approval would let pass.
+        refusals: what it would pass, by name and in order.
         allowed: how the plan is to be applied; None if it is not.
     """
 
@@ -106,6 +109,7 @@ class Verdict:
     reason: Reason
     message: str
     waits_for: str | None = None
+    refusals: tuple[str, ...] = ()
     allowed: Allowed | None = None
 
 
@@ -150,27 +154,59 @@ def _judge(facts: Facts) -> Verdict:
 
 def _judge_plan(facts: Facts, plan: Plan) -> Verdict:
     head = facts.head[:SHORT]
-    is_approved = facts.approval is not None and facts.approval.digest == plan.digest
+    refusals = _refusals(facts, plan)
+    is_approved = _covers(facts.approval, plan, refusals)
     if not facts.descends and not is_approved:
-        return Verdict("NeedsApproval", "rewritten", _rewritten(facts, plan), plan.digest)
+        return _rewritten(facts, plan)
     if facts.former is not None and not is_approved:
-        return Verdict("NeedsApproval", "renamed", _renamed(facts, plan), plan.digest)
+        return _renamed(facts, plan)
     if not plan.changes:
         return Verdict("Synced", "current", f"{head} is in force")
-    return _refusal(head, plan, is_approved=is_approved) or Verdict(
+    return _refusal(facts, plan, is_approved=is_approved) or Verdict(
         "Synced", "applied", f"{head} is in force", allowed=_allowed(plan, facts.approval)
     )
 
 
-def _refusal(head: str, plan: Plan, *, is_approved: bool) -> Verdict | None:
+def _refusals(facts: Facts, plan: Plan) -> tuple[str, ...]:
+    """What an approval of a plan would have to pass, by name and in order."""
+    names = {one.name for one in _approvable(plan)} - _OF_POLICIES
+    names |= {f"policy {one.name}" for one in plan.policies if refuses(one)}
+    if not facts.descends:
+        names.add("rewritten")
+    if facts.former is not None:
+        names.add("renamed")
+    return tuple(sorted(names))
+
+
+def _covers(approval: Approval | None, plan: Plan, refusals: Collection[str]) -> bool:
+    """Whether an approval lets a plan pass: nobody could let pass what they were not shown."""
+    if approval is None or approval.digest != plan.digest:
+        return False
+    return set(refusals) <= set(approval.refusals)
+
+
+def _waits(facts: Facts, plan: Plan, reason: Reason, what: str, instead: str) -> Verdict:
+    """What only an approval lets pass; `instead` is what to do where that is not meant."""
+    refusals, given = _refusals(facts, plan), facts.approval
+    if given is not None and given.digest == plan.digest:
+        since = ", ".join(sorted(set(refusals) - set(given.refusals)))
+        what += f"; {given.actor} approved it before it was refused so ({since})"
+    approve = f"If that is meant: `ordinaut approve {plan.digest[:SHORT]}`"
+    return Verdict(
+        "NeedsApproval", reason, f"{what}. {approve}, or {instead}", plan.digest, refusals
+    )
+
+
+def _refusal(facts: Facts, plan: Plan, *, is_approved: bool) -> Verdict | None:
     """What keeps a plan from being applied now."""
+    head = facts.head[:SHORT]
     stopping = {guard.name: guard for guard in refused(plan.guards)}
     if "hold" in stopping:
         return _held(head, plan)
     if "protect" in stopping:
         return Verdict("OutOfSync", "protected", _protected(head, stopping["protect"]))
     if not is_approved and (approvable := _approvable(plan)):
-        return _needs_approval(head, plan, approvable)
+        return _needs_approval(facts, plan, approvable)
     if "freeze" in stopping and plan.freeze is not None:
         words = freeze_words(plan.freeze)
         return Verdict("OutOfSync", "frozen", f"{head} waits for the end of {words}")
@@ -201,23 +237,24 @@ def _broken(head: str, errors: Sequence[Problem]) -> str:
     )
 
 
-def _rewritten(facts: Facts, plan: Plan) -> str:
+def _rewritten(facts: Facts, plan: Plan) -> Verdict:
     before = facts.floor.commit[:SHORT] if facts.floor and facts.floor.commit else ""
     # One approval lets all of it pass.
-    others = "".join(f" Its plan {guard.message}." for guard in _approvable(plan))
-    return (
+    others = "".join(f". Its plan {guard.message}" for guard in _approvable(plan))
+    what = (
         f"{facts.head[:SHORT]} does not descend from {before}, which is in force: "
-        f"it is older, the branch was rewritten, or another one was applied.{others} "
-        f"{_approve(plan.digest)}, or push a commit on top of {before}"
+        f"it is older, the branch was rewritten, or another one was applied{others}"
     )
+    return _waits(facts, plan, "rewritten", what, f"push a commit on top of {before}")
 
 
-def _renamed(facts: Facts, plan: Plan) -> str:
+def _renamed(facts: Facts, plan: Plan) -> Verdict:
     """Guards and policies are a project's: whoever renames it would be rid of them."""
-    return (
+    what = (
         f"{facts.head[:SHORT]} holds the project {plan.source.project}, and {facts.former} is in force: another name is "
-        f"another project, with none of its history, guards and policies. {_approve(plan.digest)}, or keep the name"
+        "another project, with none of its history, guards and policies"
     )
+    return _waits(facts, plan, "renamed", what, "keep the name")
 
 
 def _approvable(plan: Plan) -> list[Guard]:
@@ -236,16 +273,12 @@ def _held(head: str, plan: Plan) -> Verdict:
     return Verdict("Held", "rolled_back", message)
 
 
-def _needs_approval(head: str, plan: Plan, stopping: Collection[Guard]) -> Verdict:
+def _needs_approval(facts: Facts, plan: Plan, stopping: Collection[Guard]) -> Verdict:
     reason: Reason = "conflict" if any(one.name == "conflict" for one in stopping) else "guard"
-    what = "; it ".join(guard.message for guard in stopping)
-    message = f"the plan for {head} {what}. {_approve(plan.digest)}, or mend it in git"
-    return Verdict("NeedsApproval", reason, message, plan.digest)
+    words = "; it ".join(guard.message for guard in stopping)
+    what = f"the plan for {facts.head[:SHORT]} {words}"
+    return _waits(facts, plan, reason, what, "mend it in git")
 
 
 def _protected(head: str, guard: Guard) -> str:
     return f"the plan for {head} {guard.message}: {guard.hint}"
-
-
-def _approve(digest: str) -> str:
-    return f"If that is meant: `ordinaut approve {digest[:SHORT]}`"

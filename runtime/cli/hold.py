@@ -12,6 +12,7 @@ from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import NotFound
 from runtime.store.holds import clear_hold, list_holds
+from runtime.store.sources import wake_sources
 from schemas.hold import Hold, HoldList
 
 
@@ -58,6 +59,7 @@ def clear(*, config: Config, project: str | None, as_json: bool) -> None:
     with open_database(config, name="ordinaut hold") as connection:
         found = _one(list_holds(connection), project)
         clear_hold(connection, found.project, found.environment, "OutOfSync")
+        wake_sources(connection)
     _show((found,), as_json=as_json)
 
 

@@ -48,9 +48,10 @@ _COLOURS: Final = {
 }
 
 
-def echo(text: str = "") -> None:
-    """Print text on stdout, with its colours only where they are wanted, and nothing else that a terminal would obey."""
-    click.echo(harmless(text), color=False if environment_variable("NO_COLOR") else None)
+def echo(text: str = "", *, err: bool = False) -> None:
+    """Print text on stdout or stderr, with its colours only where they are wanted, and nothing else that a terminal would obey."""
+    color = False if environment_variable("NO_COLOR") else None
+    click.echo(harmless(text), err=err, color=color)
 
 
 def harmless(text: str) -> str:

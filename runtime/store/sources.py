@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -51,10 +51,12 @@ class StoredSource:
     applied_commit: str | None
     applied_revision: int | None
     plan_digest: str | None
+    refusals: list[str] | None
     approved_digest: str | None
     approved_by: str | None
     approved_reason: str | None
     approved_at: datetime | None
+    approved_refusals: list[str] | None
     held_by: int | None
     looked_at: datetime | None
     fetch_error: str | None
@@ -74,6 +76,7 @@ class StoredSource:
                 "actor": self.approved_by,
                 "reason": self.approved_reason,
                 "approved_at": self.approved_at,
+                "refusals": self.approved_refusals,
             }
         )
 
@@ -84,6 +87,7 @@ class SourceRecord:
 
     Attributes:
         plan: the plan that waits for approval, as JSON.
+        refusals: what refuses it.
     """
 
     condition: Condition
@@ -92,6 +96,7 @@ class SourceRecord:
     commit: str
     plan_digest: str | None = None
     plan: Mapping[str, Any] | None = None
+    refusals: Sequence[str] = ()
 
 
 def find_source_project(connection: Connection, branch: Branch) -> str | None:
@@ -134,6 +139,7 @@ def record_source(
         "commit": record.commit,
         "plan_digest": record.plan_digest,
         "plan": None if record.plan is None else Jsonb(record.plan),
+        "refusals": list(record.refusals),
         "event": _EVENTS[record.condition],
     }
     connection.execute(statement("record_source"), params)
@@ -180,9 +186,44 @@ def read_waiting_plan(connection: Connection, source: SourceStatus) -> Mapping[s
 
 
 def approve_plan(connection: Connection, source: SourceStatus, *, actor: str, reason: str) -> bool:
-    """Let the plan pass that a source waits with; false if it does not wait with that any more."""
-    params = {**_waiting(source), "actor": actor, "reason": reason}
-    return connection.execute(statement("approve_plan"), params).rowcount == 1
+    """Let the plan pass that a source waits with, and tell who pulls it; false if it does not wait with that any more."""
+    params = {
+        **_waiting(source),
+        "actor": actor,
+        "reason": reason,
+        "refusals": list(source.refusals),
+    }
+    return _decided(connection, "approve_plan", params)
+
+
+def withdraw_approval(
+    connection: Connection, source: SourceStatus, *, actor: str, reason: str
+) -> bool:
+    """Take back who let a plan of this source pass, and tell who pulls it; false if that was used or is gone."""
+    approved = source.approval and source.approval.digest
+    params = {**_waiting(source), "approved": approved, "actor": actor, "reason": reason}
+    return _decided(connection, "withdraw_approval", params)
+
+
+def lock_approval(
+    connection: Connection, project: str, branch: Branch, approval: Approval
+) -> bool:
+    """Whether an approval still stands; if so, nobody takes it back before this transaction ends."""
+    given = {"digest": approval.digest, "approved_at": approval.approved_at}
+    params = {**_columns(branch), **given, "project": project}
+    return connection.execute(statement("lock_approval"), params).rowcount == 1
+
+
+def wake_sources(connection: Connection) -> None:
+    """Let whoever pulls a branch look at once; after what there is to see was committed."""
+    connection.execute(statement("wake_sources"))
+
+
+def _decided(connection: Connection, name: str, params: Mapping[str, Any]) -> bool:
+    is_done = connection.execute(statement(name), params).rowcount == 1
+    if is_done:
+        wake_sources(connection)
+    return is_done
 
 
 def _waiting(source: SourceStatus) -> dict[str, str | None]:

@@ -94,7 +94,7 @@ def test_what_waits_is_shown_approved_and_remembered(
     )
     listed = cli("approve")
     assert listed.stdout.startswith(
-        f"{digest[:12]}  home/default from specs at {head[:12]}, main of {clone.folder}  the plan for {head[:12]} leaves"
+        f"{digest[:12]}  home/default from specs at {head[:12]} by Ada <ada@example.com>, main of {clone.folder}  the plan for {head[:12]} leaves"
     )
     assert "NeedsApproval  home/default" in cli("status").stdout
 
@@ -102,12 +102,19 @@ def test_what_waits_is_shown_approved_and_remembered(
     monkeypatch.setattr("reconciler.cli.consent.is_terminal", lambda: True)
     env = {"ORDINAUT_DATABASE_URL": database}
     declined = CliRunner().invoke(main, ["approve", digest[:12]], input="n\n", env=env)
+    as_json = CliRunner().invoke(main, ["approve", digest[:12], "--json"], input="n\n", env=env)
     approved = cli("approve", f"sha256:{digest}", "--yes", "--reason", " they are done ")
 
     assert (unasked.status, "give --yes" in unasked.stderr) == (1, True)
     assert (declined.exit_code, "Let this plan pass? [y/N]" in declined.stderr) == (1, True)
     assert "\n- one\n" in declined.stdout
-    assert f"\nhome/default from specs at {head[:12]}, main of {clone.folder}\n" in declined.stdout
+    origin = (
+        f"home/default from specs at {head[:12]} by Ada <ada@example.com>, main of {clone.folder}"
+    )
+    assert f"\n{origin}\n" in declined.stdout
+    assert (as_json.exit_code, as_json.stdout) == (1, "")
+    assert "\n- one\n" in as_json.stderr
+    assert f"\n{origin}\n" in as_json.stderr
     assert (approved.status, approved.lines[-1]) == (
         0,
         f"Approved: the next look of `ordinaut sync` applies {digest[:12]}.",
@@ -118,6 +125,65 @@ def test_what_waits_is_shown_approved_and_remembered(
     shown = cli("show", "r2").stdout
     assert re.search(r"^approved +by \S+@\S+: they are done$", shown, flags=re.MULTILINE)
     assert cli("history", "--json").json["revisions"][0]["approval"]["digest"] == digest
+
+
+def test_an_approval_is_taken_back_and_then_the_plan_waits_again(
+    clone: Clone, cli: Cli, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("sync", "--once")
+    remove_tasks(clone)
+    digest = cli("sync", "--once", "--json").json["plan_digest"]
+    early = cli("approve", digest, "--withdraw", "--yes")
+    cli("approve", digest, "--yes", "--reason", "they are done")
+
+    listed, told = cli("approve"), cli("approve", "--json").json
+    monkeypatch.setattr("reconciler.cli.consent.is_terminal", lambda: True)
+    env = {"ORDINAUT_DATABASE_URL": database}
+    asked = CliRunner().invoke(main, ["approve", digest, "--withdraw"], input="n\n", env=env)
+    taken = cli("approve", digest[:12], "--withdraw", "--yes", "--json")
+    again = cli("approve", digest, "--withdraw", "--yes")
+
+    assert (early.status, "no approval of digest" in early.stderr) == (1, True)
+    assert f"{digest[:12]}  home/default from specs at " in listed.stdout
+    assert "(they are done); `ordinaut approve DIGEST --withdraw` takes that back" in listed.stdout
+    assert (told["plans"], [one["plan_digest"] for one in told["approved"]]) == ([], [digest])
+    assert told["approved"][0]["approval"]["refusals"] == ["empty"]
+    assert (asked.exit_code, "Take this approval back? [y/N]" in asked.stderr) == (1, True)
+    assert taken.json == {"withdrawn": digest}
+    assert again.status == 1
+    assert cli("sync", "--once").status == 3
+    assert cli("approve", digest, "--yes").status == 0
+    assert cli("sync", "--once").status == 0
+    assert cli("approve", digest, "--withdraw", "--yes").status == 1
+
+
+@pytest.mark.parametrize(
+    "options", [("--withdraw",), ("--withdraw", "--deny", "0123456789ab"), ("--withdraw", "soon")]
+)
+def test_only_an_approval_of_a_plan_is_taken_back(cli: Cli, options: tuple[str, ...]) -> None:
+    assert cli("approve", *options, "--yes").status == 1
+
+
+def test_a_prefix_that_fits_two_plans_says_so(
+    clone: Clone, cli: Cli, rows: psycopg.Connection
+) -> None:
+    cli("sync", "--once")
+    remove_tasks(clone)
+    digest = cli("sync", "--once", "--json").json["plan_digest"]
+    other = digest[:40] + "0" * 24
+    rows.execute(
+        "insert into ordinaut.source_status select (jsonb_populate_record(s, jsonb_build_object("
+        "'project', 'other', 'plan_digest', %s::text))).* from ordinaut.source_status s",
+        [other],
+    )
+
+    both = cli("approve", digest[:12], "--yes")
+
+    assert both.status == 1
+    assert f"{digest[:12]} fits 2 plans that wait" in both.stderr
+    assert digest in both.stderr
+    assert other in both.stderr
+    assert cli("approve", other, "--yes").status == 0
 
 
 def test_an_approval_names_a_plan_that_waits(
@@ -133,7 +199,7 @@ def test_an_approval_names_a_plan_that_waits(
     assert (none.status, other.status, short.status) == (1, 1, 1)
     assert cli("approve", digest[:12], "--yes", "-v").status == 0
     assert "no plan of digest 0123456789ab waits for approval" in none.stderr
-    assert f"these wait: {digest[:12]}" in other.stderr
+    assert f"there are {digest[:12]}" in other.stderr
     assert "at least 8 letters" in short.stderr
     assert rows.execute("select approved_digest from ordinaut.source_status").fetchone() == (
         digest,

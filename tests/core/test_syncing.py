@@ -67,8 +67,19 @@ def plan(*guards: str, changes: tuple[Any, ...] = ("update",)) -> Plan:
     )
 
 
+def broken(*policies: str) -> Plan:
+    judged = tuple(
+        PlanPolicy(name=name, standing="kept", severity="error", ok=False, message="no")
+        for name in policies
+    )
+    return plan("policy").model_copy(update={"policies": judged})
+
+
 FLOOR = Floor(BEFORE, 2)
-APPROVED = Approval(digest=DIGEST, actor="bob", reason="", approved_at=NOW)
+# Of all that these tests let refuse a plan; EARLY was given when nothing did yet.
+PASSES = ("conflict", "renamed", "retire", "rewritten", "policy calm")
+APPROVED = Approval(digest=DIGEST, actor="bob", reason="", approved_at=NOW, refusals=PASSES)
+EARLY = APPROVED.model_copy(update={"refusals": ("empty",)})
 OTHERS = APPROVED.model_copy(update={"digest": "e" * 64})
 ERROR = Problem(code="ORD005", message="unknown field", file="specs/a.yaml", line=3, column=1)
 BAD = Distrust("unsigned", "nobody signed it")
@@ -104,11 +115,19 @@ SOUND = Facts(head=HEAD, folder="specs", floor=FLOOR, plan=plan())
         (replace(SOUND, plan=plan("protect", "retire", "freeze")), "OutOfSync", "protected"),
         (replace(SOUND, plan=plan("protect"), approval=APPROVED), "OutOfSync", "protected"),
         (replace(SOUND, plan=plan("retire")), "NeedsApproval", "guard"),
-        (replace(SOUND, plan=plan("policy")), "NeedsApproval", "guard"),
+        (replace(SOUND, plan=broken("calm")), "NeedsApproval", "guard"),
+        (replace(SOUND, plan=broken("calm"), approval=APPROVED), "Synced", "applied"),
+        (replace(SOUND, plan=broken("calm", "wild"), approval=APPROVED), "NeedsApproval", "guard"),
         (replace(SOUND, plan=plan("retire", "freeze")), "NeedsApproval", "guard"),
         (replace(SOUND, plan=plan("retire", "conflict")), "NeedsApproval", "conflict"),
         (replace(SOUND, plan=plan("retire"), approval=OTHERS), "NeedsApproval", "guard"),
         (replace(SOUND, plan=plan("retire", "conflict"), approval=APPROVED), "Synced", "applied"),
+        # An approval of what was refused for less.
+        (replace(SOUND, plan=plan("retire"), approval=EARLY), "NeedsApproval", "guard"),
+        (replace(SOUND, plan=plan("empty"), approval=EARLY), "Synced", "applied"),
+        (replace(SOUND, plan=plan("empty", "conflict"), approval=EARLY), "NeedsApproval", "conflict"),
+        (replace(SOUND, descends=False, plan=plan("empty"), approval=EARLY), "NeedsApproval", "rewritten"),
+        (replace(SOUND, former="shop", plan=plan("empty"), approval=EARLY), "NeedsApproval", "renamed"),
         # A freeze that is open.
         (replace(SOUND, plan=plan("freeze")), "OutOfSync", "frozen"),
         (replace(SOUND, plan=plan("retire", "freeze"), approval=APPROVED), "OutOfSync", "frozen"),
@@ -123,6 +142,7 @@ def test_every_state_of_a_branch_has_one_condition(
     assert (verdict.condition, verdict.reason) == (condition, reason)
     assert (verdict.waits_for == DIGEST) is (condition == "NeedsApproval")
     assert (verdict.allowed is not None) is (reason == "applied")
+    assert bool(verdict.refusals) is (condition == "NeedsApproval")
     assert facts.head[:12] in verdict.message or verdict.reason == "unsigned"
 
 
@@ -137,6 +157,15 @@ def test_an_approval_allows_exactly_what_the_plan_does() -> None:
 
     assert unasked == Allowed()
     assert asked == Allowed(retire=2, adopt=1, conflicts=0, policies={"calm": "approved by bob"})
+
+
+def test_what_refuses_a_plan_is_named_for_whoever_approves_it() -> None:
+    found = replace(SOUND, descends=False, former="shop", plan=plan("retire", "freeze", "protect"))
+    early = judge(replace(SOUND, plan=broken("calm", "wild"), approval=APPROVED))
+
+    assert judge(found).refusals == ("renamed", "retire", "rewritten")
+    assert early.refusals == ("policy calm", "policy wild")
+    assert "; bob approved it before it was refused so (policy wild)." in early.message
 
 
 def test_a_message_says_what_to_do() -> None:

@@ -587,6 +587,8 @@ CREATE TABLE ordinaut.source_status (
     looked_at timestamp with time zone,
     fetch_error text,
     failing_since timestamp with time zone,
+    refusals text[] DEFAULT '{}'::text[] NOT NULL,
+    approved_refusals text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT source_status_approval_is_whole CHECK ((num_nulls(approved_digest, approved_by, approved_reason, approved_at) = ANY (ARRAY[0, 4]))),
     CONSTRAINT source_status_claim_is_of_its_source CHECK (((claim = '{}'::text[]) OR (claim = ARRAY[repository, branch, folder]))),
     CONSTRAINT source_status_condition CHECK ((condition = ANY (ARRAY['Synced'::text, 'OutOfSync'::text, 'Held'::text, 'NeedsApproval'::text, 'InvalidSource'::text]))),
@@ -614,6 +616,10 @@ COMMENT ON COLUMN ordinaut.source_status.applied_revision IS 'the newest revisio
 COMMENT ON COLUMN ordinaut.source_status.plan_digest IS 'of the plan that waits for approval';
 -- Name: COLUMN source_status.looked_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.source_status.looked_at IS 'when somebody looked last, to a few minutes';
+-- Name: COLUMN source_status.refusals; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.refusals IS 'of the plan that waits: guards, `policy NAME`, `rewritten` and `renamed`';
+-- Name: COLUMN source_status.approved_refusals; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.source_status.approved_refusals IS 'those that whoever approved the plan was shown';
 -- Name: spec_uid_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.spec ALTER COLUMN uid ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.spec_uid_seq

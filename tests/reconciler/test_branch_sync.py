@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from reconciler.sync import Look
 from reconciler.syncing import BranchSync
 from runtime.errors import DatabaseUnavailable, SourceUnavailable
+from runtime.store.sources import approve_plan, list_sources
 from tests.support.clock import FakeClock
 from tests.support.probes import eventually, within
 from tests.support.proxy import Proxy
@@ -85,6 +86,25 @@ async def test_it_looks_at_once_when_it_is_woken(origin: Origin, clock: FakeCloc
         service.wake()
 
         assert stands(await told.next()) == ("Synced", "applied")
+
+
+async def test_it_looks_at_once_when_somebody_decides_about_what_waits(
+    origin: Origin, clock: FakeClock
+) -> None:
+    async with pulling(origin, clock) as (service, told):
+        await told.next()
+        origin.push(one=None, two=None)
+        service.wake()
+        assert stands(await told.next()) == ("NeedsApproval", "guard")
+        listener = asyncio.create_task(service.hears(origin.bench.url).run())
+        await told.rests(clock, 3)
+        (found,) = list_sources(origin.bench.connection)
+
+        approve_plan(origin.bench.connection, found, actor="bob@desk", reason="")
+
+        assert stands(await told.next()) == ("Synced", "applied")
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
 
 
 async def test_a_look_that_is_asked_for_during_a_look_is_not_lost(

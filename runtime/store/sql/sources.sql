@@ -22,7 +22,7 @@ select distinct project from ordinaut.revision where environment = %(environment
 -- What a look has to know before it does anything, of a project that may be new; the newest revisions with and without
 -- those that only restored what another one says. What waits, and who let it pass, is the branch's own alone.
 select l.condition, l.reason, l.seen_commit, s.applied_commit, s.applied_revision, l.plan_digest,
-    l.approved_digest, l.approved_by, l.approved_reason, l.approved_at, s.held_by, l.looked_at, l.fetch_error,
+    l.refusals, l.approved_digest, l.approved_by, l.approved_reason, l.approved_at, l.approved_refusals, s.held_by, l.looked_at, l.fetch_error,
     v.revision_id as base_revision, v.git_commit as base_commit, n.revision_id as newest_revision, ordinaut.now() as now
 from (select 1) as one
 left join ordinaut.source_status s on s.project = %(project)s and s.environment = %(environment)s and s.claim = '{}'
@@ -43,7 +43,7 @@ left join lateral (
 -- name: record_source
 -- What a look came to; the event is told where that is another condition, or the same about something else. A commit
 -- that takes the place of one that was in force too is no news: its revision is. Where another plan waits than the one
--- that was approved, the approval is over. Only what is in force takes the row of a project over from another branch;
+-- that was approved, or more refuses it, or nothing can be applied, the approval is over. Only what is in force takes the row of a project over from another branch;
 -- until then it is a claim, and a branch has one at most.
 with place as materialized (
     select array[%(repository)s, %(branch)s, %(folder)s]::text[] as claimed, %(condition)s = 'Synced' or exists (
@@ -51,7 +51,7 @@ with place as materialized (
         where project = %(project)s and environment = %(environment)s and claim = '{}'
             and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)) as is_own
 ), before as materialized (
-    select condition, reason, seen_commit, plan_digest, repository, branch, fetch_error, failing_since
+    select condition, reason, seen_commit, plan_digest, refusals, repository, branch, fetch_error, failing_since
     from ordinaut.source_status s, place p
     where project = %(project)s and environment = %(environment)s and (claim = p.claimed or (claim = '{}' and p.is_own))
     order by claim desc limit 1
@@ -61,18 +61,25 @@ with place as materialized (
 ), written as (
     insert into ordinaut.source_status as s
         (project, environment, claim, repository, branch, folder, condition, reason, message, seen_commit, plan_digest,
-         plan, looked_at)
+         plan, refusals, looked_at)
     select %(project)s, %(environment)s, case when p.is_own then '{}' else p.claimed end, %(repository)s, %(branch)s,
-        %(folder)s, %(condition)s, %(reason)s, %(message)s, %(commit)s, %(plan_digest)s, %(plan)s, ordinaut.now()
+        %(folder)s, %(condition)s, %(reason)s, %(message)s, %(commit)s, %(plan_digest)s, %(plan)s, %(refusals)s,
+        ordinaut.now()
     from place p
     on conflict (project, environment, claim) do update
     set repository = excluded.repository, branch = excluded.branch, folder = excluded.folder,
         condition = excluded.condition, reason = excluded.reason, message = excluded.message,
         seen_commit = excluded.seen_commit, plan_digest = excluded.plan_digest, plan = excluded.plan,
-        looked_at = excluded.looked_at, fetch_error = null, failing_since = null,
-        (approved_digest, approved_by, approved_reason, approved_at) = (
-            select s.approved_digest, s.approved_by, s.approved_reason, s.approved_at
-            where s.approved_digest = coalesce(excluded.plan_digest, s.approved_digest)),
+        refusals = excluded.refusals, looked_at = excluded.looked_at, fetch_error = null, failing_since = null,
+        (approved_digest, approved_by, approved_reason, approved_at, approved_refusals) = (
+            select a.digest, a.actor, a.reason, a.at, coalesce(a.refusals, '{}')
+            from (select) as one
+            left join (
+                select s.approved_digest as digest, s.approved_by as actor, s.approved_reason as reason,
+                    s.approved_at as at, s.approved_refusals as refusals
+                where s.approved_digest = coalesce(excluded.plan_digest, s.approved_digest)
+                    and excluded.refusals <@ s.approved_refusals
+                    and excluded.condition not in ('InvalidSource', 'Held')) a on true),
         changed_at = case
             when s.condition = excluded.condition and (s.condition = 'Synced' or s.reason = excluded.reason) then s.changed_at
             else ordinaut.now() end
@@ -97,8 +104,8 @@ with place as materialized (
             select from before b
             where b.condition = %(condition)s and b.repository is not null
                 and (%(condition)s = 'Synced'
-                    or (b.reason, b.seen_commit, b.plan_digest) is not distinct from
-                        (%(reason)s::text, %(commit)s::text, %(plan_digest)s::text)))) e
+                    or (b.reason, b.seen_commit, b.plan_digest, b.refusals) is not distinct from
+                        (%(reason)s::text, %(commit)s::text, %(plan_digest)s::text, %(refusals)s::text[])))) e
     order by e.place
 )
 select from facts;
@@ -109,14 +116,15 @@ select from facts;
 with former as (
     update ordinaut.source_status
     set repository = null, branch = null, folder = null, plan_digest = null, plan = null, approved_digest = null,
-        approved_by = null, approved_reason = null, approved_at = null, fetch_error = null, failing_since = null
+        approved_by = null, approved_reason = null, approved_at = null, approved_refusals = '{}', refusals = '{}',
+        fetch_error = null, failing_since = null
     where environment = %(environment)s and project <> %(project)s and claim = '{}'
         and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
 )
 update ordinaut.source_status
 set applied_commit = %(commit)s, applied_revision = (
         select max(revision_id) from ordinaut.revision where project = %(project)s and environment = %(environment)s),
-    approved_digest = null, approved_by = null, approved_reason = null, approved_at = null
+    approved_digest = null, approved_by = null, approved_reason = null, approved_at = null, approved_refusals = '{}'
 where project = %(project)s and environment = %(environment)s and claim = '{}';
 
 -- name: record_in_force
@@ -154,9 +162,10 @@ where project = %(project)s and environment = %(environment)s
 
 -- name: list_sources
 select project, environment, repository, branch, folder, condition, reason, message, changed_at as since, seen_commit,
-    applied_commit, plan_digest, looked_at, fetch_error, failing_since,
+    applied_commit, plan_digest, refusals, plan #>> '{source,author}' as author, looked_at, fetch_error, failing_since,
     case when approved_digest is not null then jsonb_build_object(
-        'digest', approved_digest, 'actor', approved_by, 'reason', approved_reason, 'approved_at', approved_at) end as approval
+        'digest', approved_digest, 'actor', approved_by, 'reason', approved_reason, 'approved_at', approved_at,
+        'refusals', approved_refusals) end as approval
 from ordinaut.source_status
 where repository is not null
 order by project, environment, claim;
@@ -167,12 +176,14 @@ where project = %(project)s and environment = %(environment)s and plan_digest = 
     and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s);
 
 -- name: approve_plan
--- Of the plan that waits now, and no other.
+-- Of the plan that waits now and no other, past what refuses it and was shown.
 with approved as (
     update ordinaut.source_status
-    set approved_digest = plan_digest, approved_by = %(actor)s, approved_reason = %(reason)s, approved_at = ordinaut.now()
+    set approved_digest = plan_digest, approved_by = %(actor)s, approved_reason = %(reason)s, approved_at = ordinaut.now(),
+        approved_refusals = refusals
     where project = %(project)s and environment = %(environment)s and plan_digest = %(digest)s
         and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s) and condition = 'NeedsApproval'
+        and refusals = %(refusals)s
     returning project, environment, repository, branch
 ), told as (
     insert into ordinaut.outbox (type, subject, data)
@@ -182,3 +193,35 @@ with approved as (
     from approved
 )
 select from approved;
+
+-- name: withdraw_approval
+-- Of an approval that was not used; one that is being used is waited for, and then gone.
+with withdrawn as (
+    update ordinaut.source_status
+    set approved_digest = null, approved_by = null, approved_reason = null, approved_at = null, approved_refusals = '{}'
+    where project = %(project)s and environment = %(environment)s and approved_digest = %(approved)s
+        and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
+    returning project, environment, repository, branch
+), told as (
+    insert into ordinaut.outbox (type, subject, data)
+    select 'source.approval_withdrawn', project, jsonb_build_object(
+        'project', project, 'environment', environment, 'repository', repository, 'branch', branch,
+        'plan_digest', %(approved)s::text, 'actor', %(actor)s::text, 'reason', %(reason)s::text)
+    from withdrawn
+)
+select from withdrawn;
+
+-- name: lock_approval
+-- Whether an approval still stands; from here on nobody takes it back.
+select from ordinaut.source_status
+where project = %(project)s and environment = %(environment)s and approved_digest = %(digest)s
+    and approved_at = %(approved_at)s and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
+for update;
+
+-- name: listen_sources
+-- The channel on which whoever pulls a branch hears that somebody decided about it.
+listen ordinaut_source;
+
+-- name: wake_sources
+-- After the decision was committed.
+notify ordinaut_source;
