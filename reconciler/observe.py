@@ -13,9 +13,11 @@ from reconciler.core.filling import UNKNOWN, is_filled_otherwise, todays_digest
 from reconciler.core.rules import Rules
 from runtime.store.specs import (
     Connection,
+    LastRecord,
     StoredSpec,
     read_applied_bodies,
     read_filled_otherwise,
+    read_misnumbered,
     read_specs,
 )
 from schemas.drift import Strayed
@@ -33,8 +35,11 @@ def observe(connection: Connection, owner: Owner, keys: Iterable[Key]) -> dict[K
     """Every document of an owner, and those of anybody under these keys."""
     identities = [(key.kind, key.namespace, key.name) for key in keys]
     rows = read_specs(connection, owner.project, owner.environment, identities)
+    # Rare enough for a question of its own: nobody makes rows but applies.
+    strange = [row.uid for row in rows if row.last_digest is None]
+    recorded = read_misnumbered(connection, strange) if strange else {}
     found: dict[Key, Applied] = {}
-    for one in (_applied(row, owner) for row in rows):
+    for one in (_applied(_renumbered(row, recorded.get(row.uid)), owner) for row in rows):
         other = found.get(one.key)
         found[one.key] = one if other is None else _rightful(one, other)
     return found
@@ -70,6 +75,22 @@ def _rightful(one: Applied, other: Applied) -> Applied:
     ranked = sorted((one, other), key=lambda row: (row.retired_at is None, row.last is not None))
     is_taken = ranked[0].retired_at is None and "name" in ranked[1].strayed
     return replace(ranked[1], displaced=True) if is_taken else ranked[1]
+
+
+def _renumbered(row: StoredSpec, record: LastRecord | None) -> StoredSpec:
+    """A row as what wrote it last says it is, whatever revision somebody made it name."""
+    if record is None:
+        return row
+    strayed: list[Strayed] = ["revision"]
+    if _version_of(row.kind, row.other_body).digest != record.digest:
+        strayed.insert(0, "content")
+    return row._replace(
+        project=record.project,
+        environment=record.environment,
+        last_digest=record.digest,
+        last_facets=record.facets,
+        strayed=strayed,
+    )
 
 
 def _applied(row: StoredSpec, owner: Owner) -> Applied:

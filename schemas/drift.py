@@ -9,8 +9,8 @@ from pydantic import AwareDatetime
 from schemas.base import Model
 from schemas.project import HealPolicy
 
-Strayed = Literal["content", "name", "owner", "protected", "retired", "schedule"]
-"""What of a row differs from what was applied: its body, its kind, namespace or name, its project or environment, its protection, whether it is in force, or when its task fires next."""
+Strayed = Literal["content", "name", "owner", "protected", "retired", "revision", "schedule"]
+"""What of a row differs from what was applied: its body, its kind, namespace or name, its project or environment, its protection, whether it is in force, which revision wrote it, or when its task fires next."""
 
 
 class StrayWrite(Model):

@@ -29,7 +29,7 @@ def attributed(plan: Plan, writes: Mapping[int, StrayWrite]) -> Plan:
 
 def strayed_words(change: PlannedChange) -> Iterator[str]:
     """What somebody did past git, as far as no line of a field tells it."""
-    strayed = set(change.strayed) - {"owner", "retired", "schedule"}
+    strayed = set(change.strayed) - {"owner", "retired", "revision", "schedule"}
     if change.reason == "drift" and (strayed or not change.strayed):
         yield "changed outside git; apply restores what git says"
     if change.action == "retire" and change.reason == "drift":
@@ -38,6 +38,8 @@ def strayed_words(change: PlannedChange) -> Iterator[str]:
         yield "retired outside git; apply brings it back"
     if "owner" in change.strayed:
         yield "given to another project outside git; apply takes it back"
+    if "revision" in change.strayed:
+        yield "its row names a revision that did not write it; apply writes it anew"
     if "schedule" in change.strayed:
         yield "its schedule was changed in the database; it counts anew from the apply"
 

@@ -49,6 +49,16 @@ class StoredSpec(NamedTuple):
     other_body: Any
 
 
+class LastRecord(NamedTuple):
+    """What was written last of a row that names another revision: whose it was, its digest and those of its facets."""
+
+    uid: int
+    project: str
+    environment: str
+    digest: str
+    facets: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class FilledOtherwise:
     """A document as it was applied, and by which defaults: by kind and field; None where nobody remembered."""
@@ -141,6 +151,13 @@ def read_specs(
             statement("read_specs"),
             {"project": project, "environment": environment, **_columns(identities)},
         ).fetchall()
+
+
+def read_misnumbered(connection: Connection, uids: Sequence[int]) -> dict[int, LastRecord]:
+    """What was written last, by uid, of those of these rows that name a revision which did not write them."""
+    with connection.cursor(row_factory=class_row(LastRecord)) as cursor:
+        found = cursor.execute(statement("read_misnumbered"), {"uids": uids}).fetchall()
+    return {one.uid: one for one in found}
 
 
 def read_bodies(connection: Connection, uids: Sequence[int]) -> dict[int, Any]:

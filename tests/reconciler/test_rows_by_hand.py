@@ -277,6 +277,66 @@ def test_a_name_that_was_given_to_a_row_of_nobody_is_told(applied: Bench) -> Non
         plan_drift(applied.connection, "platform", "default")
 
 
+RENUMBERED = "update ordinaut.spec set revision_id = 2 where name = 'one'"
+
+
+class TestAnotherRevision:
+    """A row that names a revision which did not write it is as the last one that did wrote it, and what else was changed shows."""
+
+    @pytest.fixture
+    def renumbered(self, applied: Bench) -> Bench:
+        applied.apply(SPECS.replace("name: two", "name: two\nowner: team-two"), HEALED)
+        by_psql(applied, RENUMBERED)
+        return applied
+
+    def plan(self, bench: Bench, text: str = SPECS) -> Plan:
+        return bench.plan(text.replace("name: two", "name: two\nowner: team-two"), HEALED)
+
+    def test_it_is_drift_and_not_taken_for_a_row_that_no_apply_made(
+        self, renumbered: Bench
+    ) -> None:
+        change = only(self.plan(renumbered))
+
+        assert (change.action, change.reason, change.strayed) == ("update", "drift", ("revision",))
+        text = told(self.plan(renumbered))
+        assert "its row names a revision that did not write it; apply writes it anew\n" in text
+        assert [words for words in ("no apply", "changed outside git") if words in text] == []
+        assert only(plan_drift(renumbered.connection, "platform", "default")).key == "one"
+
+    def test_an_apply_mends_it_and_its_history_goes_on(self, renumbered: Bench) -> None:
+        renumbered.carry_out(self.plan(renumbered))
+
+        assert self.plan(renumbered).changes == ()
+        assert renumbered.row("select revision_id from ordinaut.spec where name = 'one'") == (3,)
+
+    def test_what_git_and_others_changed_besides_is_a_conflict(self, renumbered: Bench) -> None:
+        by_psql(
+            renumbered,
+            "update ordinaut.spec set body = jsonb_set(body, '{priority}', '9') where name = 'one'",
+        )
+
+        drifted = only(self.plan(renumbered))
+        assert (drifted.reason, drifted.strayed) == ("drift", ("content", "revision"))
+        assert "priority is 9, restored to 5" in told(self.plan(renumbered))
+        both = only(self.plan(renumbered, SPECS.replace("every: 1h", "every: 2h", 1)))
+        assert both.reason == "conflict"
+
+    def test_what_git_holds_no_more_is_retired(self, renumbered: Bench) -> None:
+        plan = self.plan(renumbered, specs(task("two"), GUARDED))
+
+        assert (only(plan).action, plan.unmanaged) == ("retire", ())
+
+    def test_the_guards_that_were_applied_still_hold(self, applied: Bench) -> None:
+        strict = f"{HEALED}\nguards: {{max_retire: 0, max_retire_percent: 0}}"
+        applied.apply(SPECS, strict)
+        applied.apply(SPECS.replace("every: 1h", "every: 2h"), strict)
+        by_psql(applied, "update ordinaut.spec set revision_id = 3 where kind = 'Project'")
+
+        plan = applied.plan(specs(HOURLY, GUARDED), strict)
+
+        assert [guard.name for guard in plan.guards if not guard.ok] == ["retire"]
+
+
 class TestTold:
     """What a reader sees of it."""
 

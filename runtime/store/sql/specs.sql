@@ -39,6 +39,16 @@ select f.uid, f.project, f.environment, f.kind, f.namespace, f.name, f.revision_
         select s.body from ordinaut.spec s where s.uid = f.uid) end as other_body
 from found f;
 
+-- name: read_misnumbered
+-- What was written last of those of these rows that somebody gave the number of a revision which did not write them.
+select s.uid, v.project, v.environment, n.digest, n.facets
+from ordinaut.spec s
+cross join lateral (
+    select * from ordinaut.spec_revision r where r.uid = s.uid order by r.revision_id desc limit 1) n
+join ordinaut.revision v on v.revision_id = n.revision_id
+where s.uid = any(%(uids)s::bigint[]) and s.retired_at is null and n.action <> 'retire'
+    and (n.body ->> 'kind', n.body ->> 'namespace', n.body ->> 'name') = (s.kind, s.namespace, s.name);
+
 -- name: read_bodies
 -- What the rows of these documents hold; a name or a protection that somebody gave the row beside its content as if it
 -- were written there.
@@ -53,10 +63,10 @@ where s.uid = any(%(uids)s::bigint[]);
 
 -- name: read_applied_bodies
 -- What the last revisions of these documents wrote, whatever the rows hold by now.
-select r.uid, r.body
-from ordinaut.spec s
-join ordinaut.spec_revision r on r.uid = s.uid and r.revision_id = s.revision_id
-where s.uid = any(%(uids)s::bigint[]);
+select distinct on (uid) uid, body
+from ordinaut.spec_revision
+where uid = any(%(uids)s::bigint[])
+order by uid, revision_id desc;
 
 -- name: read_filled_otherwise
 -- What the last revisions of these documents wrote, of those by other defaults than the given ones, and by which.
