@@ -13,7 +13,7 @@ from runtime.core.calls import Call
 from runtime.core.expressions import Context
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
 from runtime.core.outcomes import CallError, CallOutcome
-from runtime.core.program import Program
+from runtime.core.program import Program, Verification
 from runtime.errors import ExpressionError
 from runtime.live import Live
 from runtime.secrets import Secrets
@@ -21,6 +21,8 @@ from runtime.store.due_work import Claim
 
 # What an HTTP header can carry, and any tool can keep.
 _KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+_NO_ANSWER: Final = frozenset({"not_sent", "lost", "timeout", "tool_error"})
+_CHECK_AGAIN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 class Caller:
@@ -44,41 +46,72 @@ class Caller:
         self._secrets = secrets
         self._since = clock.monotonic()
         self._limit = program.timeout
+        self._excused = timedelta(0)
 
-    async def call(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
-        """What becomes of the call, without any secret that was used for it."""
-        return redacted(await self._outcome(call, arguments), self._secrets)
+    def excuse(self, span: timedelta) -> None:
+        """Do not count a time towards the run's timeout."""
+        self._excused = span
+
+    async def call(
+        self, call: Call, arguments: Mapping[str, Any], verification: Verification | None = None
+    ) -> CallOutcome:
+        """What becomes of the call, or what the tool of a verification says of it, without any secret that was used."""
+        step = call.step
+        if verification is not None:
+            return await self._check(call, verification, arguments)
+        meta = {KEY_META: call.key}
+        if step.idempotency is not None and step.idempotency.header is not None:
+            meta[HEADER_META] = step.idempotency.header
+        return await self._outcome(step.uses, arguments, step.timeout, meta)
 
     def call_at_once(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome | None:
         """The same for a tool that only computes; None for one that must be called."""
         if not self._tools.only_computes(call.step.uses):
             return None
-        refused = self._refusal(call)
+        refused = self._refusal(call.step.uses)
         outcome = refused or self._tools.compute(call.step.uses, arguments)
         return redacted(outcome, self._secrets)
 
-    def _refusal(self, call: Call) -> CallOutcome | None:
+    def _refusal(self, uses: str) -> CallOutcome | None:
         if self.left <= timedelta(0):
             return CallOutcome("not_sent", error=self.timed_out())
-        return refusal(self._live, self._program.agent, call.step.uses)
+        return refusal(self._live, self._program.agent, uses)
 
-    async def _outcome(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
-        step, left = call.step, self.left
-        refused = self._refusal(call)
+    async def _check(
+        self, call: Call, verification: Verification, arguments: Mapping[str, Any]
+    ) -> CallOutcome:
+        """What a tool that changes nothing says of a call that may have happened; one that gives no answer is asked
+        again, for about half a minute.
+        """
+        meta = {"dev.ordinaut/verifies": call.key}
+        for wait in _CHECK_AGAIN_SECONDS:
+            outcome = await self._outcome(verification.uses, arguments, call.step.timeout, meta)
+            if outcome.kind not in _NO_ANSWER:
+                return outcome
+            await self._clock.sleep(wait)
+        return await self._outcome(verification.uses, arguments, call.step.timeout, meta)
+
+    async def _outcome(
+        self,
+        uses: str,
+        arguments: Mapping[str, Any],
+        limit: timedelta | None,
+        meta: Mapping[str, Any],
+    ) -> CallOutcome:
+        left = self.left
+        refused = self._refusal(uses)
         if refused is not None:
             return refused
         run = str(self._claim.run_id)
-        meta = {KEY_META: call.key, "dev.ordinaut/run": run}
-        if step.idempotency is not None and step.idempotency.header is not None:
-            meta[HEADER_META] = step.idempotency.header
-        return await self._tools.call(
-            step.uses,
+        outcome = await self._tools.call(
+            uses,
             arguments,
-            None if step.timeout is None else min(left, step.timeout),
-            meta,
+            None if limit is None else min(left, limit),
+            {**meta, "dev.ordinaut/run": run},
             at_most=left,
             run=run,
         )
+        return redacted(outcome, self._secrets)
 
     def key(self, call: Call, context: Context) -> str:
         """The key that every try of the call carries: its step's own, or one derived from run, step and item.
@@ -108,7 +141,7 @@ class Caller:
     @property
     def left(self) -> timedelta:
         """How long the run may still take; less than nothing once it is out of time."""
-        return self._limit - self.elapsed
+        return self._limit - (self.elapsed - self._excused)
 
     @property
     def now(self) -> datetime:
@@ -118,11 +151,11 @@ class Caller:
     @property
     def is_out_of_time(self) -> bool:
         """Whether the run has taken longer than it may."""
-        return self.elapsed >= self._limit
+        return self.left <= timedelta(0)
 
     def allow_again(self, elapsed: timedelta) -> None:
         """Let what comes finally take as long as the run might, from when `elapsed` had passed."""
-        self._limit = elapsed + self._program.timeout
+        self._limit = elapsed - self._excused + self._program.timeout
 
     def timed_out(self) -> CallError:
         """Why a run that is out of time fails."""

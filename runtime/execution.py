@@ -14,8 +14,8 @@ Theory of operation
     A failure that may be repeated waits for its time; when nothing else of the run is under way, the run goes to sleep in
     the database, without slot and lease. A failure that is final ends the step, and what that means for the run is
     `course`'s to say; calls under way are awaited and recorded all the same. A call that must not be made twice (`effect: once`)
-    is written down before it is made. A result that could not be recorded because the lease was lost is somebody else's to
-    repeat: nothing is written here.
+    is written down before it is made, and `unknown` says what follows when nobody knows whether it happened. A result that
+    could not be recorded because the lease was lost is somebody else's to repeat: nothing is written here.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from typing import Any, Final, Protocol
 from runtime.caller import Caller, keyed
 from runtime.calling import Tools
 from runtime.clock import Clock
+from runtime.context import run_context
 from runtime.core.calls import Call, StepCalls, items_of
 from runtime.core.course import Course, Failure
 from runtime.core.expressions import ABSENT, Context
@@ -41,22 +42,17 @@ from runtime.core.waits import WAITING_TOOLS
 from runtime.ending import Ending, recorded_ending
 from runtime.errors import OrdinautError
 from runtime.live import Live
-from runtime.progress import Items, Progress, Try
+from runtime.progress import Items, Progress
 from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, Recorded, Report
 from runtime.underway import Landed, Ready, UnderWay
+from runtime.unknown import Again, Asked, Over, Unknowns, Verdict, Verify, as_unknown, is_unknown
 from runtime.waits import Ended, Held, LeftOut, Passed, Waits
 
 # Of one run without a pause, lest the others wait for it.
 _MOST_AT_ONCE: Final = 100
-_CUT_OFF: Final = CallOutcome(
-    "lost",
-    error=CallError(
-        "ORD406", "the runtime was lost when it was about to make the call, or had made it"
-    ),
-    sent=True,
-)
+_LONGEST_SLEEP_SECONDS: Final = 86_400.0
 
 
 class Recording(Protocol):
@@ -98,6 +94,7 @@ class Execution:
         self._values: dict[str, Any] = {}
         self._recorded = Recorded()
         self._waits = self._fresh_waits()
+        self._unknowns = Unknowns({}, self._progress)
         self._context = Context(now=claim.started_at)
         self._ready: list[Ready] = []
         self._under_way = UnderWay(self._call, around.clock)
@@ -122,8 +119,10 @@ class Execution:
         """
         self._recorded = recorded
         self._waits = self._fresh_waits()
+        self._unknowns = Unknowns(recorded.intents, self._progress)
+        self._caller.excuse(timedelta(seconds=recorded.asked_for))
         try:
-            self._context = self._first_context()
+            self._context = run_context(self._claim, self._program, self._values, self._secrets)
         except OrdinautError as error:
             return self._finished(Failure(_told(error)))
         restore_course(self._program.steps, self._recorded, self._course, self._values)
@@ -166,6 +165,8 @@ class Execution:
                 return None
             next_at = self._next_at()
             if next_at is None:
+                for landed in self._unknowns.open():
+                    self._progress.call_finished(landed.tried)
                 if self._ending is not None or not self._program.last:
                     return self._finished(self._failure)
                 ending = Ending(self._failure, self._caller.elapsed.total_seconds())
@@ -211,27 +212,12 @@ class Execution:
     def _asleep(self, next_at: float) -> Report:
         """Nothing can go on before `next_at`, or before a person has answered."""
         now = self._around.clock.monotonic()
-        # A run that is out of time does not wait on.
-        until = min(next_at, now + self._caller.left.total_seconds(), self._waits.next_at)
-        return self._progress.waiting(self._waits.reason, max(0.0, until - now))
-
-    def _first_context(self) -> Context:
-        claim, program = self._claim, self._program
-        params = {**program.params, **(claim.params or {})}
-        context = Context(
-            now=claim.started_at,
-            run={"id": str(claim.run_id), "attempt": claim.attempt},
-            task={"name": program.label},
-            trigger={"kind": claim.trigger, "for": claim.occurrence_for.isoformat()},
-            params=params,
-            steps=self._values,
-            secrets=self._secrets,
-        )
-        if claim.event is not None:
-            context = replace(context, event=claim.event)
-        if program.pipeline_params is not None:
-            context = replace(context, params=program.pipeline_params.render(context))
-        return context
+        # A run that is out of time does not wait on; while people are asked what happened, its time stands still.
+        is_asking = self._unknowns.is_asking
+        left = _LONGEST_SLEEP_SECONDS if is_asking else self._caller.left.total_seconds()
+        until = min(next_at, now + left, self._waits.next_at)
+        reason = "unknown" if is_asking else self._waits.reason
+        return self._progress.waiting(reason, max(0.0, until - now))
 
     def _context_of(self, call: Call) -> Context:
         return self._context if call.item is ABSENT else replace(self._context, item=call.item)
@@ -301,12 +287,24 @@ class Execution:
             call, arguments, shown
         ):
             return None
-        if (step.name, call.iteration) in self._recorded.intents:
-            self._end(Landed(call, shown, _CUT_OFF, 0.0))
-            return None
-        if step.effect not in REPEATABLE_EFFECTS:
+        if (doubt := self._unknowns.look(call, shown, context)) is not None:
+            return self._in_doubt(call, doubt)
+        if step.effect == "once":
             self._progress.call_intended(step, call.iteration, call.attempt, call.key)
         return Ready(call, arguments, shown)
+
+    def _in_doubt(self, call: Call, verdict: Verdict) -> Ready | None:
+        """The call may have happened: go on as its step says."""
+        match verdict:
+            case Asked():
+                self._calls[call.step.name].hold(call, math.inf)
+            case Verify(verification=verification, arguments=arguments):
+                return Ready(call, arguments, None, verification)
+            case Again(landed=landed, at_once=at_once):
+                self._again(landed, at_once=at_once)
+            case Over(landed=landed):
+                self._end(landed)
+        return None
 
     def _may_go_on(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> bool:
         """Whether a call that has to wait may be made now; otherwise it is held, or over."""
@@ -330,31 +328,46 @@ class Execution:
 
     async def _call(self, ready: Ready) -> Landed:
         began = self._around.clock.monotonic()
-        outcome = await self._caller.call(ready.call, ready.arguments)
-        return Landed(ready.call, ready.shown, outcome, self._around.clock.monotonic() - began)
+        outcome = await self._caller.call(ready.call, ready.arguments, ready.verification)
+        seconds = self._around.clock.monotonic() - began
+        return Landed(ready.call, ready.shown, outcome, seconds, ready.verification is not None)
 
     def _settle(self, landed: Landed) -> None:
         """Judge what came back: it is a result, or a try that another follows."""
-        call, step = landed.call, landed.call.step
-        landed = replace(landed, outcome=judge(step, landed.outcome, self._context_of(call)))
+        call, step, context = landed.call, landed.call.step, self._context_of(landed.call)
+        if landed.is_check:
+            self._in_doubt(call, self._unknowns.checked(landed, context))
+            return
+        landed = replace(landed, outcome=judge(step, landed.outcome, context))
         is_wanted = self._course.failure is None and not self._caller.is_out_of_time
-        if (
+        if is_unknown(step, landed.outcome):
+            if is_wanted:
+                self._unknowns.begin(landed)
+                self._calls[step.name].hold(call, self._around.clock.monotonic())
+            else:
+                self._end(as_unknown(landed))
+        elif (
             landed.outcome.kind != "ok"
             and is_wanted
             and may_retry(step.retry, landed.outcome, call.attempt, step.effect)
         ):
-            draw = self._around.draw.random()
-            delay = retry_delay(step.retry, call.attempt, draw, landed.outcome.retry_after)
-            self._progress.call_retrying(self._tried(landed), delay.total_seconds())
-            ready_at = self._around.clock.monotonic() + delay.total_seconds()
-            self._calls[step.name].try_again(call, ready_at)
+            self._again(landed)
         else:
             self._end(landed)
+
+    def _again(self, landed: Landed, *, at_once: bool = False) -> None:
+        """Another try follows."""
+        call, step = landed.call, landed.call.step
+        draw = self._around.draw.random()
+        delay = retry_delay(step.retry, call.attempt, draw, landed.outcome.retry_after)
+        seconds = 0.0 if at_once else delay.total_seconds()
+        self._progress.call_retrying(landed.tried, seconds)
+        self._calls[step.name].try_again(call, self._around.clock.monotonic() + seconds)
 
     def _end(self, landed: Landed) -> None:
         """The call has its result, good or bad."""
         call, outcome = landed.call, landed.outcome
-        self._progress.call_finished(self._tried(landed))
+        self._progress.call_finished(landed.tried)
         error = None
         if outcome.kind != "ok":
             name = call.step.name
@@ -362,18 +375,6 @@ class Execution:
             if self._caller.is_out_of_time:
                 self._course.fail(self._caller.timed_out(), name)
         self._calls[call.step.name].end(call, outcome.value, error)
-
-    def _tried(self, landed: Landed) -> Try:
-        call = landed.call
-        return Try(
-            call.step,
-            call.iteration,
-            call.attempt,
-            landed.shown,
-            landed.outcome,
-            landed.seconds,
-            call.key,
-        )
 
     def _close(self, calls: StepCalls) -> None:
         """The step is over."""

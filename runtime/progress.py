@@ -91,6 +91,28 @@ class Progress:
             }
         )
 
+    def call_in_doubt(self, tried: Try) -> None:
+        """A call that must not be made twice may have happened: people are asked whether it did."""
+        step = tried.step
+        asked: dict[str, Any] = {
+            "uses": step.uses,
+            "arguments": tried.arguments,
+            "problem": _error(tried.outcome.error),
+        }
+        item = {} if step.foreach is None else {"item": tried.iteration}
+        self._report.intents.append(
+            {
+                "step": step.name,
+                "iteration": tried.iteration,
+                "attempt": tried.attempt,
+                "idempotency_key": tried.idempotency_key,
+                "asked": asked | item,
+            }
+        )
+        self._tell(
+            "step.waiting", step=step.name, uses=step.uses, kind="unknown", **item, asked=asked
+        )
+
     def call_finished(self, tried: Try) -> None:
         """The call has its one result, good or bad."""
         outcome = tried.outcome

@@ -10,27 +10,49 @@ from typing import Any, cast
 from runtime.clock import Clock
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
+from runtime.core.program import Verification
+from runtime.progress import Try
 from runtime.service import end_tasks
 from runtime.wake import Bell
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A call that may be made, and its arguments as the tool gets them and as they are shown."""
+    """A call that may be made, and its arguments as the tool gets them and as they are shown.
+
+    Attributes:
+        verification: what is asked instead, because the call may have happened; None for the call itself.
+    """
 
     call: Call
     arguments: Mapping[str, Any]
     shown: Any
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A call that came back."""
+    """A call that came back; with `is_check`, what came back is what another tool says of it."""
 
     call: Call
     shown: Any
     outcome: CallOutcome
     seconds: float
+    is_check: bool = False
+
+    @property
+    def tried(self) -> Try:
+        """As it will be recorded."""
+        call = self.call
+        return Try(
+            call.step,
+            call.iteration,
+            call.attempt,
+            self.shown,
+            self.outcome,
+            self.seconds,
+            call.key,
+        )
 
 
 class UnderWay:

@@ -79,6 +79,8 @@ CODES: Final[dict[str, str]] = {
     "ORD412": "The tool's answer is not what the step expects.",
     "ORD413": "A person did not approve.",
     "ORD414": "Nobody decided in time.",
+    "ORD415": "Nobody knows whether the call happened, and it must not be repeated.",
+    "ORD416": "The call did not happen, and is not tried again.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

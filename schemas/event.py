@@ -149,14 +149,15 @@ class StepRetrying(StepFailed):
 class StepWaiting(StepFacts):
     """The step waits for a time or a person, and its run may give up its slot."""
 
-    kind: Literal["sleep", "approval"]
-    """What it waits for."""
+    kind: Literal["sleep", "approval", "unknown"]
+    """What it waits for; `unknown` for somebody to settle whether its call happened."""
     item: int | None = None
     """Which item of a `foreach` step it is for, from 0."""
     ready_in_seconds: float | None = None
     """How long until the wait is over by itself; none where it never is."""
     asked: dict[str, Any] | None = None
-    """What a person is asked: `message`, or `uses` and `arguments` of a call, and who may decide as `by`."""
+    """What a person is asked: `message`, or `uses` and `arguments` of a call, and who may decide as `by`; why nobody knows
+    whether the call happened as `problem`."""
 
 
 class StepAnswered(StepFacts):
@@ -168,6 +169,21 @@ class StepAnswered(StepFacts):
     """Whether the step may go on."""
     by: str
     """Who decided."""
+    reason: str
+    """Why; may be empty."""
+
+
+class StepSettled(StepFacts):
+    """A person has said what became of a call that may have happened."""
+
+    item: int | None = None
+    """Which item of a `foreach` step it is about, from 0."""
+    attempt: int
+    """Which try it is about, from 1."""
+    settled: Literal["happened", "try_again", "failed"]
+    """It happened; it did not, and is tried again; or it counts as failed."""
+    by: str
+    """Who said so."""
     reason: str
     """Why; may be empty."""
 
@@ -314,6 +330,7 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "step.failed": StepFailed,
     "step.waiting": StepWaiting,
     "step.answered": StepAnswered,
+    "step.settled": StepSettled,
     "step.skipped": StepSkipped,
     "step.retrying": StepRetrying,
     "condition.failed": ConditionFailed,

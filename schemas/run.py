@@ -79,12 +79,12 @@ class TryReport(Model):
 class WaitReport(Model):
     """What a step waits for."""
 
-    kind: Literal["sleep", "approval"]
-    """A time, or a person."""
+    kind: Literal["sleep", "approval", "unknown"]
+    """A time, a person who decides, or one who settles whether the call happened."""
     until: AwareDatetime | None = None
     """When the wait is over by itself."""
     asked: dict[str, Any] = Field(default_factory=dict)
-    """What a person is asked."""
+    """What a person is asked; of a call that may have happened, why nobody knows is the `problem`."""
 
 
 class StepReport(Model):

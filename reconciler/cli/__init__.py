@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "runtime": ("reconciler.cli.runtime", "Run due work until told to stop."),
         "run": ("runtime.cli.run", "Run a task now."),
         "backfill": ("runtime.cli.backfill", "Run what a task did not run in the past."),
+        "settle": ("runtime.cli.settle", "Say what became of a call that may have happened."),
         "cancel": ("runtime.cli.cancel", "End a run before it is over."),
         "pause": ("runtime.cli.pause", "Let nothing of a task fire for a while."),
         "resume": ("runtime.cli.resume", "End a task's pause."),

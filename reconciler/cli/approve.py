@@ -16,13 +16,13 @@ from reconciler.cli.showing import look_of_terminal
 from reconciler.core.render import render_plan
 from reconciler.core.syncing import SHORT
 from runtime.actor import current_actor
+from runtime.cli.naming import names_of, only_one
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import (
     echo,
     echo_json,
     local_time,
     relative_time,
-    short_id,
     shorten,
     zone_of,
 )
@@ -101,7 +101,7 @@ def approve(
         if what is None:
             _list(plans, approved, steps, as_json=as_json)
             return
-        asking = [one for one in steps if what in _names_of(one)]
+        asking = [one for one in steps if what in names_of(one)]
         if withdraw:
             done = _take_back(connection, _find(approved, what, _APPROVAL), asked)
         elif asking:
@@ -137,10 +137,7 @@ class _Done:
 def _decide(
     connection: Connection, asking: list[Asked], asked: _Asked, *, approved: bool
 ) -> _Done:
-    if len(asking) > 1:
-        names = ", ".join(_names_of(one)[-1] for one in asking)
-        raise NotFound(f"{len(asking)} steps wait under this name", hint=f"name one: {names}")
-    (one,) = asking
+    one = only_one(asking)
     echo(_question(one), err=True)
     if not asked.yes:
         _ask("Let it go on?" if approved else "End it here?")
@@ -188,14 +185,6 @@ def _ask(question: str) -> None:
         raise click.exceptions.Exit(EXIT_ERROR)
 
 
-def _names_of(asked: Asked) -> list[str]:
-    """What a step may be called, the exact name last."""
-    item = f":{asked.iteration}" if "item" in asked.asked else ""
-    owners = (short_id(asked.run_id), str(asked.run_id), asked.task)
-    steps = dict.fromkeys(("", f":{asked.step}", f":{asked.step}{item}"))
-    return [f"{owner}{step}" for step in steps for owner in owners]
-
-
 def _question(asked: Asked) -> str:
     """What is asked, by whom, and until when."""
     what = asked.asked.get("message")
@@ -207,7 +196,7 @@ def _question(asked: Asked) -> str:
     if asked.until is not None:
         zone = zone_of(asked.timezone)
         until = f"; until {local_time(asked.until, zone)}, {relative_time(asked.until, asked.now)}"
-    return f"{_names_of(asked)[-1]}  {what}{by}{until}"
+    return f"{names_of(asked)[-1]}  {what}{by}{until}"
 
 
 def _list(

@@ -9,7 +9,8 @@ from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.references import steps_of
 from runtime.core.outcomes import UNKNOWN_OUTCOMES
-from schemas.pipeline import Step
+from runtime.core.waits import WAITING_TOOLS
+from schemas.pipeline import Step, Verify
 from schemas.problem import Problem
 from schemas.spec import BUILTIN_SERVERS
 from schemas.tool_server import ToolServer
@@ -58,6 +59,14 @@ def _pointless(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
             "ORD013",
             f"step {step.id} has the effect `{step.effect}`, so no outcome of it is unknown",
             "`on_unknown` belongs to a step with `effect: once`",
+        )
+
+    if isinstance(step.on_unknown, Verify) and step.on_unknown.verify in WAITING_TOOLS:
+        yield from entry.problem(
+            (*path, "on_unknown", "verify"),
+            "ORD013",
+            f"`{step.on_unknown.verify}` only waits, so it knows nothing of a call",
+            "`on_unknown: ask` asks people; `verify` names a tool that can look it up",
         )
 
 

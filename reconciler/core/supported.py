@@ -41,7 +41,6 @@ def _row(kind: str, path: str, *values: Any) -> Unsupported:
 _STEP_FIELDS: Final = (
     ("cache",),
     ("parse",),
-    ("on_unknown",),
     ("usage",),
     ("effect", "transactional"),
 )

@@ -134,6 +134,8 @@ def _waited(wait: WaitReport) -> str:
     until = f"until {wait.until:%Y-%m-%d %H:%M} UTC" if wait.until else ""
     if wait.kind == "sleep":
         return until
+    if wait.kind == "unknown":
+        return f"nobody knows whether it happened: {wait.asked['problem']['message']}  {dim('`ordinaut settle`')}"
     message = wait.asked.get("message") or f"may {wait.asked['uses']} be called?"
     by = f"asks {', '.join(wait.asked['by'])}" if wait.asked.get("by") else ""
     return "  ".join([message, *(part for part in (by, until) if part), dim("`ordinaut approve`")])

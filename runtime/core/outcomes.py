@@ -21,9 +21,11 @@ OutcomeClass = Literal[
     "cancelled",  # we withdrew the call
     "budget",  # refused by a budget before it was sent
     "denied",  # refused by the agent's scopes before it was sent
+    "unknown",  # it may have happened, and its step must not be repeated
 ]
 OUTCOME_CLASSES: tuple[OutcomeClass, ...] = get_args(OutcomeClass)
 UNKNOWN_OUTCOMES: frozenset[OutcomeClass] = frozenset({"lost", "timeout"})
+"""The call was sent, and nobody saw its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from runtime.core.course import Goto, OnError
 from runtime.core.expressions import (
@@ -47,6 +47,18 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class Verification:
+    """The tool that knows whether a call happened, and the condition over its answer that says so."""
+
+    uses: str
+    arguments: Template
+    when: Condition
+
+
+OnUnknown = Literal["fail", "ask"] | Verification
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramStep:
     """One step, ready to run.
 
@@ -66,6 +78,7 @@ class ProgramStep:
         expect: what must hold of the answer.
         fail_when: what must not hold of it.
         on_error: what becomes of the run when the step has failed for good.
+        on_unknown: what to do about a call that may have happened and must not be repeated.
         approval: who must agree before the call; None where nobody is asked.
     """
 
@@ -84,6 +97,7 @@ class ProgramStep:
     expect: tuple[Condition, ...]
     fail_when: Condition | None
     on_error: OnError
+    on_unknown: OnUnknown
     approval: Approval | None
 
 
@@ -195,6 +209,7 @@ def _step(
         if "fail_when" in step
         else None,
         on_error=_on_error(step["on_error"]),
+        on_unknown=_on_unknown(step["on_unknown"]),
         approval=_approval(step["approval"]) if "approval" in step else None,
     )
 
@@ -223,6 +238,17 @@ def _on_error(value: str | Mapping[str, str]) -> OnError:
             return Goto(target)
         case "continue":
             return "continue"
+        case _:
+            return "fail"
+
+
+def _on_unknown(value: str | Mapping[str, Any]) -> OnUnknown:
+    match value:
+        case {"verify": uses, "with": arguments, "when": when}:
+            condition = compile_condition(when, roots=ANSWER_ROOTS)
+            return Verification(uses, compile_template(arguments), condition)
+        case "ask":
+            return "ask"
         case _:
             return "fail"
 

@@ -85,7 +85,7 @@ class Report:
         move: `keep` the lease, `wait` without it for `wait_seconds`, or `finish` in `state`.
         results: final results of calls.
         attempts: tries that failed and will be repeated.
-        intents: calls that are about to be made and must not be made twice.
+        intents: calls that are about to be made and must not be made twice; with `asked`, one that may have happened.
         waits: what the run begins to wait for.
         events: `{"id", "type", "data"}` each, in order.
     """
@@ -139,6 +139,19 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """A call that was about to be made, or was made, when nobody was left to see its end.
+
+    Attributes:
+        is_asked: whether people are asked what became of it.
+        answer: what they said; None if nobody has.
+    """
+
+    is_asked: bool = False
+    answer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What earlier leases of a run left.
 
@@ -146,13 +159,15 @@ class Recorded:
         results: of calls that are over.
         tries: of calls that are to be tried again.
         waits: that have begun, those of steps that are over included.
-        intents: calls that were about to be made when the run was cut off, and nobody knows whether they were.
+        intents: calls that were about to be made, and nobody knows whether they were.
+        asked_for: how many seconds people were asked about such calls; the run's timeout stands still meanwhile.
     """
 
     results: Mapping[Place, Result] = field(default_factory=dict)
     tries: Mapping[Place, Tries] = field(default_factory=dict)
     waits: Mapping[Place, Waiting] = field(default_factory=dict)
-    intents: frozenset[Place] = frozenset()
+    intents: Mapping[Place, Intent] = field(default_factory=dict)
+    asked_for: float = 0.0
 
 
 async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> Claimed:
@@ -211,7 +226,8 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
     results: dict[Place, Result] = {}
     tries: dict[Place, Tries] = {}
     waits: dict[Place, Waiting] = {}
-    intents: set[Place] = set()
+    intents: dict[Place, Intent] = {}
+    asked_for = 0.0
     for row in await fetch_all(pool, statement("load_results"), {"run_id": run_id}):
         place = row["step"], row["iteration"]
         match row["what"]:
@@ -221,9 +237,11 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
                 tries[place] = Tries(row["attempts"], max(0.0, row["ready_in"]))
             case "wait":
                 waits[place] = Waiting(row["output"], row["ready_in"])
+            case "intent":
+                intents[place] = Intent(row["outcome"] is not None, row["output"])
             case _:
-                intents.add(place)
-    return Recorded(results, tries, waits, frozenset(intents))
+                asked_for = row["ready_in"]
+    return Recorded(results, tries, waits, intents, asked_for)
 
 
 def _json(reports: Sequence[Report]) -> str:

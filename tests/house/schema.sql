@@ -664,9 +664,18 @@ CREATE TABLE ordinaut.step_intent (
     attempt smallint NOT NULL,
     lease_epoch integer NOT NULL,
     idempotency_key text NOT NULL,
-    intended_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+    intended_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    asked jsonb,
+    asked_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    answer jsonb,
+    CONSTRAINT step_intent_answer_is_whole CHECK (((answered_at IS NULL) = (answer IS NULL)))
 )
 PARTITION BY RANGE (run_id);
+-- Name: COLUMN step_intent.asked; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_intent.asked IS 'the call, and why nobody knows whether it happened; null where people are not asked';
+-- Name: COLUMN step_intent.answer; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_intent.answer IS 'what it was settled as, by whom and why';
 -- Name: step_intent_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.step_intent_default (
     run_id uuid CONSTRAINT step_intent_run_id_not_null NOT NULL,
@@ -675,7 +684,12 @@ CREATE TABLE ordinaut.step_intent_default (
     attempt smallint CONSTRAINT step_intent_attempt_not_null NOT NULL,
     lease_epoch integer CONSTRAINT step_intent_lease_epoch_not_null NOT NULL,
     idempotency_key text CONSTRAINT step_intent_idempotency_key_not_null NOT NULL,
-    intended_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT step_intent_intended_at_not_null NOT NULL
+    intended_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT step_intent_intended_at_not_null NOT NULL,
+    asked jsonb,
+    asked_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    answer jsonb,
+    CONSTRAINT step_intent_answer_is_whole CHECK (((answered_at IS NULL) = (answer IS NULL)))
 );
 -- Name: step_result; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.step_result (
@@ -877,6 +891,10 @@ CREATE INDEX schedule_by_due ON ordinaut.schedule USING btree (next_due_at) WHER
 CREATE INDEX spec_by_project ON ordinaut.spec USING btree (project, environment);
 -- Name: spec_revision_by_revision; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX spec_revision_by_revision ON ordinaut.spec_revision USING btree (revision_id);
+-- Name: step_intent_open; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX step_intent_open ON ONLY ordinaut.step_intent USING btree (asked_at) WHERE ((asked_at IS NOT NULL) AND (answered_at IS NULL));
+-- Name: step_intent_default_asked_at_idx; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX step_intent_default_asked_at_idx ON ordinaut.step_intent_default USING btree (asked_at) WHERE ((asked_at IS NOT NULL) AND (answered_at IS NULL));
 -- Name: task_override_is_single; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE UNIQUE INDEX task_override_is_single ON ordinaut.task_override USING btree (task_uid, kind) WHERE (ended_at IS NULL);
 -- Name: wait_for_people; Type: INDEX; Schema: ordinaut; Owner: -
@@ -893,6 +911,8 @@ ALTER INDEX ordinaut.run_active ATTACH PARTITION ordinaut.run_default_task_uid_i
 ALTER INDEX ordinaut.run_by_task ATTACH PARTITION ordinaut.run_default_task_uid_run_id_idx;
 -- Name: step_attempt_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_attempt_pkey ATTACH PARTITION ordinaut.step_attempt_default_pkey;
+-- Name: step_intent_default_asked_at_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.step_intent_open ATTACH PARTITION ordinaut.step_intent_default_asked_at_idx;
 -- Name: step_intent_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_intent_pkey ATTACH PARTITION ordinaut.step_intent_default_pkey;
 -- Name: step_result_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -

@@ -458,10 +458,10 @@ async def test_a_call_that_must_not_be_made_twice_is_not_repeated_when_its_runti
     await bench.go(tools)
 
     assert tools.calls == []
-    assert await bench.row("select outcome from ordinaut.step_result") == "lost"
+    assert await bench.row("select outcome from ordinaut.step_result") == "unknown"
     assert await bench.row("select state, error ->> 'code' from ordinaut.run") == (
         "failed",
-        "ORD406",
+        "ORD415",
     )
 
 

@@ -159,12 +159,15 @@ with report as materialized (
         step text, iteration integer, attempt smallint, outcome text, error jsonb, seconds float8, wait_seconds float8)
     on conflict (run_id, step, iteration, attempt) do nothing
 ), intended as (
-    insert into ordinaut.step_intent (run_id, step, iteration, attempt, lease_epoch, idempotency_key)
-    select a.run_id, i.step, i.iteration, i.attempt, a.lease_epoch, i.idempotency_key
+    -- Said again, it asks people what became of the call.
+    insert into ordinaut.step_intent (run_id, step, iteration, attempt, lease_epoch, idempotency_key, asked, asked_at)
+    select a.run_id, i.step, i.iteration, i.attempt, a.lease_epoch, i.idempotency_key, i.asked,
+        case when i.asked is not null then ordinaut.now() end
     from accepted a
     cross join lateral jsonb_to_recordset(a.intents) as i(
-        step text, iteration integer, attempt smallint, idempotency_key text)
-    on conflict (run_id, step, iteration, attempt) do nothing
+        step text, iteration integer, attempt smallint, idempotency_key text, asked jsonb)
+    on conflict (run_id, step, iteration, attempt) do update set asked = excluded.asked, asked_at = excluded.asked_at
+    where step_intent.asked is null and excluded.asked is not null
 ), begun as (
     insert into ordinaut.wait (run_id, step, iteration, kind, asked, until)
     select a.run_id, b.step, b.iteration, b.kind, b.asked, ordinaut.now() + make_interval(secs => b.seconds)
@@ -203,7 +206,8 @@ select run_id, turn from held;
 
 -- name: load_results
 -- What earlier leases of a run have recorded: results; of calls without one, how many tries there were and how long until
--- another may follow; waits, how long they last and how they were answered; and intents without a result or a failed try of the same number, which nobody knows the end of.
+-- another may follow; waits, how long they last and how they were answered; intents without a result or a failed try of the
+-- same number, which nobody knows the end of, whether people are asked and what they said; and how long they were asked.
 select 'result' as what, step, iteration, outcome, output, error, null::smallint as attempts, null::float8 as ready_in
 from ordinaut.step_result where run_id = %(run_id)s
 union all
@@ -214,7 +218,7 @@ union all
 select 'wait', step, iteration, kind, answer, null, null, extract(epoch from until - ordinaut.now())::float8
 from ordinaut.wait where run_id = %(run_id)s
 union all
-select 'intent', i.step, i.iteration, null, null, null, i.attempt, null
+select 'intent', i.step, i.iteration, case when i.asked is not null then 'asked' end, i.answer, null, i.attempt, null
 from ordinaut.step_intent i
 where i.run_id = %(run_id)s
     and not exists (
@@ -222,4 +226,11 @@ where i.run_id = %(run_id)s
         where r.run_id = i.run_id and r.step = i.step and r.iteration = i.iteration)
     and not exists (
         select from ordinaut.step_attempt t
-        where t.run_id = i.run_id and t.step = i.step and t.iteration = i.iteration and t.attempt = i.attempt);
+        where t.run_id = i.run_id and t.step = i.step and t.iteration = i.iteration and t.attempt = i.attempt)
+union all
+select 'asked', '', 0, null, null, null, null, extract(epoch from sum(upper(span) - lower(span)))::float8
+from (
+    select range_agg(tstzrange(asked_at, coalesce(answered_at, ordinaut.now()))) as spans
+    from ordinaut.step_intent where run_id = %(run_id)s and asked_at is not null) asked
+cross join lateral unnest(asked.spans) span
+having count(*) > 0;

@@ -41,11 +41,15 @@ with answered as (
 select run_id from answered;
 
 -- name: list_run_waits
--- What a run waits for now.
+-- What a run waits for now, calls that somebody has to settle included.
 select step, iteration, kind, asked, until
 from ordinaut.wait w
 where run_id = %(run_id)s and answered_at is null
     and not exists (
         select from ordinaut.step_result r
         where r.run_id = w.run_id and r.step = w.step and r.iteration = w.iteration)
+union all
+select step, iteration, 'unknown', asked, null
+from ordinaut.step_intent
+where run_id = %(run_id)s and asked_at is not null and answered_at is null
 order by step, iteration;

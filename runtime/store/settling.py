@@ -1,0 +1,59 @@
+"""Calls that may have happened: which of them people are asked about, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+from psycopg.types.json import Jsonb
+
+from runtime.core.program import task_label
+from runtime.store.statements import statement
+from schemas.unsettled import Unsettled
+
+Connection = psycopg.Connection[TupleRow]
+Settled = Literal["happened", "try_again", "failed"]
+
+_MOST = 1000
+
+
+def list_unsettled(connection: Connection) -> list[Unsettled]:
+    """What waits for somebody to settle it, oldest first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement("list_unsettled"), {"limit": _MOST}).fetchall()
+    return [
+        Unsettled(task=task_label(row.pop("namespace"), row.pop("name")), **row) for row in rows
+    ]
+
+
+def settle_call(
+    connection: Connection,
+    call: Unsettled,
+    *,
+    settled: Settled,
+    result: Any,
+    by: str,
+    reason: str,
+) -> bool:
+    """Record what became of a call and wake the run; false if somebody else did, or the run is over.
+
+    Args:
+        connection: the database, in autocommit mode.
+        call: the call.
+        settled: what became of it.
+        result: what the tool gave, as any JSON value; counts where it happened.
+        by: who says so.
+        reason: how they know; may be empty.
+    """
+    params = {
+        "run_id": call.run_id,
+        "step": call.step,
+        "iteration": call.iteration,
+        "attempt": call.attempt,
+        "answer": Jsonb({"settled": settled, "result": result, "by": by, "reason": reason}),
+    }
+    is_settled = connection.execute(statement("settle_call"), params).fetchone() is not None
+    if is_settled:
+        connection.execute(statement("wake"))
+    return is_settled
