@@ -6,11 +6,12 @@ be anybody's, so http and git are for those who verify signatures. Passwords do 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from reconciler.git import ask_text
 from runtime.errors import ConfigError
@@ -88,4 +89,13 @@ def _by_address(text: str, *, is_verified: bool) -> Remote:
     if parts.scheme not in PROTOCOLS | _CLEAR:
         known = ", ".join(sorted(PROTOCOLS))
         raise ConfigError(f"repositories are not pulled by {parts.scheme}", hint=f"use {known}")
-    return Remote(text, parts.scheme, Path(parts.path) if local else None)
+    return Remote(text, parts.scheme, folder_at(text) if local else None)
+
+
+def folder_at(address: str) -> Path | None:
+    """The folder of this machine that an address means, as git reads it; None if it means none."""
+    path = address
+    if address.startswith("file://"):
+        # Whatever host is named; and for git a `#` or a `?` ends no path.
+        path = "/" + os.fsdecode(unquote_to_bytes(address[len("file://") :].partition("/")[2]))
+    return Path(path).resolve() if path.startswith("/") else None

@@ -19,7 +19,7 @@ from typing import Final, Literal
 from reconciler.core.signed import gpg_fault, signature_of, ssh_fault
 from reconciler.core.syncing import SHORT, Distrust
 from reconciler.git import ask_git, ask_text, author_of, judge_by_git, unanswered
-from reconciler.remote import Remote
+from reconciler.remote import Remote, folder_at
 from runtime.config import base_environment
 from runtime.errors import ConfigError
 from schemas.source import SignatureFault
@@ -234,16 +234,35 @@ def _is_small(path: Path) -> bool:
 
 
 def _require_outside(keys: Path, remote: Remote) -> None:
-    """Refuse keys that the repository could bring along."""
-    place = keys.absolute().parent if not keys.is_dir() else keys.absolute()
-    top = ask_text(place, "rev-parse", "--show-toplevel") if place.is_dir() else None
-    origins = (
-        ask_text(place, "config", "--local", "--get-regexp", r"^remote\..*\.url$") if top else None
-    )
-    addresses = {line.partition(" ")[2] for line in (origins or "").splitlines()}
-    within = remote.local is not None and keys.resolve().is_relative_to(remote.local.resolve())
-    if within or remote.address in addresses:
+    """Refuse keys that the repository could bring along, or that lie in a clone of it."""
+    file = keys.resolve()
+    place = file if file.is_dir() else file.parent
+    if _is_of(place, file, remote):
         raise ConfigError(
             f"{keys} lies in the repository that it judges, which could let anybody in",
             hint="keep the keys where a push cannot change them, such as /etc/ordinaut",
         )
+
+
+def _is_of(place: Path, file: Path, remote: Remote) -> bool:
+    """Whether a file of this folder belongs to a repository, to another working folder of it, or to a clone."""
+    local = remote.local.resolve() if remote.local else None
+    if local is not None and file.is_relative_to(local):
+        return True
+    known = ask_text(place, "config", "--local", "--get-regexp", r"^remote\..*\.url$") or ""
+    addresses = [line.partition(" ")[2] for line in known.splitlines()]
+    if _plain(remote.address) in map(_plain, addresses):
+        return True
+    folders = (place, *filter(None, map(folder_at, addresses)))
+    return local is not None and _shared_by(local) in map(_shared_by, folders)
+
+
+def _shared_by(folder: Path) -> Path:
+    """Where git keeps what all working folders of a repository share."""
+    found = ask_text(folder, "rev-parse", "--git-common-dir") if folder.is_dir() else None
+    # What holds no files of its own is that place itself.
+    return folder if found is None else (folder / found).resolve()
+
+
+def _plain(address: str) -> str:
+    return address.rstrip("/").removesuffix(".git")

@@ -394,6 +394,51 @@ def test_keys_are_never_read_from_the_repository_that_they_judge(
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "file://{folder}",
+        "file://localhost{folder}/",
+        "file://{folder}/.git",
+        "{folder}/.git",
+        "{folder}",
+        "{folder}/../our%20agents/",
+    ],
+)
+def test_no_spelling_of_an_address_hides_that_keys_lie_in_the_repository(
+    tmp_path: Path, ada: SshKey, address: str
+) -> None:
+    clone = new_repository(tmp_path / "our%20agents")
+    clone.write({"README": "ours"})
+    clone.commit()
+    clone.git("worktree", "add", "--quiet", str(tmp_path / "beside"))
+    other = new_repository(tmp_path / "clone of it")
+    other.git("remote", "add", "origin", f"file://{tmp_path}/our%2520%61gents")
+    folder = str(clone.folder)
+    encoded = folder.replace("%", "%25") if address.startswith("file:") else folder
+    remote = find_remote(address.format(folder=encoded), is_verified=True)
+
+    for place in (clone.folder, tmp_path / "beside", other.folder):
+        within = allow(place, f"ada {ada.public}")
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to(within)
+        for keys in (within, tmp_path / "link"):
+            with pytest.raises(ConfigError, match="lies in the repository that it judges"):
+                trust_from("ssh", keys, None, remote)
+    allowed = allow(tmp_path, f"ada {ada.public}")
+    assert trust_from("ssh", allowed, None, remote) == Trust("ssh", allowed)
+
+
+def test_an_address_without_its_ending_is_the_same_repository(clone: Clone, ada: SshKey) -> None:
+    within = allow(clone.folder, f"ada {ada.public}")
+    clone.git("remote", "add", "origin", "https://git.example/agents.git")
+
+    with pytest.raises(ConfigError, match="lies in the repository that it judges"):
+        trust_from(
+            "ssh", within, None, find_remote("https://git.example/agents/", is_verified=True)
+        )
+
+
+@pytest.mark.parametrize(
     ("name", "text", "why"), [("gone", None, "No such file"), ("empty", "", "holds no keys")]
 )
 def test_keys_that_cannot_be_read_trust_nobody(
