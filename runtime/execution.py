@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -43,6 +43,7 @@ from runtime.ending import Ending, recorded_ending
 from runtime.errors import OrdinautError
 from runtime.live import Live
 from runtime.progress import Items, Progress
+from runtime.recorder import Told
 from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, Recorded, Report
@@ -60,6 +61,10 @@ class Recording(Protocol):
 
     async def record(self, report: Report) -> None:
         """Commit a report, or raise LeaseLost."""
+        ...
+
+    def hand_over(self, reports: Iterable[tuple[Report, Told]]) -> None:
+        """Commit reports, and tell what became of each once that is known."""
         ...
 
 

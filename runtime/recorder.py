@@ -7,6 +7,9 @@ themselves, and a lone report waits for nobody. A reporter gets its answer only 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -25,6 +28,19 @@ _MAX_BATCH: Final = 500
 _RETRY_SECONDS: Final = 0.5
 
 
+Told = Callable[[BaseException | None], None]
+"""Is told what became of a report: None if it is committed, LeaseLost, StoreError, or CancelledError if nobody knows."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A report that is to be written, who is told of it, and whether nobody waits for that any more."""
+
+    report: Report
+    tell: Told
+    is_over: Callable[[], bool]
+
+
 class Recorder:
     """Service: the one writer of progress in a runtime process."""
 
@@ -35,7 +51,7 @@ class Recorder:
         self._clock = clock
         self._outgoing = outgoing
         self._turns = turns
-        self._waiting: list[tuple[Report, asyncio.Future[bool]]] = []
+        self._waiting: list[_Entry] = []
         self._arrived = asyncio.Event()
 
     async def record(self, report: Report) -> None:
@@ -45,14 +61,18 @@ class Recorder:
             LeaseLost: another runtime holds the run; nothing of the report was written.
             StoreError: the database refused the report itself, and would refuse it again.
         """
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((report, answer))
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._add(_Entry(report, partial(_answer, answer), answer.done))
+        await answer
+
+    def hand_over(self, reports: Iterable[tuple[Report, Told]]) -> None:
+        """Commit reports, and tell what became of each once that is known."""
+        for report, told in reports:
+            self._add(_Entry(report, told, _never))
+
+    def _add(self, entry: _Entry) -> None:
+        self._waiting.append(entry)
         self._arrived.set()
-        if not await answer:
-            raise LeaseLost(
-                f"run {report.run_id} of {report.task}: the lease was lost",
-                hint="another runtime goes on with it",
-            )
 
     async def run(self) -> None:
         while True:
@@ -61,63 +81,77 @@ class Recorder:
             batch = self._take()
             try:
                 await self._write(batch)
-            finally:
-                for _, answer in batch:
-                    answer.cancel()
+            except BaseException:
+                for entry in batch:
+                    entry.tell(asyncio.CancelledError())
+                raise
 
-    def _take(self) -> list[tuple[Report, asyncio.Future[bool]]]:
+    def _take(self) -> list[_Entry]:
         # Two reports of one run must not share a statement: both would be judged by one lock.
-        batch: list[tuple[Report, asyncio.Future[bool]]] = []
-        later: list[tuple[Report, asyncio.Future[bool]]] = []
+        batch: list[_Entry] = []
+        later: list[_Entry] = []
         runs = set()
         for entry in self._waiting:
-            taken = (
-                len(batch) < _MAX_BATCH
-                and entry[0].run_id not in runs
-                and not entry[1].cancelled()
-            )
-            (batch if taken else later).append(entry)
-            runs.add(entry[0].run_id)
-        self._waiting = [entry for entry in later if not entry[1].cancelled()]
-        if not self._waiting:
+            run_id = entry.report.run_id
+            if entry.is_over():
+                continue
+            (batch if len(batch) < _MAX_BATCH and run_id not in runs else later).append(entry)
+            runs.add(run_id)
+        self._waiting = later
+        if not later:
             self._arrived.clear()
         return batch
 
-    async def _write(self, batch: list[tuple[Report, asyncio.Future[bool]]]) -> None:
+    async def _write(self, batch: list[_Entry]) -> None:
         wait = 0.0  # first at once: most often one connection was lost, and the next is sound
         while batch:
             stop_if_cancelled()
             try:
-                written = await record_progress(self._pool, [report for report, _ in batch])
+                written = await record_progress(self._pool, [entry.report for entry in batch])
             except (psycopg.OperationalError, psycopg.errors.SerializationFailure) as error:
                 # The connection may have gone before or after the commit. Saying it again is harmless: results keep
                 # the first writer, events have fixed ids, and a finished run no longer has a lease to match.
                 _log.warning("progress not written yet: %s", " ".join(str(error).split()))
                 await self._clock.sleep(wait)
                 wait = _RETRY_SECONDS
-                batch = [entry for entry in batch if not entry[1].done()]
+                batch = [entry for entry in batch if not entry.is_over()]
             except psycopg.Error as error:
                 await self._refuse(batch, error)
                 return
             else:
                 self._outgoing.ring()
                 self._turns.pass_on(written.turns)
-                for report, answer in batch:
-                    _answer(answer, report.run_id in written.held)
+                for entry in batch:
+                    report = entry.report
+                    entry.tell(None if report.run_id in written.held else _lost(report))
                 return
 
-    async def _refuse(
-        self, batch: list[tuple[Report, asyncio.Future[bool]]], error: psycopg.Error
-    ) -> None:
+    async def _refuse(self, batch: list[_Entry], error: psycopg.Error) -> None:
         """One bad report must not stop the others: write them one by one, and tell only its own run."""
         if len(batch) == 1:
-            if not batch[0][1].done():
-                batch[0][1].set_exception(StoreError(f"the database refused a result: {error}"))
+            batch[0].tell(StoreError(f"the database refused a result: {error}"))
             return
         for entry in batch:
             await self._write([entry])
 
 
-def _answer(answer: asyncio.Future[bool], held: bool) -> None:
-    if not answer.done():
-        answer.set_result(held)
+def _lost(report: Report) -> LeaseLost:
+    return LeaseLost(
+        f"run {report.run_id} of {report.task}: the lease was lost",
+        hint="another runtime goes on with it",
+    )
+
+
+def _answer(answer: asyncio.Future[None], problem: BaseException | None) -> None:
+    if answer.done():
+        return
+    if problem is None:
+        answer.set_result(None)
+    elif isinstance(problem, asyncio.CancelledError):
+        answer.cancel()
+    else:
+        answer.set_exception(problem)
+
+
+def _never() -> bool:
+    return False

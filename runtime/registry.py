@@ -52,6 +52,12 @@ class Registry:
         if revision_id > self.live.revision_id:
             await self.refresh()
 
+    def at_hand(self, task_uid: int, revision_id: int) -> Program | None:
+        """The compiled task, if nothing has to be read for it."""
+        if revision_id > self.live.revision_id:
+            return None
+        return self._programs.get((task_uid, revision_id))
+
     async def program(self, task_uid: int, revision_id: int) -> Program:
         """The compiled task; its definitions are at least as new as the revision.
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import Final, cast
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -27,11 +28,13 @@ from runtime.gate import Gate, slot_key
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
 from runtime.progress import Progress
+from runtime.recorder import Told
 from runtime.registry import Registry
 from runtime.service import end_tasks, stop_if_cancelled
 from runtime.store.due_work import (
     Claim,
     Recorded,
+    Report,
     claim_due,
     load_results,
     release_leases,
@@ -46,6 +49,10 @@ _log = get_logger("worker")
 _RETRY_SECONDS: Final = 0.5
 _TRUSTED_LEASES: Final = 2
 _MAX_LEASES: Final = 5
+# Claimed together: others of these are recorded, and other runs claimed, while some are executed.
+_MOST_AT_ONCE: Final = 128
+# Then others of this process have their turn.
+_PAUSE_AFTER_SECONDS: Final = 0.005
 _SUSPECT_WAIT: Final = timedelta(seconds=1)
 _NOTHING: Final = Recorded()
 _QUARANTINE: Final = CallError(
@@ -81,7 +88,10 @@ class Worker:
         self._bell = bell
         self._gate = gate
         self._config = config
-        self._active: dict[asyncio.Task[None], Claim] = {}
+        self._held: dict[UUID, Claim] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._gated: set[UUID] = set()
+        self._freed = Bell(around.clock)
         self._closed = False
         self._failures = 0
 
@@ -97,44 +107,41 @@ class Worker:
     async def drain(self) -> None:
         """Claim nothing more, and wait until no run is active; the caller bounds the wait."""
         self._closed = True
-        while self._active:
-            await asyncio.wait(self._active)
+        while self._held:
+            await self._freed.sleep(None)
 
     @property
     def active(self) -> int:
-        """How many runs are being executed."""
-        return len(self._active)
-
-    @property
-    def _free(self) -> int:
-        return self._config.concurrency - len(self._active)
+        """How many runs are being executed, or their ends recorded."""
+        return len(self._held)
 
     async def run_once(self) -> int:
         """Claim what fits into the free slots and start it; returns how many runs were started."""
-        free = self._free
-        if free <= 0 or self._closed:
+        limit = min(self._free, _MOST_AT_ONCE)
+        if limit <= 0 or self._closed:
             return 0
         asked_at = self._around.clock.monotonic()
         claimed = await claim_due(
-            self._pool, runtime_id=self._runtime_id, limit=free, lease=self._config.lease
+            self._pool, runtime_id=self._runtime_id, limit=limit, lease=self._config.lease
         )
         self._turns.pass_on(claimed.turns)
         admitted, postponed = self._admit(claimed.claims)
-        for claim in admitted:
-            task = asyncio.create_task(self._execute(claim), name=f"run {claim.run_id}")
-            self._active[task] = claim
-            self._leases.hold(claim.run_id, claim.lease_epoch, task, asked_at)
-            task.add_done_callback(self._done)
+        self._held.update((claim.run_id, claim) for claim in admitted)
+        await self._begin_all(admitted, asked_at)
         if postponed:
             leases = [(claim.run_id, claim.lease_epoch) for claim in postponed]
             await release_leases(self._pool, leases, _SUSPECT_WAIT)
         return len(admitted)
 
+    @property
+    def _free(self) -> int:
+        return self._config.concurrency - len(self._held)
+
     def _admit(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
         """What may begin, and what must wait because another run under suspicion is being executed."""
         admitted: list[Claim] = []
         postponed: list[Claim] = []
-        is_taken = any(map(_is_suspect, self._active.values()))
+        is_taken = any(map(_is_suspect, self._held.values()))
         for claim in claims:
             (postponed if is_taken and _is_suspect(claim) else admitted).append(claim)
             is_taken = is_taken or _is_suspect(claim)
@@ -150,9 +157,9 @@ class Worker:
                 await wake(self._pool)
             started = await self.run_once()
             self._failures = 0
-            if started or self._config.concurrency <= len(self._active):
+            if started or self._free <= 0:
                 # Finishing a run rings the bell, so a full house need not look again by itself.
-                return 0.0 if len(self._active) < self._config.concurrency else None
+                return 0.0 if self._free > 0 else None
             return await self._look_ahead()
         except (psycopg.OperationalError, PoolTimeout) as error:
             _log.warning("work not claimed: %s", " ".join(str(error).split()))
@@ -168,57 +175,131 @@ class Worker:
             return ahead.ready_in
         return 0.0 if await self._gate.look() else ahead.ready_in
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        claim = self._active.pop(task)
+    async def _begin_all(self, claims: Sequence[Claim], asked_at: float) -> None:
+        """Begin what was claimed. The ends of runs that are over by that are written together, a few milliseconds' worth."""
+        clock = self._around.clock
+        ends: list[tuple[Report, Told]] = []
+        paused_at = clock.monotonic()
+        for claim in claims:
+            report = self._begin(claim, asked_at)
+            if report is not None:
+                ends.append((report, partial(self._told, claim, asked_at)))
+            if clock.monotonic() - paused_at > _PAUSE_AFTER_SECONDS:
+                self._around.recorder.hand_over(ends)
+                ends = []
+                await clock.sleep(0)
+                paused_at = clock.monotonic()
+        self._around.recorder.hand_over(ends)
+
+    def _begin(self, claim: Claim, asked_at: float) -> Report | None:
+        """Execute a run as far as nothing has to be waited for; its last report, or else a task does the rest."""
+        program = self._catalogue.at_hand(claim.task_uid, claim.revision_id)
+        if program is None or claim.attempt > 1 or not _is_fresh(claim):
+            self._go_on(claim, self._execute(claim), asked_at)
+            return None
+        try:
+            execution = self._execution(claim, program)
+            report = execution.begin(_NOTHING)
+        except Exception as error:  # noqa: BLE001 - one run that cannot be executed must not stop the others
+            self._go_on(claim, self._fail(claim, error), asked_at)
+            return None
+        if report is None:
+            self._go_on(claim, self._watched(claim, execution.go_on), asked_at)
+        # One that is over needs nobody who stops it should its lease be lost: the report will be refused.
+        return report
+
+    def _told(self, claim: Claim, asked_at: float, problem: BaseException | None) -> None:
+        """What became of the last report of a run."""
+        if isinstance(problem, StoreError):
+            self._go_on(claim, self._fail(claim, problem), asked_at)
+            return
+        if isinstance(problem, LeaseLost):
+            _log.warning(problem.message)
+        self._let_go(claim)
+
+    def _go_on(self, claim: Claim, rest: Coroutine[Any, Any, None], asked_at: float) -> None:
+        """Have a task do the rest of a run, for as long as its lease is ours."""
+        task = asyncio.create_task(rest, name=f"run {claim.run_id}")
+        self._tasks.add(task)
+        self._leases.hold(claim.run_id, claim.lease_epoch, task, asked_at)
+        task.add_done_callback(partial(self._done, claim))
+
+    def _done(self, claim: Claim, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         self._leases.drop(claim.run_id, claim.lease_epoch)
+        self._let_go(claim)
+
+    def _let_go(self, claim: Claim) -> None:
+        if self._held.get(claim.run_id) is claim:
+            del self._held[claim.run_id]
+        if claim.run_id in self._gated:
+            self._gated.discard(claim.run_id)
+            self._gate.call()
+        self._freed.ring()
         self._bell.ring()
 
     async def _execute(self, claim: Claim) -> None:
         if claim.attempt > _MAX_LEASES:
-            await self._fail(claim, _QUARANTINE)
+            await self._report(claim, _QUARANTINE)
             return
+        await self._watched(claim, partial(self._begin_late, claim))
+
+    async def _begin_late(self, claim: Claim) -> None:
+        program, recorded = await self._prepare(claim)
+        await self._execution(claim, program).run(recorded)
+
+    async def _watched(self, claim: Claim, rest: Callable[[], Awaitable[None]]) -> None:
         try:
-            program, recorded = await self._prepare(claim)
-            live = self._catalogue.live
-            if program.concurrency is not None:
-                # What the gate let through without a slot fails here.
-                slot_key(program, claim)
-                task = cast("asyncio.Task[None]", asyncio.current_task())
-                task.add_done_callback(lambda _: self._gate.call())
-            secrets = self._catalogue.secrets(program.project)
-            await Execution(self._around, claim, program, live, secrets).run(recorded)
+            await rest()
         except LeaseLost as error:
             _log.warning(error.message)
         except Exception as error:  # noqa: BLE001 - one run that cannot be executed must not stop the others
-            _log.exception("run %s failed in the runtime itself", claim.run_id)
-            await self._fail(claim, _reason(error))
+            await self._fail(claim, error)
+
+    def _execution(self, claim: Claim, program: Program) -> Execution:
+        if program.concurrency is not None:
+            self._gated.add(claim.run_id)
+            # What the gate let through without a slot fails here.
+            slot_key(program, claim)
+        secrets = self._catalogue.secrets(program.project)
+        return Execution(self._around, claim, program, self._catalogue.live, secrets)
 
     async def _prepare(self, claim: Claim) -> tuple[Program, Recorded]:
         """What a run needs to begin; asked for again for as long as we hold it, should the database be away."""
         while True:
             try:
                 program = await self._catalogue.program(claim.task_uid, claim.revision_id)
-                fresh = claim.started_at == claim.claimed_at
-                return program, _NOTHING if fresh else await load_results(self._pool, claim.run_id)
+                if _is_fresh(claim):
+                    return program, _NOTHING
+                return program, await load_results(self._pool, claim.run_id)
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("run %s not begun: %s", claim.run_id, " ".join(str(error).split()))
             await self._around.clock.sleep(_RETRY_SECONDS)
 
-    async def _fail(self, claim: Claim, error: CallError) -> None:
-        """A run that cannot even be executed fails with the reason; the others go on."""
+    async def _fail(self, claim: Claim, error: Exception) -> None:
+        """A run that cannot be executed fails with the reason; the others go on."""
+        _log.error("run %s failed in the runtime itself", claim.run_id, exc_info=error)
+        await self._report(claim, _reason(error))
+
+    async def _report(self, claim: Claim, error: CallError) -> None:
         seconds = (claim.claimed_at - claim.started_at).total_seconds()
         report = Progress(claim, claim.task).finished(seconds, Failure(error))
         # Even this may be refused; then the lease ends, and the run is tried again.
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(StoreError, LeaseLost):
             await self._around.recorder.record(report)
 
     async def _hand_back(self) -> None:
         """Stop what still runs and release the leases, so that others need not wait for them to expire."""
-        held: list[tuple[UUID, int]] = [(c.run_id, c.lease_epoch) for c in self._active.values()]
-        await end_tasks(list(self._active))
+        held = [(claim.run_id, claim.lease_epoch) for claim in self._held.values()]
+        await end_tasks(self._tasks)
         if held:
             with contextlib.suppress(psycopg.Error, PoolTimeout):
                 await release_leases(self._pool, held)
+
+
+def _is_fresh(claim: Claim) -> bool:
+    """Whether this is the first lease of the run, so that nothing is on record."""
+    return claim.started_at == claim.claimed_at
 
 
 def _is_suspect(claim: Claim) -> bool:

@@ -4,6 +4,7 @@
 -- starves.
 -- What nobody has begun by its deadline does not begin: such a run is skipped, and answered with only if another waits for
 -- its end.
+-- What is known by its run is looked up through an array: a join may become a scan of all runs for every claim.
 -- Locks: the claimed rows, skipping those that others hold. The CTE is materialised, or the planner could lock more rows
 -- than the limit. Started runs become `running` here, in the same statement.
 with candidate as materialized (
@@ -23,25 +24,21 @@ with candidate as materialized (
     update ordinaut.due_work w
     set lease_until = ordinaut.now() + %(lease)s, lease_epoch = lease_epoch + 1, attempt = attempt + 1,
         runtime_id = %(runtime_id)s, woken = false
-    from candidate c
-    where w.run_id = c.run_id and not c.is_late
+    where w.run_id = any(array(select c.run_id from candidate c where not c.is_late))
     returning w.run_id, w.task_uid, w.revision_id, w.lease_epoch, w.attempt
 ), started as (
     update ordinaut.run r
     set state = 'running', started_at = coalesce(r.started_at, ordinaut.now())
-    from leased l
-    where r.run_id = l.run_id
+    where r.run_id = any(array(select l.run_id from leased l))
     returning r.run_id, r.trigger, r.occurrence_for, r.due_at, r.started_at, r.params, r.event
 ), late as (
     delete from ordinaut.due_work w
-    using candidate c
-    where w.run_id = c.run_id and c.is_late
+    where w.run_id = any(array(select c.run_id from candidate c where c.is_late))
     returning w.run_id, w.task_uid, w.revision_id, w.followed
 ), skipped as (
     update ordinaut.run r
     set state = 'skipped', reason = 'start_deadline', finished_at = ordinaut.now()
-    from late l
-    where r.run_id = l.run_id
+    where r.run_id = any(array(select l.run_id from late l))
     returning r.run_id, r.trigger, r.occurrence_for, r.reason
 ), named as materialized (
     select l.run_id, case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
@@ -131,7 +128,7 @@ with report as materialized (
     select w.run_id, w.woken, case when r.move = 'finish' and w.followed then w.task_uid end as turn
     from ordinaut.due_work w
     join report r on r.run_id = w.run_id
-    where w.lease_epoch = r.lease_epoch
+    where w.run_id = any(array(select run_id from report)) and w.lease_epoch = r.lease_epoch
     order by w.run_id
     for update of w
 ), accepted as materialized (
@@ -199,8 +196,8 @@ with report as materialized (
     from accepted a
     where w.run_id = a.run_id and a.move = 'keep' and w.attempt > 1
 ), finished as (
-    delete from ordinaut.due_work w using accepted a
-    where w.run_id = a.run_id and a.move = 'finish'
+    delete from ordinaut.due_work w
+    where w.run_id = any(array(select run_id from accepted where move = 'finish'))
 )
 select run_id, turn from held;
 
