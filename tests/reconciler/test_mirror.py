@@ -6,6 +6,8 @@ import asyncio
 import fcntl
 import os
 import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -239,45 +241,58 @@ async def test_more_than_a_fetch_may_bring_is_refused_and_the_next_one_goes_on(
     assert await mirror.fetch() == head
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A server that says nothing.
+
+    Attributes:
+        remote: where it is.
+        heard: set once somebody asks it.
+        ended: set once they are gone.
+    """
+
+    remote: Remote
+    heard: asyncio.Event
+    ended: asyncio.Event
+
+
+@pytest.fixture
+async def silence() -> AsyncIterator[Silence]:
+    heard, ended = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set()
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        remote = find_remote(f"http://127.0.0.1:{port}/agents.git", is_verified=True)
+        yield Silence(remote, heard, ended)
+
+
 async def test_a_server_that_says_nothing_is_given_up_and_git_is_ended(
-    tmp_path: Path, clock: FakeClock
+    silence: Silence, tmp_path: Path, clock: FakeClock
 ) -> None:
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.set()
-        await reader.read()
-        writer.close()
-        ended.set()
+    fetching = asyncio.create_task(Mirror(silence.remote, "main", tmp_path, clock).fetch())
+    await within(silence.heard.wait(), "git asks")
+    await clock.advance(60)
 
-    heard, ended = asyncio.Event(), asyncio.Event()
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        remote = find_remote(f"http://127.0.0.1:{port}/agents.git", is_verified=True)
-        fetching = asyncio.create_task(Mirror(remote, "main", tmp_path, clock).fetch())
-        await within(heard.wait(), "git asks")
-        await clock.advance(60)
-
-        with pytest.raises(SourceUnavailable, match="did not answer within 60 s"):
-            await within(fetching, "it is given up")
-        await within(ended.wait(), "git is gone")
+    with pytest.raises(SourceUnavailable, match="did not answer within 60 s"):
+        await within(fetching, "it is given up")
+    await within(silence.ended.wait(), "git is gone")
 
 
-async def test_a_fetch_that_is_cancelled_leaves_no_git_behind(tmp_path: Path) -> None:
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.set()
-        await reader.read()
-        writer.close()
-        ended.set()
+async def test_a_fetch_that_is_cancelled_leaves_no_git_behind(
+    silence: Silence, tmp_path: Path
+) -> None:
+    fetching = asyncio.create_task(Mirror(silence.remote, "main", tmp_path, SYSTEM_CLOCK).fetch())
+    await within(silence.heard.wait(), "git asks")
+    fetching.cancel()
 
-    heard, ended = asyncio.Event(), asyncio.Event()
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        remote = find_remote(f"http://127.0.0.1:{port}/agents.git", is_verified=True)
-        fetching = asyncio.create_task(Mirror(remote, "main", tmp_path, SYSTEM_CLOCK).fetch())
-        await within(heard.wait(), "git asks")
-        fetching.cancel()
-
-        await asyncio.gather(fetching, return_exceptions=True)
-        await within(ended.wait(), "git is gone")
+    await asyncio.gather(fetching, return_exceptions=True)
+    await within(silence.ended.wait(), "git is gone")
 
 
 @pytest.mark.parametrize("name", ["a..b", "a b", "", "a~1", "refs/../x", "@{u}"])
