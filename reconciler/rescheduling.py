@@ -76,7 +76,7 @@ class Arming:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._known: dict[bytes, tuple[datetime | None, datetime | None] | None] = {}
+        self._known: dict[str, tuple[datetime | None, datetime | None] | None] = {}
 
     def armed(self, task_uid: int, body: Mapping[str, Any]) -> Armed | None:
         """What a task fires next, strictly after that moment; None if no clock drives it.
@@ -88,7 +88,7 @@ class Arming:
         # Jitter is another for each task.
         alike = all(one.get("jitter") == _NO_JITTER for one in schedules)
         whose = None if alike else [body["namespace"], body["name"]]
-        name = canonical([schedules, body.get("calendars"), whose])
+        name = canonical([schedules, body.get("calendars"), whose]).decode()
         if name not in self._known:
             self._known[name] = self._next(body)
         found = self._known[name]

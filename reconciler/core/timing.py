@@ -64,7 +64,7 @@ def _zone_problems(entry: Entry, path: Path, zone: str | None) -> Iterator[Probl
 
 def _rule_problems(entry: Entry, path: Path, rule: str) -> Iterator[Problem]:
     schedule = RRuleSchedule(rrule=(rule,), timezone="UTC").model_dump(**NORMAL_FORM)
-    if (error := _judged(canonical(schedule), ())) is not None:
+    if (error := _judged(canonical(schedule).decode(), ())) is not None:
         yield from entry.problem(path, error.code, error.message, error.hint)
 
 
@@ -87,7 +87,8 @@ def _schedule_problems(
         entry.document.model_dump(**NORMAL_FORM, include={"schedule"})["schedule"]
     ):
         path: Path = ("schedule", number)
-        error = _judged(canonical(schedule), _named(schedule, entry, names, calendars))
+        text = canonical(schedule).decode()
+        error = _judged(text, _named(schedule, entry, names, calendars))
         # A zone that the Project gave has been reported there.
         if error is not None and (
             error.code != _ZONE_UNKNOWN or entry.is_written((*path, "timezone"))
@@ -120,11 +121,11 @@ def _named(
 
 
 @lru_cache(maxsize=16_384)
-def _judged(schedule: bytes, calendars: tuple[tuple[str, bytes], ...]) -> ScheduleError | None:
+def _judged(schedule: str, calendars: tuple[tuple[str, bytes], ...]) -> ScheduleError | None:
     """What is wrong with one normalised schedule; many tasks share the same few."""
     read: dict[str, Any] = orjson.loads(schedule)
     if not calendars:
-        read = {name: value for name, value in read.items() if name not in _SIDES}
+        read = {name: [] if name in _SIDES else value for name, value in read.items()}
     body: dict[str, Any] = {
         "namespace": "default",
         "name": "any",

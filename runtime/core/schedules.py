@@ -13,9 +13,12 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import groupby, islice, takewhile
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
+
+import orjson
 
 from runtime.core.anchors import EPOCH, fixed_start
 from runtime.core.calendar.admission import Admission, Named
@@ -130,14 +133,21 @@ def compile_schedules(body: Mapping[str, Any]) -> TaskSchedule:
     Raises:
         ScheduleError: a schedule is not valid; its message says what is wrong.
     """
-    seed = task_label(body["namespace"], body["name"])
-    timed = [
-        schedule for schedule in body["schedule"] if any(kind in schedule for kind in TIME_KINDS)
-    ]
+    schedules, calendars = body["schedule"], body.get("calendars", {})
+    # Only jitter is another for each task.
+    seed = task_label(body["namespace"], body["name"]) if any(map(_jitter, schedules)) else ""
+    text = orjson.dumps([schedules, calendars], option=orjson.OPT_SORT_KEYS)
+    # The bytes hold on to more memory than they need.
+    return _compiled(text.decode(), seed)
+
+
+@lru_cache(maxsize=16_384)
+def _compiled(text: str, seed: str) -> TaskSchedule:
+    """Compile once what is asked for again: by checks, by the plan, by whoever arms it, and by every task that shares it."""
+    schedules, contents = orjson.loads(text)
+    timed = [schedule for schedule in schedules if any(kind in schedule for kind in TIME_KINDS)]
     triggers = tuple(map(_trigger, timed))
-    calendars = {
-        label: compile_calendar(content) for label, content in body.get("calendars", {}).items()
-    }
+    calendars = {label: compile_calendar(content) for label, content in contents.items()}
     return TaskSchedule(
         triggers=triggers,
         parts=tuple(
@@ -146,10 +156,14 @@ def compile_schedules(body: Mapping[str, Any]) -> TaskSchedule:
         ),
         others=tuple(
             _words(schedule)
-            for schedule in body["schedule"]
-            if not any(k in schedule for k in TIME_KINDS)
+            for schedule in schedules
+            if not any(kind in schedule for kind in TIME_KINDS)
         ),
     )
+
+
+def _jitter(schedule: Mapping[str, Any]) -> timedelta:
+    return parse_duration(schedule.get("jitter", "0s"))
 
 
 def _part(
@@ -185,7 +199,7 @@ def _is_frequent(compiled: Compiled) -> bool:
 
 
 def _trigger(schedule: Mapping[str, Any]) -> Trigger:
-    jitter = parse_duration(schedule["jitter"])
+    jitter = _jitter(schedule)
     until = _day_or_moment(schedule.get("until"))
     count = schedule.get("count")
     if "rrule" in schedule:

@@ -138,6 +138,7 @@ def _last_workdays(kind: YearKind) -> int:
     return found
 
 
+@lru_cache(maxsize=16_384)
 def parse_cron(text: str) -> Cron:
     """Parse and check an expression.
 

@@ -33,6 +33,8 @@ _FIELDS: Final[Mapping[str, str]] = {
     "SKIP": "RFC 7529 is not supported; name the last day of a month as BYMONTHDAY=-1",
     "BYEASTER": "RFC 5545 has no Easter; list the dates in `rdate:` or in a calendar",
 }
+# One line and no colon: whatever is wrong with it, nothing was pasted.
+_ONE_LINE: Final = re.compile(r"[!-9;-~]+=[!-9;-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ def _check_body(text: str, body: str) -> None:
         refuse("the rule is empty", "write for example FREQ=DAILY;BYHOUR=8;BYMINUTE=30")
     if not body.isascii():
         refuse(f"rule {text!r} holds characters that are not ASCII", "type it anew")
+    if _ONE_LINE.fullmatch(body) and not any(field in body for field in _FIELDS):
+        return
     if (fields := explicit_form(text)) is not None:
         refuse(_several_lines(body), f"write\n{fields}")
     for field, advice in _FIELDS.items():
