@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -11,11 +13,14 @@ from typing import Final
 
 import orjson
 
+from reconciler.beside import beside, has_company
 from reconciler.cache import Cache
 from reconciler.core.desired import DEFAULT_ENVIRONMENT, Specs
 from reconciler.core.digest import NORMALISER_VERSION
+from reconciler.core.files import SourceFile
 from reconciler.core.remembering import (
     FORMAT,
+    Difference,
     Memory,
     difference,
     file_digests,
@@ -33,6 +38,12 @@ WORTH_REMEMBERING: Final = 65_536
 
 MOST_FRESH: Final = 64
 """So many files may have changed since specs were remembered: compiling them again costs less than remembering anew."""
+
+WORTH_COMPANY: Final = 1_048_576
+"""Bytes of specs from which on two processes are worth their start: a second's work for one."""
+
+# A guess that costs time where it is wrong, and nothing else: nothing depends on a file of tasks.
+_KIND: Final = re.compile(rb"^kind: *(\w+)", re.MULTILINE)
 
 # Everything beside the files that what is compiled depends on.
 _PACKAGES: Final = ("ordinaut", "icalendar", "jmespath", "jsonschema", "orjson", "pydantic", "pydantic-core", "python-dateutil", "pyyaml")  # fmt: skip
@@ -125,5 +136,42 @@ def _program() -> list[tuple[str, int, int]]:
 def _compiled(source: Source, environment: str, through: Through) -> Specs:
     from reconciler.core.compile import compile_specs  # noqa: PLC0415 - heavy, and rarely needed where specs are remembered
 
+    def compiled(files: Sequence[SourceFile], through: Through = silently) -> Specs:
+        return compile_specs(files, source.name, environment, source.problems, through)
+
+    files = source.files
     with collecting_nothing():
-        return compile_specs(source.files, source.name, environment, source.problems, through)
+        is_worth_it = sum(len(file.data) for file in files) >= WORTH_COMPANY and has_company()
+        both = _compiled_in_two(files, compiled, through) if is_worth_it else None
+        return compiled(files, through) if both is None else both
+
+
+def _compiled_in_two(
+    files: Sequence[SourceFile], compiled: Callable[..., Specs], through: Through
+) -> Specs | None:
+    """The specs, half of the tasks compiled in a process beside this one; None if that found anything to tell about.
+
+    What both halves hold must come out alike, and no task of one may stand in the other, or the halves do not fit together.
+    """
+    tasks = [set(_KIND.findall(file.data)) == {b"Task"} for file in files]
+    halves = [
+        [file for number, file in enumerate(files) if not tasks[number] or number % 2 == half]
+        for half in (0, 1)
+    ]
+
+    def work() -> bytes:
+        specs = compiled(halves[1])
+        return b"" if specs.errors else b"\n".join(remembered(Memory(specs, {})))
+
+    with beside(work) as answer:
+        specs = compiled(halves[0], through)
+        index, _, bodies = (answer() or b"").partition(b"\n")
+    if not index:
+        return None
+
+    def some(names: frozenset[str] | None) -> Specs:
+        return compiled([file for file in files if names is None or file.name in names])
+
+    fresh = frozenset(file.name for file in halves[0]) - specs.shared
+    memory = recalled(index, lambda: bodies, some)
+    return updated(memory, Difference(fresh, frozenset(), shared=False), lambda _: specs)

@@ -7,10 +7,10 @@ which state, never on the moment.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from reconciler.core.changes import (
@@ -131,15 +131,31 @@ class Ground:
     excused: frozenset[str] = frozenset()
 
 
-def make_plan(changes: ChangeSet, ground: Ground) -> Plan:
+Planner: TypeAlias = Callable[[Sequence[Writing], Ground], tuple[PlannedChange, ...]]
+"""What `planned_changes` does, in whatever way."""
+
+
+def planned_changes(writing: Sequence[Writing], ground: Ground) -> tuple[PlannedChange, ...]:
+    """What a plan says of each change; of any part of them the same as of all.
+
+    Raises:
+        ScheduleError: a task's schedule cannot be expanded; compiling the specs refuses those.
+    """
+    previews = _Previews(ground.now)
+    return tuple(_planned(change, ground, previews) for change in writing)
+
+
+def make_plan(changes: ChangeSet, ground: Ground, through: Planner = planned_changes) -> Plan:
     """The plan for these changes.
+
+    Args:
+        through: goes through the changes.
 
     Raises:
         NotFound: ORD310, a policy that does not exist is to be overridden.
         ScheduleError: a task's schedule cannot be expanded; compiling the specs refuses those.
     """
-    previews = _Previews(ground.now)
-    entries = tuple(_planned(change, ground, previews) for change in changes.writing)
+    entries = through(changes.writing, ground)
     environment = PlanEnvironment(name=ground.environment, installation_id=ground.installation_id)
     rows = [change.from_ for change in changes if change.from_ is not None]
     owner = Owner(ground.source.project, ground.environment)

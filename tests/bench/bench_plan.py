@@ -19,6 +19,7 @@ of them, so it gets 1,000. Limits are for 10,000 tasks on two cores that do noth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 import re
@@ -27,7 +28,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -45,6 +48,7 @@ from tests.bench.leasing import BATCH, WORKERS, Leasing, Window, leasing, percen
 TASKS, OBJECTS, CHANGES = 10_000, 1_000, 500
 RUNS = 5
 QUIET_SECONDS = 5.0
+LOOK_SECONDS = 0.1
 # More than are leased meanwhile.
 QUEUED = 60_000
 MEGABYTES = 400
@@ -81,6 +85,7 @@ resource "terraform_data" "task" {{
   input = {{ name = "task-${{count.index}}", schedule = "0 9 * * *", goal = "Brief team ${{count.index % 100}}" }}
 }}
 """
+PROPORTIONAL = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
 
 
@@ -90,8 +95,9 @@ class Cost:
 
     Attributes:
         core_seconds: of a core's time, without the database's.
-        megabytes: the most memory it held. The system counts what this process held when it started the command, some
-            50 MB, and more once there are workers in it: so commands go before them.
+        megabytes: the most memory that it and the processes that it started held together, looked at ten times a second, or
+            the most that one of them held, if that is more. The system counts there what this process held when it started
+            the command, some 50 MB, and more once there are workers in it: so commands go before them.
         lines: when each line was printed, and how it begins.
     """
 
@@ -241,13 +247,47 @@ def run(command: Sequence[str], folder: Path, settings: Mapping[str, str] | None
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
-    with process.stdout:
+    with process.stdout, held_by(process.pid) as held:
         lines = tuple((perf_counter(), line[:40]) for line in process.stdout)
-    _, status, used = os.wait4(process.pid, 0)
+        _, status, used = os.wait4(process.pid, 0)
+        end = perf_counter()
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, (command, process.returncode)
     spent = used.ru_utime + used.ru_stime
-    return Cost(perf_counter() - begin, spent, used.ru_maxrss // 1024, lines)
+    return Cost(end - begin, spent, max(used.ru_maxrss, *held) // 1024, lines)
+
+
+@contextmanager
+def held_by(process: int) -> Iterator[list[int]]:
+    """What a process and its children hold together, in kilobytes, looked at again and again."""
+    held, over = [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            held.append(sum(map(proportional, (process, *children_of(process)))))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield held
+    finally:
+        over.set()
+        looking.join()
+
+
+def proportional(process: int) -> int:
+    """Kilobytes that a process holds, its part of what it shares included; 0 if it is over, or the system does not say."""
+    with contextlib.suppress(OSError):
+        found = PROPORTIONAL.search(Path(f"/proc/{process}/smaps_rollup").read_text())
+        return int(found[1]) if found else 0
+    return 0
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that a process has started."""
+    with contextlib.suppress(OSError):
+        return [*map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())]
+    return []
 
 
 def measure_commands(place: Place, table: Table, number: int) -> None:
