@@ -6,9 +6,9 @@ from pathlib import Path
 
 from reconciler.core.changes import Owner
 from reconciler.core.desired import Specs
-from reconciler.core.holding import whole_digest
+from reconciler.core.holding import brings_back, whole_digest
 from reconciler.git import ask_git
-from reconciler.past import documents_as_of, resolve_revision
+from reconciler.past import documents_as_of, documents_before, resolve_revision
 from runtime.store.holds import clear_hold, find_hold, set_hold
 from runtime.store.specs import Connection, StoredRevision
 from schemas.hold import PlanHold
@@ -19,7 +19,7 @@ from schemas.revision import Revision
 def hold_on(
     connection: Connection, specs: Specs, source: PlanSource, folder: Path
 ) -> PlanHold | None:
-    """The hold on a project, and whether these specs come after what is held.
+    """The hold on a project, and whether these specs end it: they come after what is held, and change what was rolled back.
 
     Args:
         folder: the specs folder, in whose repository history is asked. A commit that is unknown there, as in a shallow
@@ -28,11 +28,12 @@ def hold_on(
     hold = find_hold(connection, specs.project, specs.environment)
     if hold is None:
         return None
-    if hold.commit is not None and source.commit is not None:
-        ends = _descends(folder, source.commit, hold.commit)
-    else:
-        ends = _digest(specs) != hold.digest
-    return PlanHold(**hold.model_dump(), ends=ends)
+    if hold.commit is None or source.commit is None:
+        return PlanHold(**hold.model_dump(), ends=_digest(specs) != hold.digest)
+    descends = _descends(folder, source.commit, hold.commit)
+    wanted = {key: one.digest for key, one in specs.documents.items()}
+    ends = descends and not brings_back(documents_before(connection, hold.revision), wanted)
+    return PlanHold(**hold.model_dump(), ends=ends, descends=descends)
 
 
 def hold_now(connection: Connection, owner: Owner, plan: Plan) -> PlanHold | None:

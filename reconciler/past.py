@@ -99,9 +99,7 @@ def read_revision(connection: Connection, text: str) -> RevisionReport:
     revision = resolve_revision(connection, text)
     _, now = read_ground(connection)
     written = _recorded(read_documents_of(connection, revision.revision))
-    before = {
-        one.uid: one for one in _recorded(read_documents_before(connection, revision.revision))
-    }
+    before = {one.uid: one for one in documents_before(connection, revision.revision)}
     changes = written_changes(written, before, owner_then(revision))
     plan = _plan(changes, revision, revision.applied_at, [*before.values(), *written])
     return RevisionReport(now=now, revision=revision, changes=plan.changes)
@@ -140,6 +138,11 @@ def compare_revisions(connection: Connection, before: str, after: str | None) ->
 def documents_as_of(connection: Connection, revision: Revision) -> list[Recorded]:
     """Every document of a revision's project and environment as it left them."""
     return _recorded(read_documents_as_of(connection, revision))
+
+
+def documents_before(connection: Connection, revision: int) -> list[Recorded]:
+    """Every document that a revision wrote, as it was just before; not those that were new."""
+    return _recorded(read_documents_before(connection, revision))
 
 
 def owner_then(revision: Revision) -> Owner:

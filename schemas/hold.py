@@ -32,7 +32,9 @@ class PlanHold(Hold):
     """A hold in force, as it concerns a plan."""
 
     ends: bool
-    """Whether it ends when the plan is applied, since that comes after what is held."""
+    """Whether it ends when the plan is applied, since that comes after what is held, and is not the same again."""
+    descends: bool = False
+    """Whether the commit comes after the one that is held; if the hold does not end, it changes nothing of what was rolled back."""
 
 
 class HoldList(Model):

@@ -266,8 +266,9 @@ def _held(head: str, plan: Plan) -> Verdict:
     hold = plan.hold
     assert hold is not None  # noqa: S101 - its guard refused
     commit = f" {hold.commit[:SHORT]}" if hold.commit else ""
+    same = "it changes nothing of what " if hold.descends else ""
     message = (
-        f"{head} is not applied: {hold_words(hold)}{commit}. "
+        f"{head} is not applied: {same}{hold_words(hold)}{commit}. "
         "Commit what mends it on top of that, or let it in again: `ordinaut hold clear`"
     )
     return Verdict("Held", "rolled_back", message)

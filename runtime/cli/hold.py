@@ -31,8 +31,8 @@ def hold(context: click.Context, *, config: Config, as_json: bool) -> None:
     """Show what rollbacks keep from being applied again.
 
     A rollback holds the commit that it rolled back: applying that commit, or edits on top of it that are not committed,
-    is refused with 3. A commit that descends from it ends the hold, and so does `ordinaut hold clear`. What came from
-    outside git is held by what it says, until it says something else.
+    is refused with 3. A commit on top of it that changes some of what was rolled back ends the hold, and so does
+    `ordinaut hold clear`. What came from outside git is held by what it says, until it says something else.
     """
     if context.invoked_subcommand is not None:
         return

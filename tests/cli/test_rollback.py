@@ -329,6 +329,23 @@ def test_a_commit_that_descends_from_the_held_one_ends_the_hold(
     ).fetchall() == [("Synced", None, None)]
 
 
+def test_a_commit_that_changes_nothing_of_what_was_rolled_back_is_refused_like_it(
+    clone: Clone, specs: Path, cli: Cli
+) -> None:
+    cli("rollback", "--to", "r1", "--yes")
+    write(specs, "other", "priority: 8\n")
+    clone.commit()
+
+    plan, apply = cli("plan"), cli("apply", "--yes")
+
+    assert "changes nothing of what" in " ".join(plan.stdout.split())
+    assert cli("plan", "--json").json["hold"]["descends"] is True
+    assert (apply.status, "which changes nothing of what r3 (" in apply.stderr) == (3, True)
+    assert "or let it in again: `ordinaut hold clear`" in apply.stderr
+    cli("hold", "clear")
+    assert cli("apply", "--yes").status == 0
+
+
 def test_a_commit_beside_the_held_one_is_refused(clone: Clone, specs: Path, cli: Cli) -> None:
     cli("rollback", "--to", "r1", "--yes")
     clone.git("checkout", "--quiet", "HEAD~1")

@@ -306,6 +306,32 @@ async def test_a_rolled_back_commit_is_held_until_a_commit_on_top_of_it(origin: 
     assert origin.names == ["four", "one", "two"]
 
 
+@pytest.mark.parametrize("mended", [{"two": "priority: 4\n"}, {"three": None}, {"one": ""}])
+async def test_a_commit_that_mends_nothing_of_what_was_rolled_back_brings_it_not_back(
+    origin: Origin, mended: dict[str, str | None]
+) -> None:
+    await origin.look()
+    origin.push(one=None, two="priority: 9\n", three="")
+    look = await origin.look()
+    approve(origin, look.report.plan_digest, "") if look.report.plan_digest else None
+    assert stands(await origin.look())[0] == "Synced"
+    roll_back(origin, "r1")
+    top = origin.push(four="")
+
+    held = await origin.look()
+
+    assert stands(held) == ("Held", "rolled_back")
+    assert (
+        f"{top[:12]} is not applied: it changes nothing of what r3 (ada@desk, "
+        in held.report.message
+    )
+    assert origin.names == ["one", "two"]
+    origin.push(**mended)
+    assert stands(await origin.look()) == ("Synced", "applied")
+    assert "four" in origin.names
+    assert origin.bench.rows("select from ordinaut.source_status where held_by is not null") == []
+
+
 async def test_a_cleared_hold_lets_the_commit_in_again(origin: Origin) -> None:
     await origin.look()
     origin.push(three="")
