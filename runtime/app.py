@@ -10,7 +10,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.drifting import DriftWatch
 from runtime.execution import Surroundings
+from runtime.failing import Failing
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
@@ -37,6 +38,7 @@ from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service, ServiceGroup, stop_if_cancelled
 from runtime.store.connect import unavailable
+from runtime.store.due_work import Written
 from runtime.store.pool import Pool, open_pool
 from runtime.store.retention import make_partitions
 from runtime.store.runtimes import (
@@ -184,11 +186,40 @@ class _Ground:
     runtime_id: int
 
 
+def _after_ends(ground: _Ground) -> tuple[Failing, Gate, Callable[[Written], None]]:
+    """Who has to look when runs are over, and what tells them."""
+    failing = Failing(ground.pool, ground.clock)
+
+    def after(written: Written) -> None:
+        failing.pass_on(written.failing)
+        if written.frees_slots:
+            gate.call()
+
+    poll = ground.config.poll.total_seconds()
+    gate = Gate(ground.pool, ground.registry, ground.clock, poll, after)
+    return failing, gate, after
+
+
+def _poller(ground: _Ground, conditions: Bell, work: Bell, turns: Turns) -> Poller:
+    return Poller(
+        runtime_id=ground.runtime_id,
+        pool=ground.pool,
+        registry=ground.registry,
+        tools=ground.toolbox,
+        clock=ground.clock,
+        bell=conditions,
+        work=work,
+        turns=turns,
+        config=ground.config,
+    )
+
+
 def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
     config, clock, pool = ground.config, ground.clock, ground.pool
     schedules, conditions, work, outgoing = (Bell(clock) for _ in range(4))
     turns = Turns(pool, clock, work)
-    recorder = Recorder(pool, clock, outgoing, turns)
+    failing, gate, after = _after_ends(ground)
+    recorder = Recorder(pool, clock, outgoing, turns, after)
     leases = LeaseKeeper(pool, clock, config.lease)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
     worker = Worker(
@@ -199,20 +230,10 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
         leases=leases,
         turns=turns,
         bell=work,
-        gate=Gate(pool, ground.registry, clock, config.poll.total_seconds()),
+        gate=gate,
         config=config,
     )
-    poller = Poller(
-        runtime_id=ground.runtime_id,
-        pool=pool,
-        registry=ground.registry,
-        tools=ground.toolbox,
-        clock=clock,
-        bell=conditions,
-        work=work,
-        turns=turns,
-        config=config,
-    )
+    poller = _poller(ground, conditions, work, turns)
     heart = Heart(pool, ground.registry, ground.runtime_id, clock)
     services: tuple[Service, ...] = (
         Listener(
@@ -223,6 +244,7 @@ def _assemble(ground: _Ground) -> tuple[Runtime, ServiceGroup]:
         ),
         Relay(pool, ground.bus, config, clock, outgoing),
         turns,
+        failing,
         recorder,
         leases,
         heart,

@@ -2,14 +2,14 @@
 
 A slot is held by a run until it is over, over waits and changes of its runtime. Nobody frees one: it is free when the run
 that holds it has no row in the queue any more. So the end of a run costs nothing here, whoever brings it about, and a
-dead runtime's runs keep their slots until others have ended them. Whoever executes such a run looks here when it ends;
-for ends that nobody saw, runtimes look now and then.
+dead runtime's runs keep their slots until others have ended them. Whoever records the end of such a run looks here; for
+ends that nobody saw, runtimes look now and then.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,29 +17,43 @@ from runtime.clock import Clock
 from runtime.core.expressions import ABSENT, Context
 from runtime.core.program import Program
 from runtime.errors import OrdinautError
-from runtime.logs import get_logger
 from runtime.registry import Registry
-from runtime.store.due_work import Claim
+from runtime.store.due_work import Written
 from runtime.store.gate import (
     Gated,
+    fail_gated_run,
     give_slots,
     list_gate_keys,
     list_unnamed_runs,
     name_slot_keys,
-    pass_gate,
+    pass_late_runs,
 )
 from runtime.store.pool import Pool
 
-_log = get_logger("gate")
 _BATCH: Final = 500
 _LONGEST_KEY: Final = 200
 
 
-class Gate:
-    """Lets runs through that get a slot of their key. Any number of processes may have one."""
+def _nothing(written: Written) -> None:
+    """Nobody has to be told."""
 
-    def __init__(self, pool: Pool, registry: Registry, clock: Clock, poll_seconds: float) -> None:
+
+class Gate:
+    """Lets runs through that get a slot of their key. Any number of processes may have one.
+
+    `after` is told of each run that ends here.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        registry: Registry,
+        clock: Clock,
+        poll_seconds: float,
+        after: Callable[[Written], None] = _nothing,
+    ) -> None:
         self._pool = pool
+        self._after = after
         self._registry = registry
         self._clock = clock
         self._poll_seconds = poll_seconds
@@ -63,35 +77,33 @@ class Gate:
         """Let through whoever gets a slot, and whoever is not to begin at all; how many."""
         self._is_called = False
         self._looked_at = self._clock.monotonic()
-        broken = await self._name(await list_unnamed_runs(self._pool, _BATCH))
+        await self._name(await list_unnamed_runs(self._pool, _BATCH))
         limits = {
             key: await self._limit(task_uid, revision_id)
             for key, task_uid, revision_id in await list_gate_keys(self._pool)
         }
-        passed = await pass_gate(self._pool, broken) if broken or limits else 0
+        passed = await pass_late_runs(self._pool) if limits else 0
         return passed + await give_slots(self._pool, limits)
 
-    async def _name(self, unnamed: Sequence[Gated]) -> list[UUID]:
-        """Work out the keys of runs; the runs of which it cannot be done."""
+    async def _name(self, unnamed: Sequence[Gated]) -> None:
+        """Work out the keys of runs; one of which it cannot be done fails."""
         keys: dict[UUID, str] = {}
-        broken: list[UUID] = []
         for run in unnamed:
             try:
                 program = await self._registry.program(run.task_uid, run.revision_id)
                 keys[run.run_id] = slot_key(program, run)
             except OrdinautError as error:
-                _log.warning("run %s has no concurrency key: %s", run.run_id, error.message)
-                broken.append(run.run_id)
+                told = {"code": error.code, "message": f"concurrency.key: {error.message}"}
+                self._after(await fail_gated_run(self._pool, run.run_id, told))
         if keys:
             await name_slot_keys(self._pool, keys)
-        return broken
 
     async def _limit(self, task_uid: int, revision_id: int) -> int:
         program = await self._registry.program(task_uid, revision_id)
         return program.concurrency.limit if program.concurrency is not None else 1
 
 
-def slot_key(program: Program, run: Gated | Claim) -> str:
+def slot_key(program: Program, run: Gated) -> str:
     """The concurrency key of a run; a very long one is cut, and told from others by its digest.
 
     Raises:

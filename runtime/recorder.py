@@ -18,7 +18,7 @@ from runtime.clock import Clock
 from runtime.errors import LeaseLost, StoreError
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
-from runtime.store.due_work import Report, record_progress
+from runtime.store.due_work import Report, Written, record_progress
 from runtime.store.pool import Pool
 from runtime.turns import Turns
 from runtime.wake import Bell
@@ -41,16 +41,28 @@ class _Entry:
     is_over: Callable[[], bool]
 
 
+def _nothing(written: Written) -> None:
+    """Nobody has to be told."""
+
+
 class Recorder:
-    """Service: the one writer of progress in a runtime process."""
+    """Service: the one writer of progress in a runtime process. `after` is told of each commit."""
 
     name = "recorder"
 
-    def __init__(self, pool: Pool, clock: Clock, outgoing: Bell, turns: Turns) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        outgoing: Bell,
+        turns: Turns,
+        after: Callable[[Written], None] = _nothing,
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._outgoing = outgoing
         self._turns = turns
+        self._after = after
         self._waiting: list[_Entry] = []
         self._arrived = asyncio.Event()
 
@@ -121,6 +133,7 @@ class Recorder:
             else:
                 self._outgoing.ring()
                 self._turns.pass_on(written.turns)
+                self._after(written)
                 for entry in batch:
                     report = entry.report
                     entry.tell(None if report.run_id in written.held else _lost(report))

@@ -24,7 +24,7 @@ from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution, Surroundings
-from runtime.gate import Gate, slot_key
+from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
 from runtime.progress import Progress
@@ -90,7 +90,6 @@ class Worker:
         self._config = config
         self._held: dict[UUID, Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._gated: set[UUID] = set()
         self._freed = Bell(around.clock)
         self._closed = False
         self._failures = 0
@@ -232,9 +231,6 @@ class Worker:
     def _let_go(self, claim: Claim) -> None:
         if self._held.get(claim.run_id) is claim:
             del self._held[claim.run_id]
-        if claim.run_id in self._gated:
-            self._gated.discard(claim.run_id)
-            self._gate.call()
         self._freed.ring()
         self._bell.ring()
 
@@ -257,10 +253,6 @@ class Worker:
             await self._fail(claim, error)
 
     def _execution(self, claim: Claim, program: Program) -> Execution:
-        if program.concurrency is not None:
-            self._gated.add(claim.run_id)
-            # What the gate let through without a slot fails here.
-            slot_key(program, claim)
         secrets = self._catalogue.secrets(program.project)
         return Execution(self._around, claim, program, self._catalogue.live, secrets)
 

@@ -235,6 +235,8 @@ class TaskPaused(Model):
     """Since when it is paused."""
     until: AwareDatetime | None = None
     """When the pause ends by itself; none if somebody has to end it."""
+    failures: int | None = None
+    """After how many failed runs in a row it was paused; none where a person paused it."""
 
 
 class TaskResumed(Model):

@@ -71,7 +71,7 @@ class Task(Document):
     retry: Retry = Retry()
     """How failed steps are tried again, unless a step says otherwise."""
     pause_after_failures: Integer | None = Field(default=None, ge=1, le=1000)
-    """Pause the task after so many failed runs in a row."""
+    """Pause the task after so many failed runs in a row, until somebody resumes it."""
     on_retire: Literal["drain", "cancel"] = "drain"
     """What becomes of runs under way when the task is retired: they finish, or are cancelled; queued ones are cancelled in any case."""
     params: JsonObject = Field(default_factory=dict)

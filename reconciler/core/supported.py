@@ -49,7 +49,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     *(_row("Task", f"pipeline.{name}", *values) for name, *values in _STEP_FIELDS),
     *(_row("Pipeline", f"steps.{name}", *values) for name, *values in _STEP_FIELDS),
     _row("Task", "schedule.event"),
-    _row("Task", "pause_after_failures"),
     _row("ToolServer", "sandbox"),
     _row("ToolServer", "limits.memory_bytes"),
     _row("ToolServer", "limits.max_age"),

@@ -71,10 +71,19 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of reports: the runs whose lease still held, and tasks in whose backlog somebody must look."""
+    """What became of reports.
+
+    Attributes:
+        held: the runs whose lease still held.
+        turns: tasks in whose backlog somebody must look.
+        failing: tasks of which a run failed, and that are to be paused after some failures in a row.
+        frees_slots: whether a run is over that held a slot of a concurrency key.
+    """
 
     held: frozenset[UUID]
     turns: tuple[int, ...]
+    failing: tuple[int, ...] = ()
+    frees_slots: bool = False
 
 
 @dataclass(slots=True)
@@ -214,10 +223,18 @@ async def seconds_until_ready(pool: Pool) -> Ahead:
 
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     """Write reports in one statement; those whose lease was lost write nothing."""
-    rows = await fetch_all(pool, statement("record_progress"), {"reports": _json(reports)})
+    return written(
+        await fetch_all(pool, statement("record_progress"), {"reports": _json(reports)})
+    )
+
+
+def written(rows: Sequence[Mapping[str, Any]]) -> Written:
+    """What became of reports, as the database answers."""
     return Written(
         held=frozenset(row["run_id"] for row in rows),
         turns=tuple(row["turn"] for row in rows if row["turn"] is not None),
+        failing=tuple(row["failing"] for row in rows if row["failing"] is not None),
+        frees_slots=any(row["frees"] for row in rows),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
+from runtime.store.due_work import Written, written
 from runtime.store.pool import Pool, borrow, fetch_all
 from runtime.store.statements import statement
 
@@ -40,9 +43,15 @@ async def name_slot_keys(pool: Pool, keys: Mapping[UUID, str]) -> None:
     await fetch_all(pool, statement("name_slot_keys"), named)
 
 
-async def pass_gate(pool: Pool, run_ids: Sequence[UUID]) -> int:
-    """Let these runs through, and those that are past their start deadline; how many."""
-    return len(await fetch_all(pool, statement("pass_gate"), {"run_ids": list(run_ids)}))
+async def pass_late_runs(pool: Pool) -> int:
+    """Let the runs through that are past their start deadline, and do not begin; how many."""
+    return len(await fetch_all(pool, statement("pass_late_runs"), {}))
+
+
+async def fail_gated_run(pool: Pool, run_id: UUID, error: Mapping[str, Any]) -> Written:
+    """End a run whose key cannot be made."""
+    failed = {"run_id": run_id, "error": Jsonb(error)}
+    return written(await fetch_all(pool, statement("fail_gated_run"), failed))
 
 
 async def list_gate_keys(pool: Pool) -> list[tuple[str, int, int]]:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow, dict_row
 
+from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
 from schemas.override import Pause
 
@@ -22,6 +23,14 @@ class TaskPosition:
     cursor_for: datetime | None
     queued: int
     in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailingTask:
+    """A task that was paused because its runs fail, and the reason on record."""
+
+    task: str
+    reason: str
 
 
 def lock_task_in_force(connection: Connection, task_uid: int) -> bool:
@@ -55,6 +64,13 @@ def end_pause(
     """End the pause in force, which began at `since`."""
     asked = {"task_uid": task_uid, "task": label, "actor": actor, "since": since}
     connection.execute(statement("end_pause"), asked)
+
+
+async def pause_failing_task(pool: Pool, task_uid: int, *, actor: str) -> FailingTask | None:
+    """Pause a task if its newest runs that are over, as many as it says, have all failed; None if it was not paused."""
+    asked = {"task_uid": task_uid, "actor": actor}
+    rows = await fetch_all(pool, statement("pause_failing_task"), asked)
+    return FailingTask(**rows[0]) if rows else None
 
 
 def load_task_position(connection: Connection, task_uid: int) -> TaskPosition:

@@ -117,7 +117,8 @@ from ordinaut.due_work;
 -- Everything a lease holder may write, for many runs at once: step results, failed tries, events, and what the run does
 -- next (`keep` its lease, `wait` without it, or `finish`). A run that was woken while it was held does not wait. The fencing token is checked by the lock that opens the
 -- statement; a run whose lease was lost contributes nothing at all, and is missing from the answer. `turn` is the task in
--- whose backlog somebody must look, because a run that others wait for is over.
+-- whose backlog somebody must look, because a run that others wait for is over; `failing` one that is to be paused after some failures; `frees` says that a slot of
+-- a concurrency key is free.
 -- Locks: the due_work rows, in order of run.
 with report as materialized (
     select * from jsonb_to_recordset(%(reports)s) as r(
@@ -125,7 +126,11 @@ with report as materialized (
         error jsonb, results jsonb, attempts jsonb, intents jsonb, waits jsonb,
         events jsonb)
 ), held as materialized (
-    select w.run_id, w.woken, case when r.move = 'finish' and w.followed then w.task_uid end as turn
+    select w.run_id, w.woken, case when r.move = 'finish' and w.followed then w.task_uid end as turn,
+        case when r.move = 'finish' and r.state = 'failed' and exists (
+            select from ordinaut.spec s where s.uid = w.task_uid and s.body ? 'pause_after_failures')
+            then w.task_uid end as failing,
+        r.move = 'finish' and w.slot_key is not null as frees
     from ordinaut.due_work w
     join report r on r.run_id = w.run_id
     where w.run_id = any(array(select run_id from report)) and w.lease_epoch = r.lease_epoch
@@ -199,7 +204,7 @@ with report as materialized (
     delete from ordinaut.due_work w
     where w.run_id = any(array(select run_id from accepted where move = 'finish'))
 )
-select run_id, turn from held;
+select run_id, turn, failing, frees from held;
 
 -- name: load_results
 -- What earlier leases of a run have recorded: results; of calls without one, how many tries there were and how long until

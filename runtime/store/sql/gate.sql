@@ -20,13 +20,40 @@ from unnest(%(run_ids)s::uuid[], %(slot_keys)s::text[]) as n(run_id, slot_key)
 where w.run_id = n.run_id and w.lane > 100
 returning w.run_id;
 
--- name: pass_gate
--- Lets runs through that need no slot to be told that they do not begin: late ones, and those whose key cannot be made.
+-- name: pass_late_runs
+-- Lets runs through that are past their start deadline: they need no slot for not to begin.
 update ordinaut.due_work w
 set lane = w.lane - 100
-where w.lane > 100 and w.ready_at <= ordinaut.now()
-    and (w.start_until < ordinaut.now() or w.run_id = any(%(run_ids)s::uuid[]))
+where w.lane > 100 and w.ready_at <= ordinaut.now() and w.start_until < ordinaut.now()
 returning w.run_id;
+
+-- name: fail_gated_run
+-- A run whose key cannot be made never begins.
+-- Locks: the due_work row.
+with held as materialized (
+    select w.run_id from ordinaut.due_work w where w.run_id = %(run_id)s and w.lane > 100 for update
+), dropped as (
+    delete from ordinaut.due_work w using held h where w.run_id = h.run_id returning w.run_id, w.task_uid, w.followed
+), ended as (
+    update ordinaut.run r set state = 'failed', error = %(error)s, finished_at = ordinaut.now()
+    from dropped d
+    where r.run_id = d.run_id
+    returning r.run_id, r.trigger, r.occurrence_for, d.task_uid, d.followed
+), told as (
+    insert into ordinaut.outbox (type, subject, run_id, data)
+    select 'run.failed', t.label, e.run_id, jsonb_build_object(
+        'task', t.label, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for, 'seconds', 0,
+        'error', %(error)s::jsonb)
+    from ended e
+    cross join lateral (
+        select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
+        from ordinaut.spec s where s.uid = e.task_uid) t
+)
+select run_id, case when followed then task_uid end as turn,
+    case when exists (select from ordinaut.spec s where s.uid = task_uid and s.body ? 'pause_after_failures')
+        then task_uid end as failing,
+    false as frees
+from ended;
 
 -- name: list_gate_keys
 -- The keys that are waited for, each with the revision whose limit counts: that of the run that has waited longest.

@@ -52,3 +52,40 @@ cross join lateral (
     select count(*) filter (where state = 'queued') as queued, count(*) filter (where state <> 'queued') as in_flight
     from ordinaut.run
     where task_uid = t.uid and state in ('queued', 'running', 'waiting')) r;
+
+-- name: pause_failing_task
+-- After a failed run is committed: pauses its task if the newest runs that are over, as many as the task in force says, have
+-- all failed. Runs that ended before the last pause did are not counted. Of those who come at the same time, the last sees all.
+-- Locks: the task's document, as whoever changes an override; then the schedule.
+with alone as materialized (
+    select uid, case namespace when 'default' then name else namespace || '/' || name end as label,
+        (body ->> 'pause_after_failures')::integer as failures
+    from ordinaut.spec where uid = %(task_uid)s and retired_at is null and body ? 'pause_after_failures'
+    for no key update
+), newest as materialized (
+    select r.state
+    from ordinaut.run r
+    where r.task_uid = %(task_uid)s and r.state in ('succeeded', 'failed')
+        and r.finished_at > coalesce((
+            select max(o.ended_at) from ordinaut.task_override o
+            where o.task_uid = %(task_uid)s and o.kind = 'pause'), '-infinity')
+    order by r.run_id desc
+    limit (select failures from alone)
+), pause as (
+    insert into ordinaut.task_override (task_uid, kind, reason, actor)
+    select uid, 'pause',
+        case failures when 1 then 'the last run failed' else format('the last %%s runs failed', failures) end, %(actor)s
+    from alone
+    where (select count(*) filter (where state = 'failed') from newest) = failures
+    on conflict (task_uid, kind) where ended_at is null do nothing
+    returning task_uid, reason, actor, created_at
+), held as (
+    update ordinaut.schedule c set paused_at = coalesce(c.paused_at, p.created_at) from pause p where c.task_uid = p.task_uid
+), told as (
+    insert into ordinaut.outbox (type, subject, data)
+    select 'task.paused', a.label, jsonb_build_object(
+        'task', a.label, 'actor', p.actor, 'reason', p.reason, 'paused_at', p.created_at, 'until', null,
+        'failures', a.failures)
+    from pause p join alone a on a.uid = p.task_uid
+)
+select a.label as task, p.reason from pause p join alone a on a.uid = p.task_uid;
