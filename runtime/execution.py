@@ -102,7 +102,7 @@ class Execution:
         self._unknowns = Unknowns({}, self._progress)
         self._context = Context(now=claim.started_at)
         self._ready: list[Ready] = []
-        self._under_way = UnderWay(self._call, around.clock)
+        self._under_way = UnderWay(around.clock)
         self._left_at_once = _MOST_AT_ONCE
 
     async def run(self, recorded: Recorded) -> None:
@@ -149,7 +149,7 @@ class Execution:
                 ready, self._ready = self._ready, []
                 next_at = self._next_at()
                 until = None if next_at == math.inf else next_at
-                for landed in await self._under_way.make(ready, until):
+                for landed in await self._under_way.make(ready, until, self._call):
                     self._settle(landed)
                 if (report := self._proceed()) is not None:
                     await recorder.record(report)
@@ -280,9 +280,10 @@ class Execution:
                 return None
             call.key = self._caller.key(call, context)
             arguments = keyed(call, step.arguments.render(context))
-            shown = keyed(
-                call, step.arguments.render(replace(context, secrets=self._secrets.masked()))
-            )
+            shown = arguments
+            if step.has_secrets:
+                masked = replace(context, secrets=self._secrets.masked())
+                shown = keyed(call, step.arguments.render(masked))
         except OrdinautError as error:
             # Rendering again would give the same error, so it is never retried.
             refused = CallOutcome("contract_error", error=_told(error))
@@ -343,7 +344,9 @@ class Execution:
         if landed.is_check:
             self._in_doubt(call, self._unknowns.checked(landed, context))
             return
-        landed = replace(landed, outcome=judge(step, landed.outcome, context))
+        outcome = judge(step, landed.outcome, context)
+        if outcome is not landed.outcome:
+            landed = replace(landed, outcome=outcome)
         is_wanted = self._course.failure is None and not self._caller.is_out_of_time
         if is_unknown(step, landed.outcome):
             if is_wanted:

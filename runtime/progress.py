@@ -64,6 +64,14 @@ class Progress:
         self._claim = claim
         self._label = label
         self._told = 0
+        self._run_id = str(claim.run_id)
+        # What every event says.
+        self._run = {
+            "task": label,
+            "run_id": self._run_id,
+            "trigger": claim.trigger,
+            "occurrence_for": claim.occurrence_for.isoformat(),
+        }
         self._report = self._fresh()
 
     @property
@@ -225,19 +233,10 @@ class Progress:
         self._tell(f"run.{state}", **facts, **({"error": error} if error else {}))
         return self._send(move="finish", state=state, error=error)
 
-    def _run(self) -> dict[str, Any]:
-        claim = self._claim
-        return {
-            "task": self._label,
-            "run_id": str(claim.run_id),
-            "trigger": claim.trigger,
-            "occurrence_for": claim.occurrence_for.isoformat(),
-        }
-
     def _tell(self, kind: str, /, **data: Any) -> None:
         self._told += 1
-        event_id = derive_event_id(self._claim.run_id, self._claim.lease_epoch, self._told)
-        self._report.events.append({"id": str(event_id), "type": kind, "data": self._run() | data})
+        event_id = derive_event_id(self._run_id, self._claim.lease_epoch, self._told)
+        self._report.events.append({"id": event_id, "type": kind, "data": self._run | data})
 
     def _send(
         self,

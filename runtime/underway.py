@@ -55,16 +55,13 @@ class Landed:
         )
 
 
+MakeCall = Callable[[Ready], Awaitable[Landed]]
+
+
 class UnderWay:
-    """What of one run is under way. One task at a time may wait here.
+    """What of one run is under way. One task at a time may wait here."""
 
-    Args:
-        make: makes a call, to its end.
-        clock: for waiting.
-    """
-
-    def __init__(self, make: Callable[[Ready], Awaitable[Landed]], clock: Clock) -> None:
-        self._make = make
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._active: set[asyncio.Task[None]] = set()
         self._landed: list[Landed] = []
@@ -75,16 +72,23 @@ class UnderWay:
         """Whether a call is being made, or has come back and nobody has looked."""
         return bool(self._active or self._landed)
 
-    async def make(self, ready: Sequence[Ready], until: float | None) -> list[Landed]:
+    async def make(
+        self, ready: Sequence[Ready], until: float | None, call: MakeCall
+    ) -> list[Landed]:
         """Begin these calls; what has come back as soon as something has, or nothing at monotonic time `until`.
+
+        Args:
+            ready: calls to be begun.
+            until: by the monotonic clock; None waits for as long as it takes.
+            call: makes one, to its end. Not kept: it belongs to whoever keeps this.
 
         Raises:
             Exception: what making a call raised.
         """
         if len(ready) == 1 and not self._active and until is None:
-            return [await self._make(ready[0])]
+            return [await call(ready[0])]
         for one in ready:
-            self._active.add(asyncio.create_task(self._make_beside(one)))
+            self._active.add(asyncio.create_task(self._make_beside(one, call)))
         if not self._landed:
             now = self._clock.monotonic()
             await self._bell.sleep(None if until is None else max(0.0, until - now))
@@ -97,9 +101,9 @@ class UnderWay:
         """Cancel what is still being made."""
         await end_tasks(self._active)
 
-    async def _make_beside(self, ready: Ready) -> None:
+    async def _make_beside(self, ready: Ready, call: MakeCall) -> None:
         try:
-            landed = await self._make(ready)
+            landed = await call(ready)
             self._landed.append(landed)
         except Exception as error:  # noqa: BLE001 - it ends the run, and is told there
             self._fault = error

@@ -61,7 +61,7 @@ class Course:
 
     def begin(self) -> list[str]:
         """The steps that may begin now, in order; each is named once."""
-        if self.failure is not None:
+        if self.failure is not None or not self._to_begin:
             return []
         ready = [
             name for name in self._to_begin if self._passed.issuperset(self._steps[name].needs)

@@ -35,12 +35,12 @@ def derive_run_id(task_uid: int, trigger: str, trigger_key: str, occurrence_for:
     return _uuid8(milliseconds.to_bytes(6, "big") + tail)
 
 
-def derive_event_id(run_id: UUID, lease_epoch: int, position: int) -> UUID:
+def derive_event_id(run_id: UUID | str, lease_epoch: int, position: int) -> UUID:
     """The id of the n-th event that one lease of a run tells: a report said twice gives the same events."""
     return _uuid8(hashlib.sha256(f"{run_id}\0{lease_epoch}\0{position}".encode()).digest()[:16])
 
 
-def idempotency_key(run_id: UUID, step: str, iteration: int) -> str:
+def idempotency_key(run_id: UUID | str, step: str, iteration: int) -> str:
     """The key that is the same for every try of one step of one run."""
     return hashlib.sha256(f"{run_id}\0{step}\0{iteration}".encode()).hexdigest()[:32]
 

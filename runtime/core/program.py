@@ -14,6 +14,7 @@ from runtime.core.expressions import (
     Template,
     compile_condition,
     compile_template,
+    uses_secrets,
 )
 from runtime.core.graph import ordered_needs
 from runtime.core.retry import RetryPolicy
@@ -68,6 +69,7 @@ class ProgramStep:
         uses: the tool's resolved address.
         needs: the steps that must have passed before.
         arguments: the template of its arguments.
+        has_secrets: whether the arguments hold secrets, and are to be shown with masks.
         condition: skip the call unless this holds; None always calls.
         foreach: the template of the list for whose items it calls; None calls once.
         max_parallel: how many items may be under way at once.
@@ -87,6 +89,7 @@ class ProgramStep:
     uses: str
     needs: tuple[str, ...]
     arguments: Template
+    has_secrets: bool
     condition: Condition | None
     foreach: Template | None
     max_parallel: int
@@ -189,12 +192,14 @@ def _steps(
 def _step(
     step: Mapping[str, Any], needs: tuple[str, ...], default_retry: RetryPolicy
 ) -> ProgramStep:
+    arguments = compile_template(step["with"])
     return ProgramStep(
         name=step["id"],
         result_name=step.get("save_as") or step["id"],
         uses=step["uses"],
         needs=needs,
-        arguments=compile_template(step["with"]),
+        arguments=arguments,
+        has_secrets=uses_secrets(arguments),
         condition=_condition(step.get("if")),
         foreach=compile_template(step["foreach"]) if "foreach" in step else None,
         max_parallel=step["max_parallel"],

@@ -11,10 +11,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from runtime.core.outcomes import CallError
 from runtime.tools.contracts import UnusableSchema, canonical, contract
+
+_STRICT_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,10 @@ class ToolInfo:
         """Why these arguments must not be sent (ORD403), or None."""
         try:
             # What JSON cannot carry would reach the tool as something else: NaN as null.
-            json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+            _STRICT_JSON.encode(arguments).encode()
             schema = contract(self._input)
+            if schema.certainly_fits(arguments):
+                return None
             problems = schema.unknown_names(arguments) + schema.problems(dict(arguments))
         except UnusableSchema as error:
             problems = [f"the tool's input schema cannot be used: {error}"]

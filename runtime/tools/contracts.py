@@ -25,6 +25,8 @@ from jsonschema.validators import extend, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from runtime.tools.quick import quick_check
+
 MAX_SCHEMA_CHARACTERS: Final = 1_000_000
 MAX_STEPS: Final = 100_000
 # Following a reference takes about as long as this many other keywords.
@@ -56,6 +58,11 @@ class Contract:
         self._schema = schema
         self._validator = _compile(schema)
         self._names = _declared_names(schema, schema, _REF_DEPTH)
+        self._quick = quick_check(schema)
+
+    def certainly_fits(self, value: object) -> bool:
+        """Whether a short look is enough to see that `value` fits, with no name that is not declared; if not, it still may."""
+        return self._quick is not None and self._quick(value)
 
     def problems(self, value: Any) -> list[str]:
         """What is wrong with `value`, at most `MAX_PROBLEMS` sentences; empty when it fits.
