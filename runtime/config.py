@@ -32,6 +32,7 @@ class Config:
         state_dir: where embedded servers, process records and the cache of compiled specs live.
         specs: the specs folder.
         environment: which environment of the Project document is meant.
+        processes: how many processes `ordinaut runtime` keeps running.
         concurrency: how many runs one runtime process executes at once.
         lease: how long a claimed run stays with a runtime that says nothing; also the recovery time after a crash.
         poll: the longest time between two looks at the database, should every wake-up be lost.
@@ -49,6 +50,7 @@ class Config:
     state_dir: Path = Path(".ordinaut")
     specs: Path = Path("specs")
     environment: str = "default"
+    processes: int = 1
     concurrency: int = 32
     lease: timedelta = timedelta(seconds=15)
     poll: timedelta = timedelta(seconds=5)
@@ -178,6 +180,7 @@ _CONVERSIONS: Final = {
     "state_dir": _path,
     "specs": _path,
     "environment": _text,
+    "processes": _positive_count,
     "concurrency": _positive_count,
     "lease": _positive_span,
     "poll": _positive_span,

@@ -167,7 +167,9 @@ def _examine_schema(
     with _permitted(chart, "work", server):
         lags, signs = read_lags(connection), list_runtime_signs(connection)
     chart.note("work", work_found(lags, signs, terms.patience))
-    chart.note("outbox", outbox_found(lags, terms.patience, has_bus=chart.redis is not None))
+    chart.note(
+        "outbox", outbox_found(lags, signs, terms.patience, has_bus=chart.redis is not None)
+    )
     chart.note("leases")
     chart.note("versions", runtimes_found(signs, version("ordinaut")))
 

@@ -19,23 +19,38 @@ def get_logger(module: str) -> logging.Logger:
     return logging.getLogger(f"{_ROOT}.{module}")
 
 
-def configure_logs(level: str, *, as_json: bool | None = None) -> None:
+def configure_logs(level: str, *, as_json: bool | None = None, child: int | None = None) -> None:
     """Send logs to stderr.
 
     Args:
         level: debug, info, warning or error.
         as_json: one JSON object a line; None chooses it unless stderr is a terminal.
+        child: the number of this process among several, which every line then has.
     """
     if as_json is None:
         as_json = not sys.stderr.isatty()
     stream = logging.StreamHandler(sys.stderr)
     stream.setFormatter(_JsonLines() if as_json else _Lines())
+    if child is not None:
+        stream.addFilter(_Numbered(child))
     root = logging.getLogger(_ROOT)
     root.handlers[:] = [stream]
     root.setLevel(level.upper())
     root.propagate = False
     for library in _TALKATIVE:
         logging.getLogger(library).setLevel(logging.ERROR)
+
+
+class _Numbered(logging.Filter):
+    """Adds the number of the process to every record."""
+
+    def __init__(self, child: int) -> None:
+        super().__init__()
+        self._child = child
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.child = self._child
+        return True
 
 
 class _JsonLines(logging.Formatter):

@@ -26,6 +26,13 @@ class Replaceable(Protocol):
         ...
 
 
+class NoServers:
+    """For a runtime that calls no tools."""
+
+    def replace(self, definitions: tuple[ServerDefinition, ...]) -> None:
+        """None of them is run here."""
+
+
 class Registry:
     """Programs and live definitions, read when first needed and when a newer revision appears."""
 

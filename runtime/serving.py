@@ -13,6 +13,7 @@ from typing import Any
 from runtime.app import Place, Runtime, running
 from runtime.config import Config
 from runtime.core.spans import rough_span
+from runtime.duties import DUTIES, EVERYTHING, Duty
 from runtime.logs import get_logger
 from runtime.service import Service, ServiceGroup, until_first
 
@@ -21,7 +22,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def serve(
-    config: Config, place: Place, beside: Sequence[Service] = (), *, quiet: bool = False
+    config: Config,
+    place: Place,
+    beside: Sequence[Service] = (),
+    *,
+    duties: frozenset[Duty] = EVERYTHING,
+    quiet: bool = False,
 ) -> bool:
     """Run a runtime until a signal or a failure.
 
@@ -29,6 +35,7 @@ async def serve(
         config: the settings.
         place: where it works.
         beside: services that live as long as the runtime.
+        duties: what it does.
         quiet: the program around it tells of itself.
 
     Returns:
@@ -39,8 +46,8 @@ async def serve(
     """
     with _signals() as asked:
         told = logging.DEBUG if quiet else logging.INFO
-        async with running(config, place) as runtime:
-            _log.log(told, "started: takes up to %d runs at once", config.concurrency)
+        async with running(config, place, duties=duties) as runtime:
+            _log.log(told, "started: %s", _taken(config, duties))
             group = ServiceGroup(beside)
             group.start()
             try:
@@ -50,6 +57,15 @@ async def serve(
                 await group.stop()
         _log.log(told, "stopped" if whole else "stopped: what was not finished is handed back")
         return whole
+
+
+def _taken(config: Config, duties: frozenset[Duty]) -> str:
+    """What this runtime does."""
+    runs = f"takes up to {config.concurrency} runs at once"
+    if duties == EVERYTHING:
+        return runs
+    named = " and ".join(duty for duty in DUTIES if duty in duties)
+    return f"{named} only, {runs}" if "worker" in duties else f"{named} only"
 
 
 async def _until_asked(

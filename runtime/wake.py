@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import psycopg
 
 from runtime.clock import Clock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
-from runtime.store.cancelling import ENDED
 from runtime.store.connect import CONNECT_TIMEOUT_SECONDS
 from runtime.store.statements import statement
 
@@ -65,9 +66,9 @@ class Listener:
 
     Args:
         conninfo: the database itself, since no pooler passes hints on.
-        bells: who is woken where something may be due.
+        bells: who is woken where something may be due; a hint without a name rings all of them.
         clock: for waiting.
-        ended: rings where runs were ended over the heads of whoever executes them; None where nobody does.
+        named: what a hint of each name rings, and that alone.
         listen: the statement that says which hints.
     """
 
@@ -79,12 +80,12 @@ class Listener:
         bells: tuple[Bell, ...],
         clock: Clock,
         *,
-        ended: Bell | None = None,
+        named: Mapping[str, Bell] = MappingProxyType({}),
         listen: str = "listen",
     ) -> None:
         self._conninfo = conninfo
         self._bells = bells
-        self._ended = ended
+        self._named = named
         self._clock = clock
         self._statement = statement(listen)
 
@@ -105,15 +106,12 @@ class Listener:
         ) as connection:
             await connection.execute(self._statement)
             # Whatever happened while nobody listened is looked for now.
-            self._ring()
-            if self._ended is not None:
-                self._ended.ring()
+            self._ring((*self._bells, *self._named.values()))
             async for hint in connection.notifies():
-                if self._ended is not None and hint.payload == ENDED:
-                    self._ended.ring()
-                else:
-                    self._ring()
+                bell = self._named.get(hint.payload)
+                self._ring(self._bells if bell is None else (bell,))
 
-    def _ring(self) -> None:
-        for bell in self._bells:
+    @staticmethod
+    def _ring(bells: tuple[Bell, ...]) -> None:
+        for bell in bells:
             bell.ring()

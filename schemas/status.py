@@ -84,6 +84,8 @@ class RuntimeStatus(Model):
     """When it last said that it is alive."""
     draining: bool
     """Whether it takes no more work."""
+    duties: tuple[str, ...]
+    """Which of scheduler, worker and relay it is."""
     alive: bool
     """Whether it said so within three heartbeats."""
 

@@ -20,6 +20,7 @@ _SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
     "state_dir": ("FOLDER", click.Path(path_type=Path), "Where the embedded servers keep their data."),
     "specs": ("FOLDER", click.Path(path_type=Path), "The specs folder."),
     "environment": ("NAME", str, "The environment of the Project document."),
+    "processes": ("N", click.IntRange(1), "How many processes to keep running."),
     "log_level": ("LEVEL", str, "debug, info, warning or error."),
     "webhook_secret_file": ("FILE", click.Path(path_type=Path), "The secret that wake-ups are signed with."),
 }  # fmt: skip

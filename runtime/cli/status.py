@@ -23,6 +23,7 @@ from runtime.cli.output import (
 )
 from runtime.config import Config
 from runtime.database import open_database
+from runtime.duties import DUTIES
 from runtime.errors import EXIT_ERROR
 from runtime.health import bus_status
 from runtime.store.status import load_status
@@ -176,6 +177,8 @@ def _runtime(runtime: RuntimeStatus, found: Status) -> str:
         state = click.style(f"silent, last heard {heard}", fg="red")
     else:
         state = "draining" if runtime.draining else "alive"
+        if len(runtime.duties) < len(DUTIES):
+            state += f", {' and '.join(runtime.duties)} only"
     since = relative_time(runtime.started_at, found.now)
     return f"{state}  {dim(f'number {runtime.runtime_id}, process {runtime.pid} on {runtime.host}, started {since}')}"
 

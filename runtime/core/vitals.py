@@ -81,6 +81,7 @@ class RuntimeSign:
     pid: int
     version: str
     draining: bool
+    duties: tuple[str, ...]
     silent_seconds: float
     leases: int
     lease_seconds: float | None

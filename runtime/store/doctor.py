@@ -45,7 +45,8 @@ def read_lags(connection: Connection) -> Lags:
 
 def list_runtime_signs(connection: Connection) -> list[RuntimeSign]:
     """Runtimes that did not say goodbye."""
-    return [RuntimeSign(**row) for row in _fetch(connection, "list_runtime_signs")]
+    rows = _fetch(connection, "list_runtime_signs")
+    return [RuntimeSign(**row | {"duties": tuple(row["duties"])}) for row in rows]
 
 
 def list_rights(connection: Connection) -> list[Rights]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from runtime.duties import DUTIES, Duty
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
+
+WORK: Final = "work"
+"""The hint that runs are ready."""
+EVENTS: Final = "events"
+"""The hint that events wait to be published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,19 @@ class TaskRevision:
     body: Mapping[str, Any]
 
 
-async def register_runtime(pool: Pool, *, host: str, pid: int, version: str) -> int:
+async def register_runtime(
+    pool: Pool, *, host: str, pid: int, version: str, duties: Collection[Duty] = DUTIES
+) -> int:
     """Announce a runtime process; returns its id."""
     rows = await fetch_all(
-        pool, statement("register_runtime"), {"host": host, "pid": pid, "version": version}
+        pool,
+        statement("register_runtime"),
+        {
+            "host": host,
+            "pid": pid,
+            "version": version,
+            "duties": [duty for duty in DUTIES if duty in duties],
+        },
     )
     return int(rows[0]["runtime_id"])
 
@@ -50,6 +65,11 @@ async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> int:
 async def wake(pool: Pool) -> None:
     """Hint to every runtime, this one among them, that something may be due."""
     await fetch_all(pool, statement("wake"), {})
+
+
+async def cry(pool: Pool, hint: str) -> None:
+    """Send one of these hints to every runtime, this one among them."""
+    await fetch_all(pool, statement("cry"), {"hint": hint})
 
 
 async def stop_runtime(pool: Pool, runtime_id: int) -> None:

@@ -549,8 +549,11 @@ CREATE TABLE ordinaut.runtime (
     started_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
     heartbeat_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
     draining boolean DEFAULT false NOT NULL,
-    stopped_at timestamp with time zone
+    stopped_at timestamp with time zone,
+    duties text[] DEFAULT '{scheduler,worker,relay}'::text[] NOT NULL
 );
+-- Name: COLUMN runtime.duties; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.runtime.duties IS 'which of scheduler, worker and relay it is; an older program is all of them';
 -- Name: runtime_runtime_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.runtime ALTER COLUMN runtime_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.runtime_runtime_id_seq

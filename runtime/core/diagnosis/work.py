@@ -15,33 +15,35 @@ _SILENT_SECONDS: Final = 15.0
 
 def work_found(lags: Lags, signs: Sequence[RuntimeSign], patience: timedelta) -> Iterator[Finding]:
     """Runs and schedules that are due for longer than `patience` and that nobody takes."""
-    workers = sum(1 for sign in signs if _is_alive(sign) and not sign.draining)
-    why = (
-        "no runtime is there to take it"
-        if not workers
-        else f"{workers} {'runtime does' if workers == 1 else 'runtimes do'} not keep up, or cannot"
-    )
-    remedy = (
-        "start one: `ordinaut runtime`"
-        if not workers
-        else "read their logs, raise ORDINAUT_CONCURRENCY, or start more runtimes"
-    )
     waiting = (
-        ("run", "ready and not taken", lags.ready, lags.ready_seconds),
-        ("schedule", "due and not decided", lags.schedules, lags.schedule_seconds),
+        ("run", "worker", "ready and not taken", lags.ready, lags.ready_seconds),
+        ("schedule", "scheduler", "due and not decided", lags.schedules, lags.schedule_seconds),
     )
-    for noun, state, count, seconds in waiting:
-        if seconds is not None and seconds > patience.total_seconds():
-            yield Finding(
-                check="work",
-                severity="error" if not workers else "warning",
-                what=f"{_counted(count, noun)} {state}, the oldest for {_span(seconds)}",
-                why=why,
-                remedy=remedy,
-            )
+    for noun, duty, state, count, seconds in waiting:
+        if seconds is None or seconds <= patience.total_seconds():
+            continue
+        doing = _doing(duty, signs)
+        yield Finding(
+            check="work",
+            severity="warning" if doing else "error",
+            what=f"{_counted(count, noun)} {state}, the oldest for {_span(seconds)}",
+            why=f"{_counted(doing, duty)} {'does' if doing == 1 else 'do'} not keep up, or cannot"
+            if doing
+            else f"no runtime is there that is a {duty}",
+            remedy="read the logs of the runtimes, raise ORDINAUT_CONCURRENCY, or start more of them"
+            if doing
+            else "start one: `ordinaut runtime`",
+        )
 
 
-def outbox_found(lags: Lags, patience: timedelta, *, has_bus: bool) -> Iterator[Finding]:
+def _doing(duty: str, signs: Iterable[RuntimeSign]) -> int:
+    """How many runtimes see to it."""
+    return sum(1 for one in signs if _is_alive(one) and not one.draining and duty in one.duties)
+
+
+def outbox_found(
+    lags: Lags, signs: Sequence[RuntimeSign], patience: timedelta, *, has_bus: bool
+) -> Iterator[Finding]:
     """Events that wait for longer than `patience` to be published."""
     if lags.event_seconds is not None and lags.event_seconds > patience.total_seconds():
         yield Finding(
@@ -49,7 +51,8 @@ def outbox_found(lags: Lags, patience: timedelta, *, has_bus: bool) -> Iterator[
             severity="warning",
             what=f"{_counted(lags.events, 'event')} not yet published, the oldest for {_span(lags.event_seconds)}",
             why="whoever reads the stream learns nothing"
-            + ("" if has_bus else "; Redis does not answer from here"),
+            + ("" if has_bus else "; Redis does not answer from here")
+            + ("" if _doing("relay", signs) else "; no runtime is there that is a relay"),
             remedy="nothing is lost, and they go out in order once a runtime reaches Redis: see its log for what hinders it",
         )
 

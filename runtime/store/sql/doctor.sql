@@ -44,7 +44,7 @@ from (
 
 -- name: list_runtime_signs
 -- Runtimes that did not stop on purpose; one that has been silent for a day is forgotten, unless it still holds something.
-select r.runtime_id, r.host, r.pid, r.version, r.draining,
+select r.runtime_id, r.host, r.pid, r.version, r.draining, r.duties,
     extract(epoch from ordinaut.now() - r.heartbeat_at)::float8 as silent_seconds, count(w.run_id) as leases,
     extract(epoch from max(w.lease_until) - ordinaut.now())::float8 as lease_seconds
 from ordinaut.runtime r

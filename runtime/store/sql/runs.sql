@@ -39,7 +39,8 @@ select run_id, task_uid, revision_id, ordinaut.now(), start_until, lane from new
 -- name: count_live_runtimes
 -- Runtimes that said they are alive within three heartbeats, and take work.
 select count(*) from ordinaut.runtime
-where stopped_at is null and not draining and heartbeat_at > ordinaut.now() - interval '15 seconds';
+where stopped_at is null and not draining and 'worker' = any(duties)
+    and heartbeat_at > ordinaut.now() - interval '15 seconds';
 
 -- name: list_runs
 -- Newest first. Run ids begin with their time, so the order of the primary key is the order of time.

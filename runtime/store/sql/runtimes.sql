@@ -1,5 +1,6 @@
 -- name: register_runtime
-insert into ordinaut.runtime (host, pid, version) values (%(host)s, %(pid)s, %(version)s) returning runtime_id;
+insert into ordinaut.runtime (host, pid, version, duties) values (%(host)s, %(pid)s, %(version)s, %(duties)s)
+returning runtime_id;
 
 -- name: beat_runtime
 -- Says that a runtime is alive, and ends pauses whose time is over; how many.
@@ -56,3 +57,7 @@ listen ordinaut_wake;
 -- name: wake
 -- Out of band, never inside the transaction that did the work: NOTIFY takes a lock that serialises commits.
 notify ordinaut_wake;
+
+-- name: cry
+-- As `wake`, to those runtimes whom it concerns.
+select pg_notify('ordinaut_wake', %(hint)s);

@@ -15,7 +15,7 @@ order by v.project, v.environment, v.revision_id desc;
 
 -- name: list_runtimes
 -- Those that did not stop on purpose; one that has been silent for a day is forgotten.
-select runtime_id, host, pid, version, started_at, heartbeat_at, draining,
+select runtime_id, host, pid, version, started_at, heartbeat_at, draining, duties,
     heartbeat_at > ordinaut.now() - interval '15 seconds' as alive
 from ordinaut.runtime
 where stopped_at is null and heartbeat_at > ordinaut.now() - interval '1 day'

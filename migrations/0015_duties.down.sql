@@ -1,0 +1,1 @@
+alter table ordinaut.runtime drop column duties;

@@ -1,0 +1,186 @@
+"""Which services a runtime process has, and how they ring for each other.
+
+What this process does not do, another does: then what would have rung a bell here is cried out to all of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from redis.asyncio import Redis as AsyncRedis
+
+from runtime.clock import Clock
+from runtime.config import Config
+from runtime.crier import Crier
+from runtime.drifting import DriftWatch
+from runtime.duties import Duty
+from runtime.execution import Surroundings
+from runtime.failing import Failing
+from runtime.gate import Gate
+from runtime.heart import Heart
+from runtime.lease import LeaseKeeper
+from runtime.poller import Poller
+from runtime.recorder import Recorder
+from runtime.rederiving import Rederiver
+from runtime.registry import Registry
+from runtime.relay import Relay
+from runtime.retention import Retention
+from runtime.scheduler import Scheduler
+from runtime.service import Service
+from runtime.store.cancelling import ENDED
+from runtime.store.due_work import Written
+from runtime.store.pool import Pool
+from runtime.store.runtimes import EVENTS, WORK
+from runtime.tools.toolbox import Toolbox
+from runtime.turns import Turns
+from runtime.wake import Bell, Listener
+from runtime.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the services of one process stand on."""
+
+    config: Config
+    listen_url: str
+    clock: Clock
+    pool: Pool
+    bus: AsyncRedis | None
+    toolbox: Toolbox
+    registry: Registry
+    runtime_id: int
+    duties: frozenset[Duty]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The services of one process, in the order in which they start; and those that are spoken to."""
+
+    services: tuple[Service, ...]
+    heart: Heart
+    worker: Worker | None
+
+
+class _Bells:
+    """Who rings for whom."""
+
+    def __init__(self, ground: Ground) -> None:
+        clock, pool, duties = ground.clock, ground.pool, ground.duties
+        self.schedules, self.conditions, work, events = (Bell(clock) for _ in range(4))
+        self.sleepers = (self.schedules, self.conditions, work, events)
+        self.named = {WORK: work, EVENTS: events}
+        self.crier_of_ends = Crier(pool, clock, ENDED)
+        self.criers = [self.crier_of_ends]
+        self.work = work if "worker" in duties else self._cried(ground, WORK)
+        self.events = events if "relay" in duties else self._cried(ground, EVENTS)
+
+    def _cried(self, ground: Ground, hint: str) -> Bell:
+        crier = Crier(ground.pool, ground.clock, hint)
+        self.criers.append(crier)
+        return crier.bell
+
+
+def assemble(ground: Ground) -> Assembled:
+    """The services for these duties."""
+    bells = _Bells(ground)
+    turns = Turns(ground.pool, ground.clock, bells.work)
+    leases = LeaseKeeper(ground.pool, ground.clock, ground.config.lease)
+    heart = Heart(ground.pool, ground.registry, ground.runtime_id, ground.clock)
+    named = {ENDED: leases.hints, **bells.named}
+    services: list[Service] = [
+        Listener(ground.listen_url, bells.sleepers, ground.clock, named=named),
+        *bells.criers,
+    ]
+    worker = None
+    if ground.bus is not None:
+        relay_bell = bells.named[EVENTS]
+        services.append(Relay(ground.pool, ground.bus, ground.config, ground.clock, relay_bell))
+    services.append(turns)
+    if "worker" in ground.duties:
+        worker, below = _working(ground, bells, leases, turns)
+        services += below
+    services.append(heart)
+    if "scheduler" in ground.duties:
+        services += _scheduling(ground, bells, leases, turns)
+    if worker is not None:
+        services += [_poller(ground, bells, turns), worker]
+    return Assembled(tuple(services), heart, worker)
+
+
+def _scheduling(
+    ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns
+) -> tuple[Service, ...]:
+    def end_runs(run_ids: Iterable[UUID], why: str) -> None:
+        if run_ids := tuple(run_ids):
+            leases.end(run_ids, why)
+            # Others may execute some of them.
+            bells.crier_of_ends.bell.ring()
+
+    scheduler = Scheduler(
+        ground.pool,
+        ground.clock,
+        bells.schedules,
+        bells.work,
+        ground.config.poll.total_seconds(),
+        runtime_id=ground.runtime_id,
+        turns=turns,
+        end_runs=end_runs,
+    )
+    return (
+        Rederiver(ground.pool, ground.clock),
+        DriftWatch(ground.pool, ground.clock),
+        Retention(ground.pool, ground.clock, ground.config),
+        scheduler,
+    )
+
+
+def _after_ends(ground: Ground) -> tuple[Failing, Gate, Callable[[Written], None]]:
+    """Who has to look when runs are over, and what tells them."""
+    failing = Failing(ground.pool, ground.clock)
+
+    def after(written: Written) -> None:
+        failing.pass_on(written.failing)
+        if written.frees_slots:
+            gate.call()
+
+    poll_seconds = ground.config.poll.total_seconds()
+    gate = Gate(ground.pool, ground.registry, ground.clock, poll_seconds, after)
+    return failing, gate, after
+
+
+def _working(
+    ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns
+) -> tuple[Worker, tuple[Service, ...]]:
+    """The worker, and what it stands on."""
+    failing, gate, after = _after_ends(ground)
+    recorder = Recorder(ground.pool, ground.clock, bells.events, turns, after)
+    draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
+    worker = Worker(
+        runtime_id=ground.runtime_id,
+        pool=ground.pool,
+        registry=ground.registry,
+        around=Surroundings(ground.toolbox, recorder, ground.clock, draw),
+        leases=leases,
+        turns=turns,
+        bell=bells.work,
+        gate=gate,
+        config=ground.config,
+    )
+    return worker, (failing, recorder, leases)
+
+
+def _poller(ground: Ground, bells: _Bells, turns: Turns) -> Poller:
+    return Poller(
+        runtime_id=ground.runtime_id,
+        pool=ground.pool,
+        registry=ground.registry,
+        tools=ground.toolbox,
+        clock=ground.clock,
+        bell=bells.conditions,
+        work=bells.work,
+        turns=turns,
+        config=ground.config,
+    )

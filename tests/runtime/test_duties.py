@@ -1,0 +1,71 @@
+"""A scheduler, a worker and a relay apart do together what one runtime does, and as soon."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from redis.asyncio import Redis
+
+from runtime.app import Place, running
+from runtime.config import Config
+from runtime.duties import DUTIES, Duty
+from tests.support.cli import Cli
+from tests.support.installed import install, schedule, task
+from tests.support.probes import eventually
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Nobody looks by himself within this test: what is noticed, was told."""
+    return Config(
+        state_dir=tmp_path / "state", poll=timedelta(hours=1), lease=timedelta(minutes=1)
+    )
+
+
+async def test_what_one_of_them_did_wakes_the_next(
+    config: Config,
+    database: str,
+    redis_url: str,
+    connection: psycopg.AsyncConnection,
+    tmp_path: Path,
+) -> None:
+    installed = await install(connection, task(schedule={"every": "1s"}))
+    cursor = await connection.execute(
+        "select date_trunc('second', now()), date_trunc('second', now()) + interval '3 s'"
+    )
+    await schedule(connection, installed, *(await cursor.fetchone() or ()))
+    async with (
+        Redis.from_url(redis_url, decode_responses=True) as bus,
+        AsyncExitStack() as stack,
+    ):
+        for duty in DUTIES:
+            place = Place(database, redis_url if duty == "relay" else None, tmp_path)
+            await stack.enter_async_context(running(config, place, duties=frozenset({duty})))
+
+        async def published() -> bool:
+            entries = await bus.xrange("ordinaut:events")
+            return "ordinaut.run.succeeded" in [fields["type"] for _, fields in entries]
+
+        await eventually(published, "a run is told on the stream")
+        shown = Cli({"ORDINAUT_DATABASE_URL": database})("status").stdout
+
+    for duty in DUTIES:
+        assert f"alive, {duty} only" in shown
+
+
+@pytest.mark.parametrize("duty", ["scheduler", "relay"])
+async def test_who_is_no_worker_takes_no_work_and_drains_at_once(
+    config: Config, database: str, redis_url: str, tmp_path: Path, duty: Duty
+) -> None:
+    place = Place(database, redis_url, tmp_path)
+
+    async with running(config, place, duties=frozenset({duty})) as runtime:
+        refused = Cli({"ORDINAUT_DATABASE_URL": database})("run", "--wait", "anything")
+        assert runtime.active == 0
+        assert await runtime.drain()
+
+    assert refused.status == 1
