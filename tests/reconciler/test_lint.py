@@ -27,6 +27,7 @@ timeout: 1m
 schedule: {}
 pipeline: [{{id: a, uses: llm.plan}}]
 """
+DECLARED = PROJECT + "secrets: {x: {env: X}, login: {env: Y}}\n"
 SECRET = "ghp_" + "a1B2" * 9
 
 
@@ -186,6 +187,27 @@ def test_documents_that_no_other_names_are_told() -> None:
         ("{accessToken: hunter2hunter2}", "by its name"),
         ("{note: Zm9vYmFyQmF6UXV4MTIzNDU2Nzg5MA}", "since it looks random"),
         ("{note: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY}", "since it looks random"),
+        ("{h: Bearer abcdefghijklmnop123456}", "by its form"),
+        ("{h: bearer hunter2hunter}", "by its form"),
+        ("{h: 'Authorization: Bearer abcdefghijklmnop123456'}", "by its form"),
+        (
+            "{h: [Accept: text/html, 'Authorization: Bearer abcdefghijklmnop123456']}",
+            "by its form",
+        ),
+        ("{list: ['Authorization: Bearer abcdefghijklmnop123456']}", "by its form"),
+        ("{list: ['Authorization: token hunter2x']}", "by its name"),
+        ("{list: ['X-Api-Key: hunter2hunter2']}", "by its name"),
+        ("{h: Basic dXNlcjpodW50ZXIyaHVudGVyMg==}", "by its form"),
+        ("{text: 'ask with Basic dXNlcjpodW50ZXIyaHVudGVyMg== or not'}", "by its form"),
+        ("{text: 'set password=Tr0ub4dor&3xyz first'}", "by its name"),
+        ("{text: 'PGPASSWORD=hunter2 psql'}", "by its name"),
+        ("{text: 'say DB_PASSWORD=\"hunter2\" psql'}", "by its name"),
+        ('{body: \'{"user": "me", "password": "hunter2"}\'}', "by its name"),
+        ("{run: 'curl -sS -u admin:Sup3rS3cret! https://x.org'}", "by its form"),
+        ("{run: 'curl https://x.org --user=admin:Sup3rS3cret!'}", "by its form"),
+        ("{args: [curl, -u, 'admin:Sup3rS3cret!', 'https://x.org']}", "by its form"),
+        ("{run: 'mysql -h db -u root -pSup3rS3cret! desk'}", "by its form"),
+        ("{run: 'mysqldump -pSup3rS3cret! desk'}", "by its form"),
     ],
 )
 def test_what_looks_like_a_secret_is_an_error_that_does_not_repeat_it(
@@ -223,10 +245,64 @@ def test_what_looks_like_a_secret_is_an_error_that_does_not_repeat_it(
         "{image: sha256-9b1cE0AAbbccDDeeff0a12b3445c6d77}",
         "{page_token: first-page}",
         "{nextToken: first-page}",
+        "{text: Bearer tokens are rotated}",
+        "{text: 'Bearer authentication, Basic authentication and basic understanding2'}",
+        "{text: 'Write Authorization: Bearer <token> or Bearer YOUR_TOKEN_GOES_HERE'}",
+        "{text: write Bearer your-oauth2-token-goes-here}",
+        "{h: 'Bearer ${secrets.x}'}",
+        "{h: 'Basic ${secrets.login}'}",
+        "{list: ['Authorization: Bearer ${secrets.x}', 'Authorization: required']}",
+        "{text: 'Basic Oracle12 and Basic Operations'}",
+        "{text: 'the password: see the vault'}",
+        "{text: 'Token: OAuth2'}",
+        "{text: 'password=<yours>, token=$TOKEN, secret=${secrets.x}, api_key={{key}}'}",
+        "{text: 'where token=active and password=optional'}",
+        "{query: \"token=='one' && password != 'two22'\"}",
+        "{text: 'follow https://x.org/list?page_token=abc123 next'}",
+        '{body: \'{"password": "${secrets.x}", "token": "string"}\'}',
+        "{run: 'curl -u user:password https://x.org'}",
+        "{run: 'curl -u user:$PASSWORD https://x.org'}",
+        "{run: 'curl -u ${secrets.login} https://x.org:8080'}",
+        "{run: 'docker run -u 1000:1000 x'}",
+        "{args: [curl, -u, '${secrets.login}']}",
+        "{run: 'mysql -p desk'}",
+        "{run: 'mysql -u root -p${secrets.x} desk'}",
+        "{run: 'mysql desk && mkdir -p2024files'}",
     ],
 )
 def test_what_is_no_secret_is_left_in_peace(argument: str) -> None:
-    assert found(task(pipeline=f"[{{id: a, uses: llm.plan, with: {argument}}}]")) == []
+    step = f"[{{id: a, uses: llm.plan, with: {argument}}}]"
+
+    assert of("ORD807", task(pipeline=step), project=DECLARED) == []
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"labels": "{api_key: hunter}"},
+        {"labels": "{password: hunter}"},
+        {"description": "the desk, password=Tr0ub4dor&3xyz"},
+        {"description": "ask with Bearer abcdefghijklmnop123456"},
+        {"description": "'Authorization: Basic dXNlcjpodW50ZXIyaHVudGVyMg=='"},
+        {"description": "run curl -u admin:Sup3rS3cret! https://x.org"},
+    ],
+)
+def test_secrets_are_looked_for_in_what_describes_a_document(field: dict[str, str]) -> None:
+    assert [code for code, _ in found(task(**field))] == ["ORD807"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"labels": "{team: home, commit: wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY, token: none}"},
+        {"description": "Bearer tokens are rotated, basic authentication is not"},
+        {"description": "'the password: see the vault; token=yours, secret=${secrets.x}'"},
+        {"description": "uses ?token=<token> and password=..."},
+        {"description": "rotates the password of mysql -p and of curl -u user:password"},
+    ],
+)
+def test_what_describes_a_document_may_speak_of_secrets(field: dict[str, str]) -> None:
+    assert of("ORD807", task(**field), project=DECLARED) == []
 
 
 def test_secrets_are_looked_for_wherever_values_go_to_others() -> None:

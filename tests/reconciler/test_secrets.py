@@ -53,6 +53,15 @@ FORMS = {
     "address": "postgres://me:hunter2@db/x",
     "key": "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAxyzzy\n-----END RSA PRIVATE KEY-----\n",
 }
+# What comes before a secret that is known by it.
+SAID = {
+    "bearer": ("Bearer ", "abcdefghijklmnop123456"),
+    "header": ("Authorization: Bearer ", "abcdefghijklmnop123456"),
+    "basic": ("Basic ", "dXNlcjpodW50ZXIyaHVudGVyMg=="),
+    "pair": ("set password=", "Tr0ub4dor&3xyz"),
+    "curl": ("curl -u admin:", "Sup3rS3cret!"),
+    "mysql": ("mysql -p", "Sup3rS3cret!"),
+}
 RANDOM = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 PASSWORD = "hunter2"
 
@@ -185,6 +194,19 @@ def check(documents: list[Spec], secret: str, folder: Path) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_secret_known_by_its_form_is_shown_nowhere(form: str, tmp_path: Path) -> None:
     check(planted(FORMS[form], *leaves()), FORMS[form], tmp_path)
+
+
+@pytest.mark.parametrize("form", SAID)
+def test_a_secret_among_other_words_is_shown_nowhere(form: str, tmp_path: Path) -> None:
+    before, secret = SAID[form]
+    check(planted(before + secret, *leaves()), secret, tmp_path)
+
+
+def test_a_telling_name_of_a_label_is_heeded(tmp_path: Path) -> None:
+    documents = copy.deepcopy(DOCUMENTS)
+    documents[5]["labels"] = {"api_key": PASSWORD}
+
+    check(documents, PASSWORD, tmp_path)
 
 
 def test_a_secret_is_shown_nowhere_whatever_field_it_stands_in(tmp_path: Path) -> None:
