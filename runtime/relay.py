@@ -34,10 +34,20 @@ _STANDBY_SECONDS: Final = 0.05
 # What was committed last is worth a moment of a stopping process; the rest stays in the outbox for others.
 _FAREWELL_SECONDS: Final = 2.0
 # One command for the whole batch, and all of it or nothing: a connection that breaks leaves no half to be repeated. The
-# batch comes from PostgreSQL in the form in which it is added here, so that no event is taken apart in between.
-_PUBLISH: Final = """
-for _, entry in ipairs(cjson.decode(ARGV[2])) do
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(entry))
+# batch comes from PostgreSQL in the form in which it is taken apart here, so that nobody looks at an event in between.
+_PUBLISH: Final = r"""
+local value = '([^\31]*)\31'
+local pattern = '^' .. string.rep(value, 6) .. '(.*)$'
+for entry in string.gmatch(ARGV[3], '[^\30]+') do
+    local sequence, id, kind, subject, time, run, data = string.match(entry, pattern)
+    local attributes = {
+        'specversion', '1.0', 'id', id, 'source', ARGV[2], 'type', kind, 'subject', subject, 'time', time,
+        'datacontenttype', 'application/json', 'sequence', sequence, 'data', data
+    }
+    if run ~= '' then
+        attributes[19], attributes[20] = 'runid', run
+    end
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(attributes))
 end
 """
 _AWAY: Final = (RedisError, psycopg.OperationalError)
@@ -114,9 +124,10 @@ class Relay:
             if not await lock_relay(connection):
                 return None
             batch = await take_events(connection, limit=_BATCH)
-            if batch.entries is not None:
+            if batch.events:
                 await self._publish(
-                    keys=[self._config.stream], args=[self._config.stream_length, batch.entries]
+                    keys=[self._config.stream],
+                    args=[self._config.stream_length, batch.source, batch.entries],
                 )
             return batch.events
 

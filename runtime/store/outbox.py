@@ -18,11 +18,14 @@ class Batch:
 
     Attributes:
         events: how many.
-        entries: a JSON array of them, each an array of the names and values of a stream entry; None if there are none.
+        source: the attribute that all of them share.
+        entries: them in order, each ended by U+001E but the last: sequence, id, type, subject, time, run (may be empty) and
+            data as JSON, with U+001F between them.
     """
 
     events: int
-    entries: str | None
+    source: str = ""
+    entries: str = ""
 
 
 async def lock_relay(connection: Connection) -> bool:
@@ -36,4 +39,4 @@ async def take_events(connection: Connection, *, limit: int) -> Batch:
     """Take the oldest events out of the outbox and into the log; both come true when the transaction commits."""
     cursor = await connection.execute(statement("take_events"), {"limit": limit})
     row = await cursor.fetchone()
-    return Batch(**row) if row else Batch(0, None)
+    return Batch(**row) if row else Batch(0)
