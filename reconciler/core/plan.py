@@ -40,14 +40,12 @@ from reconciler.core.impact import highest, impact_of
 from reconciler.core.laid import place_of_change
 from reconciler.core.legible import live_body
 from reconciler.core.policies import under_policies
-from reconciler.core.preview import foresee
+from reconciler.core.preview import Previews
 from reconciler.core.rules import Rules
-from reconciler.core.secrets import blotted, hidden, places_in, secrets_in
+from reconciler.core.secrets import hidden, places_in, secrets_in
 from reconciler.core.similar import rename_hints
 from reconciler.core.standing import footprint_of
 from reconciler.core.steps import steps_effect, tools_effect
-from runtime.core.schedules import TaskSchedule, compile_schedules
-from runtime.errors import ScheduleError
 from schemas.plan import (
     PLAN_FORMAT,
     Action,
@@ -61,7 +59,6 @@ from schemas.plan import (
     PlannedChange,
     PlanSource,
     PlanSummary,
-    Preview,
     QueueEffect,
     Reason,
     ToolsEffect,
@@ -141,7 +138,7 @@ def planned_changes(writing: Sequence[Writing], ground: Ground) -> tuple[Planned
     Raises:
         ScheduleError: a task's schedule cannot be expanded; compiling the specs refuses those.
     """
-    previews = _Previews(ground.now)
+    previews = Previews(ground.now)
     return tuple(_planned(change, ground, previews) for change in writing)
 
 
@@ -219,7 +216,7 @@ _DIGESTED: Final = {
 }
 
 
-def _planned(change: Writing, ground: Ground, previews: _Previews) -> PlannedChange:
+def _planned(change: Writing, ground: Ground, previews: Previews) -> PlannedChange:
     key, row, wanted = key_of(change), change.from_, _wanted(change)
     action, reason = _verdict(change, ground.unknown)
     after = wanted.body if wanted else None
@@ -345,40 +342,6 @@ def _queue_effect(action: Action, queue: QueueState) -> QueueEffect:
         ended=ended,
         overdue=queue.overdue,
     )
-
-
-class _Previews:
-    """Previews of one plan; tasks of a fleet often share a schedule, and then its preview."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-        self._known: dict[str, Preview] = {}
-
-    def of(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Preview:
-        names = ("schedule", "calendars")
-        name = digest_of(
-            [[body.get(name) for name in names] if body else None for body in (before, after)]
-        )
-        if name not in self._known:
-            old = _compiled_if_sound(before) if before else None
-            new = compile_schedules(after) if after else None
-            self._known[name] = _untelling(foresee(old, new, self._now))
-        return self._known[name]
-
-
-def _untelling(preview: Preview) -> Preview:
-    """The preview of a schedule in whose words, such as an expression of a condition, no secret is repeated."""
-    words = (preview.schedule_before, preview.schedule_after)
-    before, after = (text and blotted(text) for text in words)
-    return preview.model_copy(update={"schedule_before": before, "schedule_after": after})
-
-
-def _compiled_if_sound(body: Mapping[str, Any]) -> TaskSchedule | None:
-    """The schedule of a live row; None if somebody broke it by hand, which is what the plan is to mend."""
-    try:
-        return compile_schedules(body)
-    except (ScheduleError, KeyError, TypeError, ValueError, AttributeError):
-        return None
 
 
 def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummary:

@@ -6,12 +6,14 @@ compared over a few dozen occurrences, and counting stops at a cap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice, pairwise, takewhile
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from reconciler.core.digest import digest_of
+from reconciler.core.secrets import blotted
 from runtime.core.calendar.moving import Sifted
 from runtime.core.recurrence import (
     Compiled,
@@ -21,7 +23,8 @@ from runtime.core.recurrence import (
     compile_trigger,
 )
 from runtime.core.recurrence.zone import Zone, epoch_seconds, from_epoch, load_zone
-from runtime.core.schedules import TaskSchedule
+from runtime.core.schedules import TaskSchedule, compile_schedules
+from runtime.errors import ScheduleError
 from schemas.plan import Preview, TimeFlag
 
 SHOWN: Final = 5
@@ -35,6 +38,40 @@ _DAY: Final = timedelta(days=1)
 _OFTEN: Final = 12
 # So many excluded occurrences are named; the others are counted.
 _EXCLUDED: Final = 3
+
+
+class Previews:
+    """Previews of one plan; tasks of a fleet often share a schedule, and then its preview."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._known: dict[str, Preview] = {}
+
+    def of(self, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Preview:
+        names = ("schedule", "calendars")
+        name = digest_of(
+            [[body.get(name) for name in names] if body else None for body in (before, after)]
+        )
+        if name not in self._known:
+            old = _compiled_if_sound(before) if before else None
+            new = compile_schedules(after) if after else None
+            self._known[name] = _untelling(foresee(old, new, self._now))
+        return self._known[name]
+
+
+def _untelling(preview: Preview) -> Preview:
+    """The preview of a schedule in whose words, such as an expression of a condition, no secret is repeated."""
+    words = (preview.schedule_before, preview.schedule_after)
+    before, after = (text and blotted(text) for text in words)
+    return preview.model_copy(update={"schedule_before": before, "schedule_after": after})
+
+
+def _compiled_if_sound(body: Mapping[str, Any]) -> TaskSchedule | None:
+    """The schedule of a live row; None if somebody broke it by hand, which is what the plan is to mend."""
+    try:
+        return compile_schedules(body)
+    except (ScheduleError, KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def foresee(before: TaskSchedule | None, after: TaskSchedule | None, now: datetime) -> Preview:
