@@ -169,7 +169,7 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     ("policy", "flags", "autumn", "spring"),
     [
         ("", {"fold", "gap"}, ["2026-10-25T00:30Z"], ["2027-03-28T01:30Z"]),
-        ("dst_fold: second, dst_gap: skip, ", {"fold"}, ["2026-10-25T01:30Z"], []),
+        ("dst_fold: second, dst_gap: skip, ", {"fold", "gap"}, ["2026-10-25T01:30Z"], []),
         ("dst_fold: both, ", {"fold", "gap"}, ["2026-10-25T00:30Z", "2026-10-25T01:30Z"], ["2027-03-28T01:30Z"]),
     ],
 )  # fmt: skip
