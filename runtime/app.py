@@ -27,7 +27,7 @@ from runtime.logs import get_logger
 from runtime.registry import NoServers, Registry
 from runtime.service import ServiceGroup
 from runtime.store.connect import unavailable
-from runtime.store.pool import Pool, open_pool
+from runtime.store.pool import Pool, open_pool, open_side_pool
 from runtime.store.retention import make_partitions
 from runtime.store.runtimes import register_runtime, stop_runtime
 from runtime.tools.toolbox import Toolbox
@@ -115,6 +115,8 @@ async def running(
     async with AsyncExitStack() as stack:
         pool = await open_pool(place.database_url)
         stack.push_async_callback(pool.close)
+        statements = await open_side_pool(place.database_url, "ordinaut statements")
+        stack.push_async_callback(statements.close)
         bus = open_bus(place.redis_url) if place.redis_url and "relay" in duties else None
         if bus is not None:
             stack.push_async_callback(bus.aclose)
@@ -138,7 +140,16 @@ async def running(
             raise unavailable(place.database_url, error) from error
         stack.push_async_callback(_say_farewell, pool, runtime_id)
         ground = Ground(
-            config, place.database_url, clock, pool, bus, toolbox, registry, runtime_id, duties
+            config,
+            place.database_url,
+            clock,
+            pool,
+            statements,
+            bus,
+            toolbox,
+            registry,
+            runtime_id,
+            duties,
         )
         assembled = assemble(ground)
         group = ServiceGroup(assembled.services)

@@ -17,7 +17,6 @@ from runtime.config import Config
 from runtime.crier import Crier
 from runtime.drifting import DriftWatch
 from runtime.duties import Duty
-from runtime.execution import Surroundings
 from runtime.failing import Failing
 from runtime.gate import Gate
 from runtime.heart import Heart
@@ -34,6 +33,7 @@ from runtime.store.cancelling import ENDED
 from runtime.store.due_work import Written
 from runtime.store.pool import Pool
 from runtime.store.runtimes import EVENTS, WORK
+from runtime.surroundings import Surroundings
 from runtime.tools.toolbox import Toolbox
 from runtime.turns import Turns
 from runtime.wake import Bell, Listener
@@ -48,6 +48,7 @@ class Ground:
     listen_url: str
     clock: Clock
     pool: Pool
+    statements: Pool
     bus: AsyncRedis | None
     toolbox: Toolbox
     registry: Registry
@@ -162,7 +163,7 @@ def _working(
         runtime_id=ground.runtime_id,
         pool=ground.pool,
         registry=ground.registry,
-        around=Surroundings(ground.toolbox, recorder, ground.clock, draw),
+        around=Surroundings(ground.toolbox, recorder, ground.statements, ground.clock, draw),
         leases=leases,
         turns=turns,
         bell=bells.work,

@@ -68,11 +68,12 @@ class Caller:
         """The same for a tool that only computes; None for one that must be called."""
         if not self._tools.only_computes(call.step.uses):
             return None
-        refused = self._refusal(call.step.uses)
+        refused = self.refusal(call.step.uses)
         outcome = refused or self._tools.compute(call.step.uses, arguments)
         return redacted(outcome, self._secrets)
 
-    def _refusal(self, uses: str) -> CallOutcome | None:
+    def refusal(self, uses: str) -> CallOutcome | None:
+        """Why a tool must not, or cannot, be called now; None if nothing is in the way."""
         if self.left <= timedelta(0):
             return CallOutcome("not_sent", error=self.timed_out())
         return refusal(self._live, self._program.agent, uses)
@@ -99,7 +100,7 @@ class Caller:
         meta: Mapping[str, Any],
     ) -> CallOutcome:
         left = self.left
-        refused = self._refusal(uses)
+        refused = self.refusal(uses)
         if refused is not None:
             return refused
         run = str(self._claim.run_id)

@@ -21,15 +21,13 @@ Theory of operation
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from runtime.caller import Caller, keyed
-from runtime.calling import Tools
-from runtime.clock import Clock
+from runtime.calling import redacted
 from runtime.context import run_context
 from runtime.core.calls import Call, StepCalls, items_of
 from runtime.core.course import Course, Failure
@@ -43,10 +41,11 @@ from runtime.ending import Ending, recorded_ending
 from runtime.errors import OrdinautError
 from runtime.live import Live
 from runtime.progress import Items, Progress
-from runtime.recorder import Told
 from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, Recorded, Report
+from runtime.surroundings import Surroundings
+from runtime.transactional import Transactional
 from runtime.underway import Landed, Ready, UnderWay
 from runtime.unknown import Again, Asked, Over, Unknowns, Verdict, Verify, as_unknown, is_unknown
 from runtime.waits import Ended, Held, LeftOut, Passed, Waits
@@ -54,28 +53,6 @@ from runtime.waits import Ended, Held, LeftOut, Passed, Waits
 # Of one run without a pause, lest the others wait for it.
 _MOST_AT_ONCE: Final = 100
 _LONGEST_SLEEP_SECONDS: Final = 86_400.0
-
-
-class Recording(Protocol):
-    """Whoever commits reports."""
-
-    async def record(self, report: Report) -> None:
-        """Commit a report, or raise LeaseLost."""
-        ...
-
-    def hand_over(self, reports: Iterable[tuple[Report, Told]]) -> None:
-        """Commit reports, and tell what became of each once that is known."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every execution of a process shares."""
-
-    tools: Tools
-    recorder: Recording
-    clock: Clock
-    draw: random.Random
 
 
 class Execution:
@@ -92,6 +69,9 @@ class Execution:
             claim, program, tools=around.tools, clock=around.clock, live=live, secrets=secrets
         )
         self._progress = Progress(claim, program.label)
+        self._transactional = Transactional(
+            around.statements, claim, self._progress, self._caller, around.clock
+        )
         self._steps = {step.name: step for step in (*program.steps, *program.last)}
         self._course = Course(program.steps)
         self._ending: Ending | None = None
@@ -333,10 +313,16 @@ class Execution:
         return False
 
     async def _call(self, ready: Ready) -> Landed:
+        if ready.call.step.effect == "transactional":
+            return await self._transactional.call(ready, self._judgement_of(ready.call))
         began = self._around.clock.monotonic()
         outcome = await self._caller.call(ready.call, ready.arguments, ready.verification)
         seconds = self._around.clock.monotonic() - began
         return Landed(ready.call, ready.shown, outcome, seconds, ready.verification is not None)
+
+    def _judgement_of(self, call: Call) -> Callable[[CallOutcome], CallOutcome]:
+        step, context, secrets = call.step, self._context_of(call), self._secrets
+        return lambda outcome: judge(step, redacted(outcome, secrets), context)
 
     def _settle(self, landed: Landed) -> None:
         """Judge what came back: it is a result, or a try that another follows."""
@@ -375,7 +361,8 @@ class Execution:
     def _end(self, landed: Landed) -> None:
         """The call has its result, good or bad."""
         call, outcome = landed.call, landed.outcome
-        self._progress.call_finished(landed.tried)
+        if not landed.is_recorded:
+            self._progress.call_finished(landed.tried)
         error = None
         if outcome.kind != "ok":
             name = call.step.name

@@ -99,6 +99,13 @@ class Progress:
             }
         )
 
+    def alone(self, tried: Try) -> Report:
+        """The result of a call as a report of its own, whatever else is still to be said."""
+        kept, self._report = self._report, self._fresh()
+        self.call_finished(tried)
+        report, self._report = self._report, kept
+        return report
+
     def call_in_doubt(self, tried: Try) -> None:
         """A call that must not be made twice may have happened: people are asked whether it did."""
         step = tried.step

@@ -32,13 +32,19 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A call that came back; with `is_check`, what came back is what another tool says of it."""
+    """A call that came back.
+
+    Attributes:
+        is_check: what came back is what another tool says of it.
+        is_recorded: its result is on record already.
+    """
 
     call: Call
     shown: Any
     outcome: CallOutcome
     seconds: float
     is_check: bool = False
+    is_recorded: bool = False
 
     @property
     def tried(self) -> Try:

@@ -23,7 +23,7 @@ from runtime.core.course import Failure
 from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.errors import LeaseLost, OrdinautError, StoreError
-from runtime.execution import Execution, Surroundings
+from runtime.execution import Execution
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
@@ -42,6 +42,7 @@ from runtime.store.due_work import (
 )
 from runtime.store.pool import Pool
 from runtime.store.runtimes import wake
+from runtime.surroundings import Surroundings
 from runtime.turns import Turns
 from runtime.wake import Bell, until_next
 

@@ -32,7 +32,9 @@ KINDS: Final[dict[str, type[Document]]] = {
 
 BUILTIN_TOOLS: Final[dict[str, frozenset[str]]] = {
     "llm": frozenset({"plan", "summarize"}),
-    "ordinaut": frozenset({"approve", "assert", "emit", "run", "sleep", "transform", "wait_for"}),
+    "ordinaut": frozenset(
+        {"approve", "assert", "emit", "run", "sleep", "sql", "transform", "wait_for"}
+    ),
 }
 """The tools that run in process, by server."""
 

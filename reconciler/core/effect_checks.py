@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
-from reconciler.core.references import steps_of
+from reconciler.core.references import steps_of, tool_uses
 from runtime.core.outcomes import UNKNOWN_OUTCOMES
 from runtime.core.waits import WAITING_TOOLS
 from schemas.pipeline import Step, Verify
@@ -15,7 +15,9 @@ from schemas.problem import Problem
 from schemas.spec import BUILTIN_SERVERS
 from schemas.tool_server import ToolServer
 
-_REPEATS_DO_HARM: Final = ("once", "transactional")
+_SQL: Final = "ordinaut.sql"
+# What PostgreSQL prepares.
+_STATEMENTS: Final = ("delete", "insert", "merge", "select", "update", "values", "with")
 # Headers that the protocol itself needs, or that say who we are.
 _TAKEN: Final = frozenset(
     {"accept", "authorization", "connection", "content-length", "content-type", "cookie", "host"}
@@ -36,10 +38,15 @@ def effect_problems(
         yield from _repeated(entry, path, step)
         yield from _pointless(entry, path, step)
         yield from _misplaced_key(entry, path, step, server_of)
+        yield from _transaction(entry, path, step)
+    for path, address in tool_uses(entry.document):
+        if address == _SQL and (path[0] == "schedule" or path[-1] == "verify"):
+            message = f"`{_SQL}` runs only as a step, and is committed with its result"
+            yield from entry.problem(path, "ORD013", message, "name another tool")
 
 
 def _repeated(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
-    if step.retry is None or step.effect not in _REPEATS_DO_HARM:
+    if step.retry is None or step.effect != "once":
         return
     for number, outcome in enumerate(step.retry.retry_on):
         if outcome in UNKNOWN_OUTCOMES:
@@ -68,6 +75,36 @@ def _pointless(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
             f"`{step.on_unknown.verify}` only waits, so it knows nothing of a call",
             "`on_unknown: ask` asks people; `verify` names a tool that can look it up",
         )
+
+
+def _transaction(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
+    if (step.uses == _SQL) != (step.effect == "transactional"):
+        message = (
+            f"step {step.id} calls `{_SQL}`, whose effect is `transactional`"
+            if step.uses == _SQL
+            else f"`{step.uses}` cannot commit with the result of step {step.id}"
+        )
+        hint = f"only `{_SQL}` is `transactional`, and it is nothing else"
+        yield from entry.problem((*path, "effect"), "ORD013", message, hint)
+    statement = step.with_.get("statement")
+    if step.uses != _SQL or not isinstance(statement, str):
+        return
+    complaint = _complaint(statement)
+    if complaint is not None:
+        hint = "write one statement, and give values as `parameters`: `$1` is the first of them"
+        yield from entry.problem((*path, "with", "statement"), "ORD013", complaint, hint)
+
+
+def _complaint(statement: str) -> str | None:
+    """What is wrong with a statement, as far as that can be seen without PostgreSQL."""
+    if "${" in statement:
+        return "a statement takes no templates: what they give could be read as part of it"
+    if ";" in statement.rstrip().removesuffix(";"):
+        return "a statement holds no semicolon but at its end"
+    words = statement.split(maxsplit=1)
+    if not words or words[0].lower() not in _STATEMENTS:
+        return f"a statement begins with one of {', '.join(_STATEMENTS)}"
+    return None
 
 
 def _misplaced_key(

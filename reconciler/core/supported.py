@@ -38,16 +38,11 @@ def _row(kind: str, path: str, *values: Any) -> Unsupported:
     return Unsupported(kind, path, frozenset(values))
 
 
-_STEP_FIELDS: Final = (
-    ("cache",),
-    ("parse",),
-    ("usage",),
-    ("effect", "transactional"),
-)
+_STEP_FIELDS: Final = ("cache", "parse", "usage")
 
 UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
-    *(_row("Task", f"pipeline.{name}", *values) for name, *values in _STEP_FIELDS),
-    *(_row("Pipeline", f"steps.{name}", *values) for name, *values in _STEP_FIELDS),
+    *(_row("Task", f"pipeline.{name}") for name in _STEP_FIELDS),
+    *(_row("Pipeline", f"steps.{name}") for name in _STEP_FIELDS),
     _row("Task", "schedule.event"),
     _row("ToolServer", "sandbox"),
     _row("ToolServer", "limits.memory_bytes"),

@@ -31,11 +31,11 @@ class RetryPolicy:
 def may_retry(policy: RetryPolicy, outcome: CallOutcome, attempt: int, effect: str) -> bool:
     """Whether try number `attempt` (from 1), having failed with `outcome`, may be followed by another.
 
-    A call that may have happened is repeated only if the step says that repeating is harmless.
+    A call that may have happened is repeated unless the step says that repeating does harm.
     """
     if attempt >= policy.attempts or outcome.kind not in policy.retry_on:
         return False
-    return outcome.kind not in UNKNOWN_OUTCOMES or effect in REPEATABLE_EFFECTS
+    return outcome.kind not in UNKNOWN_OUTCOMES or effect != "once"
 
 
 def retry_delay(

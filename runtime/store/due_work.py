@@ -224,7 +224,7 @@ async def seconds_until_ready(pool: Pool) -> Ahead:
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     """Write reports in one statement; those whose lease was lost write nothing."""
     return written(
-        await fetch_all(pool, statement("record_progress"), {"reports": _json(reports)})
+        await fetch_all(pool, statement("record_progress"), {"reports": reports_json(reports)})
     )
 
 
@@ -261,8 +261,8 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
     return Recorded(results, tries, waits, intents, asked_for)
 
 
-def _json(reports: Sequence[Report]) -> str:
-    """As text that PostgreSQL takes. What it cannot keep is rare, so it is looked for in the whole, and only then in parts."""
+def reports_json(reports: Sequence[Report]) -> str:
+    """Reports as text that PostgreSQL takes. What it cannot keep is rare, so it is looked for in the whole, and only then in parts."""
     try:
         text = orjson.dumps(list(reports))
     except TypeError:

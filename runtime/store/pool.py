@@ -43,22 +43,7 @@ async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
         DatabaseUnavailable: ORD301 not reachable, ORD302 refused.
         ConfigError: ORD306 the connection string cannot be read.
     """
-    pool: Pool = AsyncConnectionPool(
-        conninfo,
-        min_size=1,
-        max_size=size,
-        open=False,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
-        configure=_configure,
-        kwargs={
-            "autocommit": True,
-            "row_factory": dict_row,
-            "application_name": "ordinaut runtime",
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": SESSION_OPTIONS,
-        },
-    )
+    pool = _pool(conninfo, "ordinaut runtime", spare=1, size=size)
     try:
         # One plain connection first: the pool retries quietly, this one says what is wrong.
         async with await psycopg.AsyncConnection.connect(
@@ -73,6 +58,38 @@ async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
         await pool.close()
         raise unreadable() from None
     return pool
+
+
+async def open_side_pool(conninfo: str, name: str, *, size: int = 4) -> Pool:
+    """Open a pool that connects only when it is needed.
+
+    Args:
+        conninfo: where to.
+        name: what `pg_stat_activity` shows.
+        size: how many connections it has at most.
+    """
+    pool = _pool(conninfo, name, spare=0, size=size)
+    await pool.open()
+    return pool
+
+
+def _pool(conninfo: str, name: str, *, spare: int, size: int) -> Pool:
+    return AsyncConnectionPool(
+        conninfo,
+        min_size=spare,
+        max_size=size,
+        open=False,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
+        configure=_configure,
+        kwargs={
+            "autocommit": True,
+            "row_factory": dict_row,
+            "application_name": name,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "options": SESSION_OPTIONS,
+        },
+    )
 
 
 async def _configure(connection: Connection) -> None:

@@ -81,6 +81,22 @@ _APPROVE_ARGUMENTS: Final[dict[str, Any]] = {
     "required": ["message"],
     "additionalProperties": False,
 }
+_SQL_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "statement": {
+            "type": "string",
+            "minLength": 1,
+            "pattern": "^[^;]*;?\\s*$",
+            "description": "One statement; $1 is the first of its parameters.",
+        },
+        "parameters": {"type": "array", "maxItems": 100, "description": "Values for it."},
+    },
+    "required": ["statement"],
+    "additionalProperties": False,
+}
+_HARMLESS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
+_WRITING: Final = {"readOnlyHint": False, "idempotentHint": False, "openWorldHint": False}
 # Where a list element has one of these, it leads the line.
 _LEADING: Final = ("time", "start", "date", "summary", "title", "name", "text")
 _MAX_ITEMS: Final = 20
@@ -111,7 +127,7 @@ def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
             description=description,
             input_schema=arguments,
             output_schema=result,
-            annotations={"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False},
+            annotations=_HARMLESS if run is not _commit else _WRITING,
         )
         found.setdefault(server, {})[name] = BuiltinTool(info, run)
     return found
@@ -150,6 +166,10 @@ def _assert(arguments: Mapping[str, Any]) -> bool:
 
 def _wait(_: Mapping[str, Any]) -> Any:
     raise ToolFailure("waits only as a step of a run")
+
+
+def _commit(_: Mapping[str, Any]) -> Any:
+    raise ToolFailure("runs only as a step of a run, with `effect: transactional`")
 
 
 def _lines(value: Any) -> Iterable[str]:
@@ -232,6 +252,14 @@ _TOOLS: Final = (
         _SLEEP_ARGUMENTS,
         None,
         _wait,
+    ),
+    (
+        "ordinaut",
+        "sql",
+        "Change or read rows of your own tables; what it does is committed with the step's result.",
+        _SQL_ARGUMENTS,
+        None,
+        _commit,
     ),
     (
         "ordinaut",

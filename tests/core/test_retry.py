@@ -70,7 +70,7 @@ def test_only_the_named_outcomes_are_tried_again() -> None:
 @pytest.mark.parametrize("kind", ["lost", "timeout"])
 @pytest.mark.parametrize(
     ("effect", "repeatable"),
-    [("pure", True), ("idempotent", True), ("once", False), ("transactional", False)],
+    [("pure", True), ("idempotent", True), ("once", False), ("transactional", True)],
 )
 def test_a_call_that_may_have_happened_is_repeated_only_where_that_is_harmless(
     kind: OutcomeClass, effect: str, repeatable: bool

@@ -181,6 +181,44 @@ $$;
 CREATE FUNCTION ordinaut.run_id_floor(instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (rpad(lpad(to_hex((floor((EXTRACT(epoch FROM instant) * (1000)::numeric)))::bigint), 12, '0'::text), 32, '0'::text))::uuid;
+-- Name: run_statement(text, jsonb, integer); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.run_statement(statement text, parameters jsonb, most_rows integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+    name text := 'ordinaut_' || replace(gen_random_uuid()::text, '-', '');
+    call text;
+    found record;
+    kept jsonb[] := '{}';
+begin
+    if current_user <> 'ordinaut_sql' then
+        raise exception 'ordinaut.run_statement must belong to the role ordinaut_sql'
+            using errcode = 'insufficient_privilege',
+                hint = 'an administrator makes the role, and gives it the function: see the operations guide';
+    end if;
+    execute 'prepare ' || name || ' as ' || statement;
+    -- The values stand in a command of their own; the statement has only their places.
+    select 'execute ' || name || coalesce('(' || string_agg(quote_nullable(value), ', ' order by place) || ')', '')
+    into call
+    from jsonb_array_elements_text(parameters) with ordinality as given(value, place);
+    begin
+        for found in execute call loop
+            if cardinality(kept) >= most_rows then
+                raise exception 'the statement gives more than % rows', most_rows
+                    using errcode = 'program_limit_exceeded';
+            end if;
+            kept := kept || to_jsonb(found);
+        end loop;
+    exception
+        -- A change of rows that returns none.
+        when invalid_cursor_definition then execute call;
+    end;
+    execute 'deallocate ' || name;
+    set constraints all immediate;
+    return to_jsonb(kept);
+end
+$$;
 -- Name: seal(timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.seal(cursor_for timestamp with time zone, next_for timestamp with time zone, next_due_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

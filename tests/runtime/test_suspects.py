@@ -11,12 +11,12 @@ import psycopg
 import pytest
 
 from runtime.config import Config
-from runtime.execution import Surroundings
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
 from runtime.store.pool import Pool
+from runtime.surroundings import Surroundings
 from runtime.tools.definition import ServerDefinition
 from runtime.turns import Turns
 from runtime.wake import Bell
@@ -55,7 +55,7 @@ async def worker(
     await clock.attach(database)
     config = Config()
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
-    around = Surroundings(tools, recorder, clock, random.Random(1))
+    around = Surroundings(tools, recorder, pool, clock, random.Random(1))
     registry = Registry(pool, tools, clock, tmp_path)
     worker = Worker(
         runtime_id=1,

@@ -10,13 +10,14 @@ from typing import Any
 import psycopg
 
 from runtime.core.program import compile_program
-from runtime.execution import Execution, Surroundings
+from runtime.execution import Execution
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, claim_due, load_results
 from runtime.store.pool import Pool
 from runtime.store.runtimes import load_task_revision
+from runtime.surroundings import Surroundings
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
 from tests.support.scripted_tools import ScriptedTools
@@ -61,7 +62,7 @@ class Bench:
         """Execute a claimed run."""
         revision = await load_task_revision(self.pool, claim.task_uid, claim.revision_id)
         assert revision is not None
-        around = Surroundings(tools, self.recorder, self.clock, random.Random(1))
+        around = Surroundings(tools, self.recorder, self.pool, self.clock, random.Random(1))
         program = compile_program(revision.body, revision.project)
         recorded = await load_results(self.pool, claim.run_id)
         await Execution(around, claim, program, self.live, self.secrets).run(recorded)

@@ -21,3 +21,20 @@ async def somebody_is_blocked(database: str, *, sessions: int = 1) -> None:
             return await cursor.fetchone() == (True,)
 
         await eventually(blocked, f"{sessions} sessions wait for a lock")
+
+
+_HOLD_COMMITS = """
+select pg_advisory_lock(42);
+create table public.held (run_id uuid);
+create function public.hold() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock(42); return null; end $$;
+create constraint trigger hold after insert on public.held deferrable for each row execute function public.hold();
+create function public.hold_later() returns trigger language plpgsql as
+    $$ begin set constraints all deferred; insert into public.held values (new.run_id); return null; end $$;
+create trigger hold after insert on ordinaut.step_result for each row execute function public.hold_later();
+"""
+
+
+async def hold_commits(connection: psycopg.AsyncConnection) -> None:
+    """Let every commit of a step's result wait until this session gives up advisory lock 42."""
+    await connection.execute(_HOLD_COMMITS.encode())

@@ -10,12 +10,13 @@ import pytest
 
 from runtime.core.outcomes import CallOutcome
 from runtime.core.program import compile_program
-from runtime.execution import Execution, Surroundings
+from runtime.execution import Execution
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
 from runtime.store.due_work import claim_due, load_results
 from runtime.store.runtimes import load_task_revision
+from runtime.surroundings import Surroundings
 from runtime.turns import Turns
 from runtime.wake import Bell
 from tests.reconciler.pain.conftest import World, task
@@ -155,7 +156,7 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     assert revision is not None
     bell = Bell(world.clock)
     recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell))
-    around = Surroundings(tools, recorder, world.clock, random.Random(1))
+    around = Surroundings(tools, recorder, world.pool, world.clock, random.Random(1))
     program = compile_program(revision.body, revision.project)
     recorded = await load_results(world.pool, claim.run_id)
     secrets = Secrets({}, world.clone.folder)
