@@ -300,6 +300,8 @@ class PlanSummary(Model):
     """The plan in numbers."""
 
     create: int = 0
+    brought_back: int = 0
+    """Those of the creations that had been retired, and come back with their history."""
     update: int = 0
     rename: int = 0
     retire: int = 0

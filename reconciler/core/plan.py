@@ -351,6 +351,7 @@ def _summary(changes: ChangeSet, entries: Sequence[PlannedChange]) -> PlanSummar
     effects = (preview.first_effect_at for preview in previews)
     return PlanSummary(
         create=actions["create"],
+        brought_back=reasons["restored"],
         update=actions["update"],
         rename=actions["rename"],
         retire=actions["retire"],

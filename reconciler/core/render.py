@@ -50,7 +50,8 @@ def render_report(report: ApplyReport) -> str:
         return f"Already applied as r{report.revision}."
     summary = report.summary
     numbers = {
-        "created": summary.create,
+        "created": summary.create - summary.brought_back,
+        "brought back": summary.brought_back,
         "updated": summary.update,
         "renamed": summary.rename,
         "retired": summary.retire,
@@ -127,7 +128,8 @@ def _footer(plan: Plan, look: Look) -> Iterator[str]:
 def _counts(plan: Plan) -> list[str]:
     summary = plan.summary
     numbers = {
-        "to create": summary.create,
+        "to create": summary.create - summary.brought_back,
+        "to bring back": summary.brought_back,
         "to update": summary.update,
         "to rename": summary.rename,
         "to retire": summary.retire,

@@ -162,8 +162,10 @@ def test_what_was_restored_or_taken_over_is_told_as_that(
 def test_what_comes_back_is_told_as_that_and_not_as_created(past: Path, cli: Cli) -> None:
     (past / "one.yaml").write_text(TASK.replace("NAME", "one"))
     (past / "new.yaml").write_text(TASK.replace("NAME", "new"))
-    cli("apply", "--yes")
+    planned, applied = cli("plan"), cli("apply", "--yes")
 
+    assert "Plan: 1 to create, 1 to bring back, 3 unchanged." in planned.lines
+    assert applied.lines[-1] == "Applied as r5: 1 created, 1 brought back."
     shown = cli("show", "r5")
     assert "wrote   1 created, 1 brought back" in shown.lines
     assert [line.split()[1] for line in shown.lines if line.startswith("+")] == ["new", "one"]

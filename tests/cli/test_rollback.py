@@ -55,7 +55,7 @@ def test_everything_is_again_as_it_was(specs: Path, cli: Cli, rows: psycopg.Conn
 
     assert (rollback.status, rollback.lines[-1]) == (
         0,
-        "Applied as r3: 1 created, 1 renamed, 1 retired.",
+        "Applied as r3: 1 brought back, 1 renamed, 1 retired.",
     )
     assert "> deux -> two" in rollback.stdout
     assert bodies(rows) == before
