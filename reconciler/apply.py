@@ -48,7 +48,7 @@ from reconciler.staleness import already_applied, require_fresh
 from runtime.core.recurrence import tzdata_version
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
-from runtime.store.drift import mark_apply
+from runtime.store.drift import mark_apply, tell_restored
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import Armed, NewRevision, StagedChange
 from runtime.store.specs import Connection, read_base, read_ground
@@ -123,6 +123,8 @@ def apply_plan(connection: Connection, plan: Plan, request: Request) -> ApplyRep
     with suppress(psycopg.OperationalError):
         if _retiring(plan):
             revisions.tell_ended(connection)
+        if any(change.strayed for change in plan.changes):
+            tell_restored(connection)
         revisions.wake(connection)
     return report
 

@@ -30,6 +30,7 @@ from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service
 from runtime.store.cancelling import ENDED
+from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
 from runtime.store.pool import Pool
 from runtime.store.runtimes import EVENTS, WORK
@@ -71,8 +72,9 @@ class _Bells:
     def __init__(self, ground: Ground) -> None:
         clock, pool, duties = ground.clock, ground.pool, ground.duties
         self.schedules, self.conditions, work, events = (Bell(clock) for _ in range(4))
+        self.restored = Bell(clock)
         self.sleepers = (self.schedules, self.conditions, work, events)
-        self.named = {WORK: work, EVENTS: events}
+        self.named = {WORK: work, EVENTS: events, RESTORED: self.restored}
         self.crier_of_ends = Crier(pool, clock, ENDED)
         self.criers = [self.crier_of_ends]
         self.work = work if "worker" in duties else self._cried(ground, WORK)
@@ -132,7 +134,7 @@ def _scheduling(
     )
     return (
         Rederiver(ground.pool, ground.clock),
-        DriftWatch(ground.pool, ground.clock),
+        DriftWatch(ground.pool, ground.clock, bells.restored),
         Retention(ground.pool, ground.clock, ground.config),
         scheduler,
     )

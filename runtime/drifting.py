@@ -1,6 +1,7 @@
 """Service: finds documents that somebody wrote past git, and tells of each once when it comes and once when it goes.
 
-One set-based statement a minute over all documents and their schedules; of any number of runtimes whose statements meet, one tells.
+One set-based statement a minute over all documents and their schedules, and one after an apply that restored some; of any
+number of runtimes whose statements meet, one tells.
 What becomes of it is not decided here: the Project's `heal` says so, and who applies sees to it.
 """
 
@@ -15,19 +16,26 @@ from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.drift import DriftNews, detect_drift
 from runtime.store.pool import Pool
+from runtime.wake import Bell
 
 _log = get_logger("drift")
 _AGAIN_SECONDS: Final = 60.0
 
 
 class DriftWatch:
-    """Service: looks for drift once a minute."""
+    """Service: looks for drift once a minute.
+
+    Args:
+        pool: connections.
+        clock: for waiting.
+        bell: rung after an apply that restored what was drift; None where nobody rings.
+    """
 
     name = "drift watch"
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, bell: Bell | None = None) -> None:
         self._pool = pool
-        self._clock = clock
+        self._bell = bell or Bell(clock)
 
     async def run(self) -> None:
         while True:
@@ -36,7 +44,7 @@ class DriftWatch:
                 await self.run_once()
             except psycopg.OperationalError as error:
                 _log.warning("drift not looked for: %s", " ".join(str(error).split()))
-            await self._clock.sleep(_AGAIN_SECONDS)
+            await self._bell.sleep(_AGAIN_SECONDS)
 
     async def run_once(self) -> list[DriftNews]:
         """Look once; returns what was news."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg.rows import TupleRow, dict_row
@@ -14,6 +14,10 @@ from runtime.store.statements import statement
 from schemas.drift import Drift, StrayWrite
 
 Connection = psycopg.Connection[TupleRow]
+
+
+RESTORED: Final = "restored"
+"""What the hint of `tell_restored` carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ async def detect_drift(pool: Pool) -> list[DriftNews]:
 def mark_apply(connection: Connection) -> None:
     """Say that what the rest of this transaction writes comes from an apply."""
     connection.execute(statement("mark_apply"))
+
+
+def tell_restored(connection: Connection) -> None:
+    """Have runtimes look at once what is no drift any more; only after the commit that restored it."""
+    connection.execute(statement("tell_restored"))
 
 
 def list_drift(connection: Connection) -> tuple[Drift, ...]:

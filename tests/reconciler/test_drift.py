@@ -15,11 +15,15 @@ from reconciler.rollback import plan_rollback
 from runtime.clock import SYSTEM_CLOCK
 from runtime.drifting import DriftWatch
 from runtime.errors import NotFound, OrdinautError
+from runtime.store.drift import RESTORED
 from runtime.store.pool import open_pool
 from runtime.store.specs import Connection
+from runtime.wake import Bell, Listener
 from schemas.plan import Plan, PlannedChange
 from schemas.revision import Revision
 from tests.support.applying import Bench, specs, task
+from tests.support.clock import FakeClock
+from tests.support.probes import eventually
 
 TWO = specs(task("one", "every: 1h"), task("two"))
 HEALED = "kind: Project\nname: platform\nowner: team-ops\nheal: heal"
@@ -195,6 +199,39 @@ async def test_drift_is_told_once_when_it_comes_and_once_when_it_goes(applied: B
     assert (found["policy"], found["application"]) == ("alert", "psql")
     assert (over["revision"], over["by"]) == (2, "apply")
     assert applied.rows("select * from ordinaut.drift") == []
+
+
+@pytest.mark.parametrize("heals", [False, True])
+async def test_what_an_apply_restores_is_told_at_once(
+    bench: Bench, clock: FakeClock, heals: bool
+) -> None:
+    bench.apply(TWO, HEALED)
+    by_psql(bench)
+    told = "select type from ordinaut.outbox where type like 'drift.%%' order by outbox_id"
+    pool = await open_pool(bench.url)
+    restored = Bell(clock)
+    watch = DriftWatch(pool, clock, restored)
+    listener = Listener(bench.url, (), clock, named={RESTORED: restored})
+    running = [asyncio.create_task(one.run()) for one in (watch, listener)]
+    heard = "select count(*) from pg_stat_activity where application_name = 'ordinaut listener' and query like '%%listen%%' and state = 'idle'"
+    try:
+        await eventually(lambda: bench.rows(told) == [("drift.detected",)], "it is told")
+        await eventually(lambda: bench.row(heard) == (1,), "it listens")
+
+        if heals:
+            heal_once(bench.url)
+        else:
+            bench.apply(TWO, HEALED)
+
+        await eventually(
+            lambda: bench.rows(told) == [("drift.detected",), ("drift.resolved",)],
+            "that it is over is told, and the clock stands still",
+        )
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await pool.close()
 
 
 async def test_drift_that_was_changed_back_by_hand_is_over_by_no_revision(applied: Bench) -> None:

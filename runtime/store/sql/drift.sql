@@ -52,6 +52,10 @@ with differing as materialized (
 )
 select type, data from told;
 
+-- name: tell_restored
+-- Out of band, as `wake`; should it be lost, the next look finds the same.
+notify ordinaut_wake, 'restored';
+
 -- name: list_drift
 -- What differs and was told, with the policy that was applied.
 select concat_ws('/', a.kind, nullif(a.namespace, 'default'), a.name) as document, a.project, a.environment,
