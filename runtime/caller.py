@@ -17,7 +17,7 @@ from runtime.core.program import Program, Verification
 from runtime.errors import ExpressionError
 from runtime.live import Live
 from runtime.secrets import Secrets
-from runtime.store.due_work import Claim
+from runtime.store.due_work import Claim, Origin, Recorded
 
 # What an HTTP header can carry, and any tool can keep.
 _KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -47,10 +47,15 @@ class Caller:
         self._since = clock.monotonic()
         self._limit = program.timeout
         self._excused = timedelta(0)
+        self._origin = Origin(claim.run_id, 0)
 
-    def excuse(self, span: timedelta) -> None:
-        """Do not count a time towards the run's timeout."""
-        self._excused = span
+    def go_on_from(self, recorded: Recorded) -> None:
+        """Leave out of the run's timeout for how long people were asked, and go on with the keys of a run that this one
+        runs again.
+        """
+        self._excused = timedelta(seconds=recorded.asked_for)
+        if recorded.origin is not None:
+            self._origin = recorded.origin
 
     async def call(
         self, call: Call, arguments: Mapping[str, Any], verification: Verification | None = None
@@ -122,7 +127,8 @@ class Caller:
         """
         how = call.step.idempotency
         if how is None or how.key is None:
-            return idempotency_key(self._claim.run_id, call.step.name, call.iteration)
+            origin = self._origin
+            return idempotency_key(origin.run_id, call.step.name, call.iteration, origin.replay_no)
         made = how.key.render(context)
         text = str(made) if isinstance(made, str | int) and not isinstance(made, bool) else ""
         if not _KEY.fullmatch(text):

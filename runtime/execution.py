@@ -105,7 +105,7 @@ class Execution:
         self._recorded = recorded
         self._waits = self._fresh_waits()
         self._unknowns = Unknowns(recorded.intents, self._progress)
-        self._caller.excuse(timedelta(seconds=recorded.asked_for))
+        self._caller.go_on_from(recorded)
         try:
             self._context = run_context(self._claim, self._program, self._values, self._secrets)
         except OrdinautError as error:

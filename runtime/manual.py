@@ -66,11 +66,8 @@ def request_run(
             f"task {label} has no parameter {unknown[0]}",
             hint=f"it has {', '.join(sorted(known))}" if known else "it has none",
         )
-    if needs_runtime and not count_live_runtimes(connection):
-        raise RunRefused(
-            "no runtime is alive, so nobody would run it",
-            hint="start one with `ordinaut up` or `ordinaut runtime`; without --wait the run is queued until then",
-        )
+    if needs_runtime:
+        require_runtime(connection)
     policy = task.body["overlap"]
     run_id, fate = create_manual_run(
         connection,
@@ -79,21 +76,33 @@ def request_run(
         requested_by=current_actor(),
         entry=admission("allow" if may_overlap else policy),
     )
-    match fate:
-        case "begin" | "wait":
-            return run_id
-        case "retired":
-            raise _retired(resolve_task(connection, label), label)
-        case "overlap":
-            raise RunRefused(
-                f"another run of {label} is active, and its overlap policy is {policy}",
-                hint=_BESIDE,
-            )
-        case "overlap_queue_full":
-            raise RunRefused(
-                f"as many runs of {label} wait as may: its overlap policy is {policy}",
-                hint=_BESIDE,
-            )
+    if fate in {"begin", "wait"}:
+        return run_id
+    raise refused(connection, label, fate, policy)
+
+
+def require_runtime(connection: Connection) -> None:
+    """Refuse to wait for a run that nobody would execute.
+
+    Raises:
+        RunRefused: ORD311.
+    """
+    if not count_live_runtimes(connection):
+        raise RunRefused(
+            "no runtime is alive, so nobody would run it",
+            hint="start one with `ordinaut up` or `ordinaut runtime`; without --wait the run is queued until then",
+        )
+
+
+def refused(connection: Connection, label: str, fate: str, policy: str) -> OrdinautError:
+    """Why a run was not let in, for whoever asked for it."""
+    if fate == "retired":
+        return _retired(resolve_task(connection, label), label)
+    if fate == "overlap_queue_full":
+        message = f"as many runs of {label} wait as may: its overlap policy is {policy}"
+    else:
+        message = f"another run of {label} is active, and its overlap policy is {policy}"
+    return RunRefused(message, hint=_BESIDE)
 
 
 def _retired(task: FoundTask, label: str) -> NotFound:

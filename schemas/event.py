@@ -20,7 +20,7 @@ from schemas.source import SourceApproved, SourceChanged, SourceReachable, Sourc
 
 TYPE_PREFIX: Final = "ordinaut."
 
-Trigger = Literal["schedule", "manual", "event", "condition", "backfill", "run"]
+Trigger = Literal["schedule", "manual", "event", "condition", "backfill", "run", "rerun"]
 
 
 class Failure(Model):

@@ -181,6 +181,12 @@ class RunReport(RunSummary):
     """The git commit of its revision."""
     requested_by: str | None = None
     """Who asked for it, where somebody did."""
+    rerun_of: UUID | None = None
+    """The run that it runs again."""
+    replay_no: int | None = None
+    """How often that was asked for to be done anew; part of the idempotency keys."""
+    reruns: tuple[UUID, ...] = ()
+    """The runs that run this one again."""
     ended_by: str | None = None
     """Who cancelled it, where somebody did."""
     detail: str | None = None

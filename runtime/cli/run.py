@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import click
 
+from runtime.cli.following import follow
 from runtime.cli.options import configured, json_option, named_values
-from runtime.cli.output import colour_state, echo, echo_json, short_id
-from runtime.cli.story import step_lines
-from runtime.clock import SYSTEM_CLOCK
+from runtime.cli.output import echo, echo_json, short_id
 from runtime.config import Config
-from runtime.core.spans import exact_span
 from runtime.database import open_database
-from runtime.errors import EXIT_ERROR
-from runtime.manual import Connection, follow_run, request_run
+from runtime.manual import request_run
 from runtime.store.runs import load_run
-from schemas.run import RunReport, StepReport
 
 
 @click.command(
@@ -58,31 +52,8 @@ def run(
         run_id = request_run(connection, task, params, may_overlap=overlap, needs_runtime=wait)
         click.echo(f"queued run {short_id(run_id)} of {task}", err=True)
         if wait:
-            _follow(connection, run_id, as_json=as_json)
+            follow(connection, run_id, as_json=as_json)
         elif as_json:
             echo_json(load_run(connection, run_id).model_dump(mode="json"))
         else:
             echo(str(run_id))
-
-
-def _follow(connection: Connection, run_id: UUID, *, as_json: bool) -> None:
-    def tell(step: StepReport) -> None:
-        if not as_json:
-            echo("\n".join(step_lines(step, unfold=False)) + "\n")
-
-    finished = follow_run(connection, run_id, SYSTEM_CLOCK, tell)
-    if as_json:
-        echo_json(finished.model_dump(mode="json"))
-    else:
-        _print_end(finished)
-    if finished.state != "succeeded":
-        raise click.exceptions.Exit(EXIT_ERROR)
-
-
-def _print_end(finished: RunReport) -> None:
-    parts = [colour_state(finished.state)]
-    if finished.started_at is not None and finished.finished_at is not None:
-        parts.append(exact_span((finished.finished_at - finished.started_at).total_seconds()))
-    if finished.error is not None:
-        parts.append(f"{finished.error.code} {finished.error.message}")
-    echo("  ".join(parts))

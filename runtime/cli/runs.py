@@ -33,6 +33,7 @@ _STATES: Final = get_args(RunState)
 Examples:
   ordinaut runs
   ordinaut runs weekday-morning-briefing --state failed -n 5
+  ordinaut runs --quarantined
   ordinaut runs --json | jq -r '.runs[].run_id'
 """
 )
@@ -43,6 +44,11 @@ Examples:
     multiple=True,
     type=click.Choice(_STATES),
     help="Only such runs; repeatable.",
+)
+@click.option(
+    "--quarantined",
+    is_flag=True,
+    help="Only those that lost their runtime again and again, and were not run again since.",
 )
 @click.option(
     "-n",
@@ -56,7 +62,13 @@ Examples:
 @json_option
 @configured("database_url", "state_dir")
 def runs(
-    config: Config, task: str | None, states: tuple[str, ...], limit: int, as_json: bool
+    *,
+    config: Config,
+    task: str | None,
+    states: tuple[str, ...],
+    quarantined: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List runs, newest first.
 
@@ -64,7 +76,9 @@ def runs(
     """
     with open_database(config, read_only=True, name="ordinaut runs") as connection:
         uid = None if task is None else resolve_task(connection, task).uid
-        found = list_runs(connection, task_uid=uid, states=states, limit=limit)
+        found = list_runs(
+            connection, task_uid=uid, states=states, limit=limit, quarantined=quarantined
+        )
     if as_json:
         echo_json(found.model_dump(mode="json"))
     elif found.runs:

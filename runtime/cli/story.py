@@ -81,6 +81,10 @@ def _head(run: RunReport) -> Iterator[tuple[str, str]]:
         yield "error", step + _failure(run.error)
     occurrence = f"{local_time(run.occurrence_for, zone)}  {dim(relative_time(run.occurrence_for, run.now))}"
     yield run.trigger, f"{occurrence}{f'  by {run.requested_by}' if run.requested_by else ''}"
+    if run.rerun_of is not None:
+        yield "again for", f"{run.rerun_of}  {dim('or')} {short_id(run.rerun_of)}"
+    if run.reruns:
+        yield "run again", ", ".join(map(short_id, run.reruns))
     if run.params:
         yield "params", orjson.dumps(run.params).decode()
     yield from _timing(run)

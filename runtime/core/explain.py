@@ -368,6 +368,7 @@ _REPLACED: Final = Reason(
 _TRIGGERS: Final = {
     "manual": "`ordinaut run`",
     "backfill": "`ordinaut backfill`",
+    "rerun": "`ordinaut rerun`",
     "event": "an event",
     "condition": "its condition",
     "run": "another run",

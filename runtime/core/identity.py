@@ -24,7 +24,7 @@ def derive_run_id(task_uid: int, trigger: str, trigger_key: str, occurrence_for:
 
     Args:
         task_uid: the task.
-        trigger: `schedule`, `manual`, `event`, `condition`, `backfill` or `run`.
+        trigger: `schedule`, `manual`, `event`, `condition`, `backfill`, `run` or `rerun`.
         trigger_key: tells apart several firings of one instant; empty for schedules.
         occurrence_for: the nominal instant, aware UTC.
     """
@@ -35,14 +35,27 @@ def derive_run_id(task_uid: int, trigger: str, trigger_key: str, occurrence_for:
     return _uuid8(milliseconds.to_bytes(6, "big") + tail)
 
 
+def first_id_of(run_id: UUID) -> UUID:
+    """The smallest id of the millisecond that an id stands for: no run that came after it has a smaller one."""
+    return UUID(int=run_id.int >> 80 << 80)
+
+
 def derive_event_id(run_id: UUID | str, lease_epoch: int, position: int) -> UUID:
     """The id of the n-th event that one lease of a run tells: a report said twice gives the same events."""
     return _uuid8(hashlib.sha256(f"{run_id}\0{lease_epoch}\0{position}".encode()).digest()[:16])
 
 
-def idempotency_key(run_id: UUID | str, step: str, iteration: int) -> str:
-    """The key that is the same for every try of one step of one run."""
-    return hashlib.sha256(f"{run_id}\0{step}\0{iteration}".encode()).hexdigest()[:32]
+def idempotency_key(run_id: UUID | str, step: str, iteration: int, replay_no: int = 0) -> str:
+    """The key that is the same for every try of one step of one run.
+
+    Args:
+        run_id: the run; for one that is run again, the first of these runs.
+        step: its id.
+        iteration: which item of `foreach`.
+        replay_no: how often somebody asked for it to be done anew.
+    """
+    anew = f"\0{replay_no}" if replay_no else ""
+    return hashlib.sha256(f"{run_id}\0{step}\0{iteration}{anew}".encode()).hexdigest()[:32]
 
 
 def _uuid8(content: bytes) -> UUID:

@@ -161,6 +161,14 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a run that is run again goes back to: the first of these runs, and how often it was done anew since."""
+
+    run_id: UUID
+    replay_no: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What earlier leases of a run left.
 
@@ -170,6 +178,7 @@ class Recorded:
         waits: that have begun, those of steps that are over included.
         intents: calls that were about to be made, and nobody knows whether they were.
         asked_for: how many seconds people were asked about such calls; the run's timeout stands still meanwhile.
+        origin: what a run that is run again goes back to.
     """
 
     results: Mapping[Place, Result] = field(default_factory=dict)
@@ -177,6 +186,7 @@ class Recorded:
     waits: Mapping[Place, Waiting] = field(default_factory=dict)
     intents: Mapping[Place, Intent] = field(default_factory=dict)
     asked_for: float = 0.0
+    origin: Origin | None = None
 
 
 async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> Claimed:
@@ -245,6 +255,7 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
     waits: dict[Place, Waiting] = {}
     intents: dict[Place, Intent] = {}
     asked_for = 0.0
+    origin: Origin | None = None
     for row in await fetch_all(pool, statement("load_results"), {"run_id": run_id}):
         place = row["step"], row["iteration"]
         match row["what"]:
@@ -256,9 +267,11 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
                 waits[place] = Waiting(row["output"], row["ready_in"])
             case "intent":
                 intents[place] = Intent(row["outcome"] is not None, row["output"])
+            case "origin":
+                origin = Origin(UUID(row["step"]), row["iteration"])
             case _:
                 asked_for = row["ready_in"]
-    return Recorded(results, tries, waits, intents, asked_for)
+    return Recorded(results, tries, waits, intents, asked_for, origin)
 
 
 def reports_json(reports: Sequence[Report]) -> str:

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.graph import ordered_needs
-from runtime.core.identity import derive_run_id
+from runtime.core.identity import derive_run_id, first_id_of
 from runtime.core.overlap import Admission, Fate
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.storable import storable
@@ -123,13 +123,23 @@ def count_live_runtimes(connection: Connection) -> int:
 
 
 def list_runs(
-    connection: Connection, *, task_uid: int | None, states: Sequence[str], limit: int
+    connection: Connection,
+    *,
+    task_uid: int | None,
+    states: Sequence[str],
+    limit: int,
+    quarantined: bool = False,
 ) -> RunList:
-    """The newest runs, of one task or all, in some states or any."""
+    """The newest runs, of one task or all, in some states or any; or only those that are in quarantine."""
     rows = _fetch(
         connection,
         "list_runs",
-        {"task_uid": task_uid, "states": list(states) or None, "limit": limit},
+        {
+            "task_uid": task_uid,
+            "states": list(states) or None,
+            "limit": limit,
+            "quarantined": quarantined,
+        },
     )
     now = _fetch(connection, "read_clock", {})[0]["now"]
     return RunList(now=now, runs=tuple(RunSummary(**_labelled(row)) for row in rows))
@@ -160,6 +170,11 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
         raise NotFound(f"there is no run {run_id}", hint="`ordinaut runs` lists them")
     row = _labelled(rows[0])
     body = row.pop("body")
+    reruns = _ids(
+        connection,
+        "list_reruns",
+        which | {"task_uid": row.pop("task_uid"), "since_id": first_id_of(run_id)},
+    )
     queued = {name: row.pop(name) for name in _LEASE}
     slot_key = row.pop("slot_key")
     results = _fetch(connection, "list_step_results", which)
@@ -168,6 +183,7 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     waits = _fetch(connection, "list_run_waits", which)
     return RunReport(
         **row,
+        reruns=tuple(reruns),
         lease=Lease(**queued) if queued["ready_at"] is not None else None,
         slot_wait=None if slot_key is None else _slot_wait(connection, slot_key),
         steps=_with_waits(

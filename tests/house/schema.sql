@@ -539,9 +539,13 @@ CREATE TABLE ordinaut.run (
     tzdata text,
     detail text,
     ended_by text,
+    rerun_of uuid,
+    origin_id uuid,
+    replay_no integer,
+    CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
-    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text])))
+    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text, 'rerun'::text])))
 )
 PARTITION BY RANGE (run_id);
 -- Name: COLUMN run.decided_by; Type: COMMENT; Schema: ordinaut; Owner: -
@@ -552,6 +556,12 @@ COMMENT ON COLUMN ordinaut.run.tzdata IS 'the version of the time zone data by w
 COMMENT ON COLUMN ordinaut.run.detail IS 'what the reason is about: the calendar that excludes, where the occurrence was moved to';
 -- Name: COLUMN run.ended_by; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.run.ended_by IS 'who cancelled the run; null where a policy did, and where it ended by itself';
+-- Name: COLUMN run.rerun_of; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.rerun_of IS 'the run that this one runs again';
+-- Name: COLUMN run.origin_id; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.origin_id IS 'the first of these runs: idempotency keys are derived from its id';
+-- Name: COLUMN run.replay_no; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.replay_no IS 'how often that was asked for to be done anew; part of idempotency keys where it is not 0';
 -- Name: run_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.run_default (
     run_id uuid CONSTRAINT run_run_id_not_null NOT NULL,
@@ -574,9 +584,13 @@ CREATE TABLE ordinaut.run_default (
     tzdata text,
     detail text,
     ended_by text,
+    rerun_of uuid,
+    origin_id uuid,
+    replay_no integer,
+    CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
-    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text])))
+    CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text, 'rerun'::text])))
 );
 -- Name: runtime; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.runtime (

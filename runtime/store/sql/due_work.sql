@@ -209,7 +209,8 @@ select run_id, turn, failing, frees from held;
 -- name: load_results
 -- What earlier leases of a run have recorded: results; of calls without one, how many tries there were and how long until
 -- another may follow; waits, how long they last and how they were answered; intents without a result or a failed try of the
--- same number, which nobody knows the end of, whether people are asked and what they said; and how long they were asked.
+-- same number, which nobody knows the end of, whether people are asked and what they said; how long they were asked; and what a run that is run
+-- again goes back to.
 select 'result' as what, step, iteration, outcome, output, error, null::smallint as attempts, null::float8 as ready_in
 from ordinaut.step_result where run_id = %(run_id)s
 union all
@@ -235,4 +236,7 @@ from (
     select range_agg(tstzrange(asked_at, coalesce(answered_at, ordinaut.now()))) as spans
     from ordinaut.step_intent where run_id = %(run_id)s and asked_at is not null) asked
 cross join lateral unnest(asked.spans) span
-having count(*) > 0;
+having count(*) > 0
+union all
+select 'origin', origin_id::text, replay_no, null, null, null, null, null
+from ordinaut.run where run_id = %(run_id)s and origin_id is not null;

@@ -43,7 +43,8 @@ where stopped_at is null and not draining and 'worker' = any(duties)
     and heartbeat_at > ordinaut.now() - interval '15 seconds';
 
 -- name: list_runs
--- Newest first. Run ids begin with their time, so the order of the primary key is the order of time.
+-- Newest first. Run ids begin with their time, so the order of the primary key is the order of time. In quarantine is what was
+-- begun again and again, lost its runtime each time, and has not been run again.
 select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
     r.finished_at, r.error, r.revision_id as revision,
     jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone
@@ -51,6 +52,8 @@ from ordinaut.run r
 join ordinaut.spec p on p.uid = r.task_uid
 where (%(task_uid)s::bigint is null or r.task_uid = %(task_uid)s)
     and (%(states)s::text[] is null or r.state = any(%(states)s))
+    and (not %(quarantined)s or r.state = 'failed' and r.error ->> 'code' = 'ORD507' and not exists (
+        select from ordinaut.run n where n.task_uid = r.task_uid and n.run_id >= ordinaut.run_id_floor(r.created_at) and n.rerun_of = r.run_id))
 order by r.run_id desc
 limit %(limit)s;
 
@@ -76,7 +79,8 @@ limit %(limit)s;
 -- name: load_run
 -- A run, the body it is pinned to, and its row in the queue while it has one.
 select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
-    r.finished_at, r.error, r.revision_id as revision, r.params, r.event, r.requested_by, r.ended_by, r.detail, v.git_commit as commit,
+    r.finished_at, r.error, r.revision_id as revision, r.params, r.event, r.requested_by, r.ended_by, r.detail, r.rerun_of,
+    r.replay_no, r.task_uid, v.git_commit as commit,
     b.body, w.ready_at, w.runtime_id, w.lease_epoch, nullif(w.lease_until, '-infinity') as lease_until,
     case when w.lane > 100 then coalesce(w.slot_key, '') end as slot_key,
     jsonb_path_query_first(b.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now

@@ -1,0 +1,40 @@
+"""Following a run that was asked for, until it is over."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from runtime.cli.output import colour_state, echo, echo_json
+from runtime.cli.story import step_lines
+from runtime.clock import SYSTEM_CLOCK
+from runtime.core.spans import exact_span
+from runtime.errors import EXIT_ERROR
+from runtime.manual import Connection, follow_run
+from schemas.run import RunReport, StepReport
+
+
+def follow(connection: Connection, run_id: UUID, *, as_json: bool) -> None:
+    """Print each step of a run as it ends, and then its end; exits with 1 unless it succeeds."""
+
+    def tell(step: StepReport) -> None:
+        if not as_json:
+            echo("\n".join(step_lines(step, unfold=False)) + "\n")
+
+    finished = follow_run(connection, run_id, SYSTEM_CLOCK, tell)
+    if as_json:
+        echo_json(finished.model_dump(mode="json"))
+    else:
+        _print_end(finished)
+    if finished.state != "succeeded":
+        raise click.exceptions.Exit(EXIT_ERROR)
+
+
+def _print_end(finished: RunReport) -> None:
+    parts = [colour_state(finished.state)]
+    if finished.started_at is not None and finished.finished_at is not None:
+        parts.append(exact_span((finished.finished_at - finished.started_at).total_seconds()))
+    if finished.error is not None:
+        parts.append(f"{finished.error.code} {finished.error.message}")
+    echo("  ".join(parts))
