@@ -129,13 +129,7 @@ async def running(
         try:
             await make_partitions(pool)
             await registry.refresh()
-            runtime_id = await register_runtime(
-                pool,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                version=version("ordinaut"),
-                duties=duties,
-            )
+            runtime_id = await _announce(pool, duties)
         except psycopg.OperationalError as error:
             raise unavailable(place.database_url, error) from error
         stack.push_async_callback(_say_farewell, pool, runtime_id)
@@ -156,6 +150,16 @@ async def running(
         group.start()
         stack.push_async_callback(group.stop)
         yield Runtime(group, assembled.worker, assembled.heart, clock, config)
+
+
+async def _announce(pool: Pool, duties: frozenset[Duty]) -> int:
+    return await register_runtime(
+        pool,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=version("ordinaut"),
+        duties=duties,
+    )
 
 
 async def _say_farewell(pool: Pool, runtime_id: int) -> None:
