@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from reconciler.core.changes import Owner
-from reconciler.core.desired import DEFAULT_ENVIRONMENT, Specs
+from reconciler.core.changes import Applied, Owner
+from reconciler.core.desired import DEFAULT_ENVIRONMENT, Key, Specs
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
-from reconciler.core.recorded import as_desired
+from reconciler.core.recorded import Recorded, as_desired
+from reconciler.core.standing import written_key
 from reconciler.load import compile_source
 from reconciler.observe import observe
 from reconciler.past import documents_as_of, owner_then
@@ -80,7 +81,8 @@ def plan_rollback(
     """The plan that brings back every document of a project as a revision left it.
 
     Documents that were renamed since get their former names back, those that were retired their history, and those that
-    came since are retired. No specs are read: what is in the repository may be as broken as what is rolled back.
+    came since are retired. Where a name went to a document that has it for good, a warning says whose history stays behind.
+    No specs are read: what is in the repository may be as broken as what is rolled back.
 
     Raises:
         PlanError: ORD204, a name belongs to another project by now; ORD218, somebody gave it to another row by hand.
@@ -105,7 +107,7 @@ def plan_rollback(
         pull_request=to.pull_request,
     )
     try:
-        return plan_against(connection, wanted, source, allowed, circles=True)
+        plan = plan_against(connection, wanted, source, allowed, circles=True)
     except SpecError as error:
         # Their places are in files of another commit.
         first = error.problems[0]
@@ -117,6 +119,29 @@ def plan_rollback(
             else first.hint,
             code=first.code,
         ) from error
+    orphaned = _without_their_past(documents, plan, rows)
+    return plan.model_copy(update={"diagnostics": (*plan.diagnostics, *orphaned)})
+
+
+def _without_their_past(
+    documents: Iterable[Recorded], plan: Plan, rows: Mapping[Key, Applied]
+) -> Iterator[Problem]:
+    """A warning for each document whose name somebody has who does not give it up, and who goes on in its place."""
+    uids = {key: row.uid for key, row in rows.items()}
+    uids |= {written_key(one): one.uid or 0 for one in plan.changes if one.action != "retire"}
+    labels = {row.uid: row.key.label for row in rows.values()}
+    for one in documents:
+        if uids.get(one.key) != one.uid:
+            yield Problem(
+                code="ORD220",
+                severity="warning",
+                message=f"{one.key} comes back without its own history, which stays with"
+                f" {labels.get(one.uid, 'another project')}: its name was given to another document",
+                hint="for its own, retire what has the name in an apply of its own, and then roll back",
+                file=one.place.file,
+                line=max(one.place.line, 1),
+                column=one.place.column,
+            )
 
 
 def _told(problems: Sequence[Problem]) -> str:

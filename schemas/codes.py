@@ -49,6 +49,7 @@ CODES: Final[dict[str, str]] = {
     "ORD217": "The change lets somebody do what they could not do before.",
     "ORD218": "A document was renamed by hand, and another row has its name.",
     "ORD219": "A former name is none that a document could have had.",
+    "ORD220": "What is rolled back comes back without its own history.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

@@ -1,6 +1,7 @@
 """Revisions as the values that diffing compares: what documents said once is desired, or applied, like what they say now.
 
-A document that has another name by now is followed by its uid: it is the same one, renamed.
+A document that has another name by now is followed by its uid: it is the same one, renamed. So is a tombstone, which may
+have had to give its name up to another document.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def as_desired(
         rows: what they are compared with.
         owner: of the documents; what others have now is no former self of theirs.
     """
-    bearing = {row.uid: row.key for row in rows if row.retired_at is None and row.owner == owner}
+    bearing = {row.uid: row.key for row in rows if row.owner == owner}
     wanted = (_wanted(document, bearing.get(document.uid)) for document in documents)
     return {one.key: one for one in wanted}
 

@@ -60,7 +60,7 @@ def believed_renames(
     made = {
         key: claim for key, claim in said.items() if _can_be_left(claim.former, applied, owner)
     }
-    claims = _standing(made, desired, applied)
+    claims = _standing(made, desired, applied, certain=circles)
     problems = [*_rivals(claims), *([] if circles else _circles(said))]
     problems += [
         _goes_on(claim)
@@ -77,15 +77,27 @@ def _can_be_left(former: Key, applied: Mapping[Key, Applied], owner: Owner) -> b
 
 
 def _standing(
-    claims: Claims, desired: Mapping[Key, Desired], applied: Mapping[Key, Applied]
+    claims: Claims,
+    desired: Mapping[Key, Desired],
+    applied: Mapping[Key, Applied],
+    *,
+    certain: bool,
 ) -> Claims:
-    """The claims that stand if all the others of them do."""
+    """The claims that stand if all the others of them do.
+
+    Args:
+        certain: whether the pasts are known, so that nobody who says the same as another is taken for it.
+    """
     while True:
         left = {claim.former for claim in claims.values()}
         standing = {
             key: claim
             for key, claim in claims.items()
-            if _is_vacant(key, applied, left) and _is_left(claim, claims, desired, applied)
+            if _is_vacant(key, applied, left)
+            and (
+                _is_left(claim, claims, desired, applied)
+                or (certain and claim.former not in desired)
+            )
         }
         if len(standing) == len(claims):
             return claims

@@ -67,7 +67,9 @@ def symbol_of(change: PlannedChange) -> tuple[str, Style]:
 
 def title_of(change: PlannedChange) -> str:
     """What a change is called: tasks by their key alone, other kinds with their kind."""
-    key = f"{change.former_key} -> {change.key}" if change.former_key else change.key
+    former = change.former_key
+    # A tombstone whose name was given away is called by its number, which tells nobody anything.
+    key = f"{former} -> {change.key}" if former and "~" not in former else change.key
     return key if change.kind == "Task" else f"{change.kind} {key}"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from reconciler.apply import Request, apply_plan
+from reconciler.core.render_change import title_of
 from reconciler.past import resolve_revision
 from reconciler.planning import plan_against
 from reconciler.rollback import plan_rollback
 from runtime.errors import SpecError
-from schemas.plan import PlanSource
+from schemas.plan import Plan, PlanSource
 from tests.support.applying import Bench, specs, task
 from tests.support.specs import compiled
 
@@ -101,13 +102,62 @@ def test_a_rollback_undoes_a_swap(two: Bench) -> None:
     before = held(two)
     two.apply(specs(named("x", "a"), named("a", "b", 2)))
     two.apply(specs(named("b", "x"), named("a", "b", 2)))
-    to = resolve_revision(two.connection, "r1")
 
-    apply_plan(
-        two.connection, plan_rollback(two.connection, to), Request(actor="ada@desk", restores=to)
-    )
+    roll_back(two, "r1")
 
     assert held(two) == before
+
+
+def roll_back(bench: Bench, to: str) -> Plan:
+    """Bring a revision back; returns the plan that did it."""
+    revision = resolve_revision(bench.connection, to)
+    plan = plan_rollback(bench.connection, revision)
+    apply_plan(bench.connection, plan, Request(actor="ada@desk", restores=revision))
+    return plan
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_rollback_brings_back_what_was_retired_although_its_name_was_taken(
+    two: Bench, number: int
+) -> None:
+    two.apply(specs(named("a"), named("b", number=number)))
+    before, (then,) = held(two), two.row("select 'r' || max(revision_id) from ordinaut.revision")
+    two.apply(specs(named("a")))
+    two.apply(specs(named("b", "a")))
+
+    plan = roll_back(two, then)
+
+    assert [(title_of(one), one.action, one.reason) for one in plan.changes] == [
+        ("b -> a", "rename", "git"),
+        ("b", "create", "restored"),
+    ]
+    assert plan.diagnostics == ()
+    assert held(two) == before
+    assert roll_back(two, then).changes == ()
+
+
+def test_a_rollback_finds_what_was_renamed_and_then_retired(two: Bench) -> None:
+    before = held(two)
+    two.apply(specs(named("x", "a"), named("b", number=2)))
+    two.apply(specs(named("b", number=2)))
+
+    roll_back(two, "r1")
+
+    assert held(two) == before
+
+
+def test_a_rollback_says_whose_history_stays_behind(two: Bench) -> None:
+    before = held(two)
+    two.apply(specs(named("c", "a"), named("a", number=3), named("b", number=2)))
+    there = held(two)
+
+    (warning,) = plan_rollback(two.connection, resolve_revision(two.connection, "r1")).diagnostics
+    two.apply(specs(named("c"), named("b", number=2)))
+    roll_back(two, "r1")
+
+    assert (warning.code, warning.severity) == ("ORD220", "warning")
+    assert "Task a comes back without its own history, which stays with c" in warning.message
+    assert there != held(two) == before
 
 
 def test_a_name_that_goes_on_is_nobody_s_past(two: Bench) -> None:
