@@ -149,6 +149,19 @@ async def test_a_call_that_may_have_been_made_is_not_simply_made_again(
     assert (load(database, anew).state, names(tools)) == ("succeeded", ["pay"])
 
 
+async def test_a_call_that_ended_as_unknown_is_in_doubt_again_and_not_simply_made_again(
+    bench: Bench, database: str
+) -> None:
+    await bench.queue(pipeline=[step("pay", "tool.pay", effect="once")])
+    before = (await bench.go(ScriptedTools(tool__pay=failed("lost")))).run_id
+
+    redriven = again(database, before, only_failed=True)
+    tools = ScriptedTools(tool__pay=ok())
+    await bench.go(tools)
+
+    assert (load(database, redriven).state, tools.calls) == ("failed", [])
+
+
 async def test_of_items_those_that_failed_are_called_again(bench: Bench, database: str) -> None:
     fan = step("all", "tool.do", foreach="${params.list}", **{"with": {"n": "${item}"}})
     await bench.queue(pipeline=[fan], params={"list": [1, 2, 3]})

@@ -49,7 +49,7 @@ with new_run as (
     where i.run_id = %(run_id)s and not %(anew)s
         and not exists (
             select from ordinaut.step_result r
-            where r.run_id = i.run_id and r.step = i.step and r.iteration = i.iteration)
+            where r.run_id = i.run_id and r.step = i.step and r.iteration = i.iteration and r.outcome <> 'unknown')
         and not exists (
             select from ordinaut.step_attempt t
             where t.run_id = i.run_id and t.step = i.step and t.iteration = i.iteration and t.attempt = i.attempt)
