@@ -43,12 +43,12 @@ _OF_PYTHON: Final = {
 
 
 def plan_type(environments: Iterable[str]) -> Type:
-    """The plan as policies of a Project with these environments see it."""
+    """The plan as policies of a Project with these environments see it; with any, if there are none."""
     (plan,) = _plan_type()
     inner = plan["properties"]
     (place,) = inner["environment"]
-    name = {"type": "string", "enum": tuple(environments)}
-    known = {**place, "properties": {**place["properties"], "name": (name,)}}
+    name = texts(environments) or plain("string")
+    known = {**place, "properties": {**place["properties"], "name": name}}
     return ({**plan, "properties": {**inner, "environment": (known,)}},)
 
 

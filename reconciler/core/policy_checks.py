@@ -52,16 +52,18 @@ def policy_problems(entry: Entry) -> Iterator[Problem]:
     if not isinstance(project, Project):
         return
     environments = {DEFAULT_ENVIRONMENT, *project.environments}
+    # Of environments that hold a mistake it is not known which there are.
+    known = () if entry.repaired_field("environments") else sorted(environments)
     for name, policy in (project.policies or {}).items():
         for number, one in enumerate(policy.environments or ()):
-            if one not in environments and not entry.repaired_field("environments"):
+            if known and one not in environments:
                 yield from entry.problem(
                     ("policies", name, "environments", number),
                     "ORD009",
                     f"the Project has no environment `{one}`",
                     did_you_mean(one, environments),
                 )
-        for position, found in query_findings(policy.when, environments):
+        for position, found in query_findings(policy.when, known):
             yield from entry.problem_in_text(
                 ("policies", name, "when"), policy.when, position, found
             )
@@ -71,13 +73,13 @@ def query_findings(text: str, environments: Iterable[str]) -> list[tuple[int, Fi
     """What is wrong with the expression of a policy, each with its place in the text.
 
     Args:
-        environments: those that plans of its Project may be for.
+        environments: those that plans of its Project may be for, in order; none where that is not known.
     """
     try:
         query = compile_query(text)
     except ExpressionError as error:
         return [(error.position or 0, Finding(error.code, error.message, error.hint))]
-    follower = _Follower(text, plan_shape.plan_type(sorted(environments)))
+    follower = _Follower(text, plan_shape.plan_type(environments))
     given = follower.follow(query.tree, follower.plan)
     if plan_shape.is_never_true(given):
         follower.tell_never()

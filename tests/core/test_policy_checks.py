@@ -19,6 +19,7 @@ from schemas.plan import Plan
 
 _ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("default", "prod")
+HEAD = "apiVersion: ordinaut/v1\nkind: Project\nname: home\nowner: us\n"
 
 SOUND = [
     "changes[?contains(tools.added, 'mail.send') && !owner]",
@@ -215,7 +216,7 @@ def test_everything_in_a_body_can_be_asked_for() -> None:
 
 
 def problems(policies: str) -> list[tuple[int, int, str, str]]:
-    text = f"apiVersion: ordinaut/v1\nkind: Project\nname: home\nowner: us\nenvironments: {{prod: {{}}}}\npolicies:\n{policies}"
+    text = f"{HEAD}environments: {{prod: {{}}}}\npolicies:\n{policies}"
     specs = compile_specs([SourceFile("specs/ordinaut.yaml", text.encode())])
     return [(one.line, one.column, one.code, one.message) for one in specs.problems]
 
@@ -230,6 +231,16 @@ def test_an_environment_that_does_not_exist_is_told() -> None:
     calm = "  calm: {when: changes, message: m, environments: [prod, default, prd]}\n"
 
     assert problems(calm) == [(7, 67, "ORD009", "the Project has no environment `prd`")]
+
+
+def test_environments_that_cannot_be_read_are_not_missed() -> None:
+    calm = "  calm: {when: environment.name == 'prod', message: m, environments: [prod]}\n"
+    assert problems(calm) == []
+
+    text = f"{HEAD}environments: {{prod: {{overlays: x}}, 1x: {{}}}}\npolicies:\n{calm}"
+    specs = compile_specs([SourceFile("specs/ordinaut.yaml", text.encode())])
+
+    assert {one.line for one in specs.problems} == {5}
 
 
 @pytest.mark.parametrize(

@@ -220,3 +220,19 @@ async def test_a_second_project_of_a_repository_is_no_other_name_of_the_first(
     origin.clone.commit()
 
     assert stands(await in_folder(origin, "plat").look()) == ("Synced", "applied")
+
+
+async def test_a_new_repository_with_a_new_project_takes_nothing_from_those_in_force(
+    origin: Origin, stranger: Origin
+) -> None:
+    await origin.look()
+
+    assert stands(await stranger.look()) == ("Synced", "applied")
+
+    stranger.clone.write(
+        {"specs/ordinaut.yaml": f"{API}kind: Project\nname: desk\n", "specs/fs.yaml": SERVER}
+    )
+    stranger.push(one="priority: 9\n")
+    assert stands(await stranger.look()) == ("InvalidSource", "foreign")
+    assert stands(await origin.look()) == ("Synced", "current")
+    assert origin.names == ["one", "two"]
