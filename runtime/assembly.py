@@ -140,7 +140,7 @@ def _scheduling(
     )
 
 
-def _after_ends(ground: Ground) -> tuple[Failing, Gate, Callable[[Written], None]]:
+def _after_ends(ground: Ground, bells: _Bells) -> tuple[Failing, Gate, Callable[[Written], None]]:
     """Who has to look when runs are over, and what tells them."""
     failing = Failing(ground.pool, ground.clock)
 
@@ -148,6 +148,7 @@ def _after_ends(ground: Ground) -> tuple[Failing, Gate, Callable[[Written], None
         failing.pass_on(written.failing)
         if written.frees_slots:
             gate.call()
+            bells.work.ring()
 
     poll_seconds = ground.config.poll.total_seconds()
     gate = Gate(ground.pool, ground.registry, ground.clock, poll_seconds, after)
@@ -158,7 +159,7 @@ def _working(
     ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns
 ) -> tuple[Worker, tuple[Service, ...]]:
     """The worker, and what it stands on."""
-    failing, gate, after = _after_ends(ground)
+    failing, gate, after = _after_ends(ground, bells)
     recorder = Recorder(ground.pool, ground.clock, bells.events, turns, after)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
     worker = Worker(

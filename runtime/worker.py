@@ -91,6 +91,8 @@ class Worker:
         self._config = config
         self._held: dict[UUID, Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending = 0
+        self._wants_room = False
         self._freed = Bell(around.clock)
         self._closed = False
         self._failures = 0
@@ -117,7 +119,7 @@ class Worker:
 
     async def run_once(self) -> int:
         """Claim what fits into the free slots and start it; returns how many runs were started."""
-        limit = min(self._free, _MOST_AT_ONCE)
+        limit = self._limit
         if limit <= 0 or self._closed:
             return 0
         asked_at = self._around.clock.monotonic()
@@ -137,6 +139,10 @@ class Worker:
     def _free(self) -> int:
         return self._config.concurrency - len(self._held)
 
+    @property
+    def _limit(self) -> int:
+        return min(self._free, _MOST_AT_ONCE)
+
     def _admit(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
         """What may begin, and what must wait because another run under suspicion is being executed."""
         admitted: list[Claim] = []
@@ -155,12 +161,17 @@ class Worker:
             if await self._gate.answer() > self._free:
                 # More than there is room for here.
                 await wake(self._pool)
+            limit = self._limit
+            # What is about to be free is waited for: then one claim does for all of it.
+            self._wants_room = limit < min(self._ending, _MOST_AT_ONCE // 2)
+            if self._wants_room:
+                return None
             started = await self.run_once()
             self._failures = 0
-            if started or self._free <= 0:
-                # Finishing a run rings the bell, so a full house need not look again by itself.
-                return 0.0 if self._free > 0 else None
-            return await self._look_ahead()
+            self._wants_room = self._free <= 0
+            if self._wants_room:
+                return None
+            return 0.0 if started == limit else await self._look_ahead()
         except (psycopg.OperationalError, PoolTimeout) as error:
             _log.warning("work not claimed: %s", " ".join(str(error).split()))
             self._failures += 1
@@ -185,10 +196,14 @@ class Worker:
             if report is not None:
                 ends.append((report, partial(self._told, claim, asked_at)))
             if clock.monotonic() - paused_at > _PAUSE_AFTER_SECONDS:
-                self._around.recorder.hand_over(ends)
+                self._hand_over(ends)
                 ends = []
                 await clock.sleep(0)
                 paused_at = clock.monotonic()
+        self._hand_over(ends)
+
+    def _hand_over(self, ends: Sequence[tuple[Report, Told]]) -> None:
+        self._ending += len(ends)
         self._around.recorder.hand_over(ends)
 
     def _begin(self, claim: Claim, asked_at: float) -> Report | None:
@@ -210,6 +225,7 @@ class Worker:
 
     def _told(self, claim: Claim, asked_at: float, problem: BaseException | None) -> None:
         """What became of the last report of a run."""
+        self._ending -= 1
         if isinstance(problem, StoreError):
             self._go_on(claim, self._fail(claim, problem), asked_at)
             return
@@ -233,7 +249,8 @@ class Worker:
         if self._held.get(claim.run_id) is claim:
             del self._held[claim.run_id]
         self._freed.ring()
-        self._bell.ring()
+        if self._wants_room:
+            self._bell.ring()
 
     async def _execute(self, claim: Claim) -> None:
         if claim.attempt > _MAX_LEASES:
