@@ -1,13 +1,14 @@
 """A schedule in plain words, e.g. `weekdays at 08:30, Europe/Chisinau`.
 
 Promise: the words say what the engine does, parts taken from the start included, and two schedules with the same words
-have the same occurrences from the later start on. What has no short form is called a custom rule and quoted; show the
+have the same occurrences from the later start on, unless they name so many times that these are counted. What has no short form is called a custom rule and quoted; show the
 next occurrences beside it.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, assert_never
 
 from runtime.core.recurrence.cron import parse_cron
@@ -40,6 +41,8 @@ _FOLD_WORDS: Final[dict[DstFold, str]] = {
 # Nobody waits for a start that is this old.
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
+# More times than these are no words any more.
+_MANY: Final = 24
 
 
 def describe(trigger: Trigger) -> str:
@@ -57,10 +60,17 @@ def describe(trigger: Trigger) -> str:
             words = _every(trigger) + _bounds(trigger.until, trigger.count)
         case AtTrigger():
             zone = f", {trigger.timezone}" if trigger.timezone else ""
-            words = f"at {joined(sorted(map(moment, trigger.at)))}{zone}"
+            words = f"at {_times(trigger.at)}{zone}"
         case _:
             assert_never(trigger)
     return words + (f", up to {length(trigger.jitter)} late" if trigger.jitter > NO_JITTER else "")
+
+
+def _times(moments: Iterable[date]) -> str:
+    found = sorted(map(moment, moments))
+    if len(found) <= _MANY:
+        return joined(found)
+    return f"{len(found):,} times from {found[0]} to {found[-1]}"
 
 
 def _rules(trigger: RRuleTrigger) -> str:
@@ -70,9 +80,9 @@ def _rules(trigger: RRuleTrigger) -> str:
     words = " and ".join(_rule(rule, trigger.start, text) for rule, text in pairs)
     words += f", {trigger.timezone}"
     if trigger.rdate:
-        words += f", also {joined(sorted(map(moment, trigger.rdate)))}"
+        words += f", also {_times(trigger.rdate)}"
     if trigger.exdate:
-        words += f", not {joined(sorted(map(moment, trigger.exdate)))}"
+        words += f", not {_times(trigger.exdate)}"
     if all(rule.sub_daily for rule in rules):
         return words
     gap = None if trigger.dst_gap == "shift" else trigger.dst_gap

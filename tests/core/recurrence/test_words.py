@@ -363,3 +363,14 @@ def test_no_field_of_a_cron_expression_is_left_out_of_its_words(expression: str)
         for value in ("*", "1", "0-59" if index == 0 else "1-5"):
             other = [*parts[:index], value, *parts[index + 1 :]]
             check_alike(trigger, CronTrigger(" ".join(other), "America/New_York"))
+
+
+def test_very_many_times_are_counted() -> None:
+    many = tuple(START + number * timedelta(minutes=13) for number in range(40_000))
+    spanned = "40,000 times from 2026-01-05 08:30 to 2027-01-01 10:57"
+
+    rule = RRuleTrigger(rrule="FREQ=DAILY", timezone=ZONE, start=START, rdate=many, exdate=many)
+    words = describe(rule)
+
+    assert words == f"every day at 08:30, {ZONE}, also {spanned}, not {spanned}"
+    assert describe(AtTrigger(at=many, timezone=ZONE)) == f"at {spanned}, {ZONE}"
