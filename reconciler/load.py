@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ from reconciler.core.remembering import (
     remembered,
     updated,
 )
+from reconciler.core.renaming import circle_problems
 from reconciler.core.through import Through, silently
 from reconciler.source import Source, read_source
 from runtime.core.recurrence import tzdata_version
@@ -73,6 +75,18 @@ def compile_source(
         cache: where sound specs are remembered, so that files which did not change need not be compiled again.
         through: goes through many, and may tell how far it is.
     """
+    specs = _known_or_compiled(source, environment, cache, through)
+    # A circle may lie in files of which each is remembered, or compiled, apart from the others.
+    circles = circle_problems(specs.documents)
+    if not circles:
+        return specs
+    problems = sorted((*specs.problems, *circles), key=attrgetter("reading_order"))
+    return replace(specs, problems=tuple(problems))
+
+
+def _known_or_compiled(
+    source: Source, environment: str, cache: Cache | None, through: Through
+) -> Specs:
     if cache is None or source.problems:
         return _compiled(source, environment, through)
     digests = file_digests((file.name, file.data) for file in source.files)

@@ -52,11 +52,7 @@ def believed_renames(
     Args:
         circles: whether names may go round in a circle.
     """
-    said = {
-        wanted.key: Claim(former, wanted)
-        for wanted in desired.values()
-        if (former := former_key(wanted)) is not None and former != wanted.key
-    }
+    said = _said(desired)
     made = {
         key: claim for key, claim in said.items() if _can_be_left(claim.former, applied, owner)
     }
@@ -69,6 +65,19 @@ def believed_renames(
     ]
     claimed = Counter(claim.former for claim in claims.values())
     return {key: one for key, one in claims.items() if claimed[one.former] == 1}, problems
+
+
+def circle_problems(desired: Mapping[Key, Desired]) -> list[Problem]:
+    """The problems of names that go round in a circle, whatever the database holds."""
+    return list(_circles(_said(desired)))
+
+
+def _said(desired: Mapping[Key, Desired]) -> Claims:
+    return {
+        wanted.key: Claim(former, wanted)
+        for wanted in desired.values()
+        if (former := former_key(wanted)) is not None and former != wanted.key
+    }
 
 
 def _can_be_left(former: Key, applied: Mapping[Key, Applied], owner: Owner) -> bool:
