@@ -55,7 +55,7 @@ def export(
     found = []
     for row in chosen:
         data = written(
-            row.kind,
+            _key(row),
             row.body,
             defaults=defaults_in(row.namespace, defaults.get(_owner(row), {})),
             skip_defaults=skip_defaults,

@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
+from reconciler.core.desired import Key
 from reconciler.core.digest import NORMAL_FORM
 from reconciler.core.formatting import format_file
 from runtime.errors import PlanError
@@ -48,7 +49,7 @@ _Dumper.add_representer(str, _text)
 
 
 def written(
-    kind: str, body: Mapping[str, Any], *, defaults: Mapping[str, Any], skip_defaults: bool
+    key: Key, body: Mapping[str, Any], *, defaults: Mapping[str, Any], skip_defaults: bool
 ) -> dict[str, Any]:
     """The document, in the order of its model.
 
@@ -60,11 +61,12 @@ def written(
         PlanError: ORD213, somebody changed the row to something that is no document.
     """
     try:
+        kind = key.kind
         folded = _folded(kind, body)
         model = KINDS[kind].model_validate({"apiVersion": API_VERSION, **folded})
     except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise PlanError(
-            f"{kind} {body.get('name')} is no valid document any more: somebody changed its row by hand",
+            f"{key} is no valid document any more: somebody changed its row by hand",
             hint="`ordinaut apply` restores what git says",
             code="ORD213",
         ) from error

@@ -239,7 +239,7 @@ def test_a_row_that_is_no_document_any_more_is_refused(bench: Bench, broken: str
     change = "body || %s" if broken != "{}" else "%s"
     bench.run(f"update ordinaut.spec set body = {change}::jsonb where name = 'one'", broken)
 
-    with pytest.raises(PlanError, match="is no valid document any more"):
+    with pytest.raises(PlanError, match=r"^ORD213: Task one is no valid document any more"):
         exported(bench.connection, skip_defaults=True)
 
 
