@@ -29,6 +29,7 @@ class LookLines:
     def __init__(self, verbose: int = 0) -> None:
         self._verbose = verbose
         self._was_refused = False
+        self._broken: Source | None = None
         self._previewed: str | None = None
 
     def looked(
@@ -40,11 +41,15 @@ class LookLines:
             first: of all, and told also if it finds nothing new.
             brief: leave out the plan of what was applied.
         """
-        refused = True
+        if isinstance(outcome, Reconciled) and outcome.source == self._broken:
+            return
+        refused, self._broken = True, None
         match outcome:
             case OrdinautError():
                 _refusal(outcome)
             case Reconciled(specs=specs) if specs.errors:
+                # Whoever saves a file may write it in several steps: what is said of it once is not said again.
+                self._broken = outcome.source
                 _problems(specs.errors, outcome.source)
                 count = len(specs.errors)
                 what = "1 error" if count == 1 else f"{count} errors"

@@ -62,6 +62,23 @@ def test_what_is_refused_is_shown_with_what_to_do_and_its_end_is_told(
     assert sound == _NOTHING_NEW
 
 
+def test_a_broken_file_is_told_once_for_each_edit(
+    folder_applied: Folder, specs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = Lines()
+    (specs / "one.yaml").write_text("kind: Tusk\n")
+
+    told.looked(folder_applied.look())
+    first = capsys.readouterr().out
+    told.looked(folder_applied.look())
+    again = capsys.readouterr().out
+    (specs / "one.yaml").write_text("kind: Tusk\n\n")
+    told.looked(folder_applied.look())
+
+    assert again == ""
+    assert capsys.readouterr().out == first
+
+
 def test_names_that_belong_to_another_project_are_told_at_their_lines(
     folder_applied: Folder, specs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
