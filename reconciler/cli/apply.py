@@ -55,9 +55,13 @@ Examples:
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE", help="Apply this plan, as it was reviewed.")  # fmt: skip
 @expect_digest_option
 @yes_option
-@click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
-@click.option("--allow-adopt", type=int, metavar="N", help="Take over exactly this many rows.")
-@click.option("--force-conflicts", type=int, metavar="N", help="Overwrite exactly this many that were changed outside git too.")  # fmt: skip
+@click.option(
+    "--allow-retire", type=click.IntRange(0), metavar="N", help="Retire exactly this many."
+)
+@click.option(
+    "--allow-adopt", type=click.IntRange(0), metavar="N", help="Take over exactly this many rows."
+)
+@click.option("--force-conflicts", type=click.IntRange(0), metavar="N", help="Overwrite exactly this many that were changed outside git too.")  # fmt: skip
 @override_freeze_option
 @override_policy_option
 @lock_timeout_option

@@ -50,8 +50,10 @@ Examples:
 @json_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every field that differs.")
 @yes_option
-@click.option("--allow-retire", type=int, metavar="N", help="Retire exactly this many.")
-@click.option("--force-conflicts", type=int, metavar="N", help="Overwrite exactly this many that were changed outside git too.")  # fmt: skip
+@click.option(
+    "--allow-retire", type=click.IntRange(0), metavar="N", help="Retire exactly this many."
+)
+@click.option("--force-conflicts", type=click.IntRange(0), metavar="N", help="Overwrite exactly this many that were changed outside git too.")  # fmt: skip
 @override_freeze_option
 @override_policy_option
 @lock_timeout_option

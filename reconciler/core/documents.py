@@ -119,7 +119,8 @@ def _beyond(mark: Mark, message: str, hint: str = "") -> _StopError:
 
 def _decoded(data: bytes) -> str:
     if len(data) > MAX_FILE_BYTES:
-        what = f"the file has {len(data):,} bytes; {MAX_FILE_BYTES:,} are the most"
+        # Of what is larger, no more than this was read.
+        what = f"the file has more than {MAX_FILE_BYTES:,} bytes"
         raise _StopError("ORD010", what, _SPLIT)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise _StopError("ORD002", "the file is UTF-16", "save it as UTF-8")

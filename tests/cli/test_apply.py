@@ -256,3 +256,11 @@ async def test_without_a_database_one_is_made_and_found_again(specs: Path, folde
 
     assert (applied.status, applied.stdout.splitlines()[-1]) == (0, "Applied as r1: 4 created.")
     assert (planned.status, planned.stdout) == (0, "No changes: 4 documents match r1.\n")
+
+
+@pytest.mark.parametrize("option", ["--allow-retire", "--allow-adopt", "--force-conflicts"])
+def test_less_than_none_cannot_be_allowed(cli: Cli, option: str) -> None:
+    refused = cli("apply", "--yes", option, "-1")
+
+    assert refused.status == 1
+    assert f"Invalid value for '{option}': -1 is not in the range x>=0" in refused.stderr

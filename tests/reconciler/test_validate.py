@@ -234,3 +234,31 @@ def test_a_revision_is_read_without_its_checkout(specs: Path) -> None:
         "HEAD has no folder elsewhere"
         in _run("validate", "--specs", "elsewhere", "--head", "HEAD").stderr
     )
+
+
+def test_names_that_go_round_in_a_circle_are_told_without_a_database(specs: Path) -> None:
+    def agent(name: str, former: str) -> None:
+        text = f"apiVersion: ordinaut/v1\nkind: Agent\nname: {name}\nrenamed_from: {former}\n"
+        (specs / f"{name}.yaml").write_text(text)
+
+    agent("one", "two")
+    agent("two", "one")
+    circle = CliRunner().invoke(main, ["validate"])
+    agent("two", "three")
+    row = CliRunner().invoke(main, ["validate"])
+
+    assert (circle.exit_code, row.exit_code) == (1, 0)
+    assert (
+        "specs/one.yaml:1:1: error ORD219: Agent one changes its name in a circle" in circle.stdout
+    )
+    assert circle.stderr.endswith("4 documents in 4 files: 2 errors\n")
+
+
+def test_a_file_that_is_too_large_is_not_said_to_end_where_reading_ended(specs: Path) -> None:
+    with (specs / "large.yaml").open("wb") as file:
+        file.truncate(60_000_000)
+
+    found = CliRunner().invoke(main, ["validate"])
+
+    assert found.exit_code == 1
+    assert "the file has more than 1,048,576 bytes" in found.stdout
