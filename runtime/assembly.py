@@ -33,6 +33,7 @@ from runtime.store.cancelling import ENDED
 from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
 from runtime.store.pool import Pool
+from runtime.store.rates import Rates
 from runtime.store.runtimes import EVENTS, WORK
 from runtime.surroundings import Surroundings
 from runtime.tools.toolbox import Toolbox
@@ -166,7 +167,9 @@ def _working(
         runtime_id=ground.runtime_id,
         pool=ground.pool,
         registry=ground.registry,
-        around=Surroundings(ground.toolbox, recorder, ground.statements, ground.clock, draw),
+        around=Surroundings(
+            ground.toolbox, recorder, ground.statements, Rates(ground.pool), ground.clock, draw
+        ),
         leases=leases,
         turns=turns,
         bell=bells.work,

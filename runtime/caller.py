@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -118,6 +119,20 @@ class Caller:
             run=run,
         )
         return redacted(outcome, self._secrets)
+
+    def fill(self, call: Call, context: Context) -> tuple[Mapping[str, Any], Any]:
+        """The call's arguments as the tool gets them and as they are shown; the call has its key from then on.
+
+        Raises:
+            ExpressionError: a template cannot be filled in, or makes no key.
+        """
+        step = call.step
+        call.key = self.key(call, context)
+        arguments = keyed(call, step.arguments.render(context))
+        if not step.has_secrets:
+            return arguments, arguments
+        masked = replace(context, secrets=self._secrets.masked())
+        return arguments, keyed(call, step.arguments.render(masked))
 
     def key(self, call: Call, context: Context) -> str:
         """The key that every try of the call carries: its step's own, or one derived from run, step and item.

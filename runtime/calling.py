@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.errors import OrdinautError
 from runtime.live import Live
 from runtime.secrets import Secrets
 from runtime.tools.redact import Redactor
@@ -79,3 +80,8 @@ def _redacted_value(value: Any, redact: Redactor) -> Any:
             return [_redacted_value(item, redact) for item in value]
         case _:
             return value
+
+
+def told(error: OrdinautError) -> CallError:
+    """An error of ours as the reason why a call did not succeed."""
+    return CallError(error.code, error.message, error.hint)

@@ -21,13 +21,13 @@ Theory of operation
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from runtime.caller import Caller, keyed
-from runtime.calling import redacted
+from runtime.caller import Caller
+from runtime.calling import redacted, told
 from runtime.context import run_context
 from runtime.core.calls import Call, StepCalls, items_of
 from runtime.core.course import Course, Failure
@@ -45,6 +45,7 @@ from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, Recorded, Report
 from runtime.surroundings import Surroundings
+from runtime.throttle import throttle_of
 from runtime.transactional import Transactional
 from runtime.underway import Landed, Ready, UnderWay
 from runtime.unknown import Again, Asked, Over, Unknowns, Verdict, Verify, as_unknown, is_unknown
@@ -69,6 +70,7 @@ class Execution:
             claim, program, tools=around.tools, clock=around.clock, live=live, secrets=secrets
         )
         self._progress = Progress(claim, program.label)
+        self._throttle = throttle_of(live, program.agent, around.rates, claim, around.clock)
         self._transactional = Transactional(
             around.statements, claim, self._progress, self._caller, around.clock
         )
@@ -109,7 +111,7 @@ class Execution:
         try:
             self._context = run_context(self._claim, self._program, self._values, self._secrets)
         except OrdinautError as error:
-            return self._finished(Failure(_told(error)))
+            return self._finished(Failure(told(error)))
         restore_course(self._program.steps, self._recorded, self._course, self._values)
         if (ending := recorded_ending(recorded)) is not None:
             self._go_to_last(ending)
@@ -157,19 +159,23 @@ class Execution:
                 ending = Ending(self._failure, self._caller.elapsed.total_seconds())
                 self._progress.steps_over(ending)
                 self._go_to_last(ending)
-            elif next_at > self._around.clock.monotonic():
+            elif next_at > self._now:
                 return self._asleep(next_at)
 
     def _is_made_at_once(self, ready: Ready) -> bool:
         """Make the call if it only computes: then nothing is waited for, and nothing need be on record before."""
-        if not self._left_at_once or ready.call.step.effect not in REPEATABLE_EFFECTS:
+        if (
+            not self._left_at_once
+            or ready.asks_turn
+            or ready.call.step.effect not in REPEATABLE_EFFECTS
+        ):
             return False
-        began = self._around.clock.monotonic()
+        began = self._now
         outcome = self._caller.call_at_once(ready.call, ready.arguments)
         if outcome is None:
             return False
         self._left_at_once -= 1
-        seconds = self._around.clock.monotonic() - began
+        seconds = self._now - began
         self._settle(Landed(ready.call, ready.shown, outcome, seconds))
         return True
 
@@ -196,12 +202,14 @@ class Execution:
 
     def _asleep(self, next_at: float) -> Report:
         """Nothing can go on before `next_at`, or before a person has answered."""
-        now = self._around.clock.monotonic()
+        now = self._now
         # A run that is out of time does not wait on; while people are asked what happened, its time stands still.
         is_asking = self._unknowns.is_asking
         left = _LONGEST_SLEEP_SECONDS if is_asking else self._caller.left.total_seconds()
         until = min(next_at, now + left, self._waits.next_at)
         reason = "unknown" if is_asking else self._waits.reason
+        if reason == "retry" and self._throttle is not None and self._throttle.is_waiting:
+            reason = "rate_limit"
         return self._progress.waiting(reason, max(0.0, until - now))
 
     def _context_of(self, call: Call) -> Context:
@@ -219,16 +227,17 @@ class Execution:
             for name in self._course.skipped():
                 self._progress.step_skipped(self._steps[name])
             for calls in list(self._calls.values()):
-                prepared = (self._prepare(call) for call in self._beginning(calls))
+                begun = () if self._course.failure is not None else calls.begin(self._now)
+                prepared = (self._prepare(call) for call in begun)
                 ready.extend(one for one in prepared if one is not None)
                 if calls.is_over:
                     self._close(calls)
                     has_moved = True
         return ready
 
-    def _beginning(self, calls: StepCalls) -> Iterator[Call]:
-        now = self._around.clock.monotonic()
-        return iter(()) if self._course.failure is not None else calls.begin(now)
+    @property
+    def _now(self) -> float:
+        return self._around.clock.monotonic()
 
     def _next_at(self) -> float | None:
         """When a call that waits may be made; None if there is none, or the run has failed."""
@@ -242,13 +251,11 @@ class Execution:
         try:
             items = None if step.foreach is None else items_of(step.foreach.render(self._context))
         except OrdinautError as error:
-            none = Items(0, 0, 0, 0.0)
-            self._progress.items_finished(step, none, _told(error))
-            self._course.failed(step.name, _told(error))
+            self._progress.items_finished(step, Items(0, 0, 0, 0.0), told(error))
+            self._course.failed(step.name, told(error))
             return
-        now = self._around.clock.monotonic()
-        calls = self._calls[step.name] = StepCalls(step, items, now)
-        restore_calls(calls, self._recorded, now)
+        calls = self._calls[step.name] = StepCalls(step, items, self._now)
+        restore_calls(calls, self._recorded, calls.since)
 
     def _prepare(self, call: Call) -> Ready | None:
         """The call with its arguments; None if it ends without being made."""
@@ -258,15 +265,10 @@ class Execution:
                 self._calls[step.name].skip()
                 self._progress.step_skipped(step, call.iteration)
                 return None
-            call.key = self._caller.key(call, context)
-            arguments = keyed(call, step.arguments.render(context))
-            shown = arguments
-            if step.has_secrets:
-                masked = replace(context, secrets=self._secrets.masked())
-                shown = keyed(call, step.arguments.render(masked))
+            arguments, shown = self._caller.fill(call, context)
         except OrdinautError as error:
             # Rendering again would give the same error, so it is never retried.
-            refused = CallOutcome("contract_error", error=_told(error))
+            refused = CallOutcome("contract_error", error=told(error))
             self._end(Landed(call, None, refused, 0.0))
             return None
         if (step.approval is not None or step.uses in WAITING_TOOLS) and not self._may_go_on(
@@ -275,6 +277,10 @@ class Execution:
             return None
         if (doubt := self._unknowns.look(call, shown, context)) is not None:
             return self._in_doubt(call, doubt)
+        if not (
+            self._throttle is None or self._caller.is_out_of_time or self._throttle.lets(call)
+        ):
+            return Ready(call, arguments, shown, asks_turn=True)
         if step.effect == "once":
             self._progress.call_intended(step, call.iteration, call.attempt, call.key)
         return Ready(call, arguments, shown)
@@ -313,11 +319,16 @@ class Execution:
         return False
 
     async def _call(self, ready: Ready) -> Landed:
+        if ready.asks_turn:
+            assert self._throttle is not None  # noqa: S101 - only then a call asks
+            return await self._throttle.ask(ready)
         if ready.call.step.effect == "transactional":
             return await self._transactional.call(ready, self._judgement_of(ready.call))
-        began = self._around.clock.monotonic()
+        began = self._now
         outcome = await self._caller.call(ready.call, ready.arguments, ready.verification)
-        seconds = self._around.clock.monotonic() - began
+        seconds = self._now - began
+        if self._throttle is not None:
+            await self._throttle.heed(ready.call.step.uses, outcome.retry_after)
         return Landed(ready.call, ready.shown, outcome, seconds, ready.verification is not None)
 
     def _judgement_of(self, call: Call) -> Callable[[CallOutcome], CallOutcome]:
@@ -327,6 +338,9 @@ class Execution:
     def _settle(self, landed: Landed) -> None:
         """Judge what came back: it is a result, or a try that another follows."""
         call, step, context = landed.call, landed.call.step, self._context_of(landed.call)
+        if landed.turn_in is not None:
+            self._calls[step.name].hold(call, self._now + landed.turn_in)
+            return
         if landed.is_check:
             self._in_doubt(call, self._unknowns.checked(landed, context))
             return
@@ -337,14 +351,10 @@ class Execution:
         if is_unknown(step, landed.outcome):
             if is_wanted:
                 self._unknowns.begin(landed)
-                self._calls[step.name].hold(call, self._around.clock.monotonic())
+                self._calls[step.name].hold(call, self._now)
             else:
                 self._end(as_unknown(landed))
-        elif (
-            landed.outcome.kind != "ok"
-            and is_wanted
-            and may_retry(step.retry, landed.outcome, call.attempt, step.effect)
-        ):
+        elif is_wanted and may_retry(step.retry, landed.outcome, call.attempt, step.effect):
             self._again(landed)
         else:
             self._end(landed)
@@ -356,7 +366,7 @@ class Execution:
         delay = retry_delay(step.retry, call.attempt, draw, landed.outcome.retry_after)
         seconds = 0.0 if at_once else delay.total_seconds()
         self._progress.call_retrying(landed.tried, seconds)
-        self._calls[step.name].try_again(call, self._around.clock.monotonic() + seconds)
+        self._calls[step.name].try_again(call, self._now + seconds)
 
     def _end(self, landed: Landed) -> None:
         """The call has its result, good or bad."""
@@ -376,7 +386,7 @@ class Execution:
         step = calls.step
         del self._calls[step.name]
         if calls.items is not None:
-            seconds = self._around.clock.monotonic() - calls.since
+            seconds = self._now - calls.since
             items = Items(calls.count, calls.skipped, calls.failed, seconds)
             self._progress.items_finished(step, items, calls.error)
         if calls.error is not None:
@@ -388,7 +398,3 @@ class Execution:
 
     def _finished(self, failure: Failure | None) -> Report:
         return self._progress.finished(self._caller.elapsed.total_seconds(), failure)
-
-
-def _told(error: OrdinautError) -> CallError:
-    return CallError(error.code, error.message, error.hint)

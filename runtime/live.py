@@ -14,6 +14,7 @@ from typing import Any
 
 from runtime.core.expressions import Context, compile_template
 from runtime.core.program import task_label
+from runtime.core.rates import RateLimit, rate_limits
 from runtime.errors import OrdinautError
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
@@ -23,10 +24,11 @@ from schemas.durations import parse_duration
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an agent may call: patterns of `server.tool` addresses."""
+    """What an agent may call: patterns of `server.tool` addresses, and how often."""
 
     allow: tuple[str, ...]
     deny: tuple[str, ...] = ()
+    limits: tuple[RateLimit, ...] = ()
 
     def permits(self, address: str) -> bool:
         """Whether some scope names the tool and no denial does."""
@@ -77,9 +79,14 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
         except OrdinautError as error:
             broken[key] = error
     agents = {
-        task_label(d.namespace, d.name): Scope(tuple(d.body["scopes"]), tuple(d.body["deny"]))
+        label: Scope(
+            tuple(d.body["scopes"]),
+            tuple(d.body["deny"]),
+            rate_limits(label, d.body["rate_limits"]),
+        )
         for d in documents
         if d.kind == "Agent"
+        for label in (task_label(d.namespace, d.name),)
     }
     return Live(revision_id, tuple(servers), broken, agents, sources)
 

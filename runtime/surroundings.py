@@ -12,6 +12,7 @@ from runtime.clock import Clock
 from runtime.recorder import Told
 from runtime.store.due_work import Report
 from runtime.store.pool import Pool
+from runtime.store.rates import Rates
 
 
 class Recording(Protocol):
@@ -34,6 +35,7 @@ class Surroundings:
         tools: calls tools.
         recorder: commits reports.
         statements: connections for the statements of steps, and for nothing else.
+        rates: the rate limits that all runtimes share.
         clock: the clock.
         draw: spreads retries.
     """
@@ -41,5 +43,6 @@ class Surroundings:
     tools: Tools
     recorder: Recording
     statements: Pool
+    rates: Rates
     clock: Clock
     draw: random.Random

@@ -22,12 +22,14 @@ class Ready:
 
     Attributes:
         verification: what is asked instead, because the call may have happened; None for the call itself.
+        asks_turn: it has to ask for its turn first, and is not made yet.
     """
 
     call: Call
     arguments: Mapping[str, Any]
     shown: Any
     verification: Verification | None = None
+    asks_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Landed:
     Attributes:
         is_check: what came back is what another tool says of it.
         is_recorded: its result is on record already.
+        turn_in: it asked for its turn, which comes in so many seconds; None if it was made.
     """
 
     call: Call
@@ -45,6 +48,7 @@ class Landed:
     seconds: float
     is_check: bool = False
     is_recorded: bool = False
+    turn_in: float | None = None
 
     @property
     def tried(self) -> Try:

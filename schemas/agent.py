@@ -27,14 +27,14 @@ Money = Annotated[Decimal, Field(gt=0, max_digits=18), PlainSerializer(_plain, r
 
 
 class RateLimit(Model):
-    """At most so many calls in so much time."""
+    """So many calls may follow at once on one another, and on average no more are made in that time."""
 
     tools: ToolPattern = "*"
     """The tools that share the limit."""
     calls: Integer = Field(ge=1)
     """How many calls."""
     per: PositiveDuration
-    """In how much time."""
+    """In how much time; each call's place comes back after an even part of it."""
 
 
 class Budget(Model):

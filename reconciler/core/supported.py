@@ -49,7 +49,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     _row("ToolServer", "limits.max_age"),
     _row("ToolServer", "trust_annotations"),
     _row("ToolServer", "on_contract_change"),
-    _row("Agent", "rate_limits"),
     _row("Agent", "budgets"),
     _row("Agent", "destructive"),
     _row("Project", "secrets.command"),

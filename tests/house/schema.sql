@@ -508,6 +508,24 @@ ALTER TABLE ordinaut.outbox ALTER COLUMN outbox_id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
+-- Name: rate_bucket; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.rate_bucket (
+    bucket text NOT NULL,
+    spent_until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+-- Name: COLUMN rate_bucket.spent_until; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.rate_bucket.spent_until IS 'when the bucket is full again, if nobody takes more; far in the future where many have their turn';
+-- Name: rate_turn; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.rate_turn (
+    run_id uuid NOT NULL,
+    step text NOT NULL,
+    iteration integer NOT NULL,
+    attempt smallint NOT NULL,
+    ready_at timestamp with time zone NOT NULL
+);
+-- Name: TABLE rate_turn; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.rate_turn IS 'calls whose tokens are taken and that may be made from ready_at on: nobody overtakes them, whoever goes on with their run';
 -- Name: revision_revision_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.revision ALTER COLUMN revision_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.revision_revision_id_seq
@@ -864,6 +882,12 @@ ALTER TABLE ONLY ordinaut.installation
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);
+-- Name: rate_bucket rate_bucket_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.rate_bucket
+    ADD CONSTRAINT rate_bucket_pkey PRIMARY KEY (bucket);
+-- Name: rate_turn rate_turn_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.rate_turn
+    ADD CONSTRAINT rate_turn_pkey PRIMARY KEY (run_id, step, iteration, attempt);
 -- Name: revision revision_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.revision
     ADD CONSTRAINT revision_pkey PRIMARY KEY (revision_id);

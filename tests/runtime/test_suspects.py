@@ -16,6 +16,7 @@ from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
 from runtime.store.pool import Pool
+from runtime.store.rates import Rates
 from runtime.surroundings import Surroundings
 from runtime.tools.definition import ServerDefinition
 from runtime.turns import Turns
@@ -55,7 +56,7 @@ async def worker(
     await clock.attach(database)
     config = Config()
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
-    around = Surroundings(tools, recorder, pool, clock, random.Random(1))
+    around = Surroundings(tools, recorder, pool, Rates(pool), clock, random.Random(1))
     registry = Registry(pool, tools, clock, tmp_path)
     worker = Worker(
         runtime_id=1,

@@ -16,6 +16,7 @@ from runtime.recorder import Recorder
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, claim_due, load_results
 from runtime.store.pool import Pool
+from runtime.store.rates import Rates
 from runtime.store.runtimes import load_task_revision
 from runtime.surroundings import Surroundings
 from tests.support.clock import FakeClock
@@ -62,7 +63,9 @@ class Bench:
         """Execute a claimed run."""
         revision = await load_task_revision(self.pool, claim.task_uid, claim.revision_id)
         assert revision is not None
-        around = Surroundings(tools, self.recorder, self.pool, self.clock, random.Random(1))
+        around = Surroundings(
+            tools, self.recorder, self.pool, Rates(self.pool), self.clock, random.Random(1)
+        )
         program = compile_program(revision.body, revision.project)
         recorded = await load_results(self.pool, claim.run_id)
         await Execution(around, claim, program, self.live, self.secrets).run(recorded)

@@ -95,9 +95,13 @@ with kept as materialized (
     where ctid = any(array(
         select d.ctid from ordinaut.event_log_default d, kept k where d.published_at < k.events_since limit %(limit)s))
     returning 1
+), turns as (
+    delete from ordinaut.rate_turn t using kept k where t.ready_at < k.runs_since returning 1
+), buckets as (
+    delete from ordinaut.rate_bucket b using kept k where b.spent_until < k.runs_since returning 1
 ), runtimes as (
     delete from ordinaut.runtime r using kept k where r.heartbeat_at < k.runs_since returning 1
 )
 select (select count(*) from runs) + (select count(*) from results) + (select count(*) from attempts)
     + (select count(*) from intents) + (select count(*) from waits) + (select count(*) from events)
-    + (select count(*) from runtimes) as swept;
+    + (select count(*) from turns) + (select count(*) from buckets) + (select count(*) from runtimes) as swept;

@@ -15,6 +15,7 @@ from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
 from runtime.store.due_work import claim_due, load_results
+from runtime.store.rates import Rates
 from runtime.store.runtimes import load_task_revision
 from runtime.surroundings import Surroundings
 from runtime.turns import Turns
@@ -156,7 +157,9 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     assert revision is not None
     bell = Bell(world.clock)
     recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell))
-    around = Surroundings(tools, recorder, world.pool, world.clock, random.Random(1))
+    around = Surroundings(
+        tools, recorder, world.pool, Rates(world.pool), world.clock, random.Random(1)
+    )
     program = compile_program(revision.body, revision.project)
     recorded = await load_results(world.pool, claim.run_id)
     secrets = Secrets({}, world.clone.folder)

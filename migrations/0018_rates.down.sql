@@ -1,0 +1,3 @@
+-- How often agents called is forgotten.
+drop table ordinaut.rate_turn;
+drop table ordinaut.rate_bucket;

@@ -1,0 +1,227 @@
+"""Calls keep the rate limits of their agent, in all runtimes together, and one that waits for its turn holds nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from runtime.core.rates import hold_on, rate_limits
+from runtime.live import Live, Scope
+from runtime.store.pool import Pool
+from runtime.store.rates import Rates
+from tests.runtime.test_app import Start, start
+from tests.support.clock import FakeClock
+from tests.support.executing import Bench, step
+from tests.support.installed import HEAD, install, queue_run, task
+from tests.support.probes import eventually
+from tests.support.scripted_tools import ScriptedTools, failed, ok
+
+__all__ = ["start"]
+
+TWO_A_MINUTE = {"tools": "*", "calls": 2, "per": "1m"}
+AGENT = {"agent": "bot"}
+
+
+def limited(*limits: dict[str, Any]) -> Live:
+    listed = limits or (TWO_A_MINUTE,)
+    return Live(agents={"bot": Scope(("*",), (), rate_limits("bot", listed))})
+
+
+def calls(count: int) -> list[dict[str, Any]]:
+    return [step(f"s{number}") for number in range(count)]
+
+
+async def take(rates: Rates, run_id: UUID | None = None, *, calls: int = 2) -> int:
+    """Whole seconds until a call has its turn."""
+    limits = rate_limits("bot", [{"tools": "*", "calls": calls, "per": "1m"}])
+    return round(await rates.take_turn(limits, run_id or uuid4(), "s", 0, 1))
+
+
+class TestBuckets:
+    @pytest.fixture
+    async def rates(self, pool: Pool, clock: FakeClock, database: str) -> Rates:
+        await clock.attach(database)
+        return Rates(pool)
+
+    async def test_a_full_bucket_is_spent_at_once_and_comes_back_evenly(
+        self, rates: Rates, clock: FakeClock
+    ) -> None:
+        assert [await take(rates) for _ in range(5)] == [0, 0, 30, 60, 90]
+
+        await clock.advance(300)
+        assert [await take(rates) for _ in range(3)] == [0, 0, 30]
+
+    async def test_whoever_waits_keeps_the_turn_and_has_it_once(
+        self, rates: Rates, clock: FakeClock
+    ) -> None:
+        await take(rates), await take(rates)
+        waiting = uuid4()
+        assert await take(rates, waiting) == 30
+
+        await clock.advance(10)
+        assert await take(rates, waiting) == 20
+        assert await take(rates) == 50
+        await clock.advance(20)
+        assert await take(rates, waiting) == 0
+        assert await take(rates, waiting) == 60
+
+    async def test_a_call_waits_for_the_slowest_of_its_buckets(self, rates: Rates) -> None:
+        both = rate_limits("bot", [TWO_A_MINUTE, {"tools": "crm.*", "calls": 1, "per": "2m"}])
+
+        waits = [round(await rates.take_turn(both, uuid4(), "s", 0, 1)) for _ in range(3)]
+
+        assert waits == [0, 120, 240]
+
+    async def test_a_pause_that_a_tool_asks_for_holds_everybody_back(self, rates: Rates) -> None:
+        hold = hold_on("bot", "crm.find")
+        await rates.hold_back(hold, timedelta(seconds=40))
+        await rates.hold_back(hold, timedelta(seconds=20))
+
+        waits = [round(await rates.take_turn([hold], uuid4(), "s", 0, 1)) for _ in range(2)]
+
+        assert waits == [40, 40]
+
+    async def test_of_many_that_race_no_two_have_the_same_turn(self, rates: Rates) -> None:
+        waits = await asyncio.gather(*(take(rates, calls=6) for _ in range(20)))
+
+        assert sorted(waits) == [0] * 6 + [10 * n for n in range(1, 15)]
+
+
+class TestRuns:
+    async def test_a_run_sleeps_until_its_next_call_has_its_turn(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        bench.live = limited()
+        await bench.queue(**AGENT, pipeline=calls(3))
+        tools = ScriptedTools(tool__do=ok())
+
+        await bench.go(tools)
+
+        assert len(tools.calls) == 2
+        assert await bench.seconds_until_ready() == 30
+        assert (
+            await bench.row(
+                "select data ->> 'reason' from ordinaut.outbox where type = 'run.waiting'"
+            )
+            == "rate_limit"
+        )
+        await clock.advance(31)
+        await bench.go(tools)
+        assert len(tools.calls) == 3
+        assert await bench.row("select state from ordinaut.run") == "succeeded"
+        assert await bench.row("select count(*) from ordinaut.rate_turn") == 0
+
+    async def test_what_waits_for_its_turn_is_not_written_down_as_made(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        bench.live = limited({"tools": "*", "calls": 1, "per": "1m"})
+        await bench.queue(**AGENT, pipeline=[step("a"), step("b", effect="once")])
+        tools = ScriptedTools(tool__do=ok())
+
+        await bench.go(tools)
+        assert await bench.row("select count(*) from ordinaut.step_intent") == 0
+
+        await clock.advance(61)
+        await bench.go(tools)
+        assert await bench.row("select state from ordinaut.run") == "succeeded"
+
+    async def test_items_of_a_step_are_spread(self, bench: Bench, clock: FakeClock) -> None:
+        bench.live = limited()
+        fan = step("all", foreach="${params.list}", max_parallel=4)
+        await bench.queue(**AGENT, pipeline=[fan], params={"list": [1, 2, 3, 4]})
+        tools = ScriptedTools(tool__do=ok())
+
+        made = []
+        for _ in range(3):
+            await bench.go(tools)
+            made.append(len(tools.calls))
+            await clock.advance(31)
+
+        assert made == [2, 3, 4]
+        assert await bench.row("select state from ordinaut.run") == "succeeded"
+
+    async def test_another_try_needs_a_turn_of_its_own(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        bench.live = limited({"tools": "*", "calls": 1, "per": "1m"})
+        again = {"attempts": 2, "initial": "1s", "jitter": "none"}
+        await bench.queue(**AGENT, pipeline=[step("a", retry=again)])
+        tools = ScriptedTools(tool__do=[failed(), ok()])
+
+        await bench.go(tools)
+        await clock.advance(1)
+        await bench.go(tools)
+        assert len(tools.calls) == 1
+        await clock.advance(60)
+        await bench.go(tools)
+
+        assert await bench.row("select state from ordinaut.run") == "succeeded"
+
+    async def test_a_tool_that_asks_for_a_pause_gets_it_from_other_runs_too(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        bench.live = limited({"tools": "*", "calls": 100, "per": "1m"})
+        await bench.queue(**AGENT, pipeline=[step("a")])
+        await bench.go(ScriptedTools(tool__do=failed(retry_after=45)))
+
+        await clock.advance(5)
+        await bench.queue(**AGENT, pipeline=[step("other", "tool.other"), step("a")])
+        tools = ScriptedTools(tool__do=ok(), tool__other=ok())
+        await bench.go(tools)
+
+        assert [name for name, _ in tools.calls] == ["tool.other"]
+        assert await bench.seconds_until_ready() == 40
+
+    async def test_a_run_that_is_out_of_time_waits_no_longer(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        bench.live = limited({"tools": "*", "calls": 1, "per": "1h"})
+        await bench.queue(**AGENT, pipeline=calls(2), timeout="10m")
+        tools = ScriptedTools(tool__do=ok())
+        await bench.go(tools)
+
+        assert await bench.seconds_until_ready() == 600
+        await clock.advance(601)
+        await bench.go(tools)
+
+        assert await bench.row("select error ->> 'code' from ordinaut.run") == "ORD504"
+
+    async def test_tools_that_only_compute_or_wait_need_no_turn(self, bench: Bench) -> None:
+        bench.live = limited({"tools": "*", "calls": 1, "per": "1h"})
+        await bench.queue(**AGENT, pipeline=[step(f"s{n}", "ordinaut.assert") for n in range(3)])
+
+        await bench.go(ScriptedTools(ordinaut__assert=ok()))
+
+        assert await bench.row("select state from ordinaut.run") == "succeeded"
+        assert await bench.row("select count(*) from ordinaut.rate_bucket") == 0
+
+
+async def test_two_runtimes_keep_one_limit(
+    start: Start, connection: psycopg.AsyncConnection
+) -> None:
+    rate = {"tools": "llm.*", "calls": 3, "per": "1h"}
+    await install(
+        connection,
+        {**HEAD, "kind": "Agent", "name": "bot", "scopes": ["llm.*"], "rate_limits": [rate]},
+    )
+    installed = await install(connection, task(agent="bot"))
+
+    async def states() -> bool:
+        cursor = await connection.execute(
+            "select state, count(*) from ordinaut.run group by state order by state"
+        )
+        return await cursor.fetchall() == [("succeeded", 3), ("waiting", 7)]
+
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(start())
+        for number in range(10):
+            await queue_run(connection, installed, str(number))
+        await connection.execute("notify ordinaut_wake")
+        await eventually(states, "three runs have their turn, and seven wait")
