@@ -34,7 +34,7 @@ from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
-from runtime.store.runtimes import EVENTS, WORK
+from runtime.store.runtimes import EVENTS, WORK, Beat
 from runtime.surroundings import Surroundings
 from runtime.tools.toolbox import Toolbox
 from runtime.turns import Turns
@@ -81,6 +81,15 @@ class _Bells:
         self.work = work if "worker" in duties else self._cried(ground, WORK)
         self.events = events if "relay" in duties else self._cried(ground, EVENTS)
 
+    def missed(self, beat: Beat) -> None:
+        """Ring for whoever of this process has something to do; other processes look for themselves."""
+        if beat.are_schedules_due:
+            self.schedules.ring()
+        if beat.is_work_ready or beat.is_gate_busy:
+            self.named[WORK].ring()
+        if beat.are_events_left:
+            self.named[EVENTS].ring()
+
     def _cried(self, ground: Ground, hint: str) -> Bell:
         crier = Crier(ground.pool, ground.clock, hint)
         self.criers.append(crier)
@@ -92,7 +101,14 @@ def assemble(ground: Ground) -> Assembled:
     bells = _Bells(ground)
     turns = Turns(ground.pool, ground.clock, bells.work)
     leases = LeaseKeeper(ground.pool, ground.clock, ground.config.lease)
-    heart = Heart(ground.pool, ground.registry, ground.runtime_id, ground.clock)
+    heart = Heart(
+        ground.pool,
+        ground.registry,
+        ground.runtime_id,
+        ground.clock,
+        poll_seconds=ground.config.poll.total_seconds(),
+        missed=bells.missed,
+    )
     named = {ENDED: leases.hints, **bells.named}
     services: list[Service] = [
         Listener(ground.listen_url, bells.sleepers, ground.clock, named=named),

@@ -46,7 +46,10 @@ class Registry:
 
     async def refresh(self) -> None:
         """Read servers, agents and secret sources again if a newer revision was applied."""
-        revision_id = await newest_revision(self._pool)
+        await self.follow(await newest_revision(self._pool))
+
+    async def follow(self, revision_id: int) -> None:
+        """As `refresh`, where the newest revision is known."""
         if revision_id == self.live.revision_id:
             return
         self.live = assemble(

@@ -23,7 +23,7 @@ from runtime.service import stop_if_cancelled
 from runtime.store.outbox import lock_relay, take_events
 from runtime.store.pool import Pool, borrow
 from runtime.tools.waiting import time_limit
-from runtime.wake import Bell, until_next
+from runtime.wake import SELDOM, Bell, until_next
 
 _log = get_logger("relay")
 _BATCH: Final = 500
@@ -108,7 +108,9 @@ class Relay:
             if published is None:
                 await self._clock.sleep(_STANDBY_SECONDS)
             elif published < _BATCH:
-                await self._bell.sleep(until_next(None, self._config.poll.total_seconds()))
+                await self._bell.sleep(
+                    until_next(None, SELDOM * self._config.poll.total_seconds())
+                )
 
     async def _publish_last(self) -> None:
         try:

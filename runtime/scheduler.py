@@ -36,7 +36,7 @@ from runtime.store.schedules import (
     look_ahead,
 )
 from runtime.turns import Turns
-from runtime.wake import Bell, until_next
+from runtime.wake import SELDOM, Bell, until_next
 
 _log = get_logger("scheduler")
 _BATCH: Final = 500
@@ -112,7 +112,7 @@ class Scheduler:
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("schedules not looked at: %s", " ".join(str(error).split()))
                 due_in = _RETRY_SECONDS
-            await self._bell.sleep(until_next(due_in, self._poll_seconds))
+            await self._bell.sleep(until_next(due_in, SELDOM * self._poll_seconds))
 
     async def run_once(self) -> Look:
         """Decide everything that is due now, at most a batch of schedules and of their occurrences."""

@@ -11,6 +11,7 @@ import contextlib
 import random
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 import psycopg
 
@@ -50,6 +51,10 @@ class Bell:
                 task.cancel()
             await asyncio.gather(waiting, timer, return_exceptions=True)
         self._rung.clear()
+
+
+SELDOM: Final = 12
+"""How many safety polls a service waits that the heart looks out for: should even that fail."""
 
 
 def until_next(due_in: float | None, poll_seconds: float) -> float:

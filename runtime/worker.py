@@ -44,7 +44,7 @@ from runtime.store.pool import Pool
 from runtime.store.runtimes import wake
 from runtime.surroundings import Surroundings
 from runtime.turns import Turns
-from runtime.wake import Bell, until_next
+from runtime.wake import SELDOM, Bell, until_next
 
 _log = get_logger("worker")
 _RETRY_SECONDS: Final = 0.5
@@ -102,7 +102,9 @@ class Worker:
             while True:
                 stop_if_cancelled()
                 due_in = await self._look()
-                await self._bell.sleep(until_next(due_in, self._config.poll.total_seconds()))
+                await self._bell.sleep(
+                    until_next(due_in, SELDOM * self._config.poll.total_seconds())
+                )
         finally:
             await self._hand_back()
 

@@ -37,6 +37,27 @@ class TaskRevision:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What one look found.
+
+    Attributes:
+        resumed: how many pauses were ended.
+        newest_revision: the newest revision of any project; 0 before the first.
+        are_schedules_due: whether a schedule is due, or some run waits for its turn.
+        is_work_ready: whether some run can be claimed.
+        is_gate_busy: whether some run waits for a slot of its concurrency key.
+        are_events_left: whether some events are not published.
+    """
+
+    resumed: int
+    newest_revision: int
+    are_schedules_due: bool
+    is_work_ready: bool
+    is_gate_busy: bool
+    are_events_left: bool
+
+
 async def register_runtime(
     pool: Pool, *, host: str, pid: int, version: str, duties: Collection[Duty] = DUTIES
 ) -> int:
@@ -54,12 +75,12 @@ async def register_runtime(
     return int(rows[0]["runtime_id"])
 
 
-async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> int:
-    """Say that a runtime is alive, and end the pauses whose time is over; returns how many."""
+async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> Beat:
+    """Say that a runtime is alive, end the pauses whose time is over, and look for what services may have missed."""
     rows = await fetch_all(
         pool, statement("beat_runtime"), {"runtime_id": runtime_id, "draining": draining}
     )
-    return int(rows[0]["resumed"])
+    return Beat(**rows[0])
 
 
 async def wake(pool: Pool) -> None:

@@ -87,11 +87,11 @@ async def test_a_pause_ends_by_itself_when_its_time_is_over_and_not_before(
     pause(database, "90s")
 
     await clock.advance(89)
-    assert await beat_runtime(pool, 1, draining=False) == 0
+    assert (await beat_runtime(pool, 1, draining=False)).resumed == 0
     assert await paused(connection) == (START, 1)
     await clock.advance(6)
-    assert await beat_runtime(pool, 1, draining=False) == 1
-    assert await beat_runtime(pool, 1, draining=False) == 0
+    assert (await beat_runtime(pool, 1, draining=False)).resumed == 1
+    assert (await beat_runtime(pool, 1, draining=False)).resumed == 0
 
     assert await paused(connection) == (None, 0)
     cursor = await connection.execute("select ended_at from ordinaut.task_override")
@@ -119,7 +119,7 @@ async def test_a_pause_without_an_end_does_not_end_by_itself(
 
     await clock.advance(365 * 86_400)
 
-    assert await beat_runtime(pool, 1, draining=False) == 0
+    assert (await beat_runtime(pool, 1, draining=False)).resumed == 0
     assert await paused(connection) == (START, 1)
 
 
@@ -138,7 +138,7 @@ async def test_runtimes_that_beat_at_once_end_a_pause_once(
     beats = [beat_runtime(pool, number, draining=False) for number in range(4)]
     ended = await asyncio.gather(*beats)
 
-    assert sum(ended) == 20
+    assert sum(beat.resumed for beat in ended) == 20
     cursor = await connection.execute(
         "select count(*) from ordinaut.outbox where type = 'task.resumed'"
     )
@@ -158,9 +158,9 @@ async def test_a_beat_does_not_wait_for_somebody_who_changes_the_pause_nor_undo_
 
     async with connection.transaction():
         await connection.execute("select from ordinaut.spec for no key update")
-        assert await beat_runtime(pool, 1, draining=False) == 0
+        assert (await beat_runtime(pool, 1, draining=False)).resumed == 0
         await connection.execute("update ordinaut.task_override set until = null")
-    assert await beat_runtime(pool, 1, draining=False) == 0
+    assert (await beat_runtime(pool, 1, draining=False)).resumed == 0
 
     assert await paused(connection) == (START, 1)
 
@@ -188,7 +188,7 @@ async def test_a_beat_that_saw_a_pause_before_somebody_changed_it_leaves_it_alon
     await connection.execute(f"update ordinaut.task_override set {change}".encode())
     await connection.execute("select pg_advisory_unlock(1)")
 
-    assert await beating == [{"resumed": 0}]
+    assert [row["resumed"] for row in await beating] == [0]
     cursor = await connection.execute("select paused_at from ordinaut.schedule")
     assert await cursor.fetchall() == [(START,)]
 

@@ -108,10 +108,24 @@ returning w.run_id;
 -- name: seconds_until_ready
 -- How long until some unleased work is ready by the server's clock, negative when overdue and null when there is none; and
 -- whether some waits for a slot of its concurrency key. What waits for one is not overdue.
-select extract(epoch from min(greatest(ready_at, lease_until)) filter (where lane < 100 or ready_at > ordinaut.now())
-    - ordinaut.now())::float8 as ready_in,
-    coalesce(bool_or(lane > 100 and ready_at <= ordinaut.now()), false) as is_gated
-from ordinaut.due_work;
+-- Few are ready when this is asked, mostly those that are being executed; of the many that may sleep, one a lane is looked at.
+with lane as (
+    select l as lane from generate_series(1, 9) l union all select 100 + l from generate_series(1, 9) l
+), upcoming as (
+    select greatest(d.ready_at, d.lease_until) as instant
+    from lane l join ordinaut.due_work d on d.lane = l.lane and d.ready_at <= ordinaut.now()
+    where l.lane < 100
+    union all
+    select f.ready_at
+    from lane l
+    cross join lateral (
+        select d.ready_at from ordinaut.due_work d
+        where d.lane = l.lane and d.ready_at > ordinaut.now()
+        order by d.ready_at, d.run_id
+        limit 1) f
+)
+select (select extract(epoch from min(instant) - ordinaut.now())::float8 from upcoming) as ready_in,
+    exists (select from ordinaut.due_work where lane > 100 and ready_at <= ordinaut.now()) as is_gated;
 
 -- name: record_progress
 -- Everything a lease holder may write, for many runs at once: step results, failed tries, events, and what the run does

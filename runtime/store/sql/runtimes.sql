@@ -3,7 +3,9 @@ insert into ordinaut.runtime (host, pid, version, duties) values (%(host)s, %(pi
 returning runtime_id;
 
 -- name: beat_runtime
--- Says that a runtime is alive, and ends pauses whose time is over; how many.
+-- Says that a runtime is alive, ends pauses whose time is over (how many), and looks once for all that services may have
+-- missed: the newest revision, schedules that are due or runs that wait for their turn, work that is ready, runs at the
+-- gate, and events that nobody has published.
 -- Locks: the documents of these tasks, passing over those that somebody else is at, who changes the pause or comes round
 -- to it at the next beat; then the schedules.
 with alive as (
@@ -29,7 +31,20 @@ with alive as (
     from ended e
     order by e.task_uid
 )
-select count(*) as resumed from ended;
+select (select count(*) from ended) as resumed,
+    (select coalesce(max(revision_id), 0) from ordinaut.revision) as newest_revision,
+    exists (
+        select from ordinaut.schedule s
+        where s.next_due_at <= ordinaut.now() and s.next_due_at is not null and s.paused_at is null)
+        or exists (select from ordinaut.backlog) as are_schedules_due,
+    exists (
+        select from generate_series(1, 9) as l(lane)
+        cross join lateral (
+            select from ordinaut.due_work d
+            where d.lane = l.lane and d.ready_at <= ordinaut.now() and d.lease_until < ordinaut.now()
+            limit 1) w) as is_work_ready,
+    exists (select from ordinaut.due_work d where d.lane > 100 and d.ready_at <= ordinaut.now()) as is_gate_busy,
+    exists (select from ordinaut.outbox) as are_events_left;
 
 -- name: stop_runtime
 update ordinaut.runtime set stopped_at = ordinaut.now(), heartbeat_at = ordinaut.now() where runtime_id = %(runtime_id)s;
