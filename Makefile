@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all check format generated servers node-servers lock clean
+.PHONY: help up test test-all check format generated servers node-servers pgbouncer lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,7 +15,7 @@ up: $(VENV)/.runtime .servers/.installed ## Start everything: databases, specs/,
 	@exec $(BIN)/ordinaut up
 
 # Three workers for two cores: one of them mostly waits for processes, leases and full minutes.
-test: $(VENV)/.dev .servers/.installed node-servers check ## Run every check and every test
+test: $(VENV)/.dev .servers/.installed node-servers pgbouncer check ## Run every check and every test
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term
 
 test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are present
@@ -48,6 +48,15 @@ node-servers: ## The ones written for Node, where npm is present
 	  mkdir -p .servers/node && cp requirements/node/package*.json .servers/node/ && \
 	  npm ci --prefix .servers/node --ignore-scripts --no-audit --no-fund --loglevel=error || \
 	  echo "the tool servers for Node could not be installed; they are optional"; \
+	fi
+
+# Without it, a stand-in of the tests' own is all that they meet.
+pgbouncer: ## PgBouncer for the tests, where apt has it; nothing is installed, only unpacked
+	@if ! command -v pgbouncer >/dev/null && [ ! -e .servers/pgbouncer ] && command -v apt-get dpkg >/dev/null; then \
+	  mkdir -p .servers/pgbouncer && cd .servers/pgbouncer && \
+	  timeout 60 apt-get download pgbouncer libevent-2.1-7 libc-ares2 >/dev/null 2>&1 && \
+	  for package in *.deb; do dpkg -x "$$package" root; done || \
+	  echo "PgBouncer could not be unpacked; it is optional"; \
 	fi
 
 $(VENV)/bin/python:

@@ -78,9 +78,11 @@ async def up(config: Config, voice: Voice) -> bool:
             beside.append(_ServersWatch(servers))
             where = "settings" if database else str(config.state_dir)
             database, redis = database or urls.database, redis or str(urls.redis)
-        migrated = await asyncio.to_thread(migrate, database)
-        specs = Folder(database, folder, config.environment, Cache(config.state_dir))
+        direct = config.direct_url or database
+        migrated = await asyncio.to_thread(migrate, direct)
+        specs = Folder(direct, folder, config.environment, Cache(config.state_dir))
         watch = SpecsWatch(specs, voice.reconciled)
         voice.ready(Ready(where, migrated, await watch.begin()))
-        beside += [News(redis, config.stream, voice.events), watch, Healer(database)]
-        return await serve(config, Place(database, redis, folder.parent), beside, quiet=True)
+        beside += [News(redis, config.stream, voice.events), watch, Healer(direct)]
+        place = Place(database, redis, folder.parent, config.direct_url)
+        return await serve(config, place, beside, quiet=True)

@@ -43,12 +43,14 @@ class Place:
     Attributes:
         database_url: PostgreSQL.
         redis_url: Redis or Valkey; only a relay needs it.
+        direct_url: PostgreSQL itself, where `database_url` leads through a pooler.
         folder: the project folder, which relative commands and files of the specs start from.
     """
 
     database_url: str
     redis_url: str | None
     folder: Path
+    direct_url: str | None = None
 
 
 class Runtime:
@@ -113,9 +115,9 @@ async def running(
         DatabaseUnavailable: PostgreSQL cannot be reached.
     """
     async with AsyncExitStack() as stack:
-        pool = await open_pool(place.database_url)
+        pool = await open_pool(place.database_url, silence=config.silence)
         stack.push_async_callback(pool.close)
-        statements = await open_side_pool(place.database_url, "ordinaut statements")
+        statements = await open_side_pool(place.database_url, "ordinaut statements", beside=pool)
         stack.push_async_callback(statements.close)
         bus = open_bus(place.redis_url) if place.redis_url and "relay" in duties else None
         if bus is not None:
@@ -135,7 +137,7 @@ async def running(
         stack.push_async_callback(_say_farewell, pool, runtime_id)
         ground = Ground(
             config,
-            place.database_url,
+            _listen_url(place, pool),
             clock,
             pool,
             statements,
@@ -160,6 +162,17 @@ async def _announce(pool: Pool, duties: frozenset[Duty]) -> int:
         version=version("ordinaut"),
         duties=duties,
     )
+
+
+def _listen_url(place: Place, pool: Pool) -> str | None:
+    """Where hints are to be heard; a pooler passes none on."""
+    if place.direct_url is None and pool.is_pooled:
+        _log.warning(
+            "database_url leads through a pooler, which passes no wake-ups on: until ORDINAUT_DIRECT_URL names PostgreSQL"
+            " itself, what others bring about is noticed at the next poll"
+        )
+        return None
+    return place.direct_url or place.database_url
 
 
 async def _say_farewell(pool: Pool, runtime_id: int) -> None:

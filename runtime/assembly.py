@@ -44,10 +44,15 @@ from runtime.worker import Worker
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the services of one process stand on."""
+    """What the services of one process stand on.
+
+    Attributes:
+        listen_url: where hints of the database can be heard, if anywhere.
+        bus: of a relay.
+    """
 
     config: Config
-    listen_url: str
+    listen_url: str | None
     clock: Clock
     pool: Pool
     statements: Pool
@@ -110,10 +115,10 @@ def assemble(ground: Ground) -> Assembled:
         missed=bells.missed,
     )
     named = {ENDED: leases.hints, **bells.named}
-    services: list[Service] = [
-        Listener(ground.listen_url, bells.sleepers, ground.clock, named=named),
-        *bells.criers,
-    ]
+    services: list[Service] = [*bells.criers]
+    if ground.listen_url is not None:
+        listener = Listener(ground.listen_url, bells.sleepers, ground.clock, named=named)
+        services.insert(0, listener)
     worker = None
     if ground.bus is not None:
         relay_bell = bells.named[EVENTS]

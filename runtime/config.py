@@ -28,6 +28,7 @@ class Config:
 
     Attributes:
         database_url: PostgreSQL, as a URL or libpq string; None means the embedded one.
+        direct_url: PostgreSQL itself, where database_url leads through a pooler: for wake-ups, commands and migrations.
         redis_url: Redis or Valkey; None means the embedded one.
         state_dir: where embedded servers, process records and the cache of compiled specs live.
         specs: the specs folder.
@@ -36,6 +37,7 @@ class Config:
         concurrency: how many runs one runtime process executes at once.
         lease: how long a claimed run stays with a runtime that says nothing; also the recovery time after a crash.
         poll: the longest time between two looks at the database, should every wake-up be lost.
+        silence: how long a database may say nothing before a connection is given up, and the work on it tried again.
         grace: how long a stopping runtime waits for its runs.
         keep_runs: how long what ran is kept, by its occurrence, rounded up to whole months; what is not over stays.
         keep_events: how long published events are kept in the database, to be published again; rounded up likewise.
@@ -46,6 +48,7 @@ class Config:
     """
 
     database_url: str | None = field(default=None, repr=False)
+    direct_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
     state_dir: Path = Path(".ordinaut")
     specs: Path = Path("specs")
@@ -54,6 +57,7 @@ class Config:
     concurrency: int = 32
     lease: timedelta = timedelta(seconds=15)
     poll: timedelta = timedelta(seconds=5)
+    silence: timedelta = timedelta(seconds=15)
     grace: timedelta = timedelta(seconds=20)
     keep_runs: timedelta = timedelta(days=400)
     keep_events: timedelta = timedelta(days=30)
@@ -87,8 +91,18 @@ class Config:
             for name in cls._names()
             if environ.get(_PREFIX + name.upper())
         }
-        given |= {name: value for name, value in (flags or {}).items() if value is not None}
-        return cls(**{name: _convert(name, value) for name, value in given.items()})
+        chosen = {name: value for name, value in (flags or {}).items() if value is not None}
+        if "database_url" in chosen:
+            # It leads to another database than the environment and the file speak of.
+            given.pop("direct_url", None)
+        given |= chosen
+        config = cls(**{name: _convert(name, value) for name, value in given.items()})
+        if config.direct_url is not None and config.database_url is None:
+            raise ConfigError(
+                "setting direct_url: it is the direct way to a database that database_url names, and there is none",
+                hint="set ORDINAUT_DATABASE_URL to the pooler, or to the same",
+            )
+        return config
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
@@ -176,6 +190,7 @@ def _level(value: object) -> str:
 
 _CONVERSIONS: Final = {
     "database_url": _text,
+    "direct_url": _text,
     "redis_url": _redis_url,
     "state_dir": _path,
     "specs": _path,
@@ -184,6 +199,7 @@ _CONVERSIONS: Final = {
     "concurrency": _positive_count,
     "lease": _positive_span,
     "poll": _positive_span,
+    "silence": _positive_span,
     "grace": _positive_span,
     "keep_runs": _positive_span,
     "keep_events": _positive_span,

@@ -27,7 +27,7 @@ def has_database(config: Config) -> bool:
 
 @contextmanager
 def database(config: Config, *, create: bool) -> Iterator[str]:
-    """The connection string of the database, which answers for as long as the block lasts.
+    """The connection string of the database itself, which answers for as long as the block lasts.
 
     Not inside a running event loop.
 
@@ -40,7 +40,7 @@ def database(config: Config, *, create: bool) -> Iterator[str]:
         EmbeddedError: ORD307 or ORD308, the embedded one could not be started.
     """
     if config.database_url is not None:
-        yield config.database_url
+        yield config.direct_url or config.database_url
         return
     if not create and not has_database(config):
         raise DatabaseUnavailable(

@@ -34,6 +34,7 @@ from runtime.core.diagnosis.server import (
     clock_found,
     horizon_found,
     notifications_found,
+    options_found,
     settings_found,
 )
 from runtime.core.diagnosis.work import outbox_found, runtimes_found, work_found
@@ -106,6 +107,8 @@ def examine(config: Config, patience: timedelta, *, clock: Clock = SYSTEM_CLOCK)
         chart.note(
             "database", [_unanswered("database", error, "nothing runs and nothing can be applied")]
         )
+    if config.direct_url is not None and config.database_url is not None:
+        _examine_pooler(config.database_url, chart)
     return Examination(
         examined_at=clock.now(),
         version=version("ordinaut"),
@@ -172,6 +175,16 @@ def _examine_schema(
     )
     chart.note("leases")
     chart.note("versions", runtimes_found(signs, version("ordinaut")))
+
+
+def _examine_pooler(url: str, chart: _Chart) -> None:
+    """Runtimes work through it, so their sessions begin as it lets them."""
+    try:
+        with connect(url, read_only=True, name="ordinaut doctor") as connection:
+            server = read_server(connection, READ_SETTINGS)
+            chart.note("pooler", options_found(server, "pooler"))
+    except OrdinautError as error:
+        chart.note("pooler", [_unanswered("pooler", error, "runtimes work through it")])
 
 
 def _clock_found(connection: psycopg.Connection[TupleRow], clock: Clock) -> Iterator[Finding]:

@@ -66,15 +66,16 @@ def _serve(config: Config, database: str, redis: str | None, duties: frozenset[D
     from runtime.supervision import Lifeline, supervise  # noqa: PLC0415 - as above
 
     configure_logs(config.log_level)
-    with connect(database) as connection:
+    direct = config.direct_url or database
+    with connect(direct) as connection:
         require_current(connection)
-    beside: list[Service] = [Healer(database)] if "scheduler" in duties else []
+    beside: list[Service] = [Healer(direct)] if "scheduler" in duties else []
     if config.processes > 1:
         child = supervise(config.processes, config.grace)
         if isinstance(child, bool):
             return child
         configure_logs(config.log_level, child=child.number)
         beside.append(Lifeline(child))
-    place = Place(database, redis, config.specs.absolute().parent)
+    place = Place(database, redis, config.specs.absolute().parent, config.direct_url)
     run_loop(serve(config, place, beside, duties=duties))
     return True

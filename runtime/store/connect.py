@@ -5,7 +5,7 @@ Long-lived processes use `pool` instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
+from runtime.core.diagnosis.server import setting_of
 from runtime.errors import ConfigError, DatabaseUnavailable, StoreError
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -59,6 +60,8 @@ def connect(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name=name,
             options=options,
+            # Commands are short, and behind a pooler the next transaction may meet another session.
+            prepare_threshold=None,
         )
     except psycopg.OperationalError as error:
         raise unavailable(conninfo, error) from error
@@ -94,6 +97,12 @@ def unavailable(conninfo: str, error: psycopg.Error) -> DatabaseUnavailable:
             hint="check user, password and database name in ORDINAUT_DATABASE_URL",
             code="ORD302",
         )
+    if "startup parameter" in reason:
+        return DatabaseUnavailable(
+            f"{where} is a pooler that does not let sessions begin with settings: {reason}",
+            hint="in pgbouncer.ini: ignore_startup_parameters = extra_float_digits,options;"
+            " and set ORDINAUT_DIRECT_URL to PostgreSQL itself",
+        )
     return DatabaseUnavailable(
         f"{where} cannot be reached: {reason}",
         hint="check ORDINAUT_DATABASE_URL and that the server runs; without it `ordinaut up` starts its own",
@@ -105,6 +114,15 @@ def unreadable() -> ConfigError:
     return ConfigError(
         "setting database_url: PostgreSQL's client cannot read it",
         hint="write postgresql://USER@HOST:5432/DATABASE or host=HOST dbname=DATABASE",
+    )
+
+
+def unset(role: str, missing: Sequence[str]) -> ConfigError:
+    """The error for sessions that do not begin as we ask."""
+    names = ", ".join(each.partition(" ")[0] for each in missing)
+    return ConfigError(
+        f"setting database_url: it leads through a pooler, where sessions begin without {names}",
+        hint=setting_of(role, missing),
     )
 
 

@@ -2,8 +2,11 @@
 
 Every session has timeouts, and no transaction is ever held across a tool call. A server that does not answer, because
 it hangs or because the network drops what it says, costs a connection and an `OperationalError`, and nobody waits for
-ever. Nothing here depends on session state, so the pool works through PgBouncer in transaction mode; the listening
-connection must reach PostgreSQL directly.
+ever.
+
+Nothing here depends on session state, so the pool works through a pooler in transaction mode, such as PgBouncer: it is told by
+the process it pretends to be, and then no statement is prepared. What sessions ask for when they begin does not get
+through one, so the role must have it; and the listening connection must reach PostgreSQL directly.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import select
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import psycopg
@@ -21,65 +26,108 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from runtime.cancellation import heeding_cancellation
+from runtime.core.diagnosis.server import missing_settings
 from runtime.store.connect import (
     CONNECT_TIMEOUT_SECONDS,
     SESSION_OPTIONS,
     read_numbers_as_written,
     unavailable,
     unreadable,
+    unset,
 )
+from runtime.store.statements import statement
 
 Connection = psycopg.AsyncConnection[DictRow]
-Pool = AsyncConnectionPool[Connection]
 
 # Longer than a session waits for a lock, so that the server is the one to say what is wrong, if it can.
-_ANSWER_SECONDS: Final = 15.0
+SILENCE: Final = timedelta(seconds=15)
 
 
-async def open_pool(conninfo: str, *, size: int = 4) -> Pool:
+class Pool(AsyncConnectionPool[Connection]):
+    """Connections, and what is known of the way to the server.
+
+    Attributes:
+        silence: how long the server may say nothing before its connection is given up.
+        is_pooled: a pooler is between, so that two transactions of one connection may meet different sessions.
+    """
+
+    silence: timedelta = SILENCE
+    is_pooled: bool = False
+
+
+async def open_pool(conninfo: str, *, size: int = 4, silence: timedelta = SILENCE) -> Pool:
     """Open a pool of autocommit connections and make sure that one of them works.
 
     Raises:
         DatabaseUnavailable: ORD301 not reachable, ORD302 refused.
-        ConfigError: ORD306 the connection string cannot be read.
+        ConfigError: ORD306 the connection string cannot be read; or a pooler is between, and the role lacks settings.
     """
-    pool = _pool(conninfo, "ordinaut runtime", spare=1, size=size)
     try:
         # One plain connection first: the pool retries quietly, this one says what is wrong.
-        async with await psycopg.AsyncConnection.connect(
-            conninfo, connect_timeout=CONNECT_TIMEOUT_SECONDS
-        ):
-            pass
-        await pool.open(wait=True, timeout=2 * CONNECT_TIMEOUT_SECONDS)
+        is_pooled = await _look(conninfo)
+        way = _Way(silence, is_pooled)
+        pool = _pool(conninfo, "ordinaut runtime", way, spare=1, size=size)
+        try:
+            await pool.open(wait=True, timeout=2 * CONNECT_TIMEOUT_SECONDS)
+        except BaseException:
+            await pool.close()
+            raise
     except psycopg.OperationalError as error:
-        await pool.close()
         raise unavailable(conninfo, error) from error
     except psycopg.ProgrammingError:
-        await pool.close()
         raise unreadable() from None
     return pool
 
 
-async def open_side_pool(conninfo: str, name: str, *, size: int = 4) -> Pool:
+async def _look(conninfo: str) -> bool:
+    """Whether a pooler is between; then the role must have what our sessions ask for."""
+    async with await psycopg.AsyncConnection.connect(
+        conninfo,
+        autocommit=True,
+        prepare_threshold=None,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        options=SESSION_OPTIONS,
+        row_factory=dict_row,
+    ) as connection:
+        cursor = await connection.execute(statement("read_session"))
+        session = await cursor.fetchone()
+        assert session is not None  # noqa: S101 - it has one row
+        is_pooled = bool(session["backend_pid"] != connection.info.backend_pid)
+        if is_pooled and (missing := missing_settings(session["version"], session["settings"])):
+            raise unset(session["role"], missing)
+        return is_pooled
+
+
+async def open_side_pool(conninfo: str, name: str, *, beside: Pool, size: int = 4) -> Pool:
     """Open a pool that connects only when it is needed.
 
     Args:
         conninfo: where to.
         name: what `pg_stat_activity` shows.
+        beside: a pool that leads the same way.
         size: how many connections it has at most.
     """
-    pool = _pool(conninfo, name, spare=0, size=size)
+    way = _Way(beside.silence, beside.is_pooled)
+    pool = _pool(conninfo, name, way, spare=0, size=size)
     await pool.open()
     return pool
 
 
-def _pool(conninfo: str, name: str, *, spare: int, size: int) -> Pool:
-    return AsyncConnectionPool(
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What is known of the way to a server."""
+
+    silence: timedelta
+    is_pooled: bool
+
+
+def _pool(conninfo: str, name: str, way: _Way, *, spare: int, size: int) -> Pool:
+    pool = Pool(
         conninfo,
         min_size=spare,
         max_size=size,
         open=False,
-        timeout=CONNECT_TIMEOUT_SECONDS,
+        timeout=min(CONNECT_TIMEOUT_SECONDS, way.silence.total_seconds()),
         reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
         configure=_configure,
         kwargs={
@@ -88,8 +136,12 @@ def _pool(conninfo: str, name: str, *, spare: int, size: int) -> Pool:
             "application_name": name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "options": SESSION_OPTIONS,
+            # psycopg's own default, or never: what was prepared in one session is not there in the next.
+            "prepare_threshold": None if way.is_pooled else 5,
         },
     )
+    pool.silence, pool.is_pooled = way.silence, way.is_pooled
+    return pool
 
 
 async def _configure(connection: Connection) -> None:
@@ -97,8 +149,10 @@ async def _configure(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def borrow(pool: Pool, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterator[Connection]:
+async def borrow(pool: Pool, *, seconds: float | None = None) -> AsyncIterator[Connection]:
     """A connection for a block that takes at most `seconds`; after that it is broken, and its user is told so.
+
+    Without `seconds` it may take as long as the server may be silent.
 
     Raises:
         psycopg.OperationalError: the database is away, or silent; whether it did what it was asked is unknown. Or no
@@ -107,14 +161,15 @@ async def borrow(pool: Pool, *, seconds: float = _ANSWER_SECONDS) -> AsyncIterat
     with heeding_cancellation():
         connection = await _living(pool)
         try:
-            with _answered_within(seconds, connection):
+            limit = pool.silence.total_seconds() if seconds is None else seconds
+            with _answered_within(limit, connection):
                 yield connection
         finally:
             await pool.putconn(connection)
 
 
 async def fetch_all(
-    pool: Pool, statement: bytes, params: dict[str, Any], *, seconds: float = _ANSWER_SECONDS
+    pool: Pool, statement: bytes, params: dict[str, Any], *, seconds: float | None = None
 ) -> list[DictRow]:
     """Run one statement on a pooled connection and return its rows; errors are those of `borrow`."""
     async with borrow(pool, seconds=seconds) as connection:

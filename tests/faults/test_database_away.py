@@ -165,16 +165,15 @@ async def terminate_blocked(site: Site) -> None:
     )
 
 
-@pytest.mark.slow
 async def test_a_runtime_whose_database_is_silent_still_ends(site: Site, network: Proxy) -> None:
     """Asserts: asked twice to stop while nothing of the database answers, a runtime ends within bounded time."""
     await site.queue(await site.install(step("only", "wait")))
-    async with site.runtime(database_url=network.url) as runtime:
+    async with site.runtime(database_url=network.url, silence="1s") as runtime:
         await site.called("only")
         network.blackhole()
         runtime.terminate()
         await runtime.line("stopping: 1 active run has")
         runtime.terminate()
-        ended = await runtime.ended(seconds=60)
+        ended = await runtime.ended()
 
     assert (ended.status, "stopped without saying so" in ended.stderr) == (0, True)

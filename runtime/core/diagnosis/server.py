@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +17,11 @@ _OFFSET: Final = timedelta(seconds=2)
 _FULL_QUEUE: Final = 0.5
 _DEAD_ROWS: Final = 10_000
 # What a session of ours asks for when it begins; a pooler between may drop it.
-_OPTIONS: Final = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+_OPTIONS: Final = {
+    "statement_timeout": "60s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
 _UNSAFE: Final[dict[str, tuple[str, Severity, str]]] = {
     "fsync": ("off", "error", "a crash of the machine can destroy the whole database"),
     "full_page_writes": ("off", "error", "a crash of the machine can destroy the whole database"),
@@ -59,26 +63,39 @@ def settings_found(server: Server) -> Iterator[Finding]:
                 why=why,
                 remedy=f"alter system reset {name}; select pg_reload_conf(); and look for it at the role and the database",
             )
-    yield from _options_found(server)
+    yield from options_found(server)
 
 
-def _options_found(server: Server) -> Iterator[Finding]:
-    dropped = [f"{name} = '60s'" for name in _OPTIONS if server.settings.get(name) == "0"]
+def options_found(server: Server, check: str = "settings") -> Iterator[Finding]:
+    """What sessions ask for when they begin, and do not get."""
     crashes = server.version_number in _PRUNING_CRASHES
-    if crashes and server.settings.get("enable_partition_pruning") == "on":
-        dropped.append("enable_partition_pruning = off")
-    if dropped:
+    if missing := missing_settings(server.version_number, server.settings):
         yield Finding(
-            check="settings",
-            severity="error" if crashes else "warning",
-            what=f"sessions begin without {', '.join(each.partition(' ')[0] for each in dropped)}",
+            check=check,
+            severity="error",
+            what=f"sessions begin without {', '.join(each.partition(' ')[0] for each in missing)}",
             why="a pooler between drops what Ordinaut asks for: a session that hangs keeps its locks"
             + (
                 ", and PostgreSQL 18 can crash as a whole when runtimes compete" if crashes else ""
             ),
-            remedy="set them for the role"
-            + "".join(f"; alter role {server.role} set {each}" for each in dropped),
+            remedy=setting_of(server.role, missing),
         )
+
+
+def missing_settings(version_number: int, settings: Mapping[str, str]) -> list[str]:
+    """What sessions of ours ask for and did not get, each as it is set for a role."""
+    missing = [
+        f"{name} = '{span}'" for name, span in _OPTIONS.items() if settings.get(name) == "0"
+    ]
+    crashes = version_number in _PRUNING_CRASHES
+    if crashes and settings.get("enable_partition_pruning") == "on":
+        missing.append("enable_partition_pruning = off")
+    return missing
+
+
+def setting_of(role: str, missing: Iterable[str]) -> str:
+    """How a role gets these settings."""
+    return "set them for the role" + "".join(f"; alter role {role} set {each}" for each in missing)
 
 
 def clock_found(offset: timedelta, round_trip: timedelta) -> Iterator[Finding]:

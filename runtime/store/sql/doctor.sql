@@ -92,3 +92,10 @@ from (
         select count(*) from (
             select from ordinaut.event_log_default
             where published_at >= date_trunc('month', ordinaut.now(), 'UTC') limit 1000) r)) parents;
+
+-- name: read_session
+-- What a session of ours begins with. Behind a pooler its process is another than the client was told of.
+select pg_backend_pid() as backend_pid, current_user::text as role, current_setting('server_version_num')::integer as version,
+    (select jsonb_object_agg(name, setting) from pg_settings
+     where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'enable_partition_pruning'))
+        as settings;
