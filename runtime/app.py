@@ -27,6 +27,7 @@ from runtime.logs import get_logger
 from runtime.registry import NoServers, Registry
 from runtime.service import ServiceGroup
 from runtime.store.connect import unavailable
+from runtime.store.events import load_callback_key
 from runtime.store.pool import Pool, open_pool, open_side_pool
 from runtime.store.retention import make_partitions
 from runtime.store.runtimes import register_runtime, stop_runtime
@@ -131,6 +132,7 @@ async def running(
         try:
             await make_partitions(pool)
             await registry.refresh()
+            key = await load_callback_key(pool)
             runtime_id = await _announce(pool, duties)
         except psycopg.OperationalError as error:
             raise unavailable(place.database_url, error) from error
@@ -146,6 +148,7 @@ async def running(
             registry,
             runtime_id,
             duties,
+            key,
         )
         assembled = assemble(ground)
         group = ServiceGroup(assembled.services)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis as AsyncRedis
 
+from runtime.arrivals import Arrivals
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.crier import Crier
@@ -61,6 +62,7 @@ class Ground:
     registry: Registry
     runtime_id: int
     duties: frozenset[Duty]
+    callback_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,10 @@ def _scheduling(
     )
 
 
-def _after_ends(ground: Ground, bells: _Bells) -> tuple[Failing, Gate, Callable[[Written], None]]:
-    """Who has to look when runs are over, and what tells them."""
+def _after_writes(
+    ground: Ground, bells: _Bells, emitted: Bell
+) -> tuple[Failing, Gate, Callable[[Written], None]]:
+    """Who has to look when runs are over or told of events, and what tells them."""
     failing = Failing(ground.pool, ground.clock)
 
     def after(written: Written) -> None:
@@ -171,6 +175,8 @@ def _after_ends(ground: Ground, bells: _Bells) -> tuple[Failing, Gate, Callable[
         if written.frees_slots:
             gate.call()
             bells.work.ring()
+        if written.emitted:
+            emitted.ring()
 
     poll_seconds = ground.config.poll.total_seconds()
     gate = Gate(ground.pool, ground.registry, ground.clock, poll_seconds, after)
@@ -181,7 +187,9 @@ def _working(
     ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns
 ) -> tuple[Worker, tuple[Service, ...]]:
     """The worker, and what it stands on."""
-    failing, gate, after = _after_ends(ground, bells)
+    emitted = Bell(ground.clock)
+    arrivals = Arrivals(ground.pool, ground.clock, emitted)
+    failing, gate, after = _after_writes(ground, bells, emitted)
     recorder = Recorder(ground.pool, ground.clock, bells.events, turns, after)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
     worker = Worker(
@@ -189,7 +197,14 @@ def _working(
         pool=ground.pool,
         registry=ground.registry,
         around=Surroundings(
-            ground.toolbox, recorder, ground.statements, Rates(ground.pool), ground.clock, draw
+            ground.toolbox,
+            recorder,
+            ground.statements,
+            Rates(ground.pool),
+            ground.clock,
+            draw,
+            arrivals,
+            ground.callback_key,
         ),
         leases=leases,
         turns=turns,
@@ -197,7 +212,7 @@ def _working(
         gate=gate,
         config=ground.config,
     )
-    return worker, (failing, recorder, leases)
+    return worker, (failing, recorder, arrivals, leases)
 
 
 def _poller(ground: Ground, bells: _Bells, turns: Turns) -> Poller:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from runtime.calling import Tools, redacted, refusal
 from runtime.clock import Clock
+from runtime.context import masked, run_context
 from runtime.core.calls import Call
 from runtime.core.expressions import Context
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
@@ -120,6 +121,19 @@ class Caller:
         )
         return redacted(outcome, self._secrets)
 
+    @property
+    def run_id(self) -> UUID:
+        """The run."""
+        return self._claim.run_id
+
+    def context(self, values: Mapping[str, Any], callback_key: bytes) -> Context:
+        """What the templates of the run's steps find; `values` are the results of steps, and may grow.
+
+        Raises:
+            OrdinautError: the parameters of the pipeline that it uses cannot be made.
+        """
+        return run_context(self._claim, self._program, values, self._secrets, callback_key)
+
     def fill(self, call: Call, context: Context) -> tuple[Mapping[str, Any], Any]:
         """The call's arguments as the tool gets them and as they are shown; the call has its key from then on.
 
@@ -131,8 +145,8 @@ class Caller:
         arguments = keyed(call, step.arguments.render(context))
         if not step.has_secrets:
             return arguments, arguments
-        masked = replace(context, secrets=self._secrets.masked())
-        return arguments, keyed(call, step.arguments.render(masked))
+        masks = masked(context, self._secrets)
+        return arguments, keyed(call, step.arguments.render(masks))
 
     def key(self, call: Call, context: Context) -> str:
         """The key that every try of the call carries: its step's own, or one derived from run, step and item.

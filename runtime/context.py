@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from runtime.core.callback import callback_token
 from runtime.core.expressions import Context
 from runtime.core.program import Program
 from runtime.secrets import Secrets
@@ -13,7 +14,11 @@ from runtime.store.due_work import Claim
 
 
 def run_context(
-    claim: Claim, program: Program, steps: Mapping[str, Any], secrets: Secrets
+    claim: Claim,
+    program: Program,
+    steps: Mapping[str, Any],
+    secrets: Secrets,
+    callback_key: bytes,
 ) -> Context:
     """The context of a claimed run.
 
@@ -22,6 +27,7 @@ def run_context(
         program: its task.
         steps: where the values of its steps are, or will be.
         secrets: what it may use.
+        callback_key: what its callback tokens are made with.
 
     Raises:
         OrdinautError: the parameters of the pipeline that it uses cannot be made.
@@ -29,7 +35,11 @@ def run_context(
     params = {**program.params, **(claim.params or {})}
     context = Context(
         now=claim.started_at,
-        run={"id": str(claim.run_id), "attempt": claim.attempt},
+        run={
+            "id": str(claim.run_id),
+            "attempt": claim.attempt,
+            **_callbacks(claim, program, secrets, callback_key),
+        },
         task={"name": program.label},
         trigger={"kind": claim.trigger, "for": claim.occurrence_for.isoformat()},
         params=params,
@@ -41,3 +51,22 @@ def run_context(
     if program.pipeline_params is not None:
         context = replace(context, params=program.pipeline_params.render(context))
     return context
+
+
+def _callbacks(
+    claim: Claim, program: Program, secrets: Secrets, callback_key: bytes
+) -> dict[str, Any]:
+    """The token of each step that may wait for one; kept out of records as secrets are."""
+    if not program.waiting:
+        return {}
+    tokens = {step: callback_token(callback_key, claim.run_id, step) for step in program.waiting}
+    secrets.known.update(tokens.values())
+    return {"callbacks": tokens}
+
+
+def masked(context: Context, secrets: Secrets) -> Context:
+    """The context in which what is shown is rendered: a mask for each secret and each callback token."""
+    run = context.run
+    if "callbacks" in run:
+        run = {**run, "callbacks": {step: f"[callback {step}]" for step in run["callbacks"]}}
+    return replace(context, run=run, secrets=secrets.masked())

@@ -21,14 +21,13 @@ Theory of operation
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 from runtime.caller import Caller
 from runtime.calling import redacted, told
-from runtime.context import run_context
 from runtime.core.calls import Call, StepCalls, items_of
 from runtime.core.course import Course, Failure
 from runtime.core.expressions import ABSENT, Context
@@ -36,7 +35,7 @@ from runtime.core.judging import judge
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program, ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS, may_retry, retry_delay
-from runtime.core.waits import WAITING_TOOLS
+from runtime.core.waits import WAIT_FOR, WAITING_TOOLS
 from runtime.ending import Ending, recorded_ending
 from runtime.errors import OrdinautError
 from runtime.live import Live
@@ -49,7 +48,7 @@ from runtime.throttle import throttle_of
 from runtime.transactional import Transactional
 from runtime.underway import Landed, Ready, UnderWay
 from runtime.unknown import Again, Asked, Over, Unknowns, Verdict, Verify, as_unknown, is_unknown
-from runtime.waits import Ended, Held, LeftOut, Passed, Waits
+from runtime.waits import Ended, Held, LeftOut, LookUp, Passed, Standing, Waits
 
 # Of one run without a pause, lest the others wait for it.
 _MOST_AT_ONCE: Final = 100
@@ -80,7 +79,7 @@ class Execution:
         self._calls: dict[str, StepCalls] = {}
         self._values: dict[str, Any] = {}
         self._recorded = Recorded()
-        self._waits = self._fresh_waits()
+        self._waits = Waits({}, self._progress, self._caller, around.clock)
         self._unknowns = Unknowns({}, self._progress)
         self._context = Context(now=claim.started_at)
         self._ready: list[Ready] = []
@@ -105,11 +104,11 @@ class Execution:
         What is to be recorded when the run ends or goes to sleep by that; None if `go_on` must follow.
         """
         self._recorded = recorded
-        self._waits = self._fresh_waits()
+        self._waits = Waits(recorded.waits, self._progress, self._caller, self._around.clock)
         self._unknowns = Unknowns(recorded.intents, self._progress)
         self._caller.go_on_from(recorded)
         try:
-            self._context = run_context(self._claim, self._program, self._values, self._secrets)
+            self._context = self._caller.context(self._values, self._around.callback_key)
         except OrdinautError as error:
             return self._finished(Failure(told(error)))
         restore_course(self._program.steps, self._recorded, self._course, self._values)
@@ -193,12 +192,9 @@ class Execution:
         self._calls.clear()
         self._course = Course(self._program.last)
         restore_course(self._program.last, self._recorded, self._course, self._values)
-        self._waits = self._fresh_waits()
+        self._waits.forget_begun()
         self._caller.allow_again(timedelta(seconds=ending.seconds))
         self._context = replace(self._context, run={**self._context.run, **ending.told})
-
-    def _fresh_waits(self) -> Waits:
-        return Waits(self._recorded.waits, self._progress, self._caller, self._around.clock)
 
     def _asleep(self, next_at: float) -> Report:
         """Nothing can go on before `next_at`, or before a person has answered."""
@@ -271,8 +267,8 @@ class Execution:
             refused = CallOutcome("contract_error", error=told(error))
             self._end(Landed(call, None, refused, 0.0))
             return None
-        if (step.approval is not None or step.uses in WAITING_TOOLS) and not self._may_go_on(
-            call, arguments, shown
+        if step.waits and not self._may_go_on(
+            call, shown, self._waits.look(call, arguments, shown)
         ):
             return None
         if (doubt := self._unknowns.look(call, shown, context)) is not None:
@@ -298,10 +294,9 @@ class Execution:
                 self._end(landed)
         return None
 
-    def _may_go_on(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> bool:
+    def _may_go_on(self, call: Call, shown: Any, verdict: Standing) -> bool:
         """Whether a call that has to wait may be made now; otherwise it is held, or over."""
         calls = self._calls[call.step.name]
-        verdict = self._waits.look(call, arguments, shown)
         if self._caller.is_out_of_time and isinstance(verdict, Held):
             verdict = Ended(CallOutcome("timeout", error=self._caller.timed_out()))
         match verdict:
@@ -314,7 +309,7 @@ class Execution:
                 self._end(Landed(call, shown, outcome, 0.0))
             case Passed(value=value) if call.step.uses in WAITING_TOOLS:
                 self._end(Landed(call, shown, CallOutcome("ok", value=value), 0.0))
-            case Passed():
+            case Passed() | LookUp():
                 return True
         return False
 
@@ -324,6 +319,9 @@ class Execution:
             return await self._throttle.ask(ready)
         if ready.call.step.effect == "transactional":
             return await self._transactional.call(ready, self._judgement_of(ready.call))
+        if ready.call.step.uses == WAIT_FOR:
+            self._waits.learn(await self._around.arrivals.look(self._claim))
+            return Landed(ready.call, ready.shown, CallOutcome("ok"), 0.0)
         began = self._now
         outcome = await self._caller.call(ready.call, ready.arguments, ready.verification)
         seconds = self._now - began
@@ -343,6 +341,9 @@ class Execution:
             return
         if landed.is_check:
             self._in_doubt(call, self._unknowns.checked(landed, context))
+            return
+        if step.uses == WAIT_FOR:
+            self._may_go_on(call, landed.shown, self._waits.found(call))
             return
         outcome = judge(step, landed.outcome, context)
         if outcome is not landed.outcome:

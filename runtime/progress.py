@@ -10,7 +10,7 @@ from runtime.core.course import Failure
 from runtime.core.identity import derive_event_id
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
-from runtime.core.waits import Wait
+from runtime.core.waits import EMIT, Wait
 from runtime.ending import Ending, error_of
 from runtime.store.due_work import OVER, WHOLE, Claim, Report
 
@@ -147,9 +147,23 @@ class Progress:
                 "seconds": tried.seconds,
             }
         )
+        if tried.step.uses == EMIT and outcome.kind == "ok":
+            self._emit(tried)
         if tried.step.foreach is None:
             kind = "step.succeeded" if outcome.kind == "ok" else "step.failed"
             self._tell(kind, **_facts(tried))
+
+    def _emit(self, tried: Try) -> None:
+        """The event has the step's own key where it has no id: told again after a crash it is the same."""
+        event = tried.arguments
+        self._report.emits.append(
+            {
+                "source": self._label,
+                "id": event.get("id", tried.idempotency_key),
+                "topic": event["event"],
+                "data": event.get("data"),
+            }
+        )
 
     def items_finished(
         self, step: ProgramStep, items: Items, error: CallError | None = None

@@ -18,7 +18,8 @@ from runtime.clock import Clock
 from runtime.config import Config
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
-from runtime.store.pool import Pool
+from runtime.store.events import forget_events
+from runtime.store.pool import Pool, borrow
 from runtime.store.retention import (
     Fate,
     Kept,
@@ -66,6 +67,9 @@ class Retention:
             busy = busy or fate == "busy"
         while await sweep_history(self._pool, self._kept):
             stop_if_cancelled()
+        async with borrow(self._pool) as connection:
+            while await forget_events(connection, self._kept.events):
+                stop_if_cancelled()
         return not busy
 
     def _tell(self, month: Month, fate: Fate) -> None:

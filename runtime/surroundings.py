@@ -1,16 +1,16 @@
-"""What the executions of one process share."""
+"""What every execution of a process shares: who calls tools, who commits reports, and who knows what has arrived."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.calling import Tools
 from runtime.clock import Clock
 from runtime.recorder import Told
-from runtime.store.due_work import Report
+from runtime.store.due_work import Claim, Place, Report, Waiting
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
 
@@ -27,6 +27,14 @@ class Recording(Protocol):
         ...
 
 
+class Looking(Protocol):
+    """Whoever knows what has arrived."""
+
+    async def look(self, claim: Claim) -> Mapping[Place, Waiting]:
+        """Where the waits of a run stand, those ended whose event has come; or raise LeaseLost."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What every execution of a process shares.
@@ -38,6 +46,8 @@ class Surroundings:
         rates: the rate limits that all runtimes share.
         clock: the clock.
         draw: spreads retries.
+        arrivals: knows what has arrived.
+        callback_key: what callback tokens are made with.
     """
 
     tools: Tools
@@ -46,3 +56,5 @@ class Surroundings:
     rates: Rates
     clock: Clock
     draw: random.Random
+    arrivals: Looking
+    callback_key: bytes

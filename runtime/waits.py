@@ -1,4 +1,4 @@
-"""What the steps of one run wait for without a slot, over any number of leases: a time, or a person's answer.
+"""What the steps of one run wait for without a slot, over any number of leases: a time, a person's answer, or an event.
 
 A wait begins on record. Whoever claims the run next finds it with its answer, or over, or neither. That an approval was not
 given in time is never concluded from this process's own clock: the database takes no answer after that instant, and only
@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from runtime.caller import Caller
 from runtime.clock import Clock
+from runtime.core.callback import callback_topic
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallError, CallOutcome
-from runtime.core.waits import SLEEP, WAITING_TOOLS, Wait, wait_for
+from runtime.core.waits import SLEEP, WAIT_FOR, WAITING_TOOLS, Wait, wait_for
 from runtime.errors import OrdinautError
 from runtime.progress import Progress
 from runtime.store.due_work import Place, Waiting
@@ -51,7 +52,12 @@ class LeftOut:
     """Nobody decided in time, and then the call is left out."""
 
 
-Verdict = Held | Passed | Ended | LeftOut
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Only the database knows: look there, `learn` what it says, and ask what was `found`."""
+
+
+Standing = Held | Passed | Ended | LeftOut | LookUp
 
 
 class Waits:
@@ -67,12 +73,15 @@ class Waits:
         self._read_at = clock.monotonic()
         self._over_at: dict[Place, float] = {}
         self._people: set[Place] = set()
+        self._events: set[Place] = set()
 
     @property
     def reason(self) -> str:
         """What a run waits for that goes to sleep now."""
         if self._people:
             return "approval"
+        if self._events:
+            return "event"
         return "sleep" if self._over_at else "retry"
 
     @property
@@ -80,7 +89,7 @@ class Waits:
         """When the first wait is over by itself, by the monotonic clock; infinite if none ever is."""
         return min(self._over_at.values(), default=math.inf)
 
-    def look(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Verdict:
+    def look(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Standing:
         """Where the wait of a call stands; it begins with the first look."""
         place = call.step.name, call.iteration
         known = self._recorded.get(place)
@@ -88,9 +97,36 @@ class Waits:
             return self._begin(call, arguments, shown)
         if call.step.uses == SLEEP:
             return self._slept(place, known)
+        if call.step.uses == WAIT_FOR:
+            return LookUp()
         return self._decided(call, place, known)
 
-    def _begin(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Verdict:
+    def forget_begun(self) -> None:
+        """What has begun here is waited for no more."""
+        for places in (self._over_at, self._people, self._events):
+            places.clear()
+
+    def learn(self, waits: Mapping[Place, Waiting]) -> None:
+        """The waits as they stand now."""
+        self._recorded = waits
+        self._read_at = self._clock.monotonic()
+
+    def found(self, call: Call) -> Standing:
+        """Where the wait for an event stands, by what was learned last."""
+        place = call.step.name, call.iteration
+        known = self._recorded[place]
+        over_at = math.inf if known.over_in is None else self._read_at + known.over_in
+        if known.answer is None and (known.over_in is None or known.over_in > 0):
+            self._over_at[place] = over_at
+            self._events.add(place)
+            return Held(over_at)
+        self._over_at.pop(place, None)
+        self._events.discard(place)
+        if known.answer is not None:
+            return Passed(known.answer)
+        return Ended(CallOutcome("timeout", error=CallError("ORD417", "no event came in time")))
+
+    def _begin(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Standing:
         step = call.step
         try:
             wait = self._wait(call, arguments, shown)
@@ -107,6 +143,8 @@ class Waits:
         self._over_at[place] = over_at
         if wait.kind == "sleep":
             return Held(over_at)
+        if step.uses == WAIT_FOR:
+            return LookUp()
         self._people.add(place)
         return Held(math.inf)
 
@@ -119,9 +157,10 @@ class Waits:
             return Wait("approval", None if timeout is None else timeout.total_seconds(), asked)
         problem = _TOOLS[step.uses].argument_error(arguments)
         # People see what records show: no secret.
-        return problem or wait_for(step.uses, shown, self._caller.now)
+        callback = callback_topic(self._caller.run_id, step.name)
+        return problem or wait_for(step.uses, shown, self._caller.now, callback)
 
-    def _slept(self, place: Place, known: Waiting | None) -> Verdict:
+    def _slept(self, place: Place, known: Waiting | None) -> Standing:
         if place not in self._over_at and known is not None:
             self._over_at[place] = self._read_at + (known.over_in or 0.0)
         over_at = self._over_at[place]
@@ -130,7 +169,7 @@ class Waits:
         del self._over_at[place]
         return Passed(None)
 
-    def _decided(self, call: Call, place: Place, known: Waiting | None) -> Verdict:
+    def _decided(self, call: Call, place: Place, known: Waiting | None) -> Standing:
         answer = None if known is None else known.answer
         if answer is not None:
             if answer["approved"]:

@@ -65,6 +65,7 @@ CODES: Final[dict[str, str]] = {
     "ORD312": "There is nothing to backfill, or too much at once.",
     "ORD313": "The git repository cannot be read.",
     "ORD314": "The run is over, so nothing is left to be cancelled.",
+    "ORD315": "The callback token is unknown, was used, or has expired.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",
@@ -82,6 +83,7 @@ CODES: Final[dict[str, str]] = {
     "ORD414": "Nobody decided in time.",
     "ORD415": "Nobody knows whether the call happened, and it must not be repeated.",
     "ORD416": "The call did not happen, and is not tried again.",
+    "ORD417": "No event came in time.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.arrival import EventArrived
 from schemas.base import Model
 from schemas.drift import Strayed, StrayWrite
 from schemas.project import HealPolicy
@@ -147,9 +148,9 @@ class StepRetrying(StepFailed):
 
 
 class StepWaiting(StepFacts):
-    """The step waits for a time or a person, and its run may give up its slot."""
+    """The step waits for a time, a person, an event or a callback, and its run may give up its slot."""
 
-    kind: Literal["sleep", "approval", "unknown"]
+    kind: Literal["sleep", "approval", "event", "callback", "unknown"]
     """What it waits for; `unknown` for somebody to settle whether its call happened."""
     item: int | None = None
     """Which item of a `foreach` step it is for, from 0."""
@@ -157,7 +158,7 @@ class StepWaiting(StepFacts):
     """How long until the wait is over by itself; none where it never is."""
     asked: dict[str, Any] | None = None
     """What a person is asked: `message`, or `uses` and `arguments` of a call, and who may decide as `by`; why nobody knows
-    whether the call happened as `problem`."""
+    whether the call happened as `problem`. Of an event the `topic` and the `filter`."""
 
 
 class StepAnswered(StepFacts):
@@ -335,6 +336,7 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "step.settled": StepSettled,
     "step.skipped": StepSkipped,
     "step.retrying": StepRetrying,
+    "event.arrived": EventArrived,
     "condition.failed": ConditionFailed,
     "condition.recovered": ConditionRecovered,
     "revision.applied": RevisionApplied,

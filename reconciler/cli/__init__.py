@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "runtime": ("reconciler.cli.runtime", "Run due work until told to stop."),
         "run": ("runtime.cli.run", "Run a task now."),
         "rerun": ("runtime.cli.rerun", "Run a run once more."),
+        "emit": ("runtime.cli.emit", "Tell of an event, or answer a callback."),
         "backfill": ("runtime.cli.backfill", "Run what a task did not run in the past."),
         "settle": ("runtime.cli.settle", "Say what became of a call that may have happened."),
         "cancel": ("runtime.cli.cancel", "End a run before it is over."),

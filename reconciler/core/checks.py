@@ -21,6 +21,7 @@ from reconciler.core.suggest import did_you_mean, nearest
 from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
 from reconciler.core.timing import time_problems
+from reconciler.core.wait_checks import wait_problems
 from runtime.core.graph import StepGraph, find_problems
 from schemas.agent import Agent
 from schemas.base import Document
@@ -64,6 +65,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from step_problems(entry)
     yield from effect_problems(entry, lambda address: _server_of(address, entry, world))
     yield from finally_problems(entry)
+    yield from wait_problems(entry)
     yield from time_problems(entry, world.names, world.calendars)
     yield from schema_problems(entry)
     yield from use_problems(entry, world)

@@ -56,7 +56,7 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
 """Everything that waits for its engine."""
 
 
-UNSUPPORTED_TOOLS: Final = frozenset(f"ordinaut.{tool}" for tool in ("emit", "run", "wait_for"))
+UNSUPPORTED_TOOLS: Final = frozenset(f"ordinaut.{tool}" for tool in ("run",))
 """Built-in tools that wait for their engine."""
 
 Tree: TypeAlias = "dict[str, Tree | frozenset[Any]]"

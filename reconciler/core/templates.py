@@ -42,13 +42,13 @@ _HERE: Final[dict[str, str]] = {
     "steps": "no step has run yet when this is needed",
 }
 
-_RUN: Final = frozenset({"attempt", "id"})
+_RUN: Final = frozenset({"attempt", "callbacks", "id"})
 _RUN_AT_LAST: Final = _RUN | {"error", "outcome"}
 _ABSENT: Final = {
     "run": (
         "ORD502",
         "a run has no",
-        "it has `id` and `attempt`, and in `finally` `outcome` and `error`",
+        "it has `id`, `attempt` and `callbacks`, and in `finally` `outcome` and `error`",
     ),
     "event": ("ORD502", "the event of a condition has no", "it has `result` and `condition`"),
     "params": ("ORD502", "there is no parameter", "declare it under `params`"),
@@ -90,6 +90,7 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
         "params": _declared_params(entry.document),
         "event": _event_fields(entry.document),
         "secrets": secrets,
+        "callbacks": frozenset(step.id for step in every if "callback" in step.with_),
     }
     sites = tuple(sites_of(entry.document))
     yield from _plain_text_problems(entry, sites)
@@ -190,9 +191,21 @@ def _unusable(
         return Finding("ORD502", message, _NO_EVENT) if is_needed else None
     if root == "run":
         names = _RUN_AT_LAST if site.path[0] == "finally" else _RUN
+    return _absent(reference, names, known)
+
+
+def _absent(
+    reference: Reference,
+    names: frozenset[str] | None,
+    known: Mapping[str, frozenset[str] | None],
+) -> Finding | None:
+    """What is wrong with the name below a root."""
+    root = reference.root
     if not reference.path or names is None:
         return None
     name = str(reference.path[0])
+    if (root, name) == ("run", "callbacks"):
+        return _unknown_callback(reference, known["callbacks"] or frozenset())
     if name in names or (reference.guarded and root != "secrets"):
         return None
     code, message, hint = _ABSENT[root]
@@ -201,6 +214,15 @@ def _unusable(
         f"`{reference}`: {message} `{name}`",
         did_you_mean(name, names, hint),
     )
+
+
+def _unknown_callback(reference: Reference, waiting: frozenset[str]) -> Finding | None:
+    name = str(reference.path[1]) if len(reference.path) > 1 else ""
+    if name in waiting:
+        return None
+    message = f"`{reference}`: no step `{name}` waits for a callback"
+    hint = did_you_mean(name, waiting, "`callback: true` of `ordinaut.wait_for` does")
+    return Finding("ORD502", message, hint)
 
 
 def _at_step_reference(

@@ -136,13 +136,31 @@ def _try(attempt: TryReport) -> str:
 
 def _waited(wait: WaitReport) -> str:
     until = f"until {wait.until:%Y-%m-%d %H:%M} UTC" if wait.until else ""
-    if wait.kind == "sleep":
-        return until
-    if wait.kind == "unknown":
-        return f"nobody knows whether it happened: {wait.asked['problem']['message']}  {dim('`ordinaut settle`')}"
+    match wait.kind:
+        case "sleep":
+            return until
+        case "event":
+            where = f"where {wait.asked['filter']}" if "filter" in wait.asked else ""
+            return _joined(f"for {wait.asked['topic']}", where, until)
+        case "callback":
+            return _joined("for a callback", until)
+        case "unknown":
+            problem = wait.asked["problem"]["message"]
+            return _joined(
+                f"nobody knows whether it happened: {problem}", dim("`ordinaut settle`")
+            )
+        case "approval":
+            return _approval(wait, until)
+
+
+def _approval(wait: WaitReport, until: str) -> str:
     message = wait.asked.get("message") or f"may {wait.asked['uses']} be called?"
     by = f"asks {', '.join(wait.asked['by'])}" if wait.asked.get("by") else ""
-    return "  ".join([message, *(part for part in (by, until) if part), dim("`ordinaut approve`")])
+    return _joined(message, by, until, dim("`ordinaut approve`"))
+
+
+def _joined(*parts: str) -> str:
+    return "  ".join(part for part in parts if part)
 
 
 def _wait(since: datetime, until: datetime) -> str:

@@ -18,6 +18,7 @@ from runtime.core.expressions import (
 )
 from runtime.core.graph import ordered_needs
 from runtime.core.retry import RetryPolicy
+from runtime.core.waits import WAIT_FOR, WAITING_TOOLS
 from schemas.durations import parse_duration
 
 
@@ -103,6 +104,11 @@ class ProgramStep:
     on_unknown: OnUnknown
     approval: Approval | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits, before its call or for good."""
+        return self.approval is not None or self.uses in WAITING_TOOLS
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -118,6 +124,7 @@ class Program:
         concurrency: which slots its runs need; None where they need none.
         steps: in an order in which each follows all that it needs.
         last: the steps of `finally`, in such an order.
+        waiting: the steps that wait for events, or for callbacks.
     """
 
     label: str
@@ -129,6 +136,7 @@ class Program:
     concurrency: Concurrency | None
     steps: tuple[ProgramStep, ...]
     last: tuple[ProgramStep, ...]
+    waiting: frozenset[str]
 
 
 def compile_program(body: Mapping[str, Any], project: str) -> Program:
@@ -140,6 +148,7 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
     pipeline = body["pipeline"]
     used = isinstance(pipeline, Mapping)
     retry = _retry(body["retry"])
+    listed = pipeline["steps"] if used else pipeline
     last = (pipeline if used else body).get("finally", ())
     return Program(
         label=task_label(body["namespace"], body["name"]),
@@ -149,8 +158,9 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
         pipeline_params=compile_template(pipeline["with"]) if used else None,
         timeout=parse_duration(body["timeout"]),
         concurrency=_concurrency(body.get("concurrency")),
-        steps=_steps(pipeline["steps"] if used else pipeline, retry),
+        steps=_steps(listed, retry),
         last=_steps(last, retry),
+        waiting=frozenset(step["id"] for step in (*listed, *last) if step["uses"] == WAIT_FOR),
     )
 
 

@@ -1,4 +1,6 @@
-"""Steps that wait without a slot: `ordinaut.sleep` for a time, `ordinaut.approve` for a person."""
+"""Steps that wait without a slot: `ordinaut.sleep` for a time, `ordinaut.approve` for a person, `ordinaut.wait_for` for an
+event or a callback.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from runtime.core.expressions import compile_query
 from runtime.errors import ExpressionError
 from schemas.durations import parse_duration
 
 SLEEP: Final = "ordinaut.sleep"
 APPROVE: Final = "ordinaut.approve"
-WAITING_TOOLS: Final = frozenset({SLEEP, APPROVE})
+EMIT: Final = "ordinaut.emit"
+WAIT_FOR: Final = "ordinaut.wait_for"
+WAITING_TOOLS: Final = frozenset({SLEEP, APPROVE, WAIT_FOR})
 """Tools that are no calls: the run waits, and its runtime does something else."""
 
-WaitKind = Literal["sleep", "approval"]
+WaitKind = Literal["sleep", "approval", "event", "callback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,9 @@ class Wait:
     """What a step waits for.
 
     Attributes:
-        kind: a time, or a person.
+        kind: a time, a person, an event, or a callback.
         seconds: how long until the wait is over by itself; None if it never is.
-        asked: what a person is shown, and who may answer.
+        asked: what a person is shown, and who may answer; the topic of an event, and its filter.
     """
 
     kind: WaitKind
@@ -33,25 +38,31 @@ class Wait:
     asked: Mapping[str, Any]
 
 
-def wait_for(uses: str, arguments: Mapping[str, Any], now: datetime) -> Wait:
+def wait_for(uses: str, arguments: Mapping[str, Any], now: datetime, callback: str) -> Wait:
     """The wait that checked arguments of a waiting tool ask for.
 
     Args:
         uses: one of `WAITING_TOOLS`.
         arguments: as the tool's schema has them.
         now: the present, aware.
+        callback: the topic that a callback for the step comes under.
 
     Raises:
-        ExpressionError: ORD503 a span or an instant cannot be read.
+        ExpressionError: ORD501 a filter cannot be parsed, ORD503 a span or an instant cannot be read.
     """
     if uses == SLEEP:
-        seconds = (
-            _span(arguments["for"]) if "for" in arguments else _until(arguments["until"], now)
-        )
-        return Wait("sleep", seconds, {})
-    timeout = arguments.get("timeout")
-    asked = {name: arguments[name] for name in ("message", "by") if name in arguments}
-    return Wait("approval", None if timeout is None else _span(timeout), asked)
+        span = _span(arguments["for"]) if "for" in arguments else _until(arguments["until"], now)
+        return Wait("sleep", span, {})
+    seconds = _span(arguments["timeout"]) if "timeout" in arguments else None
+    if uses == APPROVE:
+        asked = {name: arguments[name] for name in ("message", "by") if name in arguments}
+        return Wait("approval", seconds, asked)
+    if "callback" in arguments:
+        return Wait("callback", seconds, {"topic": callback})
+    asked = {"topic": arguments["event"]}
+    if "filter" in arguments:
+        asked["filter"] = compile_query(arguments["filter"]).text
+    return Wait("event", seconds, asked)
 
 
 def _span(text: str) -> float:

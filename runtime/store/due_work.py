@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -78,12 +78,14 @@ class Written:
         turns: tasks in whose backlog somebody must look.
         failing: tasks of which a run failed, and that are to be paused after some failures in a row.
         frees_slots: whether a run is over that held a slot of a concurrency key.
+        emitted: whether steps told of events, for what waits for them.
     """
 
     held: frozenset[UUID]
     turns: tuple[int, ...]
     failing: tuple[int, ...] = ()
     frees_slots: bool = False
+    emitted: bool = False
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ class Report:
         attempts: tries that failed and will be repeated.
         intents: calls that are about to be made and must not be made twice; with `asked`, one that may have happened.
         waits: what the run begins to wait for.
+        emits: events that it tells, for what waits for them.
         events: `{"id", "type", "data"}` each, in order.
     """
 
@@ -110,6 +113,7 @@ class Report:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     intents: list[dict[str, Any]] = field(default_factory=list)
     waits: list[dict[str, Any]] = field(default_factory=list)
+    emits: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -233,9 +237,8 @@ async def seconds_until_ready(pool: Pool) -> Ahead:
 
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     """Write reports in one statement; those whose lease was lost write nothing."""
-    return written(
-        await fetch_all(pool, statement("record_progress"), {"reports": reports_json(reports)})
-    )
+    rows = await fetch_all(pool, statement("record_progress"), {"reports": reports_json(reports)})
+    return replace(written(rows), emitted=any(report.emits for report in reports))
 
 
 def written(rows: Sequence[Mapping[str, Any]]) -> Written:

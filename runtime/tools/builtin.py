@@ -18,6 +18,7 @@ from runtime.core.outcomes import CallError, CallOutcome
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.normalise import Unacceptable, normalise
 from runtime.tools.redact import Redactor
+from schemas.patterns import TOPIC
 
 _TEXT_RESULT: Final[dict[str, Any]] = {
     "type": "object",
@@ -79,6 +80,40 @@ _APPROVE_ARGUMENTS: Final[dict[str, Any]] = {
         "timeout": {**_SPAN, "description": "How long to wait; then the step fails."},
     },
     "required": ["message"],
+    "additionalProperties": False,
+}
+_TOPIC: Final = {"type": "string", "pattern": TOPIC}
+_WAIT_FOR_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "event": {**_TOPIC, "description": "The topic of the event."},
+        "filter": {
+            "type": "string",
+            "description": "JMESPath; only an event counts for which it holds.",
+        },
+        "callback": {
+            "const": True,
+            "description": "Wait for whoever was given the step's callback token instead.",
+        },
+        "timeout": {**_SPAN, "description": "How long to wait; then the step fails."},
+    },
+    "oneOf": [{"required": ["event"]}, {"required": ["callback"]}],
+    "dependentRequired": {"filter": ["event"]},
+    "additionalProperties": False,
+}
+_EMIT_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "event": {**_TOPIC, "description": "The topic of the event."},
+        "data": {"description": "What there is to say."},
+        "id": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 200,
+            "description": "What the event is called; the same one counts once.",
+        },
+    },
+    "required": ["event"],
     "additionalProperties": False,
 }
 _SQL_ARGUMENTS: Final[dict[str, Any]] = {
@@ -164,6 +199,11 @@ def _assert(arguments: Mapping[str, Any]) -> bool:
     return True
 
 
+def _emit(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the step gives; the event itself is written with that."""
+    return {name: arguments[name] for name in ("event", "id") if name in arguments}
+
+
 def _wait(_: Mapping[str, Any]) -> Any:
     raise ToolFailure("waits only as a step of a run")
 
@@ -247,6 +287,14 @@ _TOOLS: Final = (
     ),
     (
         "ordinaut",
+        "emit",
+        "Tell of an event, for what waits for it.",
+        _EMIT_ARGUMENTS,
+        None,
+        _emit,
+    ),
+    (
+        "ordinaut",
         "sleep",
         "Wait for a span of time, or until an instant.",
         _SLEEP_ARGUMENTS,
@@ -268,6 +316,14 @@ _TOOLS: Final = (
         _TRANSFORM_ARGUMENTS,
         None,
         _transform,
+    ),
+    (
+        "ordinaut",
+        "wait_for",
+        "Wait for an event, or for a callback.",
+        _WAIT_FOR_ARGUMENTS,
+        None,
+        _wait,
     ),
 )
 

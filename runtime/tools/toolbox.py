@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from runtime.clock import Clock
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.waits import WAITING_TOOLS
 from runtime.errors import NotFound, ToolServerError
 from runtime.tools.actor import ServerActor, ServerStatus
 from runtime.tools.builtin import builtin_tools, call_builtin
@@ -111,9 +112,10 @@ class Toolbox:
         return self._call_builtin(server, tool, arguments)
 
     def only_computes(self, name: str) -> bool:
-        """Whether a tool is a built-in one: these do nothing but compute."""
+        """Whether a tool is a built-in one: these do nothing but compute, or wait."""
         server = name.partition(".")[0]
-        return server in self._builtins and server not in self._definitions
+        is_builtin = server in self._builtins and server not in self._definitions
+        return is_builtin and name not in WAITING_TOOLS
 
     def compute(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
         """Call a tool that only computes."""

@@ -458,6 +458,29 @@ COMMENT ON COLUMN ordinaut.due_work.followed IS 'another run of the task waits i
 COMMENT ON COLUMN ordinaut.due_work.woken IS 'something was answered since the run was claimed: it does not go to sleep before it has looked';
 -- Name: COLUMN due_work.slot_key; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.due_work.slot_key IS 'the concurrency key of which it needs a slot; null until it is known, and where it needs none';
+-- Name: event; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.event (
+    event_no bigint NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    topic text NOT NULL,
+    data jsonb NOT NULL,
+    arrived_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    delivered_at timestamp with time zone
+);
+-- Name: COLUMN event.event_id; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.event.event_id IS 'what the source calls it: the same event said again is no other';
+-- Name: COLUMN event.delivered_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.event.delivered_at IS 'when the waits that it ends were ended; null until somebody has looked';
+-- Name: event_event_no_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
+ALTER TABLE ordinaut.event ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ordinaut.event_event_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 -- Name: event_log; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.event_log (
     event_id uuid NOT NULL,
@@ -486,8 +509,11 @@ CREATE TABLE ordinaut.installation (
     only_one boolean DEFAULT true NOT NULL,
     installation_id uuid DEFAULT gen_random_uuid() NOT NULL,
     created_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    callback_key bytea DEFAULT decode(replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text), 'hex'::text) NOT NULL,
     CONSTRAINT installation_is_one_row CHECK (only_one)
 );
+-- Name: COLUMN installation.callback_key; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.installation.callback_key IS 'proves that a callback token was made here; whoever reads it can make tokens';
 -- Name: outbox; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.outbox (
     outbox_id bigint NOT NULL,
@@ -824,7 +850,7 @@ CREATE TABLE ordinaut.wait (
     answered_at timestamp with time zone,
     answer jsonb,
     CONSTRAINT wait_answer_is_whole CHECK (((answered_at IS NULL) = (answer IS NULL))),
-    CONSTRAINT wait_kind CHECK ((kind = ANY (ARRAY['sleep'::text, 'approval'::text])))
+    CONSTRAINT wait_kind CHECK ((kind = ANY (ARRAY['sleep'::text, 'approval'::text, 'event'::text, 'callback'::text])))
 );
 -- Name: COLUMN wait.iteration; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.wait.iteration IS 'which item of `foreach` waits, from 0';
@@ -870,12 +896,18 @@ ALTER TABLE ONLY ordinaut.drift
 -- Name: due_work due_work_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.due_work
     ADD CONSTRAINT due_work_pkey PRIMARY KEY (run_id);
+-- Name: event event_is_single; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.event
+    ADD CONSTRAINT event_is_single UNIQUE (source, event_id);
 -- Name: event_log event_log_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event_log
     ADD CONSTRAINT event_log_pkey PRIMARY KEY (published_at, event_id);
 -- Name: event_log_default event_log_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event_log_default
     ADD CONSTRAINT event_log_default_pkey PRIMARY KEY (published_at, event_id);
+-- Name: event event_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (event_no);
 -- Name: installation installation_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_one);
@@ -950,10 +982,14 @@ CREATE INDEX condition_by_next ON ordinaut.condition USING btree (next_poll_at);
 CREATE INDEX due_work_gate ON ordinaut.due_work USING btree (slot_key, ready_at, run_id) WHERE (lane > 100);
 -- Name: due_work_ready; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX due_work_ready ON ordinaut.due_work USING btree (lane, ready_at, run_id);
+-- Name: event_by_topic; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX event_by_topic ON ordinaut.event USING btree (topic, event_no);
 -- Name: event_log_by_run; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX event_log_by_run ON ONLY ordinaut.event_log USING btree (run_id) WHERE (run_id IS NOT NULL);
 -- Name: event_log_default_run_id_idx; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX event_log_default_run_id_idx ON ordinaut.event_log_default USING btree (run_id) WHERE (run_id IS NOT NULL);
+-- Name: event_undelivered; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX event_undelivered ON ordinaut.event USING btree (event_no) WHERE (delivered_at IS NULL);
 -- Name: revision_by_project; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX revision_by_project ON ordinaut.revision USING btree (project, environment, revision_id DESC);
 -- Name: run_active; Type: INDEX; Schema: ordinaut; Owner: -
@@ -976,6 +1012,8 @@ CREATE INDEX step_intent_open ON ONLY ordinaut.step_intent USING btree (asked_at
 CREATE INDEX step_intent_default_asked_at_idx ON ordinaut.step_intent_default USING btree (asked_at) WHERE ((asked_at IS NOT NULL) AND (answered_at IS NULL));
 -- Name: task_override_is_single; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE UNIQUE INDEX task_override_is_single ON ordinaut.task_override USING btree (task_uid, kind) WHERE (ended_at IS NULL);
+-- Name: wait_for_events; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX wait_for_events ON ordinaut.wait USING btree (((asked ->> 'topic'::text))) WHERE ((kind = ANY (ARRAY['event'::text, 'callback'::text])) AND (answered_at IS NULL));
 -- Name: wait_for_people; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX wait_for_people ON ordinaut.wait USING btree (began_at) WHERE ((kind = 'approval'::text) AND (answered_at IS NULL));
 -- Name: event_log_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -

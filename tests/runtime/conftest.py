@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from runtime.arrivals import Arrivals
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
@@ -55,6 +56,8 @@ async def bench(
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     serving = asyncio.create_task(recorder.run())
     secrets = Secrets({"token": {"file": "token"}}, tmp_path)
-    yield Bench(pool, connection, recorder, clock, Live(), secrets)
+    yield Bench(
+        pool, connection, recorder, clock, Live(), secrets, Arrivals(pool, clock, Bell(clock))
+    )
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from runtime.arrivals import Arrivals
 from runtime.config import Config
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
@@ -56,7 +57,10 @@ async def worker(
     await clock.attach(database)
     config = Config()
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
-    around = Surroundings(tools, recorder, pool, Rates(pool), clock, random.Random(1))
+    arrivals = Arrivals(pool, clock, Bell(clock))
+    around = Surroundings(
+        tools, recorder, pool, Rates(pool), clock, random.Random(1), arrivals, b"key"
+    )
     registry = Registry(pool, tools, clock, tmp_path)
     worker = Worker(
         runtime_id=1,

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from runtime.arrivals import Arrivals
 from runtime.core.program import compile_program
 from runtime.execution import Execution
 from runtime.live import Live
@@ -18,12 +19,13 @@ from runtime.store.due_work import Claim, claim_due, load_results
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
 from runtime.store.runtimes import load_task_revision
-from runtime.surroundings import Surroundings
+from runtime.surroundings import Looking, Surroundings
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
 from tests.support.scripted_tools import ScriptedTools
 
 LEASE = timedelta(seconds=15)
+KEY = b"callbacks are made with it"
 RETRY = {"attempts": 3, "initial": "10s", "jitter": "none"}
 
 
@@ -37,6 +39,8 @@ class Bench:
     clock: FakeClock
     live: Live
     secrets: Secrets
+    arrivals: Arrivals
+    looking: Looking | None = None
 
     async def queue(self, **fields: Any) -> None:
         """Queue one run of a task with these fields."""
@@ -63,8 +67,10 @@ class Bench:
         """Execute a claimed run."""
         revision = await load_task_revision(self.pool, claim.task_uid, claim.revision_id)
         assert revision is not None
+        looking = self.looking or self.arrivals
+        rates, draw = Rates(self.pool), random.Random(1)
         around = Surroundings(
-            tools, self.recorder, self.pool, Rates(self.pool), self.clock, random.Random(1)
+            tools, self.recorder, self.pool, rates, self.clock, draw, looking, KEY
         )
         program = compile_program(revision.body, revision.project)
         recorded = await load_results(self.pool, claim.run_id)

@@ -58,4 +58,11 @@ def references(compiled: Template | Condition) -> frozenset[Reference]:
 
 def uses_secrets(compiled: Template | Condition) -> bool:
     """Whether what it renders may hold a secret, and must be kept out of records."""
-    return any(reference.root == "secrets" for reference in compiled.references)
+    return any(_is_secret(reference) for reference in compiled.references)
+
+
+def _is_secret(reference: Reference) -> bool:
+    if reference.root == "run":
+        # Callback tokens, or all there is to know of the run.
+        return reference.path[:1] in ((), ("callbacks",))
+    return reference.root == "secrets"

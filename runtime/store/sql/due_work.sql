@@ -138,7 +138,7 @@ with report as materialized (
     select * from jsonb_to_recordset(%(reports)s) as r(
         run_id uuid, lease_epoch integer, task text, move text, state text, wait_seconds float8,
         error jsonb, results jsonb, attempts jsonb, intents jsonb, waits jsonb,
-        events jsonb)
+        emits jsonb, events jsonb)
 ), held as materialized (
     select w.run_id, w.woken, case when r.move = 'finish' and w.followed then w.task_uid end as turn,
         case when r.move = 'finish' and r.state = 'failed' and exists (
@@ -191,6 +191,17 @@ with report as materialized (
     cross join lateral jsonb_to_recordset(a.waits) as b(
         step text, iteration integer, kind text, asked jsonb, seconds float8)
     on conflict (run_id, step, iteration) do nothing
+), emitted as (
+    insert into ordinaut.event (source, event_id, topic, data)
+    select e.source, e.id, e.topic, coalesce(e.data, 'null')
+    from accepted a
+    cross join lateral jsonb_to_recordset(a.emits) as e(source text, id text, topic text, data jsonb)
+    on conflict (source, event_id) do nothing
+    returning source, event_id, topic, data
+), told_on as (
+    insert into ordinaut.outbox (type, subject, data)
+    select 'event.arrived', topic, jsonb_build_object('topic', topic, 'source', source, 'id', event_id, 'data', data)
+    from emitted
 ), told as (
     insert into ordinaut.outbox (event_id, type, subject, run_id, data)
     select (e.event ->> 'id')::uuid, e.event ->> 'type', a.task, a.run_id, e.event -> 'data'

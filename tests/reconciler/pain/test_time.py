@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runtime.arrivals import Arrivals
 from runtime.core.outcomes import CallOutcome
 from runtime.core.program import compile_program
 from runtime.execution import Execution
@@ -157,8 +158,10 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     assert revision is not None
     bell = Bell(world.clock)
     recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell))
+    arrivals = Arrivals(world.pool, world.clock, Bell(world.clock))
+    rates = Rates(world.pool)
     around = Surroundings(
-        tools, recorder, world.pool, Rates(world.pool), world.clock, random.Random(1)
+        tools, recorder, world.pool, rates, world.clock, random.Random(1), arrivals, b"key"
     )
     program = compile_program(revision.body, revision.project)
     recorded = await load_results(world.pool, claim.run_id)

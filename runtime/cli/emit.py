@@ -1,0 +1,107 @@
+"""`ordinaut emit`: tell of an event."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+from uuid import uuid4
+
+import click
+import orjson
+import psycopg
+
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import echo, echo_json
+from runtime.config import Config
+from runtime.database import database
+from runtime.errors import OrdinautError
+from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS, connect
+from runtime.store.events import Arrival, Event, arrive, arrive_by_token
+from runtime.store.migrate import require_current
+from schemas.patterns import TOPIC, WORDS
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut emit orders.paid --data '{"order": 17}' --id order-17-paid
+  ordinaut emit --callback "$TOKEN" --data '"done"'
+"""
+)
+@click.argument("topic", required=False)
+@click.option("--data", "text", default="null", metavar="JSON", help="What there is to say.")
+@click.option(
+    "--id", "event_id", metavar="ID", help="What the event is called: the same one counts once."
+)
+@click.option("--source", default="cli", metavar="TEXT", help="Who says so; ids are its own.")
+@click.option("--callback", metavar="TOKEN", help="End the one wait that this token is for.")
+@json_option
+@configured("database_url", "state_dir")
+def emit(
+    *,
+    config: Config,
+    topic: str | None,
+    text: str,
+    event_id: str | None,
+    source: str,
+    callback: str | None,
+    as_json: bool,
+) -> None:
+    """Tell of an event of this TOPIC, or answer a callback: runs that wait for it go on.
+
+    An event is kept: a run that begins to wait only later finds what came since it began. Said twice with one --id it
+    counts once. A callback token counts once, and not after its wait is over.
+    """
+    data = _json(text)
+    if (topic is None) == (callback is None):
+        raise click.UsageError("give a TOPIC, or a token with --callback")
+    event = None if topic is None else Event(_topic(topic), data, source, event_id or str(uuid4()))
+    with (
+        database(config, create=False) as conninfo,
+        connect(conninfo, name="ordinaut emit") as connection,
+    ):
+        require_current(connection)
+        arrival = asyncio.run(_send(conninfo, event, callback, data))
+    _tell(event, arrival, as_json=as_json)
+
+
+async def _send(conninfo: str, event: Event | None, callback: str | None, data: Any) -> Arrival:
+    async with await psycopg.AsyncConnection.connect(
+        conninfo,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        application_name="ordinaut emit",
+        options=SESSION_OPTIONS,
+    ) as connection:
+        if event is not None:
+            return await arrive(connection, event)
+        return await arrive_by_token(connection, callback or "", data)
+
+
+def _tell(event: Event | None, arrival: Arrival, *, as_json: bool) -> None:
+    if as_json:
+        name = {} if event is None else {"id": event.event_id, "topic": event.topic}
+        echo_json({**name, "is_new": arrival.is_new, "ended": arrival.ended})
+    elif not arrival.is_new:
+        echo("It came before, and counts once.")
+    else:
+        ended = f"{arrival.ended:,} wait{'s' * (arrival.ended != 1)} ended"
+        echo(f"On record: {ended}." if arrival.ended else "On record: nothing waits for it yet.")
+
+
+def _topic(text: str) -> str:
+    if re.search(TOPIC, text) is None:
+        raise click.UsageError(f"a TOPIC is {WORDS[TOPIC]}")
+    return text
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise OrdinautError(
+            f"--data is no JSON: {error}",
+            hint="text is JSON in double quotes, such as --data '\"done\"'",
+            code="ORD007",
+        ) from None

@@ -1,0 +1,236 @@
+"""Events from outside: `arrive` is the one way in, `deliver` ends the waits that they are for.
+
+An event commits before anybody looks for waits, and a wait before its run looks for events (`look`): of two at the same
+moment the later one sees the other. A look and a delivery lock the run first, so that an event ends one wait of it, and
+a wait that timed out stays so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import psycopg
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from runtime.core.arriving import Arrived, OpenWait, ended_by
+from runtime.core.callback import callback_topic, read_token
+from runtime.core.storable import storable
+from runtime.errors import LeaseLost, OrdinautError
+from runtime.store.due_work import Place, Waiting
+from runtime.store.pool import Pool, borrow
+from runtime.store.statements import statement
+
+Connection = psycopg.AsyncConnection[Any]
+
+_AT_ONCE: Final = 200
+_FORGOTTEN_AT_ONCE: Final = 5_000
+
+
+class CallbackRefused(OrdinautError):
+    """A callback token that ends nothing."""
+
+    default_code = "ORD315"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened outside.
+
+    Attributes:
+        topic: what it is about.
+        data: any JSON value.
+        source: who says so.
+        event_id: what the source calls it; the same event said again has the same id.
+    """
+
+    topic: str
+    data: Any
+    source: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of an event: whether it was new, and how many waits it ended so far."""
+
+    is_new: bool
+    ended: int
+
+
+async def arrive(connection: Connection, event: Event) -> Arrival:
+    """Take in an event, once, and end the waits that it is for.
+
+    Args:
+        connection: in autocommit mode; the event is on record, for good, before waits are looked for.
+        event: the event.
+    """
+    if not await _insert(connection, event, is_told=True):
+        return Arrival(is_new=False, ended=0)
+    return Arrival(is_new=True, ended=await deliver(connection))
+
+
+async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arrival:
+    """Take in a callback: the wait that the token is for has ended, or does so as soon as it begins.
+
+    Raises:
+        CallbackRefused: ORD315, the token is unknown, was used, or has expired.
+    """
+    async with connection.transaction():
+        key = await _callback_key(connection)
+        found = read_token(key, token.strip())
+        if found is None:
+            raise CallbackRefused("the callback token was not made here")
+        run_id, step = found
+        async with connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(statement("find_callback"), {"run_id": run_id, "step": step})
+            wait = await cursor.fetchone()
+        if wait is None:
+            raise CallbackRefused(f"the callback token has expired: run {run_id} is over")
+        event = Event(callback_topic(run_id, step), data, "callback", f"{run_id}:{step}")
+        if wait["is_used"] or not (wait["is_over"] or await _insert(connection, event)):
+            raise CallbackRefused("the callback token was used before")
+        if wait["is_over"]:
+            raise CallbackRefused(f"the callback token has expired: step {step} waits no more")
+    return Arrival(is_new=True, ended=await deliver(connection))
+
+
+async def deliver(connection: Connection) -> int:
+    """End the waits of every event that nobody has looked at; returns how many were ended."""
+    ended = 0
+    while True:
+        async with connection.transaction():
+            events = await _rows(connection, Arrived, "take_arrivals", {"limit": _AT_ONCE})
+            if events:
+                ended += await _end_waits_for(connection, events)
+                numbers = {"event_nos": [event.event_no for event in events]}
+                await connection.execute(statement("mark_delivered"), numbers)
+        if len(events) < _AT_ONCE:
+            break
+    if ended:
+        await connection.execute(statement("wake"))
+    return ended
+
+
+async def look(connection: Connection, run_id: UUID, lease_epoch: int) -> Mapping[Place, Waiting]:
+    """Where the waits of a run stand, after those have ended whose event has come since it began.
+
+    Raises:
+        LeaseLost: another runtime holds the run.
+    """
+    async with connection.transaction():
+        ours = {"run_id": run_id, "lease_epoch": lease_epoch}
+        held = await connection.execute(statement("lock_held_run"), ours)
+        if await held.fetchone() is None:
+            raise LeaseLost(f"run {run_id}: the lease was lost")
+        waits = await _rows(connection, OpenWait, "list_open_waits", {"run_ids": [run_id]})
+        await _end_by_past_events(connection, run_id, waits)
+        async with connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(statement("read_waits"), {"run_id": run_id})
+            return {
+                (row["step"], row["iteration"]): Waiting(row["answer"], row["over_in"])
+                for row in await cursor.fetchall()
+            }
+
+
+async def forget_events(connection: Connection, keep: timedelta) -> int:
+    """Delete some events older than that which no active run could still look for; returns how many."""
+    params = {"keep": keep, "limit": _FORGOTTEN_AT_ONCE}
+    return (await connection.execute(statement("forget_events"), params)).rowcount
+
+
+async def load_callback_key(pool: Pool) -> bytes:
+    """What this installation's callback tokens are made with."""
+    async with borrow(pool) as connection:
+        return await _callback_key(connection)
+
+
+async def _callback_key(connection: Connection) -> bytes:
+    row = await (await connection.execute(statement("read_callback_key"))).fetchone()
+    assert row is not None  # noqa: S101 - an installation has its row
+    return bytes(row[0] if isinstance(row, tuple) else row["callback_key"])
+
+
+async def _insert(connection: Connection, event: Event, *, is_told: bool = False) -> bool:
+    params = {
+        "source": event.source,
+        "event_id": event.event_id,
+        "topic": event.topic,
+        "data": Jsonb(storable(event.data)),
+        "is_told": is_told,
+    }
+    return (
+        await (await connection.execute(statement("insert_event"), params)).fetchone() is not None
+    )
+
+
+async def _end_waits_for(connection: Connection, events: Sequence[Arrived]) -> int:
+    topics = sorted({event.topic for event in events})
+    cursor = connection.cursor(row_factory=dict_row)
+    await cursor.execute(statement("lock_waiting_runs"), {"topics": topics})
+    run_ids = [row["run_id"] for row in await cursor.fetchall()]
+    if not run_ids:
+        return 0
+    waits = await _rows(connection, OpenWait, "list_open_waits", {"run_ids": run_ids})
+    ended = ended_by(waits, events, await _used(connection, run_ids))
+    await _write(connection, ended)
+    return len(ended)
+
+
+async def _end_by_past_events(
+    connection: Connection, run_id: UUID, waits: Sequence[OpenWait]
+) -> None:
+    """Go through what came since the run began, a page at a time, until every wait has its event."""
+    if not waits:
+        return
+    used = set(await _used(connection, [run_id]))
+    since: datetime = min(wait.started_at for wait in waits)
+    after, left = 0, list(waits)
+    while left:
+        page = {
+            "topics": sorted({wait.topic for wait in left}),
+            "since": since,
+            "after": after,
+            "limit": _AT_ONCE,
+        }
+        events = await _rows(connection, Arrived, "list_events_after", page)
+        ended = ended_by(left, events, used)
+        await _write(connection, ended)
+        used |= {(wait.run_id, event.source, event.id) for wait, event in ended}
+        over = {(wait.step, wait.iteration) for wait, _ in ended}
+        left = [wait for wait in left if (wait.step, wait.iteration) not in over]
+        if len(events) < _AT_ONCE:
+            return
+        after = events[-1].event_no
+
+
+async def _used(connection: Connection, run_ids: Sequence[UUID]) -> list[tuple[UUID, str, str]]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(statement("list_used_events"), {"run_ids": list(run_ids)})
+        return [(row["run_id"], row["source"], row["id"]) for row in await cursor.fetchall()]
+
+
+async def _write(connection: Connection, ended: Iterable[tuple[OpenWait, Arrived]]) -> None:
+    answers = [
+        {
+            "run_id": str(wait.run_id),
+            "step": wait.step,
+            "iteration": wait.iteration,
+            "answer": event.value,
+        }
+        for wait, event in ended
+    ]
+    if answers:
+        params = {"ended": orjson.dumps(answers).decode()}
+        await connection.execute(statement("end_waits"), params)
+
+
+async def _rows(connection: Connection, kind: type[Any], name: str, params: Any) -> list[Any]:
+    async with connection.cursor(row_factory=class_row(kind)) as cursor:
+        await cursor.execute(statement(name), params)
+        return await cursor.fetchall()
