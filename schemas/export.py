@@ -20,7 +20,7 @@ from schemas.apply import ApplyResult
 from schemas.base import Document, Model
 from schemas.beginning import Beginning
 from schemas.durations import format_duration
-from schemas.failure import PlanFailure
+from schemas.failure import CommandFailure, PlanFailure
 from schemas.formatting import Formatting
 from schemas.plan import Plan
 from schemas.revision import Difference, History, RevisionReport
@@ -53,6 +53,7 @@ _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("apply", "apply result", ApplyResult),
     ("beginning", "beginning", Beginning),
     ("diff", "difference of two revisions", Difference),
+    ("failure", "failure of a command", CommandFailure),
     ("formatting", "formatting", Formatting),
     ("history", "history", History),
     ("plan", "plan", Plan),

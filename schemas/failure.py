@@ -19,6 +19,21 @@ class Failure(Model):
     """What to do about it."""
 
 
+class CommandFailure(Model):
+    """What `--json` of a command prints that failed before it printed anything. Fields are only ever added within a format."""
+
+    format: Literal["ordinaut.dev/failure/v1"] = "ordinaut.dev/failure/v1"
+    """This format."""
+    ok: Literal[False] = False
+    """That the command failed."""
+    exit_code: int
+    """How the command ends."""
+    error: Failure
+    """Why."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the specs, and remarks about them."""
+
+
 class PlanFailure(Model):
     """What `ordinaut plan --json` prints where there is no plan. Fields are only ever added within a format."""
 

@@ -144,6 +144,7 @@ class Ordinaut(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
+            _answer(ctx, error)
             raise UsageRefused(error.format_message(), error.ctx) from None
         except KeyboardInterrupt:
             ctx.exit(EXIT_INTERRUPTED)
@@ -153,6 +154,7 @@ class Ordinaut(click.Group):
         except Exception as error:
             if ctx.params["debug"]:
                 raise
+            _answer(ctx, error)
             ctx.exit(_report(error))
 
 
@@ -177,6 +179,16 @@ def _take_no_color(command: click.Command) -> None:
             _take_no_color(inner)
     elif not any(option.name == "no_color" for option in command.params):
         command.params.append(click.Option(["--no-color"], **_NO_COLOR, hidden=True))
+
+
+def _answer(ctx: click.Context, error: Exception) -> None:
+    """Say in JSON what happened, if that was asked for and nothing was said yet."""
+    from runtime.cli.output import echo_json, owes_json  # noqa: PLC0415 - only errors need it
+
+    if owes_json(ctx):
+        from reconciler.cli.ending import failure_of  # noqa: PLC0415 - as above
+
+        echo_json(failure_of(error).model_dump(mode="json"))
 
 
 def _report(error: Exception) -> int:

@@ -16,7 +16,7 @@ from runtime.cli.output import echo_json_line
 from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED, OrdinautError, SpecError
 from schemas.apply import ApplyResult
 from schemas.base import Model
-from schemas.failure import Failure, PlanFailure
+from schemas.failure import CommandFailure, Failure, PlanFailure
 from schemas.problem import Problem
 
 _ANSWERED: Final = "ordinaut.answered"
@@ -42,6 +42,13 @@ def answer(value: Model) -> None:
 def answered() -> None:
     """Note that the answer was printed."""
     click.get_current_context().meta[_ANSWERED] = True
+
+
+def failure_of(error: BaseException) -> CommandFailure:
+    """What `--json` of a command that has no answer of its own says of an error."""
+    failure, exit_code = _failure(error)
+    problems = error.problems if isinstance(error, SpecError) else ()
+    return CommandFailure(exit_code=exit_code, error=failure, problems=problems)
 
 
 def _result(failure: Failure, exit_code: int, problems: tuple[Problem, ...]) -> Model:

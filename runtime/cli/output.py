@@ -25,6 +25,8 @@ from runtime.errors import ScheduleError
 
 NARROWEST: Final = 80
 _GAP: Final = "  "
+_ASKED: Final = "ordinaut.json_asked"
+_PRINTED: Final = "ordinaut.json_printed"
 # The colours of ours; and what else would move the cursor, hide text, or turn the direction of writing around.
 _OBEYED: Final = re.compile(
     r"(\x1b\[(?:[012]|3[0-79]|9[0-7])m)"
@@ -59,13 +61,32 @@ def harmless(text: str) -> str:
     return _OBEYED.sub(lambda found: found[1] or f"\\u{ord(found[0]):04x}", text)
 
 
+def note_json(context: click.Context, _: click.Parameter, value: Any) -> Any:
+    """Callback of the options that ask for JSON: note that it was asked for, and that an error is to be told so too."""
+    if value in (True, "json"):
+        context.meta[_ASKED] = True
+    return value
+
+
+def owes_json(context: click.Context) -> bool:
+    """Whether JSON was asked for, and none was printed yet."""
+    return _ASKED in context.meta and _PRINTED not in context.meta
+
+
+def _note_printed() -> None:
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_PRINTED] = True
+
+
 def echo_json(value: Any) -> None:
     """Print a value as the one JSON document of the command."""
+    _note_printed()
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
 
 
 def echo_json_line(value: Any) -> None:
     """Print a value as one line of a stream of JSON documents."""
+    _note_printed()
     click.echo(orjson.dumps(value))
 
 

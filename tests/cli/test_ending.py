@@ -185,3 +185,34 @@ def test_of_a_large_apply_it_is_told_how_far_it_is(
         "committing",
     ]
     assert {line["changes"] for line in lines[1:-1]} == {4}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("show", "r99"), "ORD310"),
+        (("diff", "r1", "r99"), "ORD310"),
+        (("history", "nosuch"), "ORD310"),
+        (("export", "Task/nosuch"), "ORD310"),
+        (("approve", "nosuch"), None),
+        (("hold", "clear"), None),
+        (("validate", "nosuch"), "ORD310"),
+        (("lint", "--format", "json", "nosuch"), "ORD310"),
+        (("fmt", "nosuch"), None),
+        (("next", "nosuch"), None),
+        (("why", "nosuch"), "ORD310"),
+    ],
+)
+def test_every_command_that_was_asked_for_json_says_so_why_it_failed(
+    specs: Path, cli: Cli, words: tuple[str, ...], code: str | None
+) -> None:
+    schema = Draft7Validator(json.loads(published()["failure.schema.json"]))
+
+    failed = cli(*words, *(() if "--format" in words else ("--json",)))
+
+    found = failed.json
+    schema.validate(found)
+    assert (found["format"], found["ok"]) == ("ordinaut.dev/failure/v1", False)
+    assert found["exit_code"] == failed.status != 0
+    assert code in {None, found["error"]["code"]}
+    assert found["error"]["message"].split("\n")[0][:40] in failed.stderr
