@@ -33,6 +33,7 @@ class Proxy:
         self._requests_flow = asyncio.Event()
         self._answers_flow = asyncio.Event()
         self._answer_held = asyncio.Event()
+        self._answers_left: int | None = None
 
     @property
     def url(self) -> str:
@@ -82,6 +83,15 @@ class Proxy:
         """Let requests through and hold back what the server says: done, and nobody knows."""
         self._answer_held.clear()
         self._answers_flow.clear()
+
+    def cut_after(self, answers: int) -> None:
+        """Let so many pieces of what the server says through; the next one is lost, and every connection with it."""
+        self._answers_left = answers
+
+    @property
+    def has_cut(self) -> bool:
+        """Whether nothing is left of `cut_after`."""
+        return self._answers_left is None
 
     async def answer_held(self) -> None:
         """Wait until the server has answered something that is held back."""
@@ -139,6 +149,12 @@ class Proxy:
         self, server: asyncio.StreamReader, client: asyncio.StreamWriter
     ) -> None:
         while data := await server.read(_CHUNK):
+            if self._answers_left == 0:
+                self._answers_left = None
+                self.cut()
+                return
+            if self._answers_left is not None:
+                self._answers_left -= 1
             if not self._answers_flow.is_set():
                 self._answer_held.set()
                 await self._answers_flow.wait()

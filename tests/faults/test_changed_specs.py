@@ -1,0 +1,28 @@
+"""Specs change while a run is under way: it ends as it began, and what comes after it goes by the new ones."""
+
+from __future__ import annotations
+
+from tests.faults.site import Site, step
+from tests.support.installed import install, task
+
+
+async def test_a_run_keeps_its_revision_and_the_next_has_the_new_one(site: Site) -> None:
+    """Asserts: the task changes while its first step works. The run goes on with the steps of its own revision; the next run
+    has the steps of the new one.
+    """
+    installed = await site.install(step("first", "wait"), step("old"))
+    before = await site.queue(installed, "before")
+    async with site.runtime(lease="30s"):
+        await site.called("first")
+        changed = await install(site.connection, task(pipeline=[step("new")]))
+        after = await site.queue(changed, "after")
+        site.open_gate()
+        assert await site.ended(before, after) == ["succeeded", "succeeded"]
+
+    assert site.diary[0] == "first"
+    assert sorted(site.diary[1:]) == ["new", "old"]
+    pinned = "select revision_id from ordinaut.run where run_id = any(%s) order by run_id = %s"
+    assert await site.rows(pinned, [before, after], after) == [
+        (installed.revision_id,),
+        (changed.revision_id,),
+    ]
