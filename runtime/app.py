@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import psycopg
 
@@ -35,6 +36,8 @@ from runtime.tools.toolbox import Toolbox
 from runtime.worker import Worker
 
 _log = get_logger("app")
+# For connections that are being made while nobody answers.
+_CLOSING_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,10 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         pool = await open_pool(place.database_url, silence=config.silence)
-        stack.push_async_callback(pool.close)
+        patience = min(_CLOSING_SECONDS, config.silence.total_seconds())
+        stack.push_async_callback(pool.close, patience)
         statements = await open_side_pool(place.database_url, "ordinaut statements", beside=pool)
-        stack.push_async_callback(statements.close)
+        stack.push_async_callback(statements.close, patience)
         bus = open_bus(place.redis_url) if place.redis_url and "relay" in duties else None
         if bus is not None:
             stack.push_async_callback(bus.aclose)
