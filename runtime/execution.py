@@ -320,8 +320,7 @@ class Execution:
         if ready.call.step.effect == "transactional":
             return await self._transactional.call(ready, self._judgement_of(ready.call))
         if ready.call.step.uses == WAIT_FOR:
-            self._waits.learn(await self._around.arrivals.look(self._claim))
-            return Landed(ready.call, ready.shown, CallOutcome("ok"), 0.0)
+            return await self._waits.look_up(ready, self._around.arrivals, self._claim)
         began = self._now
         outcome = await self._caller.call(ready.call, ready.arguments, ready.verification)
         seconds = self._now - began

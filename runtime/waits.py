@@ -20,8 +20,10 @@ from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.waits import SLEEP, WAIT_FOR, WAITING_TOOLS, Wait, wait_for
 from runtime.errors import OrdinautError
 from runtime.progress import Progress
-from runtime.store.due_work import Place, Waiting
+from runtime.store.due_work import Claim, Place, Waiting
+from runtime.surroundings import Looking
 from runtime.tools.builtin import waiting_tools
+from runtime.underway import Landed, Ready
 
 _TOOLS: Final = waiting_tools()
 
@@ -54,7 +56,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Only the database knows: look there, `learn` what it says, and ask what was `found`."""
+    """Only the database knows: look it up there, and ask what was `found`."""
 
 
 Standing = Held | Passed | Ended | LeftOut | LookUp
@@ -106,10 +108,15 @@ class Waits:
         for places in (self._over_at, self._people, self._events):
             places.clear()
 
-    def learn(self, waits: Mapping[Place, Waiting]) -> None:
-        """The waits as they stand now."""
-        self._recorded = waits
+    async def look_up(self, ready: Ready, arrivals: Looking, claim: Claim) -> Landed:
+        """Learn from the database how the waits stand now; what that means for the call, `found` says.
+
+        Raises:
+            LeaseLost: another runtime holds the run.
+        """
+        self._recorded = await arrivals.look(claim)
         self._read_at = self._clock.monotonic()
+        return Landed(ready.call, ready.shown, CallOutcome("ok"), 0.0)
 
     def found(self, call: Call) -> Standing:
         """Where the wait for an event stands, by what was learned last."""
