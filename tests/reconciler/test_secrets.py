@@ -25,6 +25,7 @@ from reconciler.core.render import render_plan
 from reconciler.core.render_markdown import render_markdown
 from reconciler.core.rules import Rules
 from reconciler.core.sarif import as_sarif
+from reconciler.core.secrets import blotted
 from reconciler.diagnostics import as_text
 from reconciler.planfile import read_plan, write_plan
 from reconciler.planning import ground_of
@@ -200,6 +201,14 @@ def test_a_secret_known_by_its_form_is_shown_nowhere(form: str, tmp_path: Path) 
 def test_a_secret_among_other_words_is_shown_nowhere(form: str, tmp_path: Path) -> None:
     before, secret = SAID[form]
     check(planted(before + secret, *leaves()), secret, tmp_path)
+
+
+@pytest.mark.parametrize("form", SAID)
+def test_what_is_blotted_out_already_stays_as_it_is(form: str) -> None:
+    once = blotted("".join(SAID[form]))
+
+    assert HIDDEN in once
+    assert blotted(once) == once
 
 
 def test_a_telling_name_of_a_label_is_heeded(tmp_path: Path) -> None:
