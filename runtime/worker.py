@@ -20,6 +20,7 @@ from psycopg_pool import PoolTimeout
 
 from runtime.config import Config
 from runtime.core.course import Failure
+from runtime.core.floors import Floors
 from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.errors import LeaseLost, OrdinautError, StoreError
@@ -33,6 +34,7 @@ from runtime.registry import Registry
 from runtime.service import end_tasks, stop_if_cancelled
 from runtime.store.due_work import (
     Claim,
+    Claimed,
     Recorded,
     Report,
     claim_due,
@@ -91,6 +93,7 @@ class Worker:
         self._config = config
         self._held: dict[UUID, Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._floors = Floors()
         self._ending = 0
         self._wants_room = False
         self._freed = Bell(around.clock)
@@ -125,9 +128,7 @@ class Worker:
         if limit <= 0 or self._closed:
             return 0
         asked_at = self._around.clock.monotonic()
-        claimed = await claim_due(
-            self._pool, runtime_id=self._runtime_id, limit=limit, lease=self._config.lease
-        )
+        claimed = await self._claim(limit, asked_at)
         self._turns.pass_on(claimed.turns)
         admitted, postponed = self._admit(claimed.claims)
         self._held.update((claim.run_id, claim) for claim in admitted)
@@ -136,6 +137,20 @@ class Worker:
             leases = [(claim.run_id, claim.lease_epoch) for claim in postponed]
             await release_leases(self._pool, leases, _SUSPECT_WAIT)
         return len(admitted)
+
+    async def _claim(self, limit: int, asked_at: float) -> Claimed:
+        floors = self._floors.choose(asked_at)
+        claimed = await claim_due(
+            self._pool,
+            runtime_id=self._runtime_id,
+            limit=limit,
+            lease=self._config.lease,
+            floors=floors,
+        )
+        if not floors:
+            self._floors.swept(asked_at, self._around.clock.monotonic())
+        self._floors.claimed(claimed.places)
+        return claimed
 
     @property
     def _free(self) -> int:
@@ -182,7 +197,8 @@ class Worker:
 
     async def _look_ahead(self) -> float | None:
         """Seconds until something can be claimed; now, if the gate lets something through."""
-        ahead = await seconds_until_ready(self._pool)
+        floors = self._floors.choose(self._around.clock.monotonic())
+        ahead = await seconds_until_ready(self._pool, floors=floors)
         if not ahead.is_gated:
             self._gate.pass_by()
             return ahead.ready_in

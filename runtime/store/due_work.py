@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from runtime.store.statements import statement
 
 LANES = tuple(range(9, 0, -1))
 """One lane a priority, the highest first."""
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_FLOORS: Final[Mapping[int, datetime]] = MappingProxyType({})
 WHOLE: Final = -1
 """The iteration under which a `foreach` step is recorded when all of it is over."""
 OVER: Final = "(over)"
@@ -50,8 +53,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What one look at the queue gave: runs to execute, and tasks in whose backlog somebody must look."""
+    """What one look at the queue gave: runs to execute, and tasks in whose backlog somebody must look.
 
+    Attributes:
+        places: of each run, its lane and when it was ready there.
+    """
+
+    places: tuple[tuple[int, datetime], ...]
     claims: tuple[Claim, ...]
     turns: tuple[int, ...]
 
@@ -193,25 +201,42 @@ class Recorded:
     origin: Origin | None = None
 
 
-async def claim_due(pool: Pool, *, runtime_id: int, limit: int, lease: timedelta) -> Claimed:
+async def claim_due(
+    pool: Pool,
+    *,
+    runtime_id: int,
+    limit: int,
+    lease: timedelta,
+    floors: Mapping[int, datetime] = _NO_FLOORS,
+) -> Claimed:
     """Lease at most `limit` ready runs: a step of priority is worth 30 s of waiting, so high ones go first and none
-    starves. What is past its start deadline is skipped instead.
+    starves. What is past its start deadline is skipped instead. In lanes that have a floor, what was ready before is
+    passed over.
     """
     rows = await fetch_all(
         pool,
         statement("claim_due"),
         {
-            "lanes": list(LANES),
+            **_lanes(floors),
             "quotas": [limit] * len(LANES),
             "limit": limit,
             "lease": lease,
             "runtime_id": runtime_id,
         },
     )
+    leased = [row for row in rows if row["lease_epoch"] is not None]
     return Claimed(
-        claims=tuple(Claim(**row) for row in rows if row["lease_epoch"] is not None),
+        places=tuple((row.pop("lane"), row.pop("ready_at")) for row in leased),
+        claims=tuple(Claim(**row) for row in leased),
         turns=tuple(row["task_uid"] for row in rows if row["lease_epoch"] is None),
     )
+
+
+def _lanes(floors: Mapping[int, datetime]) -> dict[str, Any]:
+    return {
+        "lanes": list(LANES),
+        "floors": [floors.get(lane, _BEGINNING) for lane in LANES],
+    }
 
 
 async def renew_leases(
@@ -229,9 +254,9 @@ async def release_leases(
     await fetch_all(pool, statement("release_leases"), {**_pairs(held), "wait": wait})
 
 
-async def seconds_until_ready(pool: Pool) -> Ahead:
-    """What is left in the queue when nothing can be claimed."""
-    rows = await fetch_all(pool, statement("seconds_until_ready"), {})
+async def seconds_until_ready(pool: Pool, *, floors: Mapping[int, datetime] = _NO_FLOORS) -> Ahead:
+    """What is left in the queue when nothing can be claimed; from the floors on."""
+    rows = await fetch_all(pool, statement("seconds_until_ready"), _lanes(floors))
     return Ahead(**rows[0])
 
 

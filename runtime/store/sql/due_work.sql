@@ -1,6 +1,6 @@
 -- name: claim_due
 -- Leases ready work, new and expired alike: one path, so recovery cannot fall behind.
--- Each lane gives at most its quota. A step of priority is worth 30 s of waiting, so high lanes go first and no lane
+-- Each lane gives at most its quota, and is scanned from its floor on. A step of priority is worth 30 s of waiting, so high lanes go first and no lane
 -- starves.
 -- What nobody has begun by its deadline does not begin: such a run is skipped, and answered with only if another waits for
 -- its end.
@@ -9,11 +9,12 @@
 -- than the limit. Started runs become `running` here, in the same statement.
 with candidate as materialized (
     select w.run_id, w.is_late
-    from unnest(%(lanes)s::smallint[], %(quotas)s::integer[]) as lane(lane, quota)
+    from unnest(%(lanes)s::smallint[], %(quotas)s::integer[], %(floors)s::timestamptz[]) as lane(lane, quota, floor)
     cross join lateral (
         select d.run_id, d.lane, d.ready_at, d.lease_epoch = 0 and d.start_until < ordinaut.now() as is_late
         from ordinaut.due_work d
-        where d.lane = lane.lane and d.ready_at <= ordinaut.now() and d.lease_until < ordinaut.now()
+        where d.lane = lane.lane and d.ready_at >= lane.floor and d.ready_at <= ordinaut.now()
+            and d.lease_until < ordinaut.now()
         order by d.ready_at, d.run_id
         limit lane.quota
         for update skip locked
@@ -25,7 +26,7 @@ with candidate as materialized (
     set lease_until = ordinaut.now() + %(lease)s, lease_epoch = lease_epoch + 1, attempt = attempt + 1,
         runtime_id = %(runtime_id)s, woken = false
     where w.run_id = any(array(select c.run_id from candidate c where not c.is_late))
-    returning w.run_id, w.task_uid, w.revision_id, w.lease_epoch, w.attempt
+    returning w.run_id, w.task_uid, w.revision_id, w.lease_epoch, w.attempt, w.lane, w.ready_at
 ), started as (
     update ordinaut.run r
     set state = 'running', started_at = coalesce(r.started_at, ordinaut.now())
@@ -61,12 +62,13 @@ with candidate as materialized (
     join named n on n.run_id = k.run_id
 )
 select l.run_id, n.label as task, l.task_uid, l.revision_id, l.lease_epoch, l.attempt,
-    t.trigger, t.occurrence_for, t.due_at, t.started_at, t.params, t.event, ordinaut.now() as claimed_at
+    t.trigger, t.occurrence_for, t.due_at, t.started_at, t.params, t.event, ordinaut.now() as claimed_at,
+    l.lane, l.ready_at
 from leased l
 join started t on t.run_id = l.run_id
 join named n on n.run_id = l.run_id
 union all
-select run_id, null, task_uid, revision_id, null, null, null, null, null, null, null, null, null
+select run_id, null, task_uid, revision_id, null, null, null, null, null, null, null, null, null, null, null
 from late where followed
 order by due_at;
 
@@ -110,10 +112,17 @@ returning w.run_id;
 -- whether some waits for a slot of its concurrency key. What waits for one is not overdue.
 -- Few are ready when this is asked, mostly those that are being executed; of the many that may sleep, one a lane is looked at.
 with lane as (
-    select l as lane from generate_series(1, 9) l union all select 100 + l from generate_series(1, 9) l
+    select * from unnest(%(lanes)s::smallint[], %(floors)s::timestamptz[]) as l(lane, floor)
+    union all
+    select 100 + l, '-infinity' from generate_series(1, 9) l
 ), upcoming as (
-    select greatest(d.ready_at, d.lease_until) as instant
-    from lane l join ordinaut.due_work d on d.lane = l.lane and d.ready_at <= ordinaut.now()
+    select greatest(r.ready_at, r.lease_until) as instant
+    from lane l
+    cross join lateral (
+        select d.ready_at, d.lease_until from ordinaut.due_work d
+        where d.lane = l.lane and d.ready_at >= l.floor and d.ready_at <= ordinaut.now()
+        order by d.ready_at, d.run_id
+        limit 2000) r
     where l.lane < 100
     union all
     select f.ready_at
