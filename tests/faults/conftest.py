@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from runtime.store.pool import open_pool
 from tests.faults.site import Site
+from tests.support.clock import FakeClock
+from tests.support.executing import Bench, opened_bench
 
 
 @pytest.fixture
@@ -17,3 +21,14 @@ def site(
     """A project folder with this test's database and Redis."""
     env = {"ORDINAUT_DATABASE_URL": database, "ORDINAUT_REDIS_URL": redis_url}
     return Site(tmp_path, connection, env)
+
+
+@pytest.fixture
+async def bench(
+    database: str, connection: psycopg.AsyncConnection, clock: FakeClock, tmp_path: Path
+) -> AsyncIterator[Bench]:
+    """Runs that are executed step by step, in this process."""
+    pool = await open_pool(database)
+    async with opened_bench(pool, connection, clock, database, tmp_path) as bench:
+        yield bench
+    await pool.close()

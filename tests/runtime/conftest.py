@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from runtime.arrivals import Arrivals
-from runtime.live import Live
-from runtime.recorder import Recorder
-from runtime.secrets import Secrets
 from runtime.store.pool import Pool, open_pool
-from runtime.turns import Turns
-from runtime.wake import Bell
 from tests.support.clock import FakeClock
-from tests.support.executing import Bench
+from tests.support.executing import Bench, opened_bench
 from tests.support.polling import Polling
 
 
@@ -51,13 +44,5 @@ async def bench(
     tmp_path: Path,
 ) -> AsyncIterator[Bench]:
     """One run under test, and the secret `token`."""
-    await clock.attach(database)
-    (tmp_path / "token").write_text("s3cr3t-token\n")
-    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
-    serving = asyncio.create_task(recorder.run())
-    secrets = Secrets({"token": {"file": "token"}}, tmp_path)
-    yield Bench(
-        pool, connection, recorder, clock, Live(), secrets, Arrivals(pool, clock, Bell(clock))
-    )
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    async with opened_bench(pool, connection, clock, database, tmp_path) as bench:
+        yield bench

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +24,8 @@ from runtime.store.pool import Pool
 from runtime.store.rates import Rates
 from runtime.store.runtimes import load_task_revision
 from runtime.surroundings import Looking, Surroundings
+from runtime.turns import Turns
+from runtime.wake import Bell
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
 from tests.support.scripted_tools import ScriptedTools
@@ -93,6 +99,26 @@ class Bench:
             "select type from ordinaut.outbox order by outbox_id"
         )
         return [kind for (kind,) in await cursor.fetchall()]
+
+
+@asynccontextmanager
+async def opened_bench(
+    pool: Pool,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    database: str,
+    folder: Path,
+) -> AsyncIterator[Bench]:
+    """One run under test, and the secret `token`."""
+    await clock.attach(database)
+    (folder / "token").write_text("s3cr3t-token\n")
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    serving = asyncio.create_task(recorder.run())
+    secrets = Secrets({"token": {"file": "token"}}, folder)
+    arrivals = Arrivals(pool, clock, Bell(clock))
+    yield Bench(pool, connection, recorder, clock, Live(), secrets, arrivals)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
 
 
 def step(name: str, uses: str = "tool.do", **fields: Any) -> dict[str, Any]:
