@@ -30,9 +30,11 @@ async def finish_everything(pool: Pool) -> int:
 
 
 async def blocks_of_a_claim(database: str) -> int:
-    """How many blocks a claim that finds nothing looks at, when nothing else has to be tidied up for it."""
+    """How many blocks a claim looks at that finds nothing, begins at the beginning, and has nothing to tidy up on its way."""
+    lanes = len(LANES)
     params: dict[str, Any] = {
-        "lanes": list(LANES), "quotas": [32] * len(LANES), "limit": 32, "lease": _LEASE, "runtime_id": 1,
+        "lanes": list(LANES), "quotas": [32] * lanes, "floors": ["-infinity"] * lanes, "limit": 32, "lease": _LEASE,
+        "runtime_id": 1,
     }  # fmt: skip
     async with await psycopg.AsyncConnection.connect(database) as connection:
         explained = b"explain (analyze, buffers, format json) " + statement("claim_due")
