@@ -18,22 +18,21 @@ from typing import Final
 
 import psycopg
 
-from runtime.assembly import Ground, assemble
+from runtime.assembly import Assembled, Ground, assemble
 from runtime.bus import open_bus
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.duties import EVERYTHING, Duty
-from runtime.heart import Heart
 from runtime.logs import get_logger
 from runtime.registry import NoServers, Registry
-from runtime.service import ServiceGroup
+from runtime.service import ServiceGroup, until_first
 from runtime.store.connect import unavailable
 from runtime.store.events import load_callback_key
 from runtime.store.pool import Pool, open_pool, open_side_pool
 from runtime.store.retention import make_partitions
 from runtime.store.runtimes import register_runtime, stop_runtime
 from runtime.tools.toolbox import Toolbox
-from runtime.worker import Worker
+from runtime.watchdog import Watchdog
 
 _log = get_logger("app")
 # For connections that are being made while nobody answers.
@@ -63,14 +62,15 @@ class Runtime:
     def __init__(
         self,
         group: ServiceGroup,
-        worker: Worker | None,
-        heart: Heart,
+        watchdog: Watchdog,
+        assembled: Assembled,
         clock: Clock,
         config: Config,
     ) -> None:
         self._group = group
-        self._worker = worker
-        self._heart = heart
+        self._watchdog = watchdog
+        self._worker = assembled.worker
+        self._heart = assembled.heart
         self._clock = clock
         self._config = config
 
@@ -80,8 +80,13 @@ class Runtime:
         return 0 if self._worker is None else self._worker.active
 
     async def wait(self) -> None:
-        """Wait until a service fails, which ends the runtime; raises what it raised."""
-        await self._group.wait()
+        """Wait until a service fails or makes no progress, which ends the runtime; raises what it raised.
+
+        Raises:
+            ServiceEnded: it returned.
+            ServiceStuck: it does nothing.
+        """
+        await until_first((self._group.wait(), self._watchdog.run()))
 
     async def drain(self) -> bool:
         """Take no more work, and give active runs the grace period; whether all of them finished."""
@@ -158,7 +163,8 @@ async def running(
         group = ServiceGroup(assembled.services)
         group.start()
         stack.push_async_callback(group.stop)
-        yield Runtime(group, assembled.worker, assembled.heart, clock, config)
+        watchdog = Watchdog(group, assembled.wanted, clock, config.stall)
+        yield Runtime(group, watchdog, assembled, clock, config)
 
 
 async def _announce(pool: Pool, duties: frozenset[Duty]) -> int:

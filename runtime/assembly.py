@@ -6,7 +6,7 @@ What this process does not do, another does: then what would have rung a bell he
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -67,9 +67,14 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """The services of one process, in the order in which they start; and those that are spoken to."""
+    """The services of one process, in the order in which they start; and those that are spoken to.
+
+    Attributes:
+        wanted: for each service that must never stand still, whether there is something for it to do.
+    """
 
     services: tuple[Service, ...]
+    wanted: Mapping[str, Callable[[], bool]]
     heart: Heart
     worker: Worker | None
 
@@ -96,6 +101,20 @@ class _Bells:
             self.named[WORK].ring()
         if beat.are_events_left:
             self.named[EVENTS].ring()
+
+    def wanted(self) -> dict[str, Callable[[], bool]]:
+        """Whether a service was rung for and has not come yet. The heart comes by itself."""
+        rung = {
+            Scheduler.name: self.schedules,
+            Worker.name: self.named[WORK],
+            Relay.name: self.named[EVENTS],
+            Poller.name: self.conditions,
+        }
+
+        def is_rung(bell: Bell) -> Callable[[], bool]:
+            return lambda: bell.is_rung
+
+        return {Heart.name: lambda: True, **{name: is_rung(bell) for name, bell in rung.items()}}
 
     def _cried(self, ground: Ground, hint: str) -> Bell:
         crier = Crier(ground.pool, ground.clock, hint)
@@ -134,7 +153,9 @@ def assemble(ground: Ground) -> Assembled:
         services += _scheduling(ground, bells, leases, turns)
     if worker is not None:
         services += [_poller(ground, bells, turns), worker]
-    return Assembled(tuple(services), heart, worker)
+    here = {service.name for service in services}
+    wanted = {name: is_wanted for name, is_wanted in bells.wanted().items() if name in here}
+    return Assembled(tuple(services), wanted, heart, worker)
 
 
 def _scheduling(

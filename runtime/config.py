@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from runtime.errors import ConfigError
-from schemas.durations import parse_duration
+from schemas.durations import format_duration, parse_duration
 
 CONFIG_FILE: Final = "ordinaut.toml"
 _PREFIX: Final = "ORDINAUT_"
@@ -38,6 +38,7 @@ class Config:
         lease: how long a claimed run stays with a runtime that says nothing; also the recovery time after a crash.
         poll: the longest time between two looks at the database, should every wake-up be lost.
         silence: how long a database may say nothing before a connection is given up, and the work on it tried again.
+        stall: how long a part of a runtime may make no progress before the runtime ends; longer than twice the silence.
         grace: how long a stopping runtime waits for its runs.
         keep_runs: how long what ran is kept, by its occurrence, rounded up to whole months; what is not over stays.
         keep_events: how long published events are kept in the database, to be published again; rounded up likewise.
@@ -58,6 +59,7 @@ class Config:
     lease: timedelta = timedelta(seconds=15)
     poll: timedelta = timedelta(seconds=5)
     silence: timedelta = timedelta(seconds=15)
+    stall: timedelta = timedelta(minutes=1)
     grace: timedelta = timedelta(seconds=20)
     keep_runs: timedelta = timedelta(days=400)
     keep_events: timedelta = timedelta(days=30)
@@ -101,6 +103,11 @@ class Config:
             raise ConfigError(
                 "setting direct_url: it is the direct way to a database that database_url names, and there is none",
                 hint="set ORDINAUT_DATABASE_URL to the pooler, or to the same",
+            )
+        if config.stall <= 2 * config.silence:
+            raise ConfigError(
+                "setting stall: must be longer than twice the silence, which a part of a runtime may have to wait through",
+                hint=f"silence is {format_duration(config.silence)}",
             )
         return config
 
@@ -200,6 +207,7 @@ _CONVERSIONS: Final = {
     "lease": _positive_span,
     "poll": _positive_span,
     "silence": _positive_span,
+    "stall": _positive_span,
     "grace": _positive_span,
     "keep_runs": _positive_span,
     "keep_events": _positive_span,

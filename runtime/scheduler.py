@@ -122,6 +122,7 @@ class Scheduler:
         in_thread = len(due) > _FEW or any(one.now - one.next_due_at > _LATE for one in due)
         left = iter(due)
         while (part := await self._next_part(left, batch, in_thread=in_thread)).advances:
+            stop_if_cancelled()
             look = replace(await self._fire(part, look), due=len(due))
         return look
 

@@ -11,11 +11,15 @@ import contextlib
 import signal
 from collections.abc import Collection, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
+from weakref import WeakKeyDictionary
 
-from runtime.errors import OrdinautError
+from runtime.errors import EXIT_STUCK, OrdinautError
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+# What does not end when it is cancelled is left behind: the process is ending.
+_END_SECONDS: Final = 10.0
+_turns: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
 
 
 class Service(Protocol):
@@ -32,7 +36,7 @@ class Service(Protocol):
 
 
 def stop_if_cancelled() -> None:
-    """Raise the cancellation that a library has swallowed.
+    """Raise the cancellation that a library has swallowed; and count the turn, by which a watchdog sees progress.
 
     A cancellation that arrives together with an answer can get lost on its way through a client library, and the loop of a
     service would then go on for ever. So every turn of such a loop begins here; calls that are known to lose one are wrapped
@@ -42,8 +46,11 @@ def stop_if_cancelled() -> None:
         CancelledError: this task was asked to stop.
     """
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if task is None:
+        return
+    if task.cancelling():
         raise asyncio.CancelledError
+    _turns[task] = _turns.get(task, 0) + 1
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:
@@ -59,7 +66,14 @@ async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:
 class ServiceEnded(OrdinautError):
     """A service returned although nobody asked it to stop."""
 
-    default_code = "ORD301"
+    default_code = "ORD316"
+
+
+class ServiceStuck(OrdinautError):
+    """A service makes no progress although there is something for it to do."""
+
+    default_code = "ORD316"
+    exit_code: ClassVar[int] = EXIT_STUCK
 
 
 class ServiceGroup:
@@ -68,9 +82,11 @@ class ServiceGroup:
     def __init__(self, services: Sequence[Service]) -> None:
         self._services = tuple(services)
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopping = False
 
     def start(self) -> None:
         """Start every service, in order."""
+        self._is_stopping = False
         self._tasks = [
             asyncio.create_task(service.run(), name=service.name) for service in self._services
         ]
@@ -84,14 +100,22 @@ class ServiceGroup:
         """
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         ended = next(iter(done))
-        ended.result()
+        # One that was cancelled, and not by us, is as dead as one that failed.
+        if self._is_stopping or not ended.cancelled():
+            ended.result()
         raise ServiceEnded(f"service {ended.get_name()} ended by itself")
+
+    def turns(self, name: str) -> int:
+        """How many turns the service of this name has taken; 0 if there is none."""
+        return sum(_turns.get(task, 0) for task in self._tasks if task.get_name() == name)
 
     async def stop(self) -> None:
         """Cancel every service, the last started first, and wait for each; errors on the way out are not raised."""
+        self._is_stopping = True
         for task in reversed(self._tasks):
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            done, _ = await asyncio.wait((task,), timeout=_END_SECONDS)
+            await asyncio.gather(*done, return_exceptions=True)
         self._tasks = []
 
 

@@ -15,7 +15,8 @@ from runtime.config import Config
 from runtime.core.spans import rough_span
 from runtime.duties import DUTIES, EVERYTHING, Duty
 from runtime.logs import get_logger
-from runtime.service import Service, ServiceGroup, until_first
+from runtime.service import Service, ServiceGroup, ServiceStuck, until_first
+from runtime.watchdog import LoopGuard
 
 _log = get_logger("serving")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -44,7 +45,7 @@ async def serve(
     Raises:
         OrdinautError: it could not start, or one of its services failed.
     """
-    with _signals() as asked:
+    with _signals() as asked, LoopGuard(config.stall) as guard:
         told = logging.DEBUG if quiet else logging.INFO
         async with running(config, place, duties=duties) as runtime:
             _log.log(told, "started: %s", _taken(config, duties))
@@ -53,6 +54,9 @@ async def serve(
             try:
                 await _until_asked(runtime, group, asked[0], has_group=bool(beside))
                 whole = await _drain(runtime, config, asked[1], told=told)
+            except ServiceStuck:
+                guard.expect_end()
+                raise
             finally:
                 await group.stop()
         _log.log(told, "stopped" if whole else "stopped: what was not finished is handed back")

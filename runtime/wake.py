@@ -36,6 +36,11 @@ class Bell:
         """Wake the sleeper, or let its next sleep end at once."""
         self._rung.set()
 
+    @property
+    def is_rung(self) -> bool:
+        """Whether nobody has woken up since it was rung."""
+        return self._rung.is_set()
+
     async def sleep(self, seconds: float | None) -> None:
         """Sleep until rung, at most `seconds` if there is a limit."""
         if seconds is None:

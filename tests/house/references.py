@@ -69,6 +69,7 @@ def cli_reference() -> str:
             "| 3 | Refused by a guard, a policy or `--fail-on`; also by a freeze or a hold, which `plan` only shows. |",
             "| 4 | The plan is stale, or somebody changed the same outside git. |",
             "| 5 | A lock or the database could not be had in time. |",
+            "| 70 | A part of the runtime made no progress, so it ended. |",
             "| 130 | Interrupted. |\n",
             _help("ordinaut", main),
             *(_section(title, tuple(rows)) for title, rows in COMMANDS.items()),
