@@ -20,11 +20,12 @@ from runtime.store.due_work import (
     reports_json,
 )
 from runtime.store.pool import Pool, open_pool
+from runtime.store.retention import make_partitions
 from runtime.store.statements import statement
 from tests.support.installed import Installed, install, queue_run, task
 
 LEASE = timedelta(seconds=15)
-MANY = 20_000
+MANY = 5_000
 _FILL = """
 with r as (
     insert into ordinaut.run
@@ -89,23 +90,25 @@ def scanned(plan: dict[str, Any]) -> Iterator[str]:
         yield from scanned(part)
 
 
-@pytest.mark.parametrize("is_known", [True, False], ids=["analyzed", "thought_to_be_empty"])
+@pytest.mark.parametrize("known", ["as it is", "as empty", "not at all"])
 async def test_no_statement_of_the_hot_path_scans_a_table_of_many_rows(
-    one: Pool, connection: psycopg.AsyncConnection, is_known: bool
+    one: Pool, connection: psycopg.AsyncConnection, known: str
 ) -> None:
+    await make_partitions(one)
     installed = await install(connection, task())
     run_id = await queue_run(connection, installed)
-    await connection.execute("analyze ordinaut.due_work, ordinaut.run")
+    if known == "as empty":
+        await connection.execute("analyze ordinaut.due_work, ordinaut.run")
     await fill(connection, installed, MANY)
     await fill(connection, installed, MANY, hours=1)
-    if is_known:
+    if known == "as it is":
         await connection.execute("analyze ordinaut.due_work, ordinaut.run")
     (claim,) = (await claim_due(one, runtime_id=1, limit=1, lease=LEASE)).claims
     assert claim.run_id == run_id
     lanes = {"lanes": list(LANES), "floors": ["-infinity"] * len(LANES)}
     lease = {"run_ids": [run_id], "lease_epochs": [claim.lease_epoch]}
     params: dict[str, dict[str, Any]] = {
-        "claim_due": lanes | {"quotas": [100] * len(LANES), "limit": 100, "lease": LEASE, "runtime_id": 1},
+        "claim_due": lanes | {"quotas": [500] * len(LANES), "limit": 500, "lease": LEASE, "runtime_id": 1},
         "renew_leases": lease | {"lease": LEASE},
         "release_leases": lease | {"wait": timedelta(0)},
         "record_progress": {"reports": reports_json([ending(claim)])},

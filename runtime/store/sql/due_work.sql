@@ -134,7 +134,11 @@ with lane as (
         limit 1) f
 )
 select (select extract(epoch from min(instant) - ordinaut.now())::float8 from upcoming) as ready_in,
-    exists (select from ordinaut.due_work where lane > 100 and ready_at <= ordinaut.now()) as is_gated;
+    exists (
+        select from lane l
+        cross join lateral (
+            select from ordinaut.due_work d where d.lane = l.lane and d.ready_at <= ordinaut.now() limit 1) g
+        where l.lane > 100) as is_gated;
 
 -- name: record_progress
 -- Everything a lease holder may write, for many runs at once: step results, failed tries, events, and what the run does

@@ -43,7 +43,10 @@ select (select count(*) from ended) as resumed,
             select from ordinaut.due_work d
             where d.lane = l.lane and d.ready_at <= ordinaut.now() and d.lease_until < ordinaut.now()
             limit 1) w) as is_work_ready,
-    exists (select from ordinaut.due_work d where d.lane > 100 and d.ready_at <= ordinaut.now()) as is_gate_busy,
+    exists (
+        select from generate_series(101, 109) as l(lane)
+        cross join lateral (
+            select from ordinaut.due_work d where d.lane = l.lane and d.ready_at <= ordinaut.now() limit 1) w) as is_gate_busy,
     exists (select from ordinaut.outbox) as are_events_left;
 
 -- name: stop_runtime
