@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from reconciler.core.digest import canonical
@@ -107,7 +108,10 @@ def _firings(
 ) -> Iterator[Firing]:
     """What the schedule owes, batch by batch: one look decides a bounded number, and here nothing may be left over."""
     cursor = standing.cursor_for
-    while (firing := decide_schedule(standing.body, schedule, cursor, now, ahead=True)).decisions:
+    decide = partial(
+        decide_schedule, standing.body, schedule, snoozed=standing.snoozed, ahead=True
+    )
+    while (firing := decide(cursor, now)).decisions:
         yield firing
         cursor = firing.cursor_for
 

@@ -23,6 +23,7 @@ def decide_schedule(
     cursor_for: datetime,
     now: datetime,
     *,
+    snoozed: tuple[datetime, datetime] | None = None,
     ahead: bool = False,
     batch: int = BATCH,
 ) -> Firing:
@@ -33,6 +34,7 @@ def decide_schedule(
         schedule: its compiled schedule.
         cursor_for: up to where everything is decided.
         now: the server's time.
+        snoozed: since when and until when the task was snoozed.
         ahead: decide also what jitter still holds back, because the schedule is about to go.
         batch: how many occurrences a batch has.
     """
@@ -43,6 +45,7 @@ def decide_schedule(
         max=catch_up["max"],
         start_deadline=start_deadline(body),
         replacing=body["overlap"] == "cancel_running",
+        snoozed=snoozed,
     )
     return decide(schedule, cursor_for, now, rule, ahead=ahead, batch=batch)
 

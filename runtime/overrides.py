@@ -1,14 +1,15 @@
-"""Pauses: people hold a task back at run time, and let it go again, without a word to git.
+"""Pauses and snoozes: people hold a task back at run time, and let it go again, without a word to git.
 
 Nothing of a paused task fires; what is queued or under way goes on, and so does a run that somebody asks for. Occurrences
 that fall into a pause are not lost: they stay undecided, and the task's catch-up policy decides each of them, as a run or
-a recorded skip, once the pause is over.
+a recorded skip, once the pause is over. A snooze ends by itself, and what is due while it lasts is left out: each such
+occurrence is recorded as skipped when its time comes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -22,15 +23,18 @@ from runtime.lookup import resolve_task
 from runtime.store.overrides import (
     TaskPosition,
     end_pause,
+    end_snooze,
     find_pause,
+    find_snooze,
     load_task_position,
     lock_task_in_force,
     set_pause,
+    set_snooze,
     wake,
 )
 from runtime.store.runs import FoundTask
 from schemas.durations import LONGEST, parse_duration
-from schemas.override import PauseReport
+from schemas.override import PauseReport, SnoozeReport
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -82,7 +86,7 @@ def pause_task(
 
 
 def resume_task(connection: Connection, label: str, *, actor: str) -> PauseReport:
-    """End a task's pause, if it has one, and wake the runtimes.
+    """End a task's pause and its snooze, if it has any, and wake the runtimes.
 
     Raises:
         NotFound: as `pause_task`.
@@ -91,13 +95,52 @@ def resume_task(connection: Connection, label: str, *, actor: str) -> PauseRepor
     facts = _facts(task, compile_schedules(task.body), load_task_position(connection, task.uid))
     with connection.transaction():
         _lock(connection, task)
-        before = find_pause(connection, task.uid)
-        if before is not None:
-            end_pause(connection, task.uid, _label(task), actor=actor, since=before.since)
+        pause, snooze = find_pause(connection, task.uid), find_snooze(connection, task.uid)
+        if pause is not None:
+            end_pause(connection, task.uid, _label(task), actor=actor, since=pause.since)
+        if snooze is not None:
+            end_snooze(connection, task.uid, _label(task), actor=actor, since=snooze.since)
+        before = pause or snooze
     if before is None:
         return PauseReport(outcome="not_paused", **facts)
     wake(connection)
     return PauseReport(outcome="resumed", before=before, **facts)
+
+
+def snooze_task(
+    connection: Connection, label: str, *, until: str, reason: str, actor: str
+) -> SnoozeReport:
+    """Let nothing of a task fire until then, and leave out what is due meanwhile; as `pause_task`.
+
+    Raises:
+        NotFound, BadEnd: as `pause_task`.
+    """
+    task = resolve_task(connection, label)
+    schedule = compile_schedules(task.body)
+    ends_at = end_of_pause(until, task.now, schedule.timezone)
+    with connection.transaction():
+        _lock(connection, task)
+        before = find_snooze(connection, task.uid)
+        if before and (before.reason, before.until) == (reason, ends_at):
+            snooze = before
+        else:
+            snooze = set_snooze(
+                connection, task.uid, _label(task), actor=actor, reason=reason, until=ends_at
+            )
+    # What is due at its very end is the first that runs.
+    last = ends_at - timedelta(microseconds=1)
+    after = schedule.next_after(last)
+    changed = "unchanged" if snooze == before else "changed"
+    return SnoozeReport(
+        task=_label(task),
+        timezone=schedule.timezone,
+        now=task.now,
+        outcome=changed if before else "snoozed",
+        snooze=snooze,
+        before=before,
+        left_out=schedule.count_between(task.now, last, COUNTED),
+        next_for=after.at if after else None,
+    )
 
 
 def end_of_pause(text: str, now: datetime, timezone: str | None) -> datetime:

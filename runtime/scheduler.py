@@ -192,7 +192,9 @@ class Scheduler:
 
     def _decide(self, due: DueSchedule, batch: int) -> tuple[Firing, Sequence[Decided]]:
         schedule = self._schedule(due)
-        firing = decide_schedule(due.body, schedule, due.cursor_for, due.now, batch=batch)
+        firing = decide_schedule(
+            due.body, schedule, due.cursor_for, due.now, snoozed=due.snoozed, batch=batch
+        )
         return firing, decided(due.task_uid, due.revision_id, due.body, schedule, firing)
 
     def _schedule(self, due: DueSchedule) -> TaskSchedule:

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.arrival import EventArrived
 from schemas.base import Model
 from schemas.drift import Strayed, StrayWrite
+from schemas.override import TaskPaused, TaskResumed, TaskSnoozed
 from schemas.project import HealPolicy
 from schemas.source import SourceApproved, SourceChanged, SourceReachable, SourceUnreachable
 
@@ -223,34 +224,6 @@ class TaskChanged(Model):
     """The revision that did it."""
 
 
-class TaskPaused(Model):
-    """Nothing of the task fires from now on, or the pause in force has another reason or end."""
-
-    task: str
-    """The task's name, as `namespace/name` outside the default namespace."""
-    actor: str
-    """Who paused it, or changed the pause."""
-    reason: str
-    """Why; may be empty."""
-    paused_at: AwareDatetime
-    """Since when it is paused."""
-    until: AwareDatetime | None = None
-    """When the pause ends by itself; none if somebody has to end it."""
-    failures: int | None = None
-    """After how many failed runs in a row it was paused; none where a person paused it."""
-
-
-class TaskResumed(Model):
-    """The pause is over: what fell into it is decided now."""
-
-    task: str
-    """The task's name, as `namespace/name` outside the default namespace."""
-    actor: str | None = None
-    """Who ended the pause; none where its time was over."""
-    paused_at: AwareDatetime
-    """Since when the task was paused."""
-
-
 class ScheduleRederived(Model):
     """Newer time zone data moved the next occurrence of a task."""
 
@@ -344,6 +317,7 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "task.updated": TaskChanged,
     "task.retired": TaskChanged,
     "task.paused": TaskPaused,
+    "task.snoozed": TaskSnoozed,
     "task.resumed": TaskResumed,
     "schedule.rederived": ScheduleRederived,
     "drift.detected": DriftDetected,

@@ -1,4 +1,4 @@
-"""What `ordinaut pause --json` and `resume --json` print: how a task's pause stands, before and after."""
+"""Pauses and snoozes: what `ordinaut pause`, `snooze` and `resume` print as JSON, and what is told of them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,29 @@ class Pause(Model):
     """Since when."""
     until: AwareDatetime | None = None
     """When it ends by itself; none if somebody has to end it."""
+    kind: Literal["pause", "snooze"] = "pause"
+    """Whether what falls into it is decided when it is over, or left out."""
+
+
+class SnoozeReport(Model):
+    """What `ordinaut snooze` did."""
+
+    task: str
+    """The task, as `namespace/name` outside the default namespace."""
+    timezone: str | None = None
+    """The zone in which people read its times."""
+    now: AwareDatetime
+    """The database's clock."""
+    outcome: Literal["snoozed", "changed", "unchanged"]
+    """What was done."""
+    snooze: Pause
+    """The snooze in force now."""
+    before: Pause | None = None
+    """The snooze that was in force before."""
+    left_out: int
+    """Occurrences that fall into it from now on; counting stops at 1,000."""
+    next_for: AwareDatetime | None = None
+    """The first occurrence after it; none where time does not drive the task, or no more."""
 
 
 class PauseReport(Model):
@@ -47,3 +70,48 @@ class PauseReport(Model):
     """The policy by which these are decided once the task is not paused."""
     next_for: AwareDatetime | None = None
     """The next occurrence to come; none where time does not drive it, or no more."""
+
+
+class TaskPaused(Model):
+    """Nothing of the task fires from now on, or the pause in force has another reason or end."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    actor: str
+    """Who paused it, or changed the pause."""
+    reason: str
+    """Why; may be empty."""
+    paused_at: AwareDatetime
+    """Since when it is paused."""
+    until: AwareDatetime | None = None
+    """When the pause ends by itself; none if somebody has to end it."""
+    failures: int | None = None
+    """After how many failed runs in a row it was paused; none where a person paused it."""
+
+
+class TaskSnoozed(Model):
+    """Nothing of the task fires for a while, and what is due then is left out; or that has another reason or end."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    actor: str
+    """Who snoozed it, or changed the snooze."""
+    reason: str
+    """Why; may be empty."""
+    snoozed_at: AwareDatetime
+    """Since when it is snoozed."""
+    until: AwareDatetime
+    """When that is over."""
+
+
+class TaskResumed(Model):
+    """The pause is over, and what fell into it is decided now; or the snooze is."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    actor: str | None = None
+    """Who ended the pause; none where its time was over."""
+    paused_at: AwareDatetime
+    """Since when the task was paused, or snoozed."""
+    kind: Literal["pause", "snooze"] = "pause"
+    """Which of the two is over."""

@@ -27,7 +27,7 @@ Examples:
 @json_option
 @configured("database_url", "state_dir")
 def resume(*, config: Config, task: str, as_json: bool) -> None:
-    """End a task's pause.
+    """End a task's pause, or its snooze.
 
     What fell into the pause is decided at once by a runtime, by the task's catch_up policy: every occurrence becomes a run
     or a recorded skip. A task that is not paused is left alone.
@@ -44,7 +44,8 @@ def _lines(done: PauseReport) -> Iterator[tuple[str, str]]:
     if done.before is None:
         yield "resumed", f"nothing: {done.task} is not paused"
     else:
-        yield "resumed", f"{done.task}, paused {pause_words(done.before, done)}"
+        held = "paused" if done.before.kind == "pause" else "snoozed"
+        yield "resumed", f"{done.task}, {held} {pause_words(done.before, done)}"
         if done.undecided:
             yield "missed", f"{_count(done.undecided)}; decided now by catch_up: {done.catch_up}"
     if done.next_for is not None:

@@ -41,6 +41,7 @@ class CatchUpRule:
         max: with `all`, at most so many run.
         start_deadline: what nobody has started so long after its due time does not run; None for no limit.
         replacing: each run ends the one before it, so that of several only the latest runs.
+        snoozed: since when and until when the task was snoozed: what is due then does not run.
     """
 
     policy: CatchUpPolicy
@@ -48,6 +49,11 @@ class CatchUpRule:
     max: int
     start_deadline: timedelta | None = None
     replacing: bool = False
+    snoozed: tuple[datetime, datetime] | None = None
+
+    def snoozes(self, occurrence: Occurrence) -> bool:
+        """Whether an occurrence is due while the task is snoozed."""
+        return self.snoozed is not None and self.snoozed[0] <= occurrence.due_at < self.snoozed[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +139,18 @@ def _allowance(rule: CatchUpRule) -> int:
 
 
 def _count_come(
-    occurrences: Iterable[Occurrence], has_come: Callable[[Occurrence], bool], *, cap: int
+    occurrences: Iterable[Occurrence],
+    has_come: Callable[[Occurrence], bool],
+    rule: CatchUpRule,
+    *,
+    cap: int,
 ) -> int:
     """How many occurrences that may run have come, counted no further than `cap`."""
     count = 0
     for occurrence in occurrences:
         if count == cap or not has_come(occurrence):
             break
-        count += occurrence.excluded_by is None
+        count += occurrence.excluded_by is None and not rule.snoozes(occurrence)
     return count
 
 
@@ -156,7 +166,7 @@ def _judge(
     fresh = [occurrence for occurrence in reached if lapsed[occurrence.at] is None]
     chosen: list[Occurrence] = []
     if fresh:
-        more = _count_come(behind, has_come, cap=_allowance(rule))
+        more = _count_come(behind, has_come, rule, cap=_allowance(rule))
         chosen = _chosen(fresh, now, rule, more)
     runs = {occurrence.at for occurrence in chosen}
     for occurrence in reached:
@@ -172,6 +182,8 @@ def _lapse(occurrence: Occurrence, now: datetime, rule: CatchUpRule) -> str | No
     late = now - occurrence.due_at
     if occurrence.excluded_by is not None:
         return "calendar"
+    if rule.snoozes(occurrence):
+        return "snoozed"
     if late > rule.window:
         return "catch_up_window"
     if rule.start_deadline is not None and late > rule.start_deadline:

@@ -58,6 +58,10 @@ REASONS: Final[dict[str, Reason]] = {
         "`ordinaut resume` ends a pause; `ordinaut backfill` runs what it held back",
     ),
     "retired": Reason("the task was retired before it could run", "specs that have it restore it"),
+    "snoozed": Reason(
+        "the task was snoozed when it was due",
+        "`ordinaut resume` ends a snooze; `ordinaut backfill` runs what it left out",
+    ),
     "start_deadline": Reason(
         "nobody had started it by its start deadline",
         "lengthen start_deadline, or see with `ordinaut status` whether the runtimes have room",

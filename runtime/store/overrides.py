@@ -66,6 +66,29 @@ def end_pause(
     connection.execute(statement("end_pause"), asked)
 
 
+def find_snooze(connection: Connection, task_uid: int) -> Pause | None:
+    """The snooze in force."""
+    rows = _fetch(connection, "find_snooze", {"task_uid": task_uid})
+    return Pause(**rows[0]) if rows else None
+
+
+def set_snooze(
+    connection: Connection, task_uid: int, label: str, *, actor: str, reason: str, until: datetime
+) -> Pause:
+    """Snooze a task, or give the snooze in force another reason and end."""
+    asked = {"task_uid": task_uid, "task": label, "actor": actor, "reason": reason, "until": until}
+    connection.execute(statement("end_passed_snooze"), asked)
+    return Pause(**_fetch(connection, "set_snooze", asked)[0])
+
+
+def end_snooze(
+    connection: Connection, task_uid: int, label: str, *, actor: str, since: datetime
+) -> None:
+    """End the snooze in force, which began at `since`."""
+    asked = {"task_uid": task_uid, "task": label, "actor": actor, "since": since}
+    connection.execute(statement("end_snooze"), asked)
+
+
 async def pause_failing_task(pool: Pool, task_uid: int, *, actor: str) -> FailingTask | None:
     """Pause a task if its newest runs that are over, as many as it says, have all failed; None if it was not paused."""
     asked = {"task_uid": task_uid, "actor": actor}

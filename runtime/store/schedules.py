@@ -25,6 +25,15 @@ class DueSchedule:
     revision_id: int
     body: Mapping[str, Any]
     now: datetime
+    snoozed_since: datetime | None = None
+    snoozed_until: datetime | None = None
+
+    @property
+    def snoozed(self) -> tuple[datetime, datetime] | None:
+        """Since when and until when the task was snoozed last."""
+        if self.snoozed_since is None or self.snoozed_until is None:
+            return None
+        return self.snoozed_since, self.snoozed_until
 
 
 @dataclass(frozen=True, slots=True)

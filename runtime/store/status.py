@@ -64,7 +64,7 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
 
 def _task(row: dict[str, Any]) -> TaskStatus:
     label = task_label(row.pop("namespace"), row.pop("name"))
-    override = {name: row.pop(name) for name in ("actor", "reason", "until")}
+    override = {name: row.pop(name) for name in ("actor", "reason", "until", "kind")}
     since = row["paused_at"]
     # Paused by hand, it has no override.
     known = {name: value for name, value in override.items() if value is not None}

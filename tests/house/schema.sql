@@ -98,7 +98,10 @@ CREATE TABLE ordinaut.schedule (
     paused_at timestamp with time zone,
     tzdata text NOT NULL,
     seal bigint,
-    CONSTRAINT schedule_next_is_whole CHECK (((next_for IS NULL) = (next_due_at IS NULL)))
+    snoozed_since timestamp with time zone,
+    snoozed_until timestamp with time zone,
+    CONSTRAINT schedule_next_is_whole CHECK (((next_for IS NULL) = (next_due_at IS NULL))),
+    CONSTRAINT schedule_snooze_is_whole CHECK (((snoozed_since IS NULL) = (snoozed_until IS NULL)))
 )
 WITH (fillfactor='70');
 -- Name: COLUMN schedule.generation; Type: COMMENT; Schema: ordinaut; Owner: -
@@ -107,6 +110,8 @@ COMMENT ON COLUMN ordinaut.schedule.generation IS 'raised when the schedule face
 COMMENT ON COLUMN ordinaut.schedule.cursor_for IS 'every occurrence up to and including this instant is decided';
 -- Name: COLUMN schedule.seal; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.schedule.seal IS 'of what is decided and what comes next, as a runtime or an apply wrote it; another one was moved by hand';
+-- Name: COLUMN schedule.snoozed_until; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.schedule.snoozed_until IS 'what is due from snoozed_since until then is skipped; it stays when that is over';
 -- Name: task_override; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.task_override (
     override_id bigint NOT NULL,

@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.core.course import Failure as Failing
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep, compile_program
 from runtime.core.waits import Wait
@@ -68,6 +69,7 @@ BODY: dict[str, Any] = {
             "effect": "pure",
             "max_parallel": 1,
             "on_error": "fail",
+            "on_unknown": "fail",
         }
     ],
 }
@@ -95,7 +97,7 @@ def reports() -> list[Report]:
     return [
         progress.waiting("retry", 1.5),
         progress.finished(2.0),
-        progress.finished(2.0, error, "look"),
+        progress.finished(2.0, Failing(error, "look")),
     ]
 
 

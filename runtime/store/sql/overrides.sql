@@ -43,6 +43,53 @@ insert into ordinaut.outbox (type, subject, data)
 values ('task.resumed', %(task)s, jsonb_build_object(
     'task', %(task)s::text, 'actor', %(actor)s::text, 'paused_at', %(since)s::timestamptz));
 
+-- name: find_snooze
+-- The snooze in force.
+select o.actor, o.reason, o.created_at as since, o.until, o.kind
+from ordinaut.task_override o
+where o.task_uid = %(task_uid)s and o.kind = 'snooze' and o.ended_at is null and o.until > ordinaut.now();
+
+-- name: end_passed_snooze
+-- A snooze whose time is over, though no runtime came round to it: the next one begins anew.
+update ordinaut.task_override set ended_at = until
+where task_uid = %(task_uid)s and kind = 'snooze' and ended_at is null and until <= ordinaut.now();
+
+-- name: set_snooze
+-- A new snooze, or another reason and end for the one in force. A firing that began before is decided again.
+-- Locks: the schedule row.
+with snooze as (
+    insert into ordinaut.task_override (task_uid, kind, reason, actor, until)
+    values (%(task_uid)s, 'snooze', %(reason)s, %(actor)s, %(until)s)
+    on conflict (task_uid, kind) where ended_at is null do update
+    set reason = excluded.reason, actor = excluded.actor, until = excluded.until
+    returning actor, reason, created_at as since, until, kind
+), held as (
+    update ordinaut.schedule c
+    set snoozed_since = s.since, snoozed_until = s.until, generation = generation + 1
+    from snooze s
+    where c.task_uid = %(task_uid)s
+), told as (
+    insert into ordinaut.outbox (type, subject, data)
+    select 'task.snoozed', %(task)s, jsonb_build_object(
+        'task', %(task)s::text, 'actor', s.actor, 'reason', s.reason, 'snoozed_at', s.since, 'until', s.until)
+    from snooze s
+)
+select actor, reason, since, until, kind from snooze;
+
+-- name: end_snooze
+-- What fell into it stays left out; what comes from now on is not.
+with ended as (
+    update ordinaut.task_override set ended_at = ordinaut.now()
+    where task_uid = %(task_uid)s and kind = 'snooze' and ended_at is null
+), resumed as (
+    update ordinaut.schedule set snoozed_until = greatest(snoozed_since, least(snoozed_until, ordinaut.now())),
+        generation = generation + 1
+    where task_uid = %(task_uid)s and snoozed_until is not null
+)
+insert into ordinaut.outbox (type, subject, data)
+values ('task.resumed', %(task)s, jsonb_build_object(
+    'task', %(task)s::text, 'actor', %(actor)s::text, 'paused_at', %(since)s::timestamptz, 'kind', 'snooze'));
+
 -- name: load_task_position
 -- Up to where a task's occurrences are decided, and the runs of it that are not over.
 select c.cursor_for, coalesce(r.queued, 0) as queued, coalesce(r.in_flight, 0) as in_flight

@@ -54,7 +54,7 @@ order by e.task_uid;
 -- know what comes next.
 -- Locks: the schedule rows, by task, so that no runtime fires them before the commit.
 select c.task_uid, c.generation, c.cursor_for, c.next_for, c.paused_at is not null as paused,
-    c.seal is distinct from ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at) as moved, s.revision_id, s.body
+    c.snoozed_since, c.snoozed_until, c.seal is distinct from ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at) as moved, s.revision_id, s.body
 from ordinaut.schedule c
 join ordinaut.spec s on s.uid = c.task_uid
 where c.task_uid = any(%(uids)s::bigint[])

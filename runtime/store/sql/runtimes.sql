@@ -3,7 +3,7 @@ insert into ordinaut.runtime (host, pid, version, duties) values (%(host)s, %(pi
 returning runtime_id;
 
 -- name: beat_runtime
--- Says that a runtime is alive, ends pauses whose time is over (how many), and looks once for all that services may have
+-- Says that a runtime is alive, ends pauses and snoozes whose time is over (how many), and looks once for all that services may have
 -- missed: the newest revision, schedules that are due or runs that wait for their turn, work that is ready, runs at the
 -- gate, and events that nobody has published.
 -- Locks: the documents of these tasks, passing over those that somebody else is at, who changes the pause or comes round
@@ -14,7 +14,7 @@ with alive as (
     select o.override_id, case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
     from ordinaut.task_override o
     join ordinaut.spec p on p.uid = o.task_uid
-    where o.kind = 'pause' and o.ended_at is null and o.until <= ordinaut.now()
+    where o.ended_at is null and o.until <= ordinaut.now()
     order by o.task_uid
     for no key update of p skip locked
 ), ended as (
@@ -22,12 +22,14 @@ with alive as (
     set ended_at = o.until
     from expired e
     where o.override_id = e.override_id and o.ended_at is null and o.until <= ordinaut.now()
-    returning o.task_uid, o.created_at, e.label
+    returning o.task_uid, o.kind, o.created_at, e.label
 ), resumed as (
-    update ordinaut.schedule c set paused_at = null from ended e where c.task_uid = e.task_uid
+    update ordinaut.schedule c set paused_at = null from ended e where c.task_uid = e.task_uid and e.kind = 'pause'
 ), told as (
     insert into ordinaut.outbox (type, subject, data)
-    select 'task.resumed', e.label, jsonb_build_object('task', e.label, 'paused_at', e.created_at)
+    select 'task.resumed', e.label,
+        jsonb_build_object('task', e.label, 'paused_at', e.created_at)
+            || case e.kind when 'pause' then '{}' else jsonb_build_object('kind', e.kind) end
     from ended e
     order by e.task_uid
 )

@@ -1,7 +1,8 @@
 -- name: list_due_schedules
 -- What time has reached, without what this runtime cannot expand. What is on time goes first, so that whoever was missed
 -- for long holds nobody up; then the most overdue. No lock: firing compares and sets.
-select s.task_uid, s.generation, s.cursor_for, s.next_due_at, p.revision_id, p.body, ordinaut.now() as now
+select s.task_uid, s.generation, s.cursor_for, s.next_due_at, p.revision_id, p.body, ordinaut.now() as now,
+    s.snoozed_since, s.snoozed_until
 from ordinaut.schedule s
 join ordinaut.spec p on p.uid = s.task_uid
 where s.next_due_at <= ordinaut.now() and s.paused_at is null and p.retired_at is null

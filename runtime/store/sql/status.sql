@@ -43,13 +43,17 @@ from (select occurred_at from ordinaut.outbox order by outbox_id limit 100000) w
 -- name: list_task_statuses
 -- A task that time does not drive has no schedule row; then its override alone says that it is paused.
 select p.namespace, p.name, p.project, s.next_for, s.next_due_at,
-    coalesce(s.paused_at, o.created_at) as paused_at, o.actor, o.reason, o.until,
+    coalesce(s.paused_at, o.created_at) as paused_at, o.actor, o.reason, o.until, coalesce(o.kind, 'pause') as kind,
     jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone,
     l.run_id as last_run_id, l.state as last_state, l.occurrence_for as last_for, k.conditions,
     count(*) over () as total
 from ordinaut.spec p
 left join ordinaut.schedule s on s.task_uid = p.uid
-left join ordinaut.task_override o on o.task_uid = p.uid and o.kind = 'pause' and o.ended_at is null
+left join lateral (
+    select v.created_at, v.actor, v.reason, v.until, v.kind
+    from ordinaut.task_override v
+    where v.task_uid = p.uid and v.ended_at is null and (v.kind = 'pause' or v.until > ordinaut.now())
+    order by v.kind limit 1) o on true
 left join lateral (
     select r.run_id, r.state, r.occurrence_for
     from ordinaut.run r where r.task_uid = p.uid order by r.run_id desc limit 1) l on true
