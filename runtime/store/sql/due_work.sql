@@ -110,6 +110,7 @@ returning w.run_id;
 -- name: seconds_until_ready
 -- How long until some unleased work is ready by the server's clock, negative when overdue and null when there is none; and
 -- whether some waits for a slot of its concurrency key. What waits for one is not overdue.
+-- The orders are for the planner, which else reads the whole table in the hope of an early match.
 -- Few are ready when this is asked, mostly those that are being executed; of the many that may sleep, one a lane is looked at.
 with lane as (
     select * from unnest(%(lanes)s::smallint[], %(floors)s::timestamptz[]) as l(lane, floor)
@@ -137,7 +138,10 @@ select (select extract(epoch from min(instant) - ordinaut.now())::float8 from up
     exists (
         select from lane l
         cross join lateral (
-            select from ordinaut.due_work d where d.lane = l.lane and d.ready_at <= ordinaut.now() limit 1) g
+            select from ordinaut.due_work d
+            where d.lane = l.lane and d.ready_at <= ordinaut.now()
+            order by d.ready_at, d.run_id
+            limit 1) g
         where l.lane > 100) as is_gated;
 
 -- name: record_progress

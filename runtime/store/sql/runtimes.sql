@@ -44,11 +44,15 @@ select (select count(*) from ended) as resumed,
         cross join lateral (
             select from ordinaut.due_work d
             where d.lane = l.lane and d.ready_at <= ordinaut.now() and d.lease_until < ordinaut.now()
+            order by d.ready_at, d.run_id
             limit 1) w) as is_work_ready,
     exists (
         select from generate_series(101, 109) as l(lane)
         cross join lateral (
-            select from ordinaut.due_work d where d.lane = l.lane and d.ready_at <= ordinaut.now() limit 1) w) as is_gate_busy,
+            select from ordinaut.due_work d
+            where d.lane = l.lane and d.ready_at <= ordinaut.now()
+            order by d.ready_at, d.run_id
+            limit 1) w) as is_gate_busy,
     exists (select from ordinaut.outbox) as are_events_left;
 
 -- name: stop_runtime
