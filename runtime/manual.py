@@ -16,6 +16,7 @@ from runtime.core.overlap import admission
 from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
 from runtime.store.runs import (
+    Dedupe,
     FoundTask,
     count_live_runtimes,
     create_manual_run,
@@ -44,14 +45,33 @@ def request_run(
     may_overlap: bool,
     needs_runtime: bool,
 ) -> UUID:
+    """As `request_run_once`, without a key; the new run."""
+    return request_run_once(
+        connection, label, params, None, may_overlap=may_overlap, needs_runtime=needs_runtime
+    )[0]
+
+
+def request_run_once(
+    connection: Connection,
+    label: str,
+    params: Mapping[str, Any],
+    dedupe: Dedupe | None,
+    *,
+    may_overlap: bool,
+    needs_runtime: bool,
+) -> tuple[UUID, bool]:
     """Queue a run of a task, as its overlap policy lets it in: to begin, to wait for its turn, or in another's place.
 
     Args:
         connection: the database, in autocommit mode.
         label: the task.
         params: values that take the place of the task's own for this run.
+        dedupe: who asks again with the same key gets the same run, whatever became of it.
         may_overlap: whether it may run beside another run of the task, whatever the task's policy says.
         needs_runtime: refuse where no runtime is alive.
+
+    Returns:
+        the run, and whether it is a new one.
 
     Raises:
         NotFound: ORD310, there is no such task in force, or it has no such parameter.
@@ -75,9 +95,10 @@ def request_run(
         params=params,
         requested_by=current_actor(),
         entry=admission("allow" if may_overlap else policy),
+        dedupe=dedupe,
     )
-    if fate in {"begin", "wait"}:
-        return run_id
+    if fate in {"begin", "wait", "repeated"}:
+        return run_id, fate != "repeated"
     raise refused(connection, label, fate, policy)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 import click
 
 from runtime.cli.following import follow
@@ -9,14 +12,34 @@ from runtime.cli.options import configured, json_option, named_values
 from runtime.cli.output import echo, echo_json, short_id
 from runtime.config import Config
 from runtime.database import open_database
-from runtime.manual import request_run
-from runtime.store.runs import load_run
+from runtime.manual import request_run_once
+from runtime.store.runs import Dedupe, load_run
+from schemas.durations import parse_duration
+
+_LONGEST_KEY: Final = 200
+
+
+def _span(_context: click.Context, _option: click.Parameter, text: str) -> timedelta:
+    try:
+        span = parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if not span:
+        raise click.BadParameter("it must be longer than nothing")
+    return span
+
+
+def _key(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not 0 < len(text) <= _LONGEST_KEY:
+        raise click.BadParameter(f"a key has 1 to {_LONGEST_KEY} characters")
+    return text
 
 
 @click.command(
     epilog="""\b
 Examples:
   ordinaut run weekday-morning-briefing --wait
+  ordinaut run invoices --dedupe order-1042 --within 2d
   ordinaut run weekday-morning-briefing --param city=Brașov --param 'days=[1,2]'
 """
 )
@@ -29,6 +52,20 @@ Examples:
     metavar="NAME=VALUE",
     help="A parameter for this run alone, as JSON or text; repeatable.",
 )
+@click.option(
+    "--dedupe",
+    metavar="KEY",
+    callback=_key,
+    help="Who asks again with this key gets the same run.",
+)
+@click.option(
+    "--within",
+    metavar="SPAN",
+    callback=_span,
+    default="1d",
+    help="For how long that holds.",
+    show_default=True,
+)
 @click.option("--overlap", is_flag=True, help="Run it beside an active run of the same task.")
 @click.option("--wait", is_flag=True, help="Follow the run until it is over.")
 @json_option
@@ -38,19 +75,28 @@ def run(
     config: Config,
     task: str,
     pairs: tuple[str, ...],
+    dedupe: str | None,
+    within: timedelta,
     overlap: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
     """Run a task now, whatever its schedule says.
 
+    With --dedupe it can be asked for twice without harm, by a script that does not know whether the first time got
+    through: the key stands for one run, whatever became of that.
+
     With --wait the command prints each step as it ends, and exits with 1 unless the run succeeds. Interrupting it leaves
     the run alone.
     """
     params = named_values(pairs)
+    asked_once = None if dedupe is None else Dedupe(dedupe, within)
     with open_database(config, name="ordinaut run") as connection:
-        run_id = request_run(connection, task, params, may_overlap=overlap, needs_runtime=wait)
-        click.echo(f"queued run {short_id(run_id)} of {task}", err=True)
+        run_id, is_new = request_run_once(
+            connection, task, params, asked_once, may_overlap=overlap, needs_runtime=wait
+        )
+        done = "queued run" if is_new else "asked for before: run"
+        click.echo(f"{done} {short_id(run_id)} of {task}", err=True)
         if wait:
             follow(connection, run_id, as_json=as_json)
         elif as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
@@ -52,6 +52,14 @@ class FoundTask:
     now: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Dedupe:
+    """Whoever asks for a run with the same key `within` so much time gets the same run."""
+
+    key: str
+    within: timedelta
+
+
 def find_task(connection: Connection, label: str) -> FoundTask | None:
     """The task with this name, retired or not."""
     namespace, slash, name = label.rpartition("/")
@@ -72,16 +80,17 @@ def create_manual_run(
     params: Mapping[str, Any],
     requested_by: str,
     entry: Admission,
-) -> tuple[UUID, Fate | Literal["retired"]]:
+    dedupe: Dedupe | None = None,
+) -> tuple[UUID, Fate | Literal["retired", "repeated"]]:
     """Make a run of a task as it may be let in, and wake the runtimes; says what became of it.
 
-    It exists only if it begins or waits for its turn.
+    It exists only if it begins or waits for its turn, or was asked for before.
 
     Raises:
         Unstorable: ORD508, for a parameter.
     """
     _require_storable(params)
-    trigger_key = uuid4().hex
+    trigger_key = uuid4().hex if dedupe is None else f"key {dedupe.key}"
     run_id = derive_run_id(task.uid, "manual", trigger_key, task.now)
     deadline = start_deadline(task.body)
     asked = {
@@ -96,6 +105,8 @@ def create_manual_run(
         "lane": lane_of(task.body),
     }
     with connection.transaction():
+        if dedupe is not None and (same := _find_same(connection, task.uid, trigger_key, dedupe)):
+            return same, "repeated"
         fate = let_in(connection, task.uid, entry)
         if fate not in {"begin", "wait"}:
             return run_id, fate
@@ -106,6 +117,15 @@ def create_manual_run(
         connection.execute(statement("tell_ended"))
     connection.execute(statement("wake"))
     return run_id, fate
+
+
+def _find_same(
+    connection: Connection, task_uid: int, trigger_key: str, dedupe: Dedupe
+) -> UUID | None:
+    """The run that was asked for with the same key; who asks at the same moment waits until we have committed."""
+    connection.execute(statement("lock_task_in_force"), {"task_uid": task_uid})
+    asked = {"task_uid": task_uid, "trigger_key": trigger_key, "within": dedupe.within}
+    return next(iter(_ids(connection, "find_same_run", asked)), None)
 
 
 def _require_storable(params: Mapping[str, Any]) -> None:

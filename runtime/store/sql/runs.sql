@@ -36,6 +36,15 @@ with new_run as (
 insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
 select run_id, task_uid, revision_id, ordinaut.now(), start_until, lane from new_run where %(fate)s = 'wait';
 
+-- name: find_same_run
+-- The newest run that was asked for with this key, in the last while.
+select run_id
+from ordinaut.run
+where task_uid = %(task_uid)s and run_id >= ordinaut.run_id_floor(ordinaut.now() - %(within)s)
+    and trigger = 'manual' and trigger_key = %(trigger_key)s and created_at > ordinaut.now() - %(within)s
+order by run_id desc
+limit 1;
+
 -- name: count_live_runtimes
 -- Runtimes that said they are alive within three heartbeats, and take work.
 select count(*) from ordinaut.runtime
