@@ -1,25 +1,33 @@
-"""Service: sees that every event which arrived ends the waits that it is for.
+"""Service: sees that every event which arrived, and every run that is over, ends the waits that it is for.
 
-Whoever takes in an event delivers it as well. What a process could not, because it died in between, and what steps of runs
-emit, is delivered here: at once where a step of this process did, else at the next look.
+Whoever takes in an event delivers it as well. What a process could not, because it died in between, what steps of runs
+emit, and the ends of runs that others wait for are seen to here: at once where it happened in this process, else at the
+next look. Runs that were started by one that is over are cancelled.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
+from runtime.core.calls import Call
+from runtime.core.outcomes import CallOutcome
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
+from runtime.store.children import cancel_child, settle_children, start_child
 from runtime.store.due_work import Claim, Place, Waiting
-from runtime.store.events import deliver, look
+from runtime.store.events import Connection, deliver, look
 from runtime.store.pool import Pool, borrow
+from runtime.store.statements import statement
+from runtime.turns import Turns
 from runtime.wake import Bell
+
+Asked = TypeVar("Asked")
 
 _log = get_logger("arrivals")
 _PATIENCE_SECONDS: Final = 30.0
@@ -27,12 +35,13 @@ _RETRY_SECONDS: Final = 0.5
 
 
 class Arrivals:
-    """Service: delivers events, and looks for those that a run waits for."""
+    """Service: delivers events and the ends of runs, and looks for those that a run waits for."""
 
     name = "arrivals"
 
-    def __init__(self, pool: Pool, clock: Clock, bell: Bell) -> None:
+    def __init__(self, pool: Pool, clock: Clock, bell: Bell, turns: Turns) -> None:
         self._pool = pool
+        self._turns = turns
         self._clock = clock
         self._bell = bell
 
@@ -48,9 +57,34 @@ class Arrivals:
             await self._bell.sleep(wait)
 
     async def run_once(self) -> int:
-        """Deliver what waits for it; returns how many waits were ended."""
+        """Deliver what waits for it; returns how many events ended a wait."""
         async with borrow(self._pool) as connection:
-            return await deliver(connection)
+            ended = await deliver(connection)
+            looked_at, unwanted = await settle_children(connection)
+            for run_id in unwanted:
+                await cancel_child(connection, run_id)
+            if looked_at:
+                await connection.execute(statement("wake"))
+        return ended
+
+    async def start(
+        self, claim: Claim, call: Call, arguments: Mapping[str, Any]
+    ) -> CallOutcome | None:
+        """Start the run that a step asks for, once; why not, or None if there is one.
+
+        Raises:
+            LeaseLost: another runtime holds the run.
+        """
+        place, task = (call.step.name, call.iteration), arguments["task"]
+        params = arguments.get("params", {})
+        started = await self._asked(lambda c: start_child(c, claim, place, task, params))
+        if started.turn is not None:
+            self._turns.pass_on((started.turn,))
+        if started.replaced:
+            await self._asked(lambda c: c.execute(statement("tell_ended")))
+        if started.is_new:
+            await self._asked(lambda c: c.execute(statement("wake")))
+        return None if started.error is None else CallOutcome("tool_error", error=started.error)
 
     async def look(self, claim: Claim) -> Mapping[Place, Waiting]:
         """Where the waits of a run stand, those ended whose event has come; asked for until the database answers.
@@ -58,10 +92,14 @@ class Arrivals:
         Raises:
             LeaseLost: another runtime holds the run.
         """
+        return await self._asked(lambda c: look(c, claim.run_id, claim.lease_epoch))
+
+    async def _asked(self, ask: Callable[[Connection], Awaitable[Asked]]) -> Asked:
+        """What the database answers, asked again for as long as it is away."""
         while True:
             try:
                 async with borrow(self._pool) as connection:
-                    return await look(connection, claim.run_id, claim.lease_epoch)
+                    return await ask(connection)
             except (psycopg.OperationalError, PoolTimeout) as error:
-                _log.warning("events not looked for: %s", " ".join(str(error).split()))
+                _log.warning("not looked for: %s", " ".join(str(error).split()))
             await self._clock.sleep(_RETRY_SECONDS)

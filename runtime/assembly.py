@@ -196,7 +196,7 @@ def _after_writes(
         if written.frees_slots:
             gate.call()
             bells.work.ring()
-        if written.emitted:
+        if written.rouses:
             emitted.ring()
 
     poll_seconds = ground.config.poll.total_seconds()
@@ -209,7 +209,7 @@ def _working(
 ) -> tuple[Worker, tuple[Service, ...]]:
     """The worker, and what it stands on."""
     emitted = Bell(ground.clock)
-    arrivals = Arrivals(ground.pool, ground.clock, emitted)
+    arrivals = Arrivals(ground.pool, ground.clock, emitted, turns)
     failing, gate, after = _after_writes(ground, bells, emitted)
     recorder = Recorder(ground.pool, ground.clock, bells.events, turns, after)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from runtime.calling import Tools, redacted, refusal
 from runtime.clock import Clock
@@ -122,9 +121,9 @@ class Caller:
         return redacted(outcome, self._secrets)
 
     @property
-    def run_id(self) -> UUID:
-        """The run."""
-        return self._claim.run_id
+    def claim(self) -> Claim:
+        """The run, as it is held."""
+        return self._claim
 
     def context(self, values: Mapping[str, Any], callback_key: bytes) -> Context:
         """What the templates of the run's steps find; `values` are the results of steps, and may grow.

@@ -35,7 +35,7 @@ from runtime.core.judging import judge
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program, ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS, may_retry, retry_delay
-from runtime.core.waits import WAIT_FOR, WAITING_TOOLS
+from runtime.core.waits import LOOKED_UP, WAITING_TOOLS
 from runtime.ending import Ending, recorded_ending
 from runtime.errors import OrdinautError
 from runtime.live import Live
@@ -319,7 +319,7 @@ class Execution:
             return await self._throttle.ask(ready)
         if ready.call.step.effect == "transactional":
             return await self._transactional.call(ready, self._judgement_of(ready.call))
-        if ready.call.step.uses == WAIT_FOR:
+        if ready.call.step.uses in LOOKED_UP:
             return await self._waits.look_up(ready, self._around.arrivals, self._claim)
         began = self._now
         outcome = await self._caller.call(ready.call, ready.arguments, ready.verification)
@@ -341,8 +341,8 @@ class Execution:
         if landed.is_check:
             self._in_doubt(call, self._unknowns.checked(landed, context))
             return
-        if step.uses == WAIT_FOR:
-            self._may_go_on(call, landed.shown, self._waits.found(call))
+        if step.uses in LOOKED_UP:
+            self._may_go_on(call, landed.shown, self._waits.found(landed))
             return
         outcome = judge(step, landed.outcome, context)
         if outcome is not landed.outcome:

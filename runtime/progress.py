@@ -64,6 +64,7 @@ class Progress:
         self._claim = claim
         self._label = label
         self._told = 0
+        self._has_children = False
         self._run_id = str(claim.run_id)
         # What every event says.
         self._run = {
@@ -218,7 +219,8 @@ class Progress:
         self._tell("step.retrying", **_facts(tried), ready_in_seconds=round(wait_seconds, 3))
 
     def wait_begun(self, step: ProgramStep, iteration: int, wait: Wait) -> None:
-        """The step waits for a time or a person."""
+        """The step waits for a time, a person, an event or another run."""
+        self._has_children = self._has_children or wait.kind == "run"
         self._report.waits.append(
             {
                 "step": step.name,
@@ -249,6 +251,7 @@ class Progress:
     def finished(self, seconds: float, failure: Failure | None = None) -> Report:
         """The run is over: succeeded, or failed for a reason."""
         error = None if failure is None else error_of(failure)
+        self._report.rouses = self._claim.trigger == "run" or self._has_children
         state = "succeeded" if error is None else "failed"
         facts: dict[str, Any] = {"seconds": round(seconds, 3)}
         self._tell(f"run.{state}", **facts, **({"error": error} if error else {}))

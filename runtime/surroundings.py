@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from runtime.calling import Tools
 from runtime.clock import Clock
+from runtime.core.calls import Call
+from runtime.core.outcomes import CallOutcome
 from runtime.recorder import Told
 from runtime.store.due_work import Claim, Place, Report, Waiting
 from runtime.store.pool import Pool
@@ -31,7 +33,13 @@ class Looking(Protocol):
     """Whoever knows what has arrived."""
 
     async def look(self, claim: Claim) -> Mapping[Place, Waiting]:
-        """Where the waits of a run stand, those ended whose event has come; or raise LeaseLost."""
+        """Where the waits of a run stand, those ended whose event has come or whose run is over; or raise LeaseLost."""
+        ...
+
+    async def start(
+        self, claim: Claim, call: Call, arguments: Mapping[str, Any]
+    ) -> CallOutcome | None:
+        """Start the run that a step asks for, once; why not, or None if there is one. Or raise LeaseLost."""
         ...
 
 

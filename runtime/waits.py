@@ -17,9 +17,10 @@ from runtime.clock import Clock
 from runtime.core.callback import callback_topic
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallError, CallOutcome
-from runtime.core.waits import SLEEP, WAIT_FOR, WAITING_TOOLS, Wait, wait_for
+from runtime.core.waits import LOOKED_UP, RUN, SLEEP, WAITING_TOOLS, Wait, wait_for
 from runtime.errors import OrdinautError
 from runtime.progress import Progress
+from runtime.store.children import child_id
 from runtime.store.due_work import Claim, Place, Waiting
 from runtime.surroundings import Looking
 from runtime.tools.builtin import waiting_tools
@@ -99,7 +100,7 @@ class Waits:
             return self._begin(call, arguments, shown)
         if call.step.uses == SLEEP:
             return self._slept(place, known)
-        if call.step.uses == WAIT_FOR:
+        if call.step.uses in LOOKED_UP:
             return LookUp()
         return self._decided(call, place, known)
 
@@ -114,13 +115,25 @@ class Waits:
         Raises:
             LeaseLost: another runtime holds the run.
         """
+        call, arguments = ready.call, ready.arguments
+        if call.step.uses == RUN:
+            refused = self._caller.refusal(RUN) or await arrivals.start(claim, call, arguments)
+            if refused is not None or not arguments.get("wait", True):
+                value = {"run_id": str(child_id(claim, (call.step.name, call.iteration)))}
+                outcome = refused or CallOutcome("ok", value=value)
+                return Landed(call, ready.shown, outcome, 0.0)
         self._recorded = await arrivals.look(claim)
         self._read_at = self._clock.monotonic()
-        return Landed(ready.call, ready.shown, CallOutcome("ok"), 0.0)
+        return Landed(call, ready.shown, CallOutcome("ok"), 0.0)
 
-    def found(self, call: Call) -> Standing:
-        """Where the wait for an event stands, by what was learned last."""
+    def found(self, landed: Landed) -> Standing:
+        """Where the wait for an event or a run stands, by what was learned last."""
+        call = landed.call
         place = call.step.name, call.iteration
+        if landed.outcome.kind != "ok":
+            return Ended(landed.outcome)
+        if landed.outcome.value is not None:
+            return Passed(landed.outcome.value)
         known = self._recorded[place]
         over_at = math.inf if known.over_in is None else self._read_at + known.over_in
         if known.answer is None and (known.over_in is None or known.over_in > 0):
@@ -129,9 +142,10 @@ class Waits:
             return Held(over_at)
         self._over_at.pop(place, None)
         self._events.discard(place)
-        if known.answer is not None:
-            return Passed(known.answer)
-        return Ended(CallOutcome("timeout", error=CallError("ORD417", "no event came in time")))
+        if known.answer is None:
+            late = CallError("ORD417", "no event came in time")
+            return Ended(CallOutcome("timeout", error=late))
+        return _of_child(known.answer) if call.step.uses == RUN else Passed(known.answer)
 
     def _begin(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Standing:
         step = call.step
@@ -144,13 +158,14 @@ class Waits:
             return Ended(CallOutcome("contract_error", error=wait))
         if step.foreach is not None and wait.kind == "approval":
             wait = replace(wait, asked={**wait.asked, "item": call.iteration})
-        self._progress.wait_begun(step, call.iteration, wait)
+        if wait.kind != "run" or arguments.get("wait", True):
+            self._progress.wait_begun(step, call.iteration, wait)
         over_at = math.inf if wait.seconds is None else self._clock.monotonic() + wait.seconds
         place = step.name, call.iteration
         self._over_at[place] = over_at
         if wait.kind == "sleep":
             return Held(over_at)
-        if step.uses == WAIT_FOR:
+        if step.uses in LOOKED_UP:
             return LookUp()
         self._people.add(place)
         return Held(math.inf)
@@ -164,8 +179,13 @@ class Waits:
             return Wait("approval", None if timeout is None else timeout.total_seconds(), asked)
         problem = _TOOLS[step.uses].argument_error(arguments)
         # People see what records show: no secret.
-        callback = callback_topic(self._caller.run_id, step.name)
-        return problem or wait_for(step.uses, shown, self._caller.now, callback)
+        return problem or wait_for(
+            step.uses,
+            shown,
+            self._caller.now,
+            callback=callback_topic(self._caller.claim.run_id, step.name),
+            child=str(child_id(self._caller.claim, (step.name, call.iteration))),
+        )
 
     def _slept(self, place: Place, known: Waiting | None) -> Standing:
         if place not in self._over_at and known is not None:
@@ -194,3 +214,13 @@ class Waits:
         self._over_at[place] = math.inf if over_in is None else self._read_at + over_in
         self._people.add(place)
         return Held(math.inf)
+
+
+def _of_child(answer: Mapping[str, Any]) -> Standing:
+    """What the end of the run that it waited for means for a step."""
+    if answer["state"] == "succeeded":
+        return Passed(answer["value"])
+    error = answer["error"]
+    detail = " ".join(text for text in (error.get("code"), error.get("detail")) if text)
+    message = f"run {answer['run_id']} {answer['state']}: {error['message']}"
+    return Ended(CallOutcome("tool_error", error=CallError("ORD509", message, detail)))

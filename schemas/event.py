@@ -151,7 +151,7 @@ class StepRetrying(StepFailed):
 class StepWaiting(StepFacts):
     """The step waits for a time, a person, an event or a callback, and its run may give up its slot."""
 
-    kind: Literal["sleep", "approval", "event", "callback", "unknown"]
+    kind: Literal["sleep", "approval", "event", "callback", "run", "unknown"]
     """What it waits for; `unknown` for somebody to settle whether its call happened."""
     item: int | None = None
     """Which item of a `foreach` step it is for, from 0."""
@@ -159,7 +159,7 @@ class StepWaiting(StepFacts):
     """How long until the wait is over by itself; none where it never is."""
     asked: dict[str, Any] | None = None
     """What a person is asked: `message`, or `uses` and `arguments` of a call, and who may decide as `by`; why nobody knows
-    whether the call happened as `problem`. Of an event the `topic` and the `filter`."""
+    whether the call happened as `problem`. Of an event the `topic` and the `filter`, of a run its id as `run_id` and its `task`."""
 
 
 class StepAnswered(StepFacts):

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from reconciler.core.desired import Key
 from reconciler.core.digest import NORMAL_FORM
 from reconciler.core.formatting import format_file
+from runtime.core.waits import RUN
 from runtime.errors import PlanError
 from schemas import patterns
 from schemas.base import API_VERSION
@@ -151,6 +152,8 @@ def _schedule(schedule: Mapping[str, Any], named: _Names) -> dict[str, Any]:
 
 def _step(step: Mapping[str, Any], named: _Names) -> dict[str, Any]:
     found = _with(step, "uses", named.tool)
+    if step["uses"] == RUN and "${" not in str(step["with"].get("task", "${")):
+        found["with"] = _with(step["with"], "task", named.document)
     if isinstance(step.get("on_unknown"), dict):
         found["on_unknown"] = _with(step["on_unknown"], "verify", named.tool)
     return found

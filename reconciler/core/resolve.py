@@ -15,6 +15,7 @@ from reconciler.core.calendars import Content, Events
 from reconciler.core.desired import Key
 from reconciler.core.digest import normalised
 from reconciler.core.references import Names
+from runtime.core.waits import RUN
 from schemas.base import Document
 from schemas.calendar import Calendar
 from schemas.pipeline import Pipeline, PipelineUse
@@ -106,6 +107,9 @@ def default_params(pipeline: Pipeline) -> dict[str, Any]:
 def _resolve_steps(steps: Iterable[dict[str, Any]], names: Names, namespace: str) -> None:
     for step in steps:
         _resolve_tool(step, "uses", names, namespace)
+        if step["uses"] == RUN and "${" not in (task := str(step["with"].get("task", "${"))):
+            # Without a look at other documents: no document depends on a task.
+            step["with"] = {**step["with"], "task": Key.of("Task", task, namespace).label}
         if isinstance(step["on_unknown"], dict):
             _resolve_tool(step["on_unknown"], "verify", names, namespace)
 

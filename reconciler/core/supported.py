@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path, attribute, fields_by_name, path_text
-from reconciler.core.references import tool_uses
 from schemas.problem import Problem
 from schemas.spec import KINDS
 
@@ -56,9 +55,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
 """Everything that waits for its engine."""
 
 
-UNSUPPORTED_TOOLS: Final = frozenset(f"ordinaut.{tool}" for tool in ("run",))
-"""Built-in tools that wait for their engine."""
-
 Tree: TypeAlias = "dict[str, Tree | frozenset[Any]]"
 """The table by names from the document down; at the end the values meant."""
 
@@ -83,9 +79,6 @@ def unsupported_problems(entry: Entry) -> Iterator[Problem]:
     for path, value, meant in _found(entry.document, _TREES[entry.key.kind], ()):
         name = path_text(path) + (f": {value}" if meant else "")
         yield from _not_yet(entry, path, f"`{name}`")
-    for path, address in tool_uses(entry.document):
-        if address in UNSUPPORTED_TOOLS:
-            yield from _not_yet(entry, path, f"`{address}`", "a run that calls it fails")
 
 
 def _not_yet(

@@ -142,6 +142,8 @@ def _waited(wait: WaitReport) -> str:
         case "event":
             where = f"where {wait.asked['filter']}" if "filter" in wait.asked else ""
             return _joined(f"for {wait.asked['topic']}", where, until)
+        case "run":
+            return _joined(f"for run {wait.asked['run_id'][-8:]} of {wait.asked['task']}", until)
         case "callback":
             return _joined("for a callback", until)
         case "unknown":

@@ -1,5 +1,5 @@
 """Steps that wait without a slot: `ordinaut.sleep` for a time, `ordinaut.approve` for a person, `ordinaut.wait_for` for an
-event or a callback.
+event or a callback, `ordinaut.run` for another run.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ SLEEP: Final = "ordinaut.sleep"
 APPROVE: Final = "ordinaut.approve"
 EMIT: Final = "ordinaut.emit"
 WAIT_FOR: Final = "ordinaut.wait_for"
-WAITING_TOOLS: Final = frozenset({SLEEP, APPROVE, WAIT_FOR})
+RUN: Final = "ordinaut.run"
+LOOKED_UP: Final = frozenset({WAIT_FOR, RUN})
+"""Tools whose waits only the database knows to be over."""
+WAITING_TOOLS: Final = frozenset({SLEEP, APPROVE, *LOOKED_UP})
 """Tools that are no calls: the run waits, and its runtime does something else."""
 
-WaitKind = Literal["sleep", "approval", "event", "callback"]
+WaitKind = Literal["sleep", "approval", "event", "callback", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,9 @@ class Wait:
     """What a step waits for.
 
     Attributes:
-        kind: a time, a person, an event, or a callback.
+        kind: a time, a person, an event, a callback, or another run.
         seconds: how long until the wait is over by itself; None if it never is.
-        asked: what a person is shown, and who may answer; the topic of an event, and its filter.
+        asked: what a person is shown, and who may answer; the topic of an event, and its filter; the run and its task.
     """
 
     kind: WaitKind
@@ -38,7 +41,9 @@ class Wait:
     asked: Mapping[str, Any]
 
 
-def wait_for(uses: str, arguments: Mapping[str, Any], now: datetime, callback: str) -> Wait:
+def wait_for(
+    uses: str, arguments: Mapping[str, Any], now: datetime, *, callback: str, child: str
+) -> Wait:
     """The wait that checked arguments of a waiting tool ask for.
 
     Args:
@@ -46,6 +51,7 @@ def wait_for(uses: str, arguments: Mapping[str, Any], now: datetime, callback: s
         arguments: as the tool's schema has them.
         now: the present, aware.
         callback: the topic that a callback for the step comes under.
+        child: the id of the run that it starts.
 
     Raises:
         ExpressionError: ORD501 a filter cannot be parsed, ORD503 a span or an instant cannot be read.
@@ -53,6 +59,8 @@ def wait_for(uses: str, arguments: Mapping[str, Any], now: datetime, callback: s
     if uses == SLEEP:
         span = _span(arguments["for"]) if "for" in arguments else _until(arguments["until"], now)
         return Wait("sleep", span, {})
+    if uses == RUN:
+        return Wait("run", None, {"task": arguments["task"], "run_id": child})
     seconds = _span(arguments["timeout"]) if "timeout" in arguments else None
     if uses == APPROVE:
         asked = {name: arguments[name] for name in ("message", "by") if name in arguments}

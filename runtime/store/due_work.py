@@ -86,14 +86,14 @@ class Written:
         turns: tasks in whose backlog somebody must look.
         failing: tasks of which a run failed, and that are to be paused after some failures in a row.
         frees_slots: whether a run is over that held a slot of a concurrency key.
-        emitted: whether steps told of events, for what waits for them.
+        rouses: whether something happened that other runs may wait for.
     """
 
     held: frozenset[UUID]
     turns: tuple[int, ...]
     failing: tuple[int, ...] = ()
     frees_slots: bool = False
-    emitted: bool = False
+    rouses: bool = False
 
 
 @dataclass(slots=True)
@@ -107,6 +107,7 @@ class Report:
         intents: calls that are about to be made and must not be made twice; with `asked`, one that may have happened.
         waits: what the run begins to wait for.
         emits: events that it tells, for what waits for them.
+        rouses: whether it ends a run that another may wait for, or one that waits for others.
         events: `{"id", "type", "data"}` each, in order.
     """
 
@@ -122,6 +123,7 @@ class Report:
     intents: list[dict[str, Any]] = field(default_factory=list)
     waits: list[dict[str, Any]] = field(default_factory=list)
     emits: list[dict[str, Any]] = field(default_factory=list)
+    rouses: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -263,7 +265,7 @@ async def seconds_until_ready(pool: Pool, *, floors: Mapping[int, datetime] = _N
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     """Write reports in one statement; those whose lease was lost write nothing."""
     rows = await fetch_all(pool, statement("record_progress"), {"reports": reports_json(reports)})
-    return replace(written(rows), emitted=any(report.emits for report in reports))
+    return replace(written(rows), rouses=any(report.emits or report.rouses for report in reports))
 
 
 def written(rows: Sequence[Mapping[str, Any]]) -> Written:

@@ -22,6 +22,7 @@ from runtime.core.arriving import Arrived, OpenWait, ended_by
 from runtime.core.callback import callback_topic, read_token
 from runtime.core.storable import storable
 from runtime.errors import LeaseLost, OrdinautError
+from runtime.store.children import answer_parents
 from runtime.store.due_work import Place, Waiting
 from runtime.store.pool import Pool, borrow
 from runtime.store.statements import statement
@@ -118,7 +119,7 @@ async def deliver(connection: Connection) -> int:
 
 
 async def look(connection: Connection, run_id: UUID, lease_epoch: int) -> Mapping[Place, Waiting]:
-    """Where the waits of a run stand, after those have ended whose event has come since it began.
+    """Where the waits of a run stand, after those have ended whose event has come since it began, or whose run is over.
 
     Raises:
         LeaseLost: another runtime holds the run.
@@ -130,6 +131,7 @@ async def look(connection: Connection, run_id: UUID, lease_epoch: int) -> Mappin
             raise LeaseLost(f"run {run_id}: the lease was lost")
         waits = await _rows(connection, OpenWait, "list_open_waits", {"run_ids": [run_id]})
         await _end_by_past_events(connection, run_id, waits)
+        await answer_parents(connection, [run_id])
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(statement("read_waits"), {"run_id": run_id})
             return {

@@ -132,6 +132,16 @@ _SQL_ARGUMENTS: Final[dict[str, Any]] = {
 }
 _HARMLESS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
 _WRITING: Final = {"readOnlyHint": False, "idempotentHint": False, "openWorldHint": False}
+_RUN_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "task": {"type": "string", "minLength": 1, "description": "The task to run."},
+        "params": {"type": "object", "description": "Values in the place of its own parameters."},
+        "wait": {"type": "boolean", "default": True, "description": "Wait until it is over."},
+    },
+    "required": ["task"],
+    "additionalProperties": False,
+}
 # Where a list element has one of these, it leads the line.
 _LEADING: Final = ("time", "start", "date", "summary", "title", "name", "text")
 _MAX_ITEMS: Final = 20
@@ -292,6 +302,14 @@ _TOOLS: Final = (
         _EMIT_ARGUMENTS,
         None,
         _emit,
+    ),
+    (
+        "ordinaut",
+        "run",
+        "Run a task, and wait for its end.",
+        _RUN_ARGUMENTS,
+        None,
+        _wait,
     ),
     (
         "ordinaut",

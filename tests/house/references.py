@@ -17,7 +17,7 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import COMMANDS, main
-from reconciler.core.supported import UNSUPPORTED, UNSUPPORTED_TOOLS
+from reconciler.core.supported import UNSUPPORTED
 from runtime.config import Config
 from schemas import patterns
 from schemas.base import Document
@@ -195,7 +195,7 @@ def spec_reference() -> str:
 
 
 def _built_in(tool: str) -> str:
-    return f"`{tool}`" + (" (*not supported yet*)" if tool in UNSUPPORTED_TOOLS else "")
+    return f"`{tool}`"
 
 
 _PREFACE: Final = """\

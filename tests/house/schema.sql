@@ -855,7 +855,7 @@ CREATE TABLE ordinaut.wait (
     answered_at timestamp with time zone,
     answer jsonb,
     CONSTRAINT wait_answer_is_whole CHECK (((answered_at IS NULL) = (answer IS NULL))),
-    CONSTRAINT wait_kind CHECK ((kind = ANY (ARRAY['sleep'::text, 'approval'::text, 'event'::text, 'callback'::text])))
+    CONSTRAINT wait_kind CHECK ((kind = ANY (ARRAY['sleep'::text, 'approval'::text, 'event'::text, 'callback'::text, 'run'::text])))
 );
 -- Name: COLUMN wait.iteration; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.wait.iteration IS 'which item of `foreach` waits, from 0';
@@ -1021,6 +1021,8 @@ CREATE UNIQUE INDEX task_override_is_single ON ordinaut.task_override USING btre
 CREATE INDEX wait_for_events ON ordinaut.wait USING btree (((asked ->> 'topic'::text))) WHERE ((kind = ANY (ARRAY['event'::text, 'callback'::text])) AND (answered_at IS NULL));
 -- Name: wait_for_people; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX wait_for_people ON ordinaut.wait USING btree (began_at) WHERE ((kind = 'approval'::text) AND (answered_at IS NULL));
+-- Name: wait_for_runs; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX wait_for_runs ON ordinaut.wait USING btree (run_id) WHERE ((kind = 'run'::text) AND (answered_at IS NULL));
 -- Name: event_log_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.event_log_pkey ATTACH PARTITION ordinaut.event_log_default_pkey;
 -- Name: event_log_default_run_id_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft7Validator
 
 from reconciler.core.documents import read_documents
-from reconciler.core.supported import UNSUPPORTED_TOOLS
 from runtime.tools.builtin import builtin_tools
 from schemas.export import exported, file_name, published
 from schemas.spec import BUILTIN_TOOLS, KINDS, POWERLESS_TOOLS
@@ -163,5 +162,5 @@ def test_the_built_in_tools_that_specs_may_name_without_a_warning_are_those_that
 
     running = {f"{server}.{tool}" for server, tools in builtin_tools().items() for tool in tools}
 
-    assert running == named - UNSUPPORTED_TOOLS
+    assert running == named
     assert running >= POWERLESS_TOOLS

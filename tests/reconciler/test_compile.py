@@ -361,3 +361,24 @@ def test_the_weekday_morning_briefing_is_valid() -> None:
         "google-calendar.list_events", "weather.forecast", "llm.plan", "telegram.send_message",
     ]  # fmt: skip
     assert briefing.facets.keys() == {"schedule", "pipeline", "policy", "meta"}
+
+
+def test_the_task_that_a_step_runs_is_one_of_its_own_namespace_unless_it_says_so() -> None:
+    task = """\
+        kind: Task
+        name: brief
+        namespace: ops
+        schedule: {manual: true}
+        params: {which: default/other}
+        pipeline:
+          - {id: near, uses: ordinaut.run, with: {task: report}}
+          - {id: far, uses: ordinaut.run, with: {task: default/report}}
+          - {id: told, uses: ordinaut.run, with: {task: "${params.which}"}}"""
+
+    body = _body(_compiled(_PROJECT, task), namespace="ops")
+
+    assert [step["with"]["task"] for step in body["pipeline"]] == [
+        "ops/report",
+        "report",
+        "${params.which}",
+    ]

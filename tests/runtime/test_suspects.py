@@ -57,7 +57,7 @@ async def worker(
     await clock.attach(database)
     config = Config()
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
-    arrivals = Arrivals(pool, clock, Bell(clock))
+    arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     around = Surroundings(
         tools, recorder, pool, Rates(pool), clock, random.Random(1), arrivals, b"key"
     )

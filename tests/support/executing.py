@@ -115,7 +115,7 @@ async def opened_bench(
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     serving = asyncio.create_task(recorder.run())
     secrets = Secrets({"token": {"file": "token"}}, folder)
-    arrivals = Arrivals(pool, clock, Bell(clock))
+    arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     yield Bench(pool, connection, recorder, clock, Live(), secrets, arrivals)
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)

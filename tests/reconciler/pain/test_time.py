@@ -158,7 +158,9 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     assert revision is not None
     bell = Bell(world.clock)
     recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell))
-    arrivals = Arrivals(world.pool, world.clock, Bell(world.clock))
+    arrivals = Arrivals(
+        world.pool, world.clock, Bell(world.clock), Turns(world.pool, world.clock, bell)
+    )
     rates = Rates(world.pool)
     around = Surroundings(
         tools, recorder, world.pool, rates, world.clock, random.Random(1), arrivals, b"key"
