@@ -23,6 +23,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.core.diagnosis.bus import bus_found
 from runtime.core.diagnosis.schema import (
+    door_found,
     expired_found,
     migrations_found,
     partitions_found,
@@ -50,6 +51,7 @@ from runtime.store.doctor import (
     list_runtime_signs,
     list_table_health,
     read_clock,
+    read_door,
     read_lags,
     read_server,
 )
@@ -160,6 +162,7 @@ def _examine_schema(
 
     asked("clock", lambda: _clock_found(connection, terms.clock))
     asked("privileges", lambda: rights_found(server.role, list_rights(connection)))
+    asked("privileges", lambda: door_found(server.role, read_door(connection)))
     asked("partitions", lambda: partitions_found(list_partition_gaps(connection)))
     kept = {
         "runs": terms.config.keep_runs + _OVERDUE,

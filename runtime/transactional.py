@@ -31,8 +31,6 @@ _TOOL: Final = builtin_tools()["ordinaut"]["sql"].info
 _NAME: Final = "ordinaut.sql"
 _MOST_SECONDS: Final = 30.0
 _RESULT_BYTES: Final = 1_048_576
-# The record is written after the statement's own time.
-_RECORD_SECONDS: Final = 15.0
 _AGAIN_SECONDS: Final = 0.5
 # The session was ended, the server goes down or comes up, or the connection failed.
 _LOST: Final = ("57P", "08", "25P")
@@ -93,7 +91,7 @@ class _Commit:
 
     async def outcome(self) -> CallOutcome:
         """What became of it; a connection that is lost is replaced for as long as the call may take."""
-        clock = self._around.clock
+        clock, pool = self._around.clock, self._around.pool
         while True:
             seconds = self._deadline - clock.monotonic()
             if seconds <= 0 and not self._in_doubt:
@@ -101,9 +99,9 @@ class _Commit:
                 return CallOutcome("timeout", error=error)
             seconds = max(seconds, 0.0)
             try:
-                async with borrow(
-                    self._around.pool, seconds=seconds + _RECORD_SECONDS
-                ) as connection:
+                # The record is written after the statement's own time.
+                patience = seconds + pool.silence.total_seconds()
+                async with borrow(pool, seconds=patience) as connection:
                     return await self._attempt(connection, seconds)
             except psycopg.Error as error:
                 if not _is_lost(error) and not (error.sqlstate or "").startswith(_ROLLED_BACK):

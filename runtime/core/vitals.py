@@ -88,6 +88,21 @@ class RuntimeSign:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """The function through which steps execute statements.
+
+    Attributes:
+        is_owned: whether it belongs to the role that is made for it.
+        may_call: whether our role may call it.
+        is_wide: whether that role may do what it must not: it is a superuser, or may use our schema.
+    """
+
+    is_owned: bool
+    may_call: bool
+    is_wide: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rights:
     """What our role may not do with a table.
 

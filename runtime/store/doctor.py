@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow, dict_row
 
-from runtime.core.vitals import Holder, Lags, Partitions, Rights, RuntimeSign, Server, Table
+from runtime.core.vitals import Door, Holder, Lags, Partitions, Rights, RuntimeSign, Server, Table
 from runtime.store.statements import statement
 
 Connection = psycopg.Connection[TupleRow]
@@ -55,6 +55,12 @@ def list_rights(connection: Connection) -> list[Rights]:
         Rights(row["name"], tuple(row["missing"]), row["is_owned"])
         for row in _fetch(connection, "list_rights")
     ]
+
+
+def read_door(connection: Connection) -> Door:
+    """The function through which steps execute statements."""
+    [row] = _fetch(connection, "read_door")
+    return Door(**row)
 
 
 def list_partition_gaps(connection: Connection) -> list[Partitions]:

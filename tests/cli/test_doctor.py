@@ -216,13 +216,27 @@ def test_a_role_that_lacks_privileges_is_told_which(
     name = sql.Identifier(urlsplit(role).username or "")
     rows.execute(sql.SQL("revoke insert, delete on ordinaut.outbox from {}").format(name))
 
-    refused, foreign = found(cli("doctor", "--json", "--database-url", role), "privileges")
+    refused, foreign, shut = found(cli("doctor", "--json", "--database-url", role), "privileges")
 
     assert refused.what.endswith("may not insert, delete on outbox")
     assert refused.remedy.startswith("grant insert, delete on ordinaut.outbox to worker_")
     assert foreign.what.endswith(
         "does not own event_log, run, step_attempt, step_intent, step_result"
     )
+    assert shut.what.endswith("may not call ordinaut.run_statement")
+
+
+def test_a_door_for_statements_that_is_shut_or_too_wide_is_told(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    rows.execute("grant usage on schema ordinaut to ordinaut_sql")
+    wide = only(cli("doctor", "--json"), "privileges")
+    rows.execute("revoke usage on schema ordinaut from ordinaut_sql")
+    rows.execute("alter function ordinaut.run_statement owner to current_user")
+    shut = only(cli("doctor", "--json"), "privileges")
+
+    assert (wide.severity, wide.what) == ("error", "the role ordinaut_sql is a superuser, or may use the schema ordinaut")  # fmt: skip
+    assert (shut.severity, shut.what) == ("note", "ordinaut.run_statement does not belong to the role ordinaut_sql")  # fmt: skip
 
 
 def test_a_role_that_may_not_look_at_others_is_told_so(cli: Cli, role: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runtime.errors import LeaseLost
+from runtime.errors import LeaseLost, StoreError
 from runtime.store.pool import open_pool
 from tests.support.executing import RETRY, Bench, step
 from tests.support.locks import hold_commits, somebody_is_blocked
@@ -289,6 +289,43 @@ async def test_arguments_that_make_no_sense_are_told(accounts: Bench) -> None:
 async def network(database: str) -> AsyncIterator[Proxy]:
     async with Proxy(database) as proxy:
         yield proxy
+
+
+async def test_a_database_that_stays_away_ends_the_step_in_time(
+    accounts: Bench, network: Proxy
+) -> None:
+    async def cut(_: Any) -> Any:
+        network.refuse()
+        network.cut()
+        return ok()
+
+    await accounts.queue(pipeline=[step("first"), sql(INSERT, 1, 1, timeout="2s")])
+    accounts.pool = await open_pool(network.url)
+    accounts.pool.timeout = 0.05
+    try:
+        going = asyncio.create_task(accounts.go(ScriptedTools(tool__do=cut)))
+        while not going.done():
+            await accounts.clock.advance(0.5 if accounts.clock.sleepers else 0)
+        await going
+    finally:
+        await accounts.pool.close()
+
+    assert (await accounts.row(STATE))[:2] == ("failed", "ORD405")
+    assert await accounts.row(ROWS) == 0
+
+
+async def test_a_record_that_the_database_refuses_takes_the_statement_along(
+    accounts: Bench,
+) -> None:
+    await accounts.connection.execute(
+        "alter table ordinaut.step_result add constraint no check (step <> 'book') not valid"
+    )
+    await accounts.queue(pipeline=[sql(INSERT, 1, 1)])
+
+    with pytest.raises(StoreError):
+        await accounts.go(ScriptedTools())
+
+    assert await accounts.row(ROWS) == 0
 
 
 @pytest.mark.parametrize("is_committed", [True, False])

@@ -74,6 +74,11 @@ class Proxy:
         for link in self._links:
             link.is_lossy = True
 
+    def abandon(self) -> None:
+        """Leave the open connections half open: nothing comes through them any more, and nobody is told. New ones are sound."""
+        for link in self._links:
+            link.is_mute = True
+
     def stall(self) -> None:
         """Hold back every byte in both directions until `resume`."""
         self._requests_flow.clear()
@@ -126,8 +131,8 @@ class Proxy:
         server_reader, server_writer = await _connect(self._url)
         link.writers.append(server_writer)
         pumps = (
-            asyncio.ensure_future(self._send_requests(reader, server_writer)),
-            asyncio.ensure_future(self._send_answers(server_reader, writer)),
+            asyncio.ensure_future(self._send_requests(reader, server_writer, link)),
+            asyncio.ensure_future(self._send_answers(server_reader, writer, link)),
         )
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -137,16 +142,16 @@ class Proxy:
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _send_requests(
-        self, client: asyncio.StreamReader, server: asyncio.StreamWriter
+        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, link: _Link
     ) -> None:
         while data := await client.read(_CHUNK):
             await self._requests_flow.wait()
-            if not self._swallowing:
+            if not (self._swallowing or link.is_mute):
                 server.write(data)
                 await server.drain()
 
     async def _send_answers(
-        self, server: asyncio.StreamReader, client: asyncio.StreamWriter
+        self, server: asyncio.StreamReader, client: asyncio.StreamWriter, link: _Link
     ) -> None:
         while data := await server.read(_CHUNK):
             if self._answers_left == 0:
@@ -158,7 +163,7 @@ class Proxy:
             if not self._answers_flow.is_set():
                 self._answer_held.set()
                 await self._answers_flow.wait()
-            if not self._swallowing:
+            if not (self._swallowing or link.is_mute):
                 client.write(data)
                 await client.drain()
 
@@ -170,6 +175,7 @@ class _Link:
     task: asyncio.Task[None]
     is_lossy: bool
     writers: list[asyncio.StreamWriter]
+    is_mute: bool = False
 
     def cut(self) -> None:
         self.abort()

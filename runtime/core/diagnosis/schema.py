@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from runtime.core.vitals import Partitions, Rights
+from runtime.core.vitals import Door, Partitions, Rights
 from schemas.doctor import Finding
 
 MOST_STRAYS: Final = 1000
@@ -71,6 +71,34 @@ def rights_found(role: str, rights: Iterable[Rights]) -> Iterator[Finding]:
             what=f"role {role} does not own {', '.join(foreign)}",
             why="a runtime adds a partition for every month and drops old ones, which only the owner may",
             remedy=f"let runtimes use the role that migrates, or make {role} a member of it",
+        )
+
+
+def door_found(role: str, door: Door) -> Iterator[Finding]:
+    """Whether steps can execute statements, and can do no more than they should."""
+    if door.is_wide:
+        yield Finding(
+            check="privileges",
+            severity="error",
+            what="the role ordinaut_sql is a superuser, or may use the schema ordinaut",
+            why="statements of steps run as that role, and could change what is Ordinaut's own",
+            remedy="alter role ordinaut_sql nosuperuser; revoke all on schema ordinaut from ordinaut_sql, and from public;",
+        )
+    if not door.is_owned:
+        yield Finding(
+            check="privileges",
+            severity="note",
+            what="ordinaut.run_statement does not belong to the role ordinaut_sql",
+            why="steps with `ordinaut.sql` fail",
+            remedy="nothing, where no step has a statement; the operations guide says how an administrator makes the role",
+        )
+    elif not door.may_call:
+        yield Finding(
+            check="privileges",
+            severity="note",
+            what=f"role {role} may not call ordinaut.run_statement",
+            why="steps with `ordinaut.sql` fail in a runtime with this role",
+            remedy=f"grant execute on function ordinaut.run_statement(text, jsonb, integer) to {role};",
         )
 
 

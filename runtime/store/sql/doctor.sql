@@ -68,6 +68,15 @@ from (
 where missing <> '{}' or not is_owned
 order by name;
 
+-- name: read_door
+-- Who executes the statements of steps, and whether our role may ask for it.
+select r.rolname is not null as is_owned, has_function_privilege(p.oid, 'execute') as may_call,
+    coalesce(r.rolsuper or has_schema_privilege(r.oid, n.oid, 'usage'), false) as is_wide
+from pg_namespace n
+join pg_proc p on p.pronamespace = n.oid and p.proname = 'run_statement'
+left join pg_roles r on r.oid = p.proowner and r.rolname = 'ordinaut_sql'
+where n.nspname = 'ordinaut';
+
 -- name: list_partition_gaps
 -- Of this month and the next: partitions that are not there, and rows that went elsewhere for want of one.
 select parent as name,
