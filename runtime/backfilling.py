@@ -1,7 +1,7 @@
 """Runs for occurrences of the past: because a task is new, was broken, or was held back.
 
 The occurrences are those of the schedule in force, and each runs at most once: what ran by its schedule, is going to, or
-was filled in before, is left alone, so that asking twice queues nothing. The runs go one at a time, behind whatever else
+was filled in before, is left alone, so that asking twice queues nothing. What failed or was cancelled is filled in again. The runs go one at a time, behind whatever else
 of the task waits.
 """
 

@@ -102,9 +102,9 @@ def queue_backfill(
     requested_by: str,
     tzdata: str,
 ) -> int | None:
-    """Queue a run for each occurrence that has none, behind whatever else of the task waits; returns how many.
+    """Queue a run for each occurrence that has none, or none but failed ones, behind whatever else of the task waits.
 
-    They run one at a time. None if the task is retired.
+    They run one at a time. How many; None if the task is retired.
 
     Args:
         connection: in autocommit mode.
@@ -115,7 +115,7 @@ def queue_backfill(
         requested_by: who asks.
         tzdata: the version of the time zone data by which they were found.
     """
-    wanted = _identified(task_uid, occurrences) | {
+    wanted = {
         "task_uid": task_uid,
         "revision_id": revision_id,
         "lane": lane,
@@ -128,7 +128,8 @@ def queue_backfill(
         ).fetchone()
         if alone is None:
             return None
-        queued = len(connection.execute(statement("queue_backfill"), wanted).fetchall())
+        fresh = _undecided(task_uid, _tries(connection, task_uid, occurrences))
+        queued = len(connection.execute(statement("queue_backfill"), wanted | fresh).fetchall())
     if queued:
         release_turn(connection, task_uid)
         connection.execute(statement("wake"))
@@ -139,15 +140,32 @@ def find_decided(
     connection: psycopg.Connection[TupleRow], task_uid: int, occurrences: Sequence[datetime]
 ) -> frozenset[datetime]:
     """Those of these occurrences that `queue_backfill` would leave alone."""
-    rows = connection.execute(statement("find_decided"), _identified(task_uid, occurrences))
-    return frozenset(instant for (instant,) in rows)
+    tries = _tries(connection, task_uid, occurrences)
+    return frozenset(instant for instant, _, is_decided in tries if is_decided)
 
 
-def _identified(task_uid: int, occurrences: Sequence[datetime]) -> dict[str, Any]:
-    return {
-        "run_ids": [derive_run_id(task_uid, "backfill", "", at) for at in occurrences],
+def _tries(
+    connection: psycopg.Connection[TupleRow], task_uid: int, occurrences: Sequence[datetime]
+) -> list[tuple[datetime, int, bool]]:
+    """Each occurrence, how often it was filled in, and whether it is left alone."""
+    asked = {
+        "task_uid": task_uid,
         "schedule_run_ids": [derive_run_id(task_uid, "schedule", "", at) for at in occurrences],
         "occurrence_fors": list(occurrences),
+    }
+    rows = connection.execute(statement("list_backfill_tries"), asked).fetchall()
+    return [(at, tries, is_decided) for at, tries, is_decided in rows]
+
+
+def _undecided(task_uid: int, tries: Sequence[tuple[datetime, int, bool]]) -> dict[str, Any]:
+    """The runs to be made, each with an id that no try before has."""
+    wanted = [
+        (at, str(count) if count else "") for at, count, is_decided in tries if not is_decided
+    ]
+    return {
+        "run_ids": [derive_run_id(task_uid, "backfill", key, at) for at, key in wanted],
+        "trigger_keys": [key for _, key in wanted],
+        "occurrence_fors": [at for at, _ in wanted],
     }
 
 

@@ -79,6 +79,33 @@ def test_each_occurrence_is_queued_and_only_the_first_may_begin(
     assert rows.execute("select distinct rank, lane from ordinaut.backlog").fetchall() == [(1, 7)]
 
 
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_asking_again_fills_in_what_came_to_nothing_as_often_as_it_takes(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow, state: str
+) -> None:
+    ask = ("backfill", "briefing", "--from", "2026-01-02", "--to", "2026-01-03")
+    cli(*ask)
+    for tries in (2, 3):
+        end_active_run(rows)
+        rows.execute(
+            "update ordinaut.run set state = %s where occurrence_for = %s", [state, morning(2)]
+        )
+        assert cli(*ask).lines[1].strip() == "Fri 2026-01-02 08:00 +02:00"
+        states = [one[1] for one in runs(rows) if one[0] == morning(2)]
+        assert sorted(states) == [*[state] * (tries - 1), "queued"]
+        # Of the other one there is still the first.
+        assert len([one for one in runs(rows) if one[0] == morning(3)]) == 1
+
+
+def test_a_backfill_is_not_late_for_what_it_fills_in(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    cli("backfill", "briefing", "--from", "2026-01-02", "--to", "2026-01-02")
+
+    row = rows.execute("select due_at = created_at from ordinaut.run").fetchone()
+    assert row == (True,)
+
+
 def test_asking_again_queues_nothing(cli: Cli, rows: psycopg.Connection, task: TaskRow) -> None:
     cli("backfill", "briefing", "--from", "2026-01-02", "--to", "2026-01-04")
     end_active_run(rows)

@@ -157,22 +157,30 @@ cross join (
     from ordinaut.backlog where task_uid = %(task_uid)s
 ) b;
 
--- name: queue_backfill
--- Runs for occurrences of the past, behind whatever else waits. One that ran, or is going to, gets none: neither as an
--- occurrence of its schedule nor by a backfill before.
-with wanted as materialized (
-    select w.run_id, w.schedule_run_id, w.occurrence_for
-    from unnest(%(run_ids)s::uuid[], %(schedule_run_ids)s::uuid[], %(occurrence_fors)s::timestamptz[])
-        as w(run_id, schedule_run_id, occurrence_for)
-), new_run as (
-    insert into ordinaut.run
-        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, requested_by, tzdata)
-    select w.run_id, %(task_uid)s, %(revision_id)s, 'backfill', w.occurrence_for, w.occurrence_for, 'queued',
-        %(requested_by)s, %(tzdata)s
-    from wanted w
-    where not exists (
+-- name: list_backfill_tries
+-- How often each of these occurrences was filled in, and whether a backfill leaves it alone: a run for it, by its schedule or
+-- by a backfill, succeeded or is going to. One that failed or was cancelled is filled in again.
+select w.occurrence_for, count(b.run_id) as tries,
+    coalesce(bool_or(b.state not in ('skipped', 'failed', 'cancelled')), false) or exists (
         select from ordinaut.run r
-        where r.run_id = w.schedule_run_id and r.state not in ('skipped', 'failed', 'cancelled'))
+        where r.run_id = w.schedule_run_id and r.state not in ('skipped', 'failed', 'cancelled')) as is_decided
+from unnest(%(schedule_run_ids)s::uuid[], %(occurrence_fors)s::timestamptz[]) as w(schedule_run_id, occurrence_for)
+left join lateral (
+    select r.run_id, r.state from ordinaut.run r
+    where r.task_uid = %(task_uid)s and r.run_id >= ordinaut.run_id_floor(w.occurrence_for)
+        and r.run_id < ordinaut.run_id_floor(w.occurrence_for + interval '1 millisecond')
+        and r.trigger = 'backfill' and r.occurrence_for = w.occurrence_for) b on true
+group by w.schedule_run_id, w.occurrence_for;
+
+-- name: queue_backfill
+-- Runs for occurrences of the past, behind whatever else waits. They are due from now on: nobody is late who was not asked.
+with new_run as (
+    insert into ordinaut.run
+        (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, requested_by, tzdata)
+    select w.run_id, %(task_uid)s, %(revision_id)s, 'backfill', w.trigger_key, w.occurrence_for, ordinaut.now(), 'queued',
+        %(requested_by)s, %(tzdata)s
+    from unnest(%(run_ids)s::uuid[], %(trigger_keys)s::text[], %(occurrence_fors)s::timestamptz[])
+        as w(run_id, trigger_key, occurrence_for)
     on conflict (run_id) do nothing
     returning run_id, occurrence_for
 ), new_waiting as (
@@ -180,13 +188,3 @@ with wanted as materialized (
     select run_id, %(task_uid)s, %(revision_id)s, 1, ordinaut.now(), %(lane)s from new_run
 )
 select occurrence_for from new_run order by occurrence_for;
-
--- name: find_decided
--- Which of these occurrences a backfill would leave alone.
-select w.occurrence_for
-from unnest(%(run_ids)s::uuid[], %(schedule_run_ids)s::uuid[], %(occurrence_fors)s::timestamptz[])
-    as w(run_id, schedule_run_id, occurrence_for)
-where exists (select from ordinaut.run r where r.run_id = w.run_id)
-    or exists (
-        select from ordinaut.run r
-        where r.run_id = w.schedule_run_id and r.state not in ('skipped', 'failed', 'cancelled'));
