@@ -1,8 +1,11 @@
 """Database migrations in order, each with its rollback and a checksum.
 
 A migration is two files: `NNNN_name.sql` and `NNNN_name.down.sql`. Once released, neither ever changes: the checksum of
-what was applied is kept in the database and compared. Migrations expand first and contract later, so that two versions
-of the program can run side by side.
+what was applied is kept in the database and compared.
+
+Migrations expand first and contract later, so that two versions of the program can run side by side: a runtime works on
+while a newer version migrates the database under it. One that it could not work on with begins with a line
+`-- breaking: reason`; runtimes that do not know it drain and end.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
+_BREAKING = re.compile(r"-- breaking: (?P<reason>.+)\n")
 _FILE_NAME = re.compile(r"^(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql$")
 
 
@@ -28,6 +33,12 @@ class Migration:
     def checksum(self) -> str:
         """sha256 (hex) of the SQL that makes it."""
         return hashlib.sha256(self.up.encode()).hexdigest()
+
+    @property
+    def breaks(self) -> str | None:
+        """Why programs that do not know it cannot go on; None where they can."""
+        match = _BREAKING.match(self.up)
+        return match["reason"] if match else None
 
 
 def migrations() -> tuple[Migration, ...]:
@@ -48,3 +59,9 @@ def migrations() -> tuple[Migration, ...]:
             )
         )
     return tuple(sorted(found, key=lambda migration: migration.number))
+
+
+@cache
+def newest_migration() -> int:
+    """The number of the newest one."""
+    return migrations()[-1].number

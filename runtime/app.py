@@ -88,6 +88,11 @@ class Runtime:
         """
         await until_first((self._group.wait(), self._watchdog.run()))
 
+    @property
+    def outdated(self) -> asyncio.Event:
+        """Set when the schema became one that this program cannot work with: drain then."""
+        return self._heart.outdated
+
     async def drain(self) -> bool:
         """Take no more work, and give active runs the grace period; whether all of them finished."""
         self._heart.draining = True

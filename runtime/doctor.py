@@ -142,11 +142,11 @@ def _examine_database(
     chart.note("horizon", horizon)
     chart.note("bloat", bloat_found(list_table_health(connection)))
     with _permitted(chart, "migrations", server):
-        ledger = read_ledger(connection) if has_ledger(connection) else {}
+        ledger, breaking = read_ledger(connection) if has_ledger(connection) else ({}, ())
         altered = [m.name for m in migrations() if ledger.get(m.number, m.checksum) != m.checksum]
-        found = list(migrations_found(migrations()[-1].number, tuple(ledger), altered))
+        found = list(migrations_found(migrations()[-1].number, tuple(ledger), breaking, altered))
         chart.note("migrations", found)
-        if not found:
+        if all(one.severity != "error" for one in found):
             _examine_schema(connection, chart, server, terms)
 
 

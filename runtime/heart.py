@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -48,6 +49,8 @@ class Heart:
         self._pause_seconds = min(_BEAT_SECONDS, poll_seconds)
         self._missed = missed
         self.draining = False
+        self.outdated = asyncio.Event()
+        """Set when the schema became one that this program cannot work with."""
 
     async def run(self) -> None:
         while True:
@@ -55,6 +58,8 @@ class Heart:
             try:
                 beat = await beat_runtime(self._pool, self._runtime_id, draining=self.draining)
                 self._missed(beat)
+                if beat.is_outdated:
+                    self.outdated.set()
                 if beat.resumed:
                     await wake(self._pool)
                 await self._catalogue.follow(beat.newest_revision)

@@ -16,6 +16,7 @@ from runtime.core.spans import rough_span
 from runtime.duties import DUTIES, EVERYTHING, Duty
 from runtime.logs import get_logger
 from runtime.service import Service, ServiceGroup, ServiceStuck, until_first
+from runtime.store.migrate import outdated
 from runtime.watchdog import LoopGuard
 
 _log = get_logger("serving")
@@ -43,6 +44,7 @@ async def serve(
         Whether it stopped with nothing left running.
 
     Raises:
+        SchemaMismatch: ORD303 a newer program migrated the database; what was under way is finished or handed back.
         OrdinautError: it could not start, or one of its services failed.
     """
     with _signals() as asked, LoopGuard(config.stall) as guard:
@@ -60,6 +62,8 @@ async def serve(
             finally:
                 await group.stop()
         _log.log(told, "stopped" if whole else "stopped: what was not finished is handed back")
+        if runtime.outdated.is_set():
+            raise outdated()
         return whole
 
 
@@ -75,7 +79,11 @@ def _taken(config: Config, duties: frozenset[Duty]) -> str:
 async def _until_asked(
     runtime: Runtime, group: ServiceGroup, asked: asyncio.Event, *, has_group: bool
 ) -> None:
-    endings: list[Coroutine[Any, Any, object]] = [asked.wait(), runtime.wait()]
+    endings: list[Coroutine[Any, Any, object]] = [
+        asked.wait(),
+        runtime.wait(),
+        runtime.outdated.wait(),
+    ]
     if has_group:
         endings.append(group.wait())
     await until_first(endings)

@@ -62,13 +62,13 @@ def _serve(config: Config, database: str, redis: str | None, duties: frozenset[D
     from runtime.service import Service  # noqa: PLC0415 - as above
     from runtime.serving import serve  # noqa: PLC0415 - as above
     from runtime.store.connect import connect  # noqa: PLC0415 - as above
-    from runtime.store.migrate import require_current  # noqa: PLC0415 - as above
+    from runtime.store.migrate import require_usable  # noqa: PLC0415 - as above
     from runtime.supervision import Lifeline, supervise  # noqa: PLC0415 - as above
 
     configure_logs(config.log_level)
     direct = config.direct_url or database
     with connect(direct) as connection:
-        require_current(connection)
+        require_usable(connection)
     beside: list[Service] = [Healer(direct)] if "scheduler" in duties else []
     if config.processes > 1:
         child = supervise(config.processes, config.grace)

@@ -6,7 +6,7 @@ ledger to say so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,6 +59,7 @@ def migrate(conninfo: str, *, to: int | None = None) -> tuple[int, int]:
                         "number": migration.number,
                         "name": migration.name,
                         "checksum": migration.checksum,
+                        "breaking": migration.breaks is not None,
                     },
                 )
         for migration in reversed(known):
@@ -87,10 +88,16 @@ def has_ledger(connection: psycopg.Connection[TupleRow]) -> bool:
     return row is not None and row[0] is not None
 
 
-def read_ledger(connection: psycopg.Connection[TupleRow]) -> dict[int, str]:
-    """The checksum of each migration that was applied, by its number; what this program makes of them is not judged."""
+def read_ledger(
+    connection: psycopg.Connection[TupleRow],
+) -> tuple[dict[int, str], tuple[int, ...]]:
+    """The checksum of each migration that was applied, by its number; and those that break what does not know them.
+
+    What this program makes of them is not judged.
+    """
     rows = connection.execute(statement("list_applied_migrations")).fetchall()
-    return {number: checksum for number, _, checksum, _ in rows}
+    checksums = {number: checksum for number, _, checksum, _, _ in rows}
+    return checksums, tuple(number for number, _, _, _, is_breaking in rows if is_breaking)
 
 
 def require_current(connection: psycopg.Connection[TupleRow]) -> None:
@@ -100,7 +107,31 @@ def require_current(connection: psycopg.Connection[TupleRow]) -> None:
         SchemaMismatch: ORD303 or ORD304, with the command that mends it.
     """
     known = migrations()
-    applied = _applied(connection, known) if has_ledger(connection) else {}
+    _require_new_enough(_applied(connection, known) if has_ledger(connection) else {}, known)
+
+
+def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
+    """Refuse to run on a schema that is older than this program, or newer in a way that it cannot work with.
+
+    A runtime of the version before may go on, and start again, while its successor is being brought in.
+
+    Raises:
+        SchemaMismatch: as `require_current`.
+    """
+    known = migrations()
+    applied = _applied(connection, known, may_be_newer=True) if has_ledger(connection) else {}
+    _require_new_enough(applied, known)
+
+
+def outdated() -> SchemaMismatch:
+    """The error for a runtime under which the schema became one that it cannot work with."""
+    return SchemaMismatch(
+        "a newer program migrated the database in a way that this version cannot work with",
+        hint="start the newer version of the runtime",
+    )
+
+
+def _require_new_enough(applied: Mapping[int, datetime], known: Sequence[Migration]) -> None:
     newest = max(applied, default=0)
     if newest < known[-1].number:
         raise SchemaMismatch(
@@ -110,12 +141,17 @@ def require_current(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 def _applied(
-    connection: psycopg.Connection[TupleRow], known: Sequence[Migration]
+    connection: psycopg.Connection[TupleRow],
+    known: Sequence[Migration],
+    *,
+    may_be_newer: bool = False,
 ) -> dict[int, datetime]:
     rows = connection.execute(statement("list_applied_migrations")).fetchall()
     by_number = {migration.number: migration for migration in known}
-    for number, name, checksum, _ in rows:
+    for number, name, checksum, _, is_breaking in rows:
         migration = by_number.get(number)
+        if migration is None and may_be_newer and not is_breaking:
+            continue
         if migration is None:
             raise SchemaMismatch(
                 f"the database has migration {number} ({name}), which this program does not know",
@@ -127,4 +163,4 @@ def _applied(
                 hint="restore the released file: applied migrations never change",
                 code="ORD304",
             )
-    return {number: applied_at for number, _, _, applied_at in rows}
+    return {number: applied_at for number, _, _, applied_at, _ in rows}

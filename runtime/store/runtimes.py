@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from migrations import newest_migration
 from runtime.duties import DUTIES, Duty
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
@@ -48,6 +49,7 @@ class Beat:
         is_work_ready: whether some run can be claimed.
         is_gate_busy: whether some run waits for a slot of its concurrency key.
         are_events_left: whether some events are not published.
+        is_outdated: whether a newer program migrated the database in a way that this one cannot work with.
     """
 
     resumed: int
@@ -56,6 +58,7 @@ class Beat:
     is_work_ready: bool
     is_gate_busy: bool
     are_events_left: bool
+    is_outdated: bool = False
 
 
 async def register_runtime(
@@ -78,7 +81,13 @@ async def register_runtime(
 async def beat_runtime(pool: Pool, runtime_id: int, *, draining: bool) -> Beat:
     """Say that a runtime is alive, end the pauses whose time is over, and look for what services may have missed."""
     rows = await fetch_all(
-        pool, statement("beat_runtime"), {"runtime_id": runtime_id, "draining": draining}
+        pool,
+        statement("beat_runtime"),
+        {
+            "runtime_id": runtime_id,
+            "draining": draining,
+            "newest_migration": newest_migration(),
+        },
     )
     return Beat(**rows[0])
 

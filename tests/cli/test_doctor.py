@@ -187,12 +187,14 @@ def test_a_schema_of_a_newer_program_and_altered_migrations_are_told(
     rows.execute("insert into public.ordinaut_migration values (9999, 'future', 'x')")
     rows.execute("update public.ordinaut_migration set checksum = 'y' where number = 2")
 
-    told = [one.what for one in found(cli("doctor", "--json"), "migrations")]
+    altered, newer = found(cli("doctor", "--json"), "migrations")
+    rows.execute("update public.ordinaut_migration set breaking = true where number = 9999")
+    breaking, _ = found(cli("doctor", "--json"), "migrations")
 
-    assert told == [
-        f"the database is at schema version 9999, this program knows {migrations()[-1].number}",
-        f"applied migrations differ from their files: {migrations()[1].name}",
-    ]
+    known = migrations()[-1].number
+    assert newer.what == f"the database is at schema version 9999, this program knows {known}"
+    assert (newer.severity, breaking.severity) == ("warning", "error")
+    assert altered.what == f"applied migrations differ from their files: {migrations()[1].name}"
 
 
 @pytest.mark.parametrize(("shift", "direction"), [("+", "ahead of"), ("-", "behind")])

@@ -868,8 +868,11 @@ CREATE TABLE public.ordinaut_migration (
     number integer NOT NULL,
     name text NOT NULL,
     checksum text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    breaking boolean DEFAULT false NOT NULL
 );
+-- Name: COLUMN ordinaut_migration.breaking; Type: COMMENT; Schema: public; Owner: -
+COMMENT ON COLUMN public.ordinaut_migration.breaking IS 'runtimes that do not know it cannot go on';
 -- Name: event_log_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event_log ATTACH PARTITION ordinaut.event_log_default DEFAULT;
 -- Name: run_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -

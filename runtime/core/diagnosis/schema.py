@@ -12,13 +12,14 @@ MOST_STRAYS: Final = 1000
 
 
 def migrations_found(
-    known: int, applied: Sequence[int], altered: Sequence[str]
+    known: int, applied: Sequence[int], breaking: Sequence[int], altered: Sequence[str]
 ) -> Iterator[Finding]:
     """The schema against the program.
 
     Args:
         known: the newest migration of this program.
         applied: those that the database has.
+        breaking: of these, the ones that programs must know to work on.
         altered: of these, the ones that differ from the program's.
     """
     newest = max(applied, default=0)
@@ -33,9 +34,11 @@ def migrations_found(
     if newest > known:
         yield Finding(
             check="migrations",
-            severity="error",
+            severity="error" if max(breaking, default=0) > known else "warning",
             what=f"the database is at schema version {newest}, this program knows {known}",
-            why="a newer program migrated it, and this one may misread what it finds",
+            why="a newer program migrated it: commands of this version refuse to start, and so do its runtimes"
+            if max(breaking, default=0) > known
+            else "a newer program migrated it: runtimes of this version work on, its commands refuse to start",
             remedy="upgrade Ordinaut on this machine",
         )
     if altered:

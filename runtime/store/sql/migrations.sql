@@ -9,15 +9,20 @@ create table if not exists public.ordinaut_migration (
     checksum text not null,
     applied_at timestamptz not null default now()
 );
+alter table public.ordinaut_migration add column if not exists breaking boolean not null default false;
+comment on column public.ordinaut_migration.breaking is 'runtimes that do not know it cannot go on';
 
 -- name: find_migration_ledger
 select to_regclass('public.ordinaut_migration');
 
 -- name: list_applied_migrations
-select number, name, checksum, applied_at from public.ordinaut_migration order by number;
+-- An older program made the ledger without the last column, and nothing that breaks.
+select number, name, checksum, applied_at, coalesce((to_jsonb(m) ->> 'breaking')::boolean, false) as breaking
+from public.ordinaut_migration m order by number;
 
 -- name: record_migration
-insert into public.ordinaut_migration (number, name, checksum) values (%(number)s, %(name)s, %(checksum)s);
+insert into public.ordinaut_migration (number, name, checksum, breaking)
+values (%(number)s, %(name)s, %(checksum)s, %(breaking)s);
 
 -- name: forget_migration
 delete from public.ordinaut_migration where number = %(number)s;

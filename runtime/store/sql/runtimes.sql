@@ -5,7 +5,7 @@ returning runtime_id;
 -- name: beat_runtime
 -- Says that a runtime is alive, ends pauses and snoozes whose time is over (how many), and looks once for all that services may have
 -- missed: the newest revision, schedules that are due or runs that wait for their turn, work that is ready, runs at the
--- gate, and events that nobody has published.
+-- gate, and events that nobody has published; and a schema that this program cannot work with.
 -- Locks: the documents of these tasks, passing over those that somebody else is at, who changes the pause or comes round
 -- to it at the next beat; then the schedules.
 with alive as (
@@ -53,7 +53,10 @@ select (select count(*) from ended) as resumed,
             where d.lane = l.lane and d.ready_at <= ordinaut.now()
             order by d.ready_at, d.run_id
             limit 1) w) as is_gate_busy,
-    exists (select from ordinaut.outbox) as are_events_left;
+    exists (select from ordinaut.outbox) as are_events_left,
+    exists (
+        select from public.ordinaut_migration m
+        where m.number > %(newest_migration)s and coalesce((to_jsonb(m) ->> 'breaking')::boolean, false)) as is_outdated;
 
 -- name: stop_runtime
 update ordinaut.runtime set stopped_at = ordinaut.now(), heartbeat_at = ordinaut.now() where runtime_id = %(runtime_id)s;
