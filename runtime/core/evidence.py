@@ -89,6 +89,21 @@ class ScheduleStand:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionStand:
+    """What is remembered of a condition's answers now; `schemas.status.ConditionStatus` says what each means."""
+
+    position: int
+    uses: str
+    phase: str
+    met_since: datetime | None
+    next_poll_at: datetime
+    polled_at: datetime | None
+    changed_at: datetime | None
+    failing_since: datetime | None
+    error: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What is on record about a task from `since` until before `until`, all instants aware.
 
@@ -97,6 +112,7 @@ class Evidence:
         stands: the revision in force at `since`, and those that came into force until `until`, in order.
         pauses: those of that time, and the one in force now.
         runtimes: those that were alive at some moment of it, or are now.
+        conditions: the task's conditions, as they stand now.
     """
 
     label: str
@@ -110,3 +126,4 @@ class Evidence:
     pauses: tuple[Pause, ...]
     runtimes: tuple[RuntimeSpan, ...]
     schedule: ScheduleStand | None
+    conditions: tuple[ConditionStand, ...] = ()

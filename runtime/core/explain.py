@@ -14,6 +14,7 @@ from itertools import islice, pairwise, takewhile
 from typing import Final
 
 from runtime.core.evidence import DecidedRun, Evidence, Pause, TaskStand
+from runtime.core.explain_conditions import condition_facts
 from runtime.core.reasons import REASONS, Reason
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import Zone, load_zone
@@ -285,7 +286,10 @@ class _Argument:
     def _nothing(self) -> Explained:
         stand = self._reigns[0].stand if self._reigns else None
         return Explained(
-            verdict="nothing", sentence=self._why_nothing(stand), stand=stand and _told(stand)
+            verdict="nothing",
+            sentence=self._why_nothing(stand),
+            facts=tuple(condition_facts(self._evidence, self._clock)) if stand else (),
+            stand=stand and _told(stand),
         )
 
     def _why_nothing(self, stand: TaskStand | None) -> str:

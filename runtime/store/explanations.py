@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 
 from runtime.core.evidence import (
+    ConditionStand,
     DecidedRun,
     Evidence,
     Pause,
@@ -72,6 +73,10 @@ def load_evidence(
             RuntimeSpan(**row) for row in _fetch(connection, "list_runtimes_between", around)
         ),
         schedule=ScheduleStand(**standing[0]) if standing else None,
+        conditions=tuple(
+            ConditionStand(**row)
+            for row in _fetch(connection, "list_condition_stands", {"task_uid": task.uid})
+        ),
     )
 
 

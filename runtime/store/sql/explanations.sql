@@ -82,6 +82,15 @@ where coalesce(stopped_at, heartbeat_at + interval '15 seconds') >= %(since)s
 order by started_at
 limit 100;
 
+-- name: list_condition_stands
+-- The conditions of a task in force, with what they remember.
+select c.position, p.body #>> array['schedule', c.position::text, 'condition', 'uses'] as uses, c.phase, c.met_since,
+    c.next_poll_at, c.polled_at, c.changed_at, c.failing_since, c.error
+from ordinaut.condition c
+join ordinaut.spec p on p.uid = c.task_uid
+where c.task_uid = %(task_uid)s and p.retired_at is null
+order by c.position;
+
 -- name: load_standing_schedule
 -- Where a task's schedule stands; no row for a task that time does not drive.
 select cursor_for, next_for, next_due_at from ordinaut.schedule where task_uid = %(task_uid)s;
