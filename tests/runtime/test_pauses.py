@@ -183,7 +183,8 @@ async def test_a_beat_that_saw_a_pause_before_somebody_changed_it_leaves_it_alon
     assert halted != statement("beat_runtime")
     await connection.execute("select pg_advisory_lock(1)")
 
-    beating = asyncio.create_task(fetch_all(pool, halted, {"runtime_id": 1, "draining": False}))
+    params = {"runtime_id": 1, "draining": False, "newest_migration": 0}
+    beating = asyncio.create_task(fetch_all(pool, halted, params))
     await somebody_is_blocked(database)
     await connection.execute(f"update ordinaut.task_override set {change}".encode())
     await connection.execute("select pg_advisory_unlock(1)")
