@@ -155,6 +155,15 @@ class QueueStatus(Model):
     """Since when the oldest of these is ready."""
 
 
+class AskedStatus(Model):
+    """What runs ask people, and nobody has answered."""
+
+    approvals: int
+    """Steps that wait for a decision; `ordinaut approve` lists them."""
+    unsettled: int
+    """Calls that may have happened; `ordinaut settle` lists them."""
+
+
 class OutboxStatus(Model):
     """Events that are not yet on the stream."""
 
@@ -200,6 +209,8 @@ class Status(Model):
     """Who works."""
     queue: QueueStatus
     """What is to be done."""
+    asked: AskedStatus
+    """What waits for people."""
     outbox: OutboxStatus
     """What is to be told."""
     tasks_total: int

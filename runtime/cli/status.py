@@ -112,6 +112,8 @@ def _facts(found: Status, embedded: str) -> Iterator[tuple[str, str]]:
     if not found.runtimes:
         yield "runtimes", "none; `ordinaut up` or `ordinaut runtime` starts one"
     yield "queue", _queue(found)
+    for number, line in enumerate(_asked(found)):
+        yield "" if number else "asks", click.style(line, fg="yellow")
     yield "outbox", _outbox(found)
 
 
@@ -191,6 +193,21 @@ def _queue(found: Status) -> str:
         return text
     since = relative_time(queue.oldest_ready_at, found.now)
     return f"{text}; {click.style(f'{queue.overdue:,} ready and not taken, the oldest since {since}', fg='yellow')}"
+
+
+def _asked(found: Status) -> Iterator[str]:
+    """What runs wait for that only people can give."""
+    approvals, unsettled = found.asked.approvals, found.asked.unsettled
+    if approvals:
+        waits = "step waits" if approvals == 1 else "steps wait"
+        yield f"{approvals:,} {waits} for a decision: `ordinaut approve`"
+    if unsettled:
+        waits = (
+            "call that may have happened waits"
+            if unsettled == 1
+            else "calls that may have happened wait"
+        )
+        yield f"{unsettled:,} {waits} to be settled: `ordinaut settle`"
 
 
 def _outbox(found: Status) -> str:

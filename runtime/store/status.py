@@ -18,6 +18,7 @@ from runtime.store.statements import statement
 from schemas.override import Pause
 from schemas.status import (
     AppliedRevision,
+    AskedStatus,
     BusStatus,
     DatabaseStatus,
     OutboxStatus,
@@ -56,6 +57,7 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
         drift=list_drift(connection),
         runtimes=tuple(RuntimeStatus(**r) for r in _fetch(connection, "list_runtimes")),
         queue=QueueStatus(**_fetch(connection, "load_queue_status")[0]),
+        asked=AskedStatus(**_fetch(connection, "load_asked_status")[0]),
         outbox=OutboxStatus(**_fetch(connection, "load_outbox_status")[0]),
         tasks_total=totals[0] if totals else 0,
         tasks=tuple(_task(row) for row in tasks),

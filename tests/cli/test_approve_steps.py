@@ -57,6 +57,7 @@ def test_what_waits_is_listed_with_what_is_asked(
     listed = cli("approve")
     told = json.loads(cli("approve", "--json").stdout)
 
+    assert "asks      2 steps wait for a decision: `ordinaut approve`\n" in cli("status").stdout
     assert "payments:ask  Pay 100?; asks ana" in listed.stdout
     assert 'payments:pay:1  call bank.pay with {"sum":2}; until ' in listed.stdout
     assert told["plans"] == []

@@ -54,12 +54,17 @@ def test_what_is_open_is_listed_with_what_one_needs_to_look_it_up(
     listed = cli("settle")
     told = json.loads(cli("settle", "--json").stdout)
     shown = cli("show", "rent").stdout
+    status = cli("status").stdout
 
     assert 'rent:pay  bank.pay with {"sum":100}; since ' in listed.stdout
     assert "bank did not answer in time; its key was k1" in listed.stdout
     assert [(call["step"], call["attempt"]) for call in told["calls"]] == [("pay", 1)]
     assert "nobody knows whether it happened: bank did not answer in time" in shown
     assert "`ordinaut settle`" in shown
+    assert (
+        "asks      1 call that may have happened waits to be settled: `ordinaut settle`\n"
+        in status
+    )
 
 
 def test_nothing_open_is_said(cli: Cli, rows: psycopg.Connection, run: UUID) -> None:

@@ -35,6 +35,16 @@ from (
 left join ordinaut.run r on r.state in ('queued', 'running', 'waiting')
 group by late.gated, late.overdue, late.oldest_ready_at;
 
+-- name: load_asked_status
+-- Of runs that are not over.
+select
+    (select count(*) from ordinaut.wait w
+     join ordinaut.run r on r.run_id = w.run_id and r.state in ('queued', 'running', 'waiting')
+     where w.kind = 'approval' and w.answered_at is null) as approvals,
+    (select count(*) from ordinaut.step_intent i
+     join ordinaut.run r on r.run_id = i.run_id and r.state in ('queued', 'running', 'waiting')
+     where i.asked_at is not null and i.answered_at is null) as unsettled;
+
 -- name: load_outbox_status
 -- Counting stops: after a long absence of Redis there may be millions.
 select count(*) as events, min(occurred_at) as oldest_at
