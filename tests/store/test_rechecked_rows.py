@@ -46,7 +46,8 @@ async def test_a_claim_meets_rows_that_another_has_just_claimed(
     await connection.execute("select pg_advisory_lock(1)")
     halted = statement("claim_due").replace(_LANES, _GATE)
     assert halted != statement("claim_due")
-    params = {"lanes": [5], "quotas": [2 * _RUNS], "limit": 2 * _RUNS, "runtime_id": 1}
+    lanes = {"lanes": [5], "quotas": [2 * _RUNS], "floors": ["-infinity"]}
+    params = {**lanes, "limit": 2 * _RUNS, "runtime_id": 1}
     lease = {"lease": timedelta(seconds=15)}
 
     claiming = asyncio.create_task(fetch_all(pool, halted, params | lease))
