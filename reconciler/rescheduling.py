@@ -66,7 +66,12 @@ def settle_overdue(
         elif firings:
             for firing in firings:
                 overdue.decided += decided(
-                    schedule.task_uid, schedule.revision_id, schedule.body, expanded, firing
+                    schedule.task_uid,
+                    schedule.revision_id,
+                    schedule.body,
+                    expanded,
+                    firing,
+                    now=now,
                 )
             overdue.advances.append(_advance(schedule, firings[-1].cursor_for))
     return overdue

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from runtime.core.identity import derive_run_id
-from runtime.core.misfire import BATCH, CatchUpRule, Firing, decide
+from runtime.core.misfire import BATCH, ON_TIME, CatchUpRule, Decision, Firing, decide
 from runtime.core.overlap import admission
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.recurrence import Occurrence
@@ -56,8 +56,10 @@ def decided(
     body: Mapping[str, Any],
     schedule: TaskSchedule,
     firing: Firing,
+    *,
+    now: datetime,
 ) -> list[Decided]:
-    """The decisions of one firing, ready to be written."""
+    """The decisions of one firing at `now`, ready to be written."""
     deadline = start_deadline(body)
     label = task_label(body["namespace"], body["name"])
     written = []
@@ -72,7 +74,7 @@ def decided(
                 task=label,
                 revision_id=revision_id,
                 occurrence_for=occurrence.at,
-                due_at=occurrence.due_at,
+                due_at=_due_at(decision, schedule, now),
                 start_until=None if deadline is None else occurrence.due_at + deadline,
                 lane=lane_of(body),
                 beside=entry.beside,
@@ -83,6 +85,15 @@ def decided(
             )
         )
     return written
+
+
+def _due_at(decision: Decision, schedule: TaskSchedule, now: datetime) -> datetime:
+    """When a run is to begin: one that comes late begins at no moment that the task's calendars exclude either."""
+    due_at = decision.occurrence.due_at
+    if decision.reason is not None or not schedule.has_calendars or now - due_at <= ON_TIME:
+        return due_at
+    opens_at = schedule.open_from(now)
+    return due_at if opens_at == now else opens_at
 
 
 def exclusion(occurrence: Occurrence, zone: str | None) -> str | None:

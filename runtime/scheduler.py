@@ -195,7 +195,9 @@ class Scheduler:
         firing = decide_schedule(
             due.body, schedule, due.cursor_for, due.now, snoozed=due.snoozed, batch=batch
         )
-        return firing, decided(due.task_uid, due.revision_id, due.body, schedule, firing)
+        return firing, decided(
+            due.task_uid, due.revision_id, due.body, schedule, firing, now=due.now
+        )
 
     def _schedule(self, due: DueSchedule) -> TaskSchedule:
         key = (due.task_uid, due.revision_id)

@@ -38,7 +38,7 @@ from runtime.core.recurrence import (
     describe,
     occurrences,
 )
-from runtime.core.recurrence.sources import BEGINNING
+from runtime.core.recurrence.sources import BEGINNING, END
 from runtime.core.recurrence.zone import load_zone
 from runtime.errors import ScheduleError
 from schemas.durations import parse_duration
@@ -73,6 +73,14 @@ class TaskSchedule:
     def has_calendars(self) -> bool:
         """Whether anything may be excluded."""
         return any(isinstance(part, Sifted) for part in self.parts)
+
+    def open_from(self, instant: datetime) -> datetime:
+        """The first moment from an instant on at which some schedule may run; the instant itself if none ever may."""
+        moments = (
+            part.admission.next_included(instant, END) if isinstance(part, Sifted) else instant
+            for part in self.parts
+        )
+        return min((at for at in moments if at is not None), default=instant)
 
     def next_after(self, instant: datetime) -> Occurrence | None:
         """The first occurrence strictly after an aware instant, be it excluded or not."""

@@ -125,3 +125,41 @@ async def test_an_edited_calendar_counts_from_its_apply_on(
         ("06 09:00", "skipped", "calendar", "holidays"),
         ("07 09:00", "queued", None, None),
     ]
+
+
+async def test_what_was_missed_does_not_run_in_quiet_hours_either(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    apply(
+        database,
+        QUIET,
+        task("brief", "cron: '30 18 * * *', timezone: UTC, exclude: [quiet]", "overlap: allow"),
+    )
+
+    # Nothing runs at 20:30 in Chisinau, and at 23:00 a runtime is back.
+    await clock.advance(13 * 3600)
+    await scheduler.run_once()
+
+    cursor = await connection.execute(
+        "select to_char(r.due_at at time zone 'UTC', 'DD HH24:MI'), w.ready_at = r.due_at"
+        " from ordinaut.run r join ordinaut.due_work w using (run_id)"
+    )
+    # It begins at 07:00 there.
+    assert await cursor.fetchall() == [("06 05:00", True)]
+
+
+async def test_what_is_a_little_late_is_not_put_off(
+    scheduler: Scheduler, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    apply(
+        database,
+        QUIET,
+        task("brief", "cron: '59 19 * * *', timezone: UTC, exclude: [quiet]", "overlap: allow"),
+    )
+
+    # It is due a minute before quiet hours, and decided when they begin.
+    await clock.advance(12 * 3600)
+    await scheduler.run_once()
+
+    cursor = await connection.execute("select ready_at <= ordinaut.now() from ordinaut.due_work")
+    assert await cursor.fetchall() == [(True,)]

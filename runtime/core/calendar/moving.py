@@ -133,13 +133,22 @@ class Sifted:
         """An occurrence as it is, or marked as excluded, and what stands in for it."""
         label = self.admission.excluded_by(found.at)
         if label is None:
-            return (found,)
+            return (self._kept_out(found),)
         target = self._target(found)
         excluded = replace(found, excluded_by=label, moved_to=target)
         if target is None:
             return (excluded,)
         moved = replace(self.zone.read(target), moved_from=found.at)
-        return (excluded, self.compiled.due(moved))
+        return (excluded, self._kept_out(self.compiled.due(moved)))
+
+    def _kept_out(self, found: Occurrence) -> Occurrence:
+        """An occurrence that may run, and whose jitter does not reach into what is excluded: it is halved until it does not."""
+        delay = found.due_at - found.at
+        if not delay or self.admission.excluded_by(found.due_at) is None:
+            return found
+        while delay and self.admission.excluded_by(found.at + delay) is not None:
+            delay //= 2
+        return replace(found, due_at=found.at + delay)
 
     def _target(self, found: Occurrence) -> datetime | None:
         """Where an excluded occurrence moves."""

@@ -345,3 +345,27 @@ def test_the_words_name_the_calendars() -> None:
         f"every day at 08:30, {ZONE}, except in holidays and quiet, else the next day; "
         f"every day at 09:00, {ZONE}, only in office"
     )
+
+
+def test_jitter_does_not_reach_into_quiet_hours() -> None:
+    free, kept = (
+        schedule(daily(21, 50, jitter="2h", **more)) for more in ({}, {"exclude": ["quiet"]})
+    )
+    quiet = at("2026-12-01T22:00").time()
+
+    plain = list(islice(free.running(at("2026-12-01T00:00")), 20))
+    found = list(islice(kept.running(at("2026-12-01T00:00")), 20))
+
+    assert any(one.due_at.time() >= quiet for one in plain)
+    assert all(one.at <= one.due_at and one.due_at.time() < quiet for one in found)
+    # What does not reach there stays, and the others are spread all the same.
+    assert len({one.due_at.time() for one in found}) > 10
+
+
+def test_the_next_moment_at_which_anything_may_run_is_that_of_the_most_willing_schedule() -> None:
+    night, noon = at("2026-12-01T23:00"), at("2026-12-01T12:00")
+
+    assert schedule(daily(8, exclude=["quiet"])).open_from(night) == at("2026-12-02T07:00")
+    assert schedule(daily(8, exclude=["quiet"])).open_from(noon) == noon
+    assert schedule(daily(8, exclude=["quiet"]), daily(9)).open_from(night) == night
+    assert schedule(daily(8, exclude=["always"])).open_from(night) == night
