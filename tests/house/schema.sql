@@ -208,19 +208,26 @@ begin
     into call
     from jsonb_array_elements_text(parameters) with ordinality as given(value, place);
     begin
-        for found in execute call loop
-            if cardinality(kept) >= most_rows then
-                raise exception 'the statement gives more than % rows', most_rows
-                    using errcode = 'program_limit_exceeded';
-            end if;
-            kept := kept || to_jsonb(found);
-        end loop;
+        begin
+            for found in execute call loop
+                if cardinality(kept) >= most_rows then
+                    raise exception 'the statement gives more than % rows', most_rows
+                        using errcode = 'program_limit_exceeded';
+                end if;
+                kept := kept || to_jsonb(found);
+            end loop;
+        exception
+            -- A change of rows that returns none.
+            when invalid_cursor_definition then execute call;
+        end;
+        set constraints all immediate;
     exception
-        -- A change of rows that returns none.
-        when invalid_cursor_definition then execute call;
+        -- What is prepared outlives a transaction that is rolled back.
+        when others or query_canceled then
+            execute 'deallocate ' || name;
+            raise;
     end;
     execute 'deallocate ' || name;
-    set constraints all immediate;
     return to_jsonb(kept);
 end
 $$;

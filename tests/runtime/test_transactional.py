@@ -27,6 +27,16 @@ def sql(statement: str, *parameters: Any, name: str = "book", **fields: Any) -> 
     return step(name, "ordinaut.sql", **{"with": arguments}, effect="transactional", **fields)
 
 
+async def prepared(bench: Bench) -> int:
+    """How many statements the last connection still knows."""
+    async with bench.pool.connection() as connection:
+        cursor = await connection.execute(
+            "select count(*) as found from pg_prepared_statements where name like 'ordinaut_%'"
+        )
+        row = await cursor.fetchone()
+    return int(row["found"]) if row else 0
+
+
 @pytest.fixture
 async def accounts(bench: Bench) -> Bench:
     """A table that steps may use."""
@@ -110,6 +120,7 @@ async def test_a_statement_that_fails_is_told_and_nothing_is_kept(
     assert (state, code) == ("failed", "ORD404")
     assert said in message
     assert await accounts.row("select outcome from ordinaut.step_result") == "tool_error"
+    assert await prepared(accounts) == 0
 
 
 async def test_what_the_step_does_not_take_for_a_success_is_rolled_back(accounts: Bench) -> None:
@@ -141,6 +152,7 @@ async def test_a_statement_that_takes_too_long_is_ended_and_may_be_tried_again(
     await accounts.go(ScriptedTools())
 
     assert await accounts.row("select outcome from ordinaut.step_attempt") == "timeout"
+    assert await prepared(accounts) == 0
     assert await accounts.row(ROWS) == 0
     assert await accounts.seconds_until_ready() == 10
 
