@@ -28,7 +28,7 @@ async def test_a_claim_whose_answer_is_lost_is_made_again(
     """
     run_id = await site.queue(await site.install(step("only")))
     async with await psycopg.AsyncConnection.connect(database) as lock:
-        await lock.execute("lock table ordinaut.due_work in access exclusive mode")
+        await lock.execute("lock table ordinaut.due_work in share row exclusive mode")
         async with site.runtime(database_url=network.url):
             await somebody_is_blocked(database)
             network.stall_answers()
