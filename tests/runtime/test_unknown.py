@@ -342,6 +342,22 @@ async def test_a_call_that_was_approved_and_is_in_doubt_is_not_approved_again(
     assert await bench.row("select state from ordinaut.run") == "succeeded"
 
 
+async def test_a_step_of_finally_is_settled_too_and_the_run_ends_as_its_steps_did(
+    bench: Bench, database: str
+) -> None:
+    last = step("refund", "tool.refund", **ASK)
+    await bench.queue(pipeline=[step("pay")], **{"finally": [last]})
+    tools = ScriptedTools(tool__do=failed("rejected"), tool__refund=failed("lost"))
+    await bench.go(tools)
+
+    assert [call.step for call in unsettled(database)] == ["refund"]
+    assert await settle(database, "happened")
+    await bench.go(tools)
+
+    assert [name for name, _ in tools.calls] == ["tool.do", "tool.refund"]
+    assert await bench.row(ENDED) == ("failed", "ORD404")
+
+
 async def test_what_a_tool_says_that_happened_is_the_result(bench: Bench) -> None:
     await bench.queue(params={"order": 17}, pipeline=[step("pay", **VERIFY)])
     tools = ScriptedTools(tool__do=failed("lost"), tool__look=ok({"status": "paid", "id": 4}))
