@@ -68,7 +68,7 @@ class Caller:
         meta = {KEY_META: call.key}
         if step.idempotency is not None and step.idempotency.header is not None:
             meta[HEADER_META] = step.idempotency.header
-        return await self._outcome(step.uses, arguments, step.timeout, meta)
+        return await self._outcome(step.uses, arguments, step.timeout, meta, stall=step.stall)
 
     def call_at_once(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome | None:
         """The same for a tool that only computes; None for one that must be called."""
@@ -104,8 +104,13 @@ class Caller:
         arguments: Mapping[str, Any],
         limit: timedelta | None,
         meta: Mapping[str, Any],
+        *,
+        stall: timedelta | None = None,
     ) -> CallOutcome:
         left = self.left
+        if stall is not None and limit is None:
+            # What tells of its progress may go on for as long as its run.
+            limit = left
         refused = self.refusal(uses)
         if refused is not None:
             return refused
@@ -116,6 +121,7 @@ class Caller:
             None if limit is None else min(left, limit),
             {**meta, "dev.ordinaut/run": run},
             at_most=left,
+            stall=stall,
             run=run,
         )
         return redacted(outcome, self._secrets)

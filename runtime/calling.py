@@ -26,10 +26,11 @@ class Tools(Protocol):
         meta: Mapping[str, Any] | None = None,
         *,
         at_most: timedelta | None = None,
+        stall: timedelta | None = None,
         run: str = "",
     ) -> CallOutcome:
         """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
-        and `at_most`.
+        and `at_most`; with `stall` a call is given up as well that tells of no progress for so long.
         """
         ...
 

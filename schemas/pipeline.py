@@ -137,6 +137,8 @@ class Step(Model):
     """How many items of `foreach` run at once."""
     timeout: PositiveDuration | None = None
     """The longest time one try may take; 30 s when neither step nor server says otherwise."""
+    stall: PositiveDuration | None = None
+    """The longest time a try may go on without telling of its progress; one that tells may go on until `timeout`, or the run's."""
     retry: Retry | None = None
     """Overrides the task's retry."""
     effect: Effect = "idempotent"

@@ -75,6 +75,7 @@ class ProgramStep:
         foreach: the template of the list for whose items it calls; None calls once.
         max_parallel: how many items may be under way at once.
         timeout: the longest time one try may take; None leaves it to the server.
+        stall: the longest time a try may go on without telling of its progress; None asks for none.
         retry: when a failed try is followed by another.
         effect: what repeating the call does.
         idempotency: how the tool gets its key; None where `_meta` alone carries the derived one.
@@ -95,6 +96,7 @@ class ProgramStep:
     foreach: Template | None
     max_parallel: int
     timeout: timedelta | None
+    stall: timedelta | None
     retry: RetryPolicy
     effect: str
     idempotency: Idempotency | None
@@ -214,6 +216,7 @@ def _step(
         foreach=compile_template(step["foreach"]) if "foreach" in step else None,
         max_parallel=step["max_parallel"],
         timeout=parse_duration(step["timeout"]) if "timeout" in step else None,
+        stall=parse_duration(step["stall"]) if "stall" in step else None,
         retry=_retry(step["retry"]) if "retry" in step else default_retry,
         effect=step["effect"],
         idempotency=_idempotency(step["idempotency"]) if "idempotency" in step else None,

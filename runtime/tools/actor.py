@@ -13,7 +13,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ from runtime.tools.owner import ServerOwner, State, Unready
 from runtime.tools.redact import Redactor
 from runtime.tools.session import Session
 from runtime.tools.transports import Surroundings
-from runtime.tools.waiting import Deadline, time_limit
+from runtime.tools.waiting import Deadline, silence_limit, time_limit
 
 # How often a server may refuse a call unseen (a forgotten session, an outdated list) before that is the outcome.
 _MAX_REFUSALS: Final = 3
@@ -135,6 +135,7 @@ class ServerActor:
         *,
         timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
         at_most: timedelta | None = None,
+        stall: timedelta | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> CallOutcome:
         """Call a tool.
@@ -145,9 +146,10 @@ class ServerActor:
             timeout: the longest time for all of it: queue, start of the server, and call. None means twice the
                 definition's connect timeout for the first two, and its call timeout for the call.
             at_most: with no timeout, the longest time for all of it whatever the definition says.
+            stall: the longest time that the tool may not tell of its progress; None asks for none.
             meta: `_meta` of the request.
         """
-        limit = self._limit(timeout, at_most)
+        limit = replace(self._limit(timeout, at_most), stall=stall)
         with self._owner.use():
             try:
                 async with self._slot(limit.deadline):
@@ -178,23 +180,26 @@ class ServerActor:
         if problem is not None:
             call = self._call(session, tool)
             return call.outcome("contract_error", problem.code, problem.message, sent=False)
-        seconds = limit.for_call()
-        if not seconds:
+        if not limit.for_call():
             raise Unready(f"{self.definition.key}: time was up before the call could be sent")
         if not session.usable():
             return None
-        return await self._send(session, tool, arguments, seconds, meta)
+        return await self._send(session, tool, arguments, limit, meta)
 
     async def _send(
         self,
         session: Session,
         tool: ToolInfo,
         arguments: Mapping[str, Any],
-        seconds: float,
+        limit: _Limit,
         meta: Mapping[str, Any] | None,
     ) -> CallOutcome | None:
+        seconds = limit.for_call()
         try:
-            result = await session.send(tool.name, arguments, seconds=seconds, meta=meta)
+            async with silence_limit(self._clock, limit.stall) as told:
+                result = await session.send(
+                    tool.name, arguments, seconds=seconds, meta=meta, told=told
+                )
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises, the call has an outcome
             if is_session_over(error):
                 session.over = True
@@ -279,11 +284,13 @@ class _Limit:
         deadline: when the preparation must be over.
         whole: when all of it must be.
         seconds: how long the call itself may take, if that is less.
+        stall: how long it may not tell of its progress; None asks for none.
     """
 
     deadline: Deadline
     whole: Deadline
     seconds: float = math.inf
+    stall: timedelta | None = None
 
     def for_call(self) -> float:
         """Seconds that the call itself may take now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import anyio
 from mcp import Client, MCPError
 from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
+from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import (
     METHOD_NOT_FOUND,
     CallToolRequest,
@@ -138,8 +139,9 @@ class Session:
         *,
         seconds: float,
         meta: Mapping[str, Any] | None,
+        told: Callable[[], None] | None = None,
     ) -> CallToolResult | InputRequiredResult:
-        """Send one call, once.
+        """Send one call, once. `told` is called whenever the tool tells of its progress; with None it is not asked to.
 
         Not through `Client.call_tool`: that answers requests for input by itself, and raises where a result breaks its
         schema, before anybody can see the result.
@@ -157,7 +159,10 @@ class Session:
         try:
             async with asyncio.timeout(seconds + _WRITE_SECONDS):
                 result = await self._client.session.send_request(
-                    request, _RESULT, request_read_timeout_seconds=seconds
+                    request,
+                    _RESULT,
+                    request_read_timeout_seconds=seconds,
+                    progress_callback=None if told is None else _told(told),
                 )
         finally:
             self.in_flight -= 1
@@ -277,6 +282,17 @@ async def _give_up(
         async with time_limit(clock, seconds):
             await abort.wait()
     scope.cancel()
+
+
+def _told(told: Callable[[], None]) -> ProgressFnT:
+    async def heard(
+        progress: float,  # noqa: ARG001 - the SDK's signature
+        total: float | None,  # noqa: ARG001 - likewise
+        message: str | None,  # noqa: ARG001 - likewise
+    ) -> None:
+        told()
+
+    return heard
 
 
 def is_handshake_era(protocol: str) -> bool:

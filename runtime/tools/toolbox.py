@@ -89,6 +89,7 @@ class Toolbox:
         meta: Mapping[str, Any] | None = None,
         *,
         at_most: timedelta | None = None,
+        stall: timedelta | None = None,
         run: str = "",
     ) -> CallOutcome:
         """Call a tool.
@@ -100,6 +101,7 @@ class Toolbox:
                 and nothing can stop them.
             meta: `_meta` of the request.
             at_most: where the timeout is left to the definition, the longest time it may come to.
+            stall: the longest time that the tool may not tell of its progress; None asks for none.
             run: the run that calls, for servers that live as long as one.
         """
         server, _, tool = name.partition(".")
@@ -108,7 +110,9 @@ class Toolbox:
         except ToolServerError as closed:
             return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
         if actor is not None:
-            return await actor.call(tool, arguments, timeout=timeout, at_most=at_most, meta=meta)
+            return await actor.call(
+                tool, arguments, timeout=timeout, at_most=at_most, stall=stall, meta=meta
+            )
         return self._call_builtin(server, tool, arguments)
 
     def only_computes(self, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,40 @@ async def time_limit(clock: Clock, seconds: float) -> AsyncIterator[None]:
             yield
         finally:
             timer.cancel()
+
+
+@asynccontextmanager
+async def silence_limit(
+    clock: Clock, silence: timedelta | None
+) -> AsyncIterator[Callable[[], None] | None]:
+    """Like `time_limit`, but the time begins anew whenever what it gives is called; with None there is no limit.
+
+    Raises:
+        TimeoutError: nothing was heard for so long; the body was cancelled.
+    """
+    if silence is None:
+        yield None
+        return
+    heard = asyncio.Event()
+    async with asyncio.timeout(None) as limit:
+        watch = asyncio.create_task(_expire_in_silence(clock, silence, heard, limit))
+        try:
+            yield heard.set
+        finally:
+            watch.cancel()
+
+
+async def _expire_in_silence(
+    clock: Clock, silence: timedelta, heard: asyncio.Event, limit: asyncio.Timeout
+) -> None:
+    while True:
+        try:
+            async with time_limit(clock, silence.total_seconds()):
+                await heard.wait()
+        except TimeoutError:
+            limit.reschedule(0)
+            return
+        heard.clear()
 
 
 async def _expire(clock: Clock, seconds: float, limit: asyncio.Timeout) -> None:

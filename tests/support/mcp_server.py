@@ -39,6 +39,15 @@ async def slow(seconds: float, file: str) -> str:
     return "done"
 
 
+@server.tool()
+async def stride(steps: int, seconds: float, context: Context[Any]) -> str:
+    """Tells of its progress after each step."""
+    for done in range(steps):
+        await asyncio.sleep(seconds)  # noqa: TID251 - a program of its own, without our clock
+        await context.report_progress(done + 1, steps)
+    return "there"
+
+
 def enter(file: str, what: str) -> None:
     """A line in the diary."""
     with Path(file).open("a") as diary:

@@ -31,6 +31,7 @@ class ScriptedTools:
         self._answers = {name.replace("__", "."): answer for name, answer in answers.items()}
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.timeouts: list[tuple[timedelta | None, timedelta | None]] = []
+        self.stalls: list[timedelta | None] = []
         self.metas: list[Mapping[str, Any] | None] = []
         self.ended: list[str] = []
         self.called = asyncio.Event()
@@ -43,10 +44,12 @@ class ScriptedTools:
         meta: Mapping[str, Any] | None = None,
         *,
         at_most: timedelta | None = None,
+        stall: timedelta | None = None,
         run: str = "",
     ) -> CallOutcome:
         self.calls.append((name, arguments))
         self.timeouts.append((timeout, at_most))
+        self.stalls.append(stall)
         self.metas.append(meta)
         self.called.set()
         answer = self._answers[name]
