@@ -327,7 +327,7 @@ class Worker:
 
 def _is_fresh(claim: Claim) -> bool:
     """Whether this is the first lease of the run, so that nothing is on record; one that is run again may have results."""
-    return claim.started_at == claim.claimed_at and claim.trigger != "rerun"
+    return claim.lease_epoch == 1 and claim.trigger != "rerun"
 
 
 def _is_suspect(claim: Claim) -> bool:
