@@ -29,6 +29,11 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long`: random courses and other tests of very many tries take their full measure."""
+    parser.addoption("--long", action="store_true", help="take minutes where seconds say most")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes long first: it mostly waits, so one worker goes through it while the others compute."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

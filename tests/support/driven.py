@@ -1,0 +1,148 @@
+"""Runtimes that are driven by hand: every claim, every firing, every answer of a tool is a step of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from runtime.arrivals import Arrivals
+from runtime.clock import SYSTEM_CLOCK
+from runtime.config import Config
+from runtime.core.outcomes import CallOutcome
+from runtime.gate import Gate
+from runtime.lease import LeaseKeeper
+from runtime.recorder import Recorder
+from runtime.registry import NoServers, Registry
+from runtime.service import end_tasks
+from runtime.store.due_work import Claim, Report
+from runtime.store.pool import Pool
+from runtime.store.rates import Rates
+from runtime.surroundings import Surroundings
+from runtime.turns import Turns
+from runtime.wake import Bell
+from runtime.worker import Worker, _is_suspect
+from tests.support.clock import FakeClock, settle
+from tests.support.probes import within
+from tests.support.scheduling import make_scheduler
+from tests.support.scripted_tools import ScriptedTools
+
+LEASE: Final = timedelta(seconds=15)
+
+
+class PatientTools(ScriptedTools):
+    """Every call waits until the test answers it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[tuple[UUID, str, asyncio.Future[CallOutcome]]] = []
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *given: Any, run: str = "", **more: Any
+    ) -> CallOutcome:
+        future: asyncio.Future[CallOutcome] = asyncio.get_running_loop().create_future()
+        one = (UUID(run), str(arguments["step"]), future)
+        self.waiting.append(one)
+        try:
+            return await future
+        finally:
+            if one in self.waiting:
+                self.waiting.remove(one)
+
+    def answer(self, run_id: UUID, step: str, outcome: CallOutcome, *, nth: int = 0) -> None:
+        """Let a call come back; of several of the same step the n-th, in the order in which they were made."""
+        found = [one for one in self.waiting if one[:2] == (run_id, step)][nth]
+        self.waiting.remove(found)
+        found[2].set_result(outcome)
+
+
+class _WatchedWorker(Worker):
+    """Keeps what it begins."""
+
+    begun: list[Claim]
+
+    def _begin(self, claim: Claim, asked_at: float) -> Report | None:
+        self.begun.append(claim)
+        return super()._begin(claim, asked_at)
+
+
+class DrivenRuntime:
+    """The parts of one runtime process; only its recorder runs by itself."""
+
+    def __init__(self, number: int, pool: Pool, clock: FakeClock, *, concurrency: int = 2) -> None:
+        bell = Bell(clock)
+        config = Config(concurrency=concurrency, lease=LEASE)
+        self.number = number
+        self.tools = PatientTools()
+        self.turns = Turns(pool, clock, bell)
+        self.leases = LeaseKeeper(pool, clock, config.lease)
+        self.scheduler = make_scheduler(
+            pool, clock, turns=self.turns, runtime_id=number, end_runs=self.leases.end
+        )
+        recorder = Recorder(pool, clock, bell, self.turns)
+        registry = Registry(pool, NoServers(), clock, Path())
+        self.gate = Gate(pool, registry, clock, 5)
+        self.worker = _WatchedWorker(
+            runtime_id=number,
+            pool=pool,
+            registry=registry,
+            around=Surroundings(
+                self.tools,
+                recorder,
+                pool,
+                Rates(pool),
+                clock,
+                random.Random(number),
+                Arrivals(pool, clock, bell, self.turns),
+                b"key",
+            ),
+            leases=self.leases,
+            turns=self.turns,
+            bell=bell,
+            gate=self.gate,
+            config=config,
+        )
+        self.begun = self.worker.begun = []
+        self._recording = asyncio.create_task(recorder.run())
+
+    @property
+    def room(self) -> int:
+        """How many runs it may claim."""
+        return self.worker._free
+
+    @property
+    def suspects(self) -> int:
+        """How many runs it executes that lost their runtimes before."""
+        return sum(map(_is_suspect, self.worker._held.values()))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether every run that is executed here waits for the answer of a tool."""
+        return self.worker._ending == 0 and len(self.worker._tasks) == len(self.tools.waiting)
+
+    async def look_around(self) -> None:
+        """Look into the backlog wherever that is called for."""
+        while self.turns._told:
+            await self.turns.look()
+
+    async def vanish(self) -> None:
+        """End as a process does that is killed: nothing is handed back, and nothing more is written."""
+        await end_tasks(self.worker._tasks)
+        self._recording.cancel()
+        await asyncio.gather(self._recording, return_exceptions=True)
+
+
+async def quiet(*runtimes: DrivenRuntime) -> None:
+    """Wait until everything that runs in them waits for the test."""
+
+    async def until_quiet() -> None:
+        await settle()
+        while not all(runtime.is_quiet for runtime in runtimes):
+            await SYSTEM_CLOCK.sleep(0.0005)
+        await settle()
+
+    await within(until_quiet(), "the runtimes are quiet")
