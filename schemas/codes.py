@@ -120,6 +120,7 @@ CODES: Final[dict[str, str]] = {
     "ORD813": "Nothing takes a variable, a secret or a default.",
     "ORD814": "A comment that ignores a rule lacks its code or its reason.",
     "ORD815": "A comment ignores what is not there.",
+    "ORD816": "Tasks share a concurrency key and give it different limits.",
     # 9xx: not supported yet
     "ORD900": "This field is understood and checked, but its engine does not exist yet.",
 }

@@ -393,6 +393,24 @@ def test_more_runs_or_calls_than_an_agent_is_allowed_are_told() -> None:
     assert of("ORD810", agent, task("{every: 12h}", agent="worker")) == []
 
 
+def test_a_shared_key_with_different_limits_is_told() -> None:
+    one, two, three = (
+        task(name=name, concurrency=f"{{key: {key}, limit: {limit}}}")
+        for name, key, limit in (("a", "crm", 1), ("b", "crm", 2), ("c", "crm", 1))
+    )
+    template = "'crm-${params.x}'"
+    each = [
+        task(name=name, params="{x: 1}", concurrency=f"{{key: {template}, limit: {limit}}}")
+        for name, limit in (("d", 1), ("e", 2))
+    ]
+
+    problems = of("ORD816", one, two, three, *each, task(name="f"))
+
+    assert [p.message for p in problems] == [
+        "the key `crm` has 2 slots here, and 1 in a: the limit of the run that has waited longest counts"
+    ]
+
+
 @pytest.mark.parametrize("tool", ["files.delete_file", "files.bulkDelete", "files.purge"])
 def test_a_destructive_tool_without_approval_is_told(tool: str) -> None:
     assert found(SERVER, task(pipeline=f"[{{id: a, uses: {tool}}}]")) == [

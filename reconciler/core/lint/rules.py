@@ -24,7 +24,7 @@ from reconciler.core.lint.times import (
     skipped_months,
     zone_without_place,
 )
-from reconciler.core.lint.together import budgets, herds
+from reconciler.core.lint.together import budgets, herds, unlike_limits
 from reconciler.core.lint.unused import unused_documents, unused_values
 from reconciler.core.lint.world import World
 from schemas.problem import Problem, Severity
@@ -57,6 +57,7 @@ RULES: Final[Mapping[str, Advice]] = {
     "ORD813": Advice("warning", unused_values),
     "ORD814": Advice("warning"),
     "ORD815": Advice("warning"),
+    "ORD816": Advice("warning", unlike_limits),
 }
 """Every rule by its code."""
 

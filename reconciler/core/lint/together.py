@@ -1,4 +1,4 @@
-"""Rules about what tasks do together: herds, and the budgets of agents."""
+"""Rules about what tasks do together: herds, shared keys, and the budgets of agents."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from schemas.agent import Agent
 from schemas.durations import format_duration
 from schemas.problem import Problem
 from schemas.simulation import CallRate, Herd
+from schemas.task import Task
 
 HERD: Final = 10
 """Runs that make a herd when they begin in one minute."""
@@ -43,6 +44,25 @@ def _herd_words(herd: Herd) -> str:
     names = ", ".join(tasks) + (f" and {more} more" if more else "")
     often = f", {herd.times} times in {DAYS} days" if herd.times > 1 else ""
     return f"{herd.runs} runs begin in one minute, {herd.minute:%a %H:%M %Z}{often}: {names}"
+
+
+def unlike_limits(world: World) -> Iterator[Problem]:
+    """ORD816: tasks share a concurrency key and give it different limits; told of all but the first of them."""
+    first: dict[str, tuple[str, int]] = {}
+    for key, entry in sorted(world.entries.items(), key=lambda one: one[0].label):
+        task = entry.document
+        if not isinstance(task, Task) or task.concurrency is None or "${" in task.concurrency.key:
+            continue
+        slots = task.concurrency
+        label, limit = first.setdefault(slots.key, (key.label, slots.limit))
+        if slots.limit != limit:
+            yield from entry.problem(
+                ("concurrency", "limit"),
+                "ORD816",
+                f"the key `{slots.key}` has {slots.limit} slots here, and {limit} in {label}:"
+                " the limit of the run that has waited longest counts",
+                "give it the same limit everywhere, or the tasks keys of their own",
+            )
 
 
 def budgets(world: World) -> Iterator[Problem]:

@@ -34,7 +34,7 @@ order by n_dead_tup desc, relname;
 select w.*, s.*, e.*
 from (
     select count(*) as ready, extract(epoch from ordinaut.now() - min(ready_at))::float8 as ready_seconds
-    from ordinaut.due_work where ready_at <= ordinaut.now() and lease_until < ordinaut.now()) w,
+    from ordinaut.due_work where ready_at <= ordinaut.now() and lease_until < ordinaut.now() and lane < 100) w,
 (
     select count(*) as schedules, extract(epoch from ordinaut.now() - min(next_due_at))::float8 as schedule_seconds
     from ordinaut.schedule where next_due_at <= ordinaut.now() and paused_at is null) s,
