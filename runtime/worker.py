@@ -53,7 +53,7 @@ _RETRY_SECONDS: Final = 0.5
 _TRUSTED_LEASES: Final = 2
 _MAX_LEASES: Final = 5
 # Claimed together: others of these are recorded, and other runs claimed, while some are executed.
-_MOST_AT_ONCE: Final = 128
+_MOST_AT_ONCE: Final = 256
 # Then others of this process have their turn.
 _PAUSE_AFTER_SECONDS: Final = 0.005
 _SUSPECT_WAIT: Final = timedelta(seconds=1)

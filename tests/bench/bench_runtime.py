@@ -45,7 +45,7 @@ def config(site: Site, **settings: int) -> Config:
     return Config(state_dir=site.place.folder / "runtime", **settings)
 
 
-async def drained(site: Site, connection: psycopg.AsyncConnection, table: str) -> None:
+async def drained(connection: psycopg.AsyncConnection, table: str) -> None:
     """Wait until a table is empty."""
     while await _has_rows(connection, table):
         await SYSTEM_CLOCK.sleep(LOOK_AGAIN_SECONDS)
@@ -57,12 +57,11 @@ async def _has_rows(connection: psycopg.AsyncConnection, table: str) -> bool:
     return bool(row and row[0])
 
 
-async def drain(runs: int, slots: int, profile: cProfile.Profile | None) -> None:
-    """Execute so many runs that are ready, as fast as it goes."""
-    async with (
-        serving() as site,
-        await psycopg.AsyncConnection.connect(site.database, autocommit=True) as connection,
-    ):
+async def drain(
+    site: Site, runs: int, slots: int, profile: cProfile.Profile | None = None
+) -> tuple[Spent, Spent]:
+    """Execute so many runs that are ready, as fast as it goes: what it took to record them, and to publish what they tell."""
+    async with await psycopg.AsyncConnection.connect(site.database, autocommit=True) as connection:
         await install(connection, task(pipeline=STEP))
         await asyncio.to_thread(queue_runs, site.database, runs)
         await connection.execute("vacuum analyze ordinaut.due_work")
@@ -70,11 +69,11 @@ async def drain(runs: int, slots: int, profile: cProfile.Profile | None) -> None
         if profile:
             profile.enable()
         async with running(config(site, concurrency=slots), site.place):
-            await drained(site, connection, "due_work")
+            await drained(connection, "due_work")
             spent = await site.spent() - begin
             if profile:
                 profile.disable()
-            await drained(site, connection, "outbox")
+            await drained(connection, "outbox")
             told = await site.spent() - begin
         cursor = await connection.execute(
             "select count(*) filter (where state = 'succeeded'),"
@@ -82,6 +81,12 @@ async def drain(runs: int, slots: int, profile: cProfile.Profile | None) -> None
             " (select count(*) from ordinaut.event_log) from ordinaut.run"
         )
         assert await cursor.fetchone() == (runs, runs, 3 * runs)
+    return spent, told
+
+
+async def print_drain(runs: int, slots: int, profile: cProfile.Profile | None) -> None:
+    async with serving() as site:
+        spent, told = await drain(site, runs, slots, profile)
     print(f"drain: {runs:,} runs of one step with {slots} slots")
     report("run, step and events recorded", runs, spent)
     report("and every event published", runs, told)
@@ -96,17 +101,23 @@ def report(name: str, runs: int, spent: Spent) -> None:
     )
 
 
-def apply_schedules(database: str) -> None:
-    """Tasks that time drives, and next in an hour."""
+def apply_schedules(database: str, number: int, first_in: timedelta, every: str) -> None:
+    """Apply so many tasks that time drives, all of them due at the same instant."""
     head = "apiVersion: ordinaut/v1\n"
-    start = (SYSTEM_CLOCK.now() + timedelta(hours=1)).isoformat()
+    start = (SYSTEM_CLOCK.now() + first_in).replace(microsecond=0).isoformat()
     documents = [f"{head}kind: Project\nname: bench\n"]
     documents += [
-        f"{head}kind: Task\nname: task-{number}\nschedule: {{every: 1d, start: '{start}'}}\n"
+        f"{head}kind: Task\nname: task-{index}\nschedule: {{every: {every}, start: '{start}'}}\noverlap: allow\n"
         "pipeline: [{id: plan, uses: ordinaut.transform, with: {value: hello}}]\n"
-        for number in range(SCHEDULES)
+        for index in range(number)
     ]
-    specs = compile_specs([SourceFile("specs/all.yaml", "---\n".join(documents).encode())])
+    files = [
+        SourceFile(
+            f"specs/{first:06}.yaml", "---\n".join(documents[first : first + 1_000]).encode()
+        )
+        for first in range(0, len(documents), 1_000)
+    ]
+    specs = compile_specs(files)
     assert not specs.errors, specs.errors[:3]
     with psycopg.connect(database, autocommit=True) as connection:
         plan = plan_against(connection, specs, PlanSource(project=specs.project))
@@ -116,7 +127,9 @@ def apply_schedules(database: str) -> None:
 async def idle() -> None:
     """A runtime with schedules that are not due, over half a minute."""
     async with serving(count_statements=True) as site:
-        await asyncio.to_thread(apply_schedules, site.database)
+        await asyncio.to_thread(
+            apply_schedules, site.database, SCHEDULES, timedelta(hours=1), "1d"
+        )
         async with running(config(site), site.place):
             await SYSTEM_CLOCK.sleep(3.0)
             begin = await site.spent()
@@ -140,7 +153,7 @@ def main() -> None:
     asked = parser.parse_args()
     profile = cProfile.Profile() if asked.profile else None
     parts: dict[str, Coroutine[None, None, None]] = {
-        "drain": drain(asked.runs, asked.slots, profile),
+        "drain": print_drain(asked.runs, asked.slots, profile),
         "idle": idle(),
     }
     print(f"load of the machine: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
