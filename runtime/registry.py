@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, Protocol
 
 from runtime.clock import Clock
 from runtime.core.program import Program, compile_program
-from runtime.errors import NotFound
+from runtime.errors import NotFound, OrdinautError
 from runtime.live import Live, assemble
 from runtime.secrets import Secrets
 from runtime.store.pool import Pool
-from runtime.store.runtimes import list_live_specs, load_task_revision, newest_revision
+from runtime.store.runtimes import list_live_specs, load_task_revisions, newest_revision
 from runtime.tools.definition import ServerDefinition
 
 _PROGRAMS_KEPT: Final = 2000
@@ -50,7 +52,7 @@ class Registry:
 
     async def follow(self, revision_id: int) -> None:
         """As `refresh`, where the newest revision is known."""
-        if revision_id == self.live.revision_id:
+        if revision_id <= self.live.revision_id:
             return
         self.live = assemble(
             revision_id, await list_live_specs(self._pool), self._folder, self._clock.now()
@@ -66,7 +68,21 @@ class Registry:
         """The compiled task, if nothing has to be read for it."""
         if revision_id > self.live.revision_id:
             return None
-        return self._programs.get((task_uid, revision_id))
+        program = self._programs.get((task_uid, revision_id))
+        if program is not None:
+            self._programs.move_to_end((task_uid, revision_id))
+        return program
+
+    async def bring_near(self, keys: Collection[tuple[int, int]]) -> None:
+        """Have these tasks at hand, by uid and revision, if they are there and compile; read together what is missing."""
+        missing = {key for key in keys if key not in self._programs}
+        if not missing:
+            return
+        await self.catch_up(max(revision_id for _, revision_id in missing))
+        for key, found in (await load_task_revisions(self._pool, missing)).items():
+            # One that does not compile is told of where its run begins.
+            with contextlib.suppress(OrdinautError):
+                self._keep(key, compile_program(found.body, found.project))
 
     async def program(self, task_uid: int, revision_id: int) -> Program:
         """The compiled task; its definitions are at least as new as the revision.
@@ -79,14 +95,18 @@ class Registry:
         key = (task_uid, revision_id)
         program = self._programs.get(key)
         if program is None:
-            found = await load_task_revision(self._pool, task_uid, revision_id)
+            found = (await load_task_revisions(self._pool, [key])).get(key)
             if found is None:
                 raise NotFound(f"revision {revision_id} of task {task_uid} is not in the database")
-            program = self._programs[key] = compile_program(found.body, found.project)
-            if len(self._programs) > _PROGRAMS_KEPT:
-                self._programs.popitem(last=False)
+            program = compile_program(found.body, found.project)
+            self._keep(key, program)
         self._programs.move_to_end(key)
         return program
+
+    def _keep(self, key: tuple[int, int], program: Program) -> None:
+        self._programs[key] = program
+        if len(self._programs) > _PROGRAMS_KEPT:
+            self._programs.popitem(last=False)
 
     def secrets(self, project: str) -> Secrets:
         """The secrets a run of this project may use."""

@@ -132,6 +132,11 @@ class Worker:
         self._turns.pass_on(claimed.turns)
         admitted, postponed = self._admit(claimed.claims)
         self._held.update((claim.run_id, claim) for claim in admitted)
+        try:
+            await self._catalogue.bring_near({(c.task_uid, c.revision_id) for c in admitted})
+        except psycopg.OperationalError as error:
+            # Each run reads its own task then, as often as it takes.
+            _log.warning("runs not begun yet: %s", " ".join(str(error).split()))
         await self._begin_all(admitted, asked_at)
         if postponed:
             leases = [(claim.run_id, claim.lease_epoch) for claim in postponed]

@@ -118,9 +118,13 @@ async def list_live_specs(pool: Pool) -> list[LiveSpec]:
     return [LiveSpec(**row) for row in await fetch_all(pool, statement("list_live_specs"), {})]
 
 
-async def load_task_revision(pool: Pool, task_uid: int, revision_id: int) -> TaskRevision | None:
-    """A task's immutable body at a revision."""
-    rows = await fetch_all(
-        pool, statement("load_task_revision"), {"task_uid": task_uid, "revision_id": revision_id}
-    )
-    return TaskRevision(**rows[0]) if rows else None
+async def load_task_revisions(
+    pool: Pool, keys: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], TaskRevision]:
+    """Tasks' immutable bodies, by the task's uid and the revision; those that are there."""
+    wanted = {
+        "uids": [uid for uid, _ in keys],
+        "revision_ids": [revision_id for _, revision_id in keys],
+    }
+    rows = await fetch_all(pool, statement("load_task_revisions"), wanted)
+    return {(row.pop("uid"), row.pop("revision_id")): TaskRevision(**row) for row in rows}

@@ -22,7 +22,7 @@ from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, claim_due, load_results
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
-from runtime.store.runtimes import load_task_revision
+from runtime.store.runtimes import load_task_revisions
 from runtime.surroundings import Looking, Surroundings
 from runtime.turns import Turns
 from runtime.wake import Bell
@@ -71,7 +71,8 @@ class Bench:
 
     async def execute(self, claim: Claim, tools: ScriptedTools) -> None:
         """Execute a claimed run."""
-        revision = await load_task_revision(self.pool, claim.task_uid, claim.revision_id)
+        key = claim.task_uid, claim.revision_id
+        revision = (await load_task_revisions(self.pool, [key])).get(key)
         assert revision is not None
         looking = self.looking or self.arrivals
         rates, draw = Rates(self.pool), random.Random(1)

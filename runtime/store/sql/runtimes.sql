@@ -70,12 +70,12 @@ select kind, namespace, name, project, body
 from ordinaut.spec
 where retired_at is null and kind in ('ToolServer', 'Agent', 'Project');
 
--- name: load_task_revision
--- The immutable body a run is pinned to.
-select p.namespace, p.name, p.project, r.body
-from ordinaut.spec_revision r
-join ordinaut.spec p on p.uid = r.uid
-where r.uid = %(task_uid)s and r.revision_id = %(revision_id)s;
+-- name: load_task_revisions
+-- The immutable bodies that runs are pinned to.
+select r.uid, r.revision_id, p.namespace, p.name, p.project, r.body
+from unnest(%(uids)s::bigint[], %(revision_ids)s::bigint[]) as wanted(uid, revision_id)
+join ordinaut.spec_revision r on r.uid = wanted.uid and r.revision_id = wanted.revision_id
+join ordinaut.spec p on p.uid = r.uid;
 
 -- name: listen
 -- The channel that applies and manual runs notify after their commit.

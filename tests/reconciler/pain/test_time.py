@@ -17,7 +17,7 @@ from runtime.recorder import Recorder
 from runtime.secrets import Secrets
 from runtime.store.due_work import claim_due, load_results
 from runtime.store.rates import Rates
-from runtime.store.runtimes import load_task_revision
+from runtime.store.runtimes import load_task_revisions
 from runtime.surroundings import Surroundings
 from runtime.turns import Turns
 from runtime.wake import Bell
@@ -154,7 +154,8 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     """Claim the one run that is due and execute it to its end, as a worker does."""
     claimed = await claim_due(world.pool, runtime_id=1, limit=1, lease=timedelta(minutes=1))
     (claim,) = claimed.claims
-    revision = await load_task_revision(world.pool, claim.task_uid, claim.revision_id)
+    key = claim.task_uid, claim.revision_id
+    revision = (await load_task_revisions(world.pool, [key])).get(key)
     assert revision is not None
     bell = Bell(world.clock)
     recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell))
