@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.faults.site import Site
-from tests.support.locks import hold_commits, somebody_is_blocked
+from tests.support.locks import hold_commits, somebody_waits_for_the_lock
 from tests.support.processes import RunningProcess
 
 BOOK = {
@@ -39,7 +39,7 @@ async def recorded(site: Site) -> tuple[Any, Any]:
 
 
 async def test_killed_before_the_commit_nothing_was_done(
-    site: Site, held: psycopg.AsyncConnection, database: str
+    site: Site, held: psycopg.AsyncConnection
 ) -> None:
     """Asserts: the runtime is killed while its statement works. Nothing of it is kept, and the next runtime does it once."""
     await held.execute("select pg_advisory_lock(42)")
@@ -47,7 +47,7 @@ async def test_killed_before_the_commit_nothing_was_done(
     slow = {**BOOK, "with": {"statement": statement, "parameters": ["${run.id}"]}}
     run_id = await site.queue(await site.install(slow))
     async with site.runtime() as runtime:
-        await somebody_is_blocked(database)
+        await somebody_waits_for_the_lock(held)
         await kill(runtime)
     await held.execute("select pg_advisory_unlock(42)")
     async with site.runtime():
@@ -58,7 +58,7 @@ async def test_killed_before_the_commit_nothing_was_done(
 
 
 async def test_killed_while_it_commits_what_was_committed_is_not_done_again(
-    site: Site, held: psycopg.AsyncConnection, database: str
+    site: Site, held: psycopg.AsyncConnection
 ) -> None:
     """Asserts: the runtime is killed while PostgreSQL commits. The commit is completed without it, and the next runtime finds
     the result on record.
@@ -66,7 +66,7 @@ async def test_killed_while_it_commits_what_was_committed_is_not_done_again(
     await hold_commits(held)
     run_id = await site.queue(await site.install(BOOK))
     async with site.runtime() as runtime:
-        await somebody_is_blocked(database)
+        await somebody_waits_for_the_lock(held)
         await kill(runtime)
     await held.execute("select pg_advisory_unlock(42)")
     async with site.runtime():

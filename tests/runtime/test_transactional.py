@@ -12,7 +12,7 @@ import pytest
 from runtime.errors import LeaseLost, StoreError
 from runtime.store.pool import open_pool
 from tests.support.executing import RETRY, Bench, step
-from tests.support.locks import hold_commits, somebody_is_blocked
+from tests.support.locks import hold_commits, somebody_waits_for_the_lock
 from tests.support.proxy import Proxy
 from tests.support.scripted_tools import ScriptedTools, ok
 
@@ -342,7 +342,7 @@ async def test_a_record_that_the_database_refuses_takes_the_statement_along(
 
 @pytest.mark.parametrize("is_committed", [True, False])
 async def test_a_commit_whose_answer_is_lost_counts_once(
-    accounts: Bench, network: Proxy, database: str, is_committed: bool
+    accounts: Bench, network: Proxy, is_committed: bool
 ) -> None:
     """A commit waits in the database; then it is done and its answer lost, or it is undone with its session."""
     await accounts.queue(pipeline=[sql(INSERT, 1, 5)])
@@ -350,7 +350,7 @@ async def test_a_commit_whose_answer_is_lost_counts_once(
     accounts.pool = await open_pool(network.url)
     try:
         going = asyncio.create_task(accounts.go(ScriptedTools()))
-        await somebody_is_blocked(database)
+        await somebody_waits_for_the_lock(accounts.connection)
         if is_committed:
             network.stall_answers()
             await accounts.connection.execute("select pg_advisory_unlock(42)")
@@ -358,7 +358,9 @@ async def test_a_commit_whose_answer_is_lost_counts_once(
             network.cut()
             await network.resume()
         else:
-            blocked = "select pg_terminate_backend(pid) from pg_locks where not granted"
+            blocked = (
+                "select pg_terminate_backend(pid) from pg_locks where not granted and objid = 42"
+            )
             await accounts.connection.execute(blocked)
             await accounts.connection.execute("select pg_advisory_unlock(42)")
         while not going.done():

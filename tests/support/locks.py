@@ -38,3 +38,16 @@ create trigger hold after insert on ordinaut.step_result for each row execute fu
 async def hold_commits(connection: psycopg.AsyncConnection) -> None:
     """Let every commit of a step's result wait until this session gives up advisory lock 42."""
     await connection.execute(_HOLD_COMMITS.encode())
+
+
+async def somebody_waits_for_the_lock(connection: psycopg.AsyncConnection) -> None:
+    """Wait until a session of this database waits for advisory lock 42, and for no other."""
+
+    async def waits() -> bool:
+        cursor = await connection.execute(
+            "select count(*) > 0 from pg_locks where locktype = 'advisory' and objid = 42 and not granted"
+            " and database = (select oid from pg_database where datname = current_database())"
+        )
+        return await cursor.fetchone() == (True,)
+
+    await eventually(waits, "a session waits for advisory lock 42", seconds=20)
