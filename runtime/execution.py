@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from runtime.caller import Caller
 from runtime.calling import redacted, told
+from runtime.checkpoints import Checkpoints
 from runtime.core.calls import Call, StepCalls, items_of
 from runtime.core.course import Course, Failure
 from runtime.core.expressions import ABSENT, Context
@@ -84,6 +85,7 @@ class Execution:
         self._context = Context(now=claim.started_at)
         self._ready: list[Ready] = []
         self._under_way = UnderWay(around.clock)
+        self._checkpoints = Checkpoints(around, self._progress, self._under_way)
         self._left_at_once = _MOST_AT_ONCE
 
     async def run(self, recorded: Recorded) -> None:
@@ -122,18 +124,15 @@ class Execution:
         Raises:
             LeaseLost: another runtime holds the run.
         """
-        recorder = self._around.recorder
         try:
             while True:
-                if not self._progress.is_empty:
-                    await recorder.record(self._progress.checkpoint())
+                await self._checkpoints.write(self._ready)
                 ready, self._ready = self._ready, []
-                next_at = self._next_at()
-                until = None if next_at == math.inf else next_at
+                until = self._checkpoints.until(self._next_at())
                 for landed in await self._under_way.make(ready, until, self._call):
                     self._settle(landed)
                 if (report := self._proceed()) is not None:
-                    await recorder.record(report)
+                    await self._around.recorder.record(report)
                     return
         finally:
             await self._under_way.end()
@@ -250,6 +249,7 @@ class Execution:
             self._progress.items_finished(step, Items(0, 0, 0, 0.0), told(error))
             self._course.failed(step.name, told(error))
             return
+        self._checkpoints.is_due = True
         calls = self._calls[step.name] = StepCalls(step, items, self._now)
         restore_calls(calls, self._recorded, calls.since)
 

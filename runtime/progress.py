@@ -83,6 +83,12 @@ class Progress:
             report.results or report.attempts or report.intents or report.waits or report.events
         )
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether something has to be on record before any other call is made: more than results."""
+        report = self._report
+        return bool(report.attempts or report.intents or report.waits)
+
     def step_skipped(self, step: ProgramStep, iteration: int = 0) -> None:
         """The condition did not hold, or a failure before it put the step out of the course."""
         self._report.results.append(_bare(step.name, iteration, SKIPPED, step.uses))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -75,11 +76,12 @@ class UnderWay:
         self._clock = clock
         self._active: set[asyncio.Task[None]] = set()
         self._landed: list[Landed] = []
+        self._writing: asyncio.Task[None] | None = None
         self._fault: Exception | None = None
         self._bell = Bell(clock)
 
     def __bool__(self) -> bool:
-        """Whether a call is being made, or has come back and nobody has looked."""
+        """Whether a call is being made, or has come back and nobody has looked, or results are being written."""
         return bool(self._active or self._landed)
 
     async def make(
@@ -89,32 +91,61 @@ class UnderWay:
 
         Args:
             ready: calls to be begun.
-            until: by the monotonic clock; None waits for as long as it takes.
+            until: by the monotonic clock; None or infinity waits for as long as it takes.
             call: makes one, to its end. Not kept: it belongs to whoever keeps this.
 
         Raises:
             Exception: what making a call raised.
         """
+        if until == math.inf:
+            until = None
         if len(ready) == 1 and not self._active and until is None:
             return [await call(ready[0])]
         for one in ready:
-            self._active.add(asyncio.create_task(self._make_beside(one, call)))
+            self._active.add(asyncio.create_task(self._beside(self._make_beside(one, call))))
         if not self._landed:
             now = self._clock.monotonic()
             await self._bell.sleep(None if until is None else max(0.0, until - now))
-        if self._fault is not None:
-            raise self._fault
+        self._raise_fault()
         landed, self._landed = self._landed, []
         return landed
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether results are being written beside the calls."""
+        return self._writing is not None and self._writing in self._active
+
+    def write(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Write results beside the calls; whoever waits for one of these is woken when that is done."""
+        self._writing = asyncio.create_task(self._beside(writing))
+        self._active.add(self._writing)
+
+    async def written(self) -> None:
+        """Wait until what is being written is on record.
+
+        Raises:
+            Exception: what writing raised.
+        """
+        if self._writing is not None and self.is_writing:
+            await asyncio.wait([self._writing])
+        self._raise_fault()
 
     async def end(self) -> None:
         """Cancel what is still being made."""
         await end_tasks(self._active)
 
+    def _raise_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
     async def _make_beside(self, ready: Ready, call: MakeCall) -> None:
+        landed = await call(ready)
+        # Looked up only now: the list may have been replaced meanwhile.
+        self._landed.append(landed)
+
+    async def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            landed = await call(ready)
-            self._landed.append(landed)
+            await work
         except Exception as error:  # noqa: BLE001 - it ends the run, and is told there
             self._fault = error
         finally:

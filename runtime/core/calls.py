@@ -59,6 +59,7 @@ class StepCalls:
         self.error: CallError | None = None
         self._values: list[JSON] = [None] * self.count
         self._left = deque(range(self.count))
+        self._known: set[int] = set()
         self._waiting: list[Call] = []
         self._running = 0
 
@@ -90,6 +91,7 @@ class StepCalls:
                 call = heapq.heappop(self._waiting)
             elif self._left:
                 iteration = self._left.popleft()
+                self._leave_out_known()
                 item = ABSENT if self.items is None else self.items[iteration]
                 call = Call(now, iteration, 1, self.step, item)
             else:
@@ -99,12 +101,12 @@ class StepCalls:
 
     def restore(self, iteration: int, value: JSON, failed: CallError | None) -> None:
         """The call's result is on record: it is not made again."""
-        self._left.remove(iteration)
+        self._know(iteration)
         self._end(iteration, value, failed)
 
     def delay(self, iteration: int, ready_at: float, attempt: int) -> None:
         """Earlier tries of the call are on record: the next may follow at that time."""
-        self._left.remove(iteration)
+        self._know(iteration)
         item = ABSENT if self.items is None else self.items[iteration]
         heapq.heappush(self._waiting, Call(ready_at, iteration, attempt, self.step, item))
 
@@ -130,6 +132,15 @@ class StepCalls:
         """The call has its result."""
         self._running -= 1
         self._end(call.iteration, value, failed)
+
+    def _know(self, iteration: int) -> None:
+        self._known.add(iteration)
+        self._leave_out_known()
+
+    def _leave_out_known(self) -> None:
+        # Only at the front: taking one out of the middle would go through all before it.
+        while self._left and self._left[0] in self._known:
+            self._left.popleft()
 
     def _end(self, iteration: int, value: JSON, failed: CallError | None) -> None:
         if failed is None:
