@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import orjson
 
 from runtime.calling import Tools, redacted, refusal
 from runtime.clock import Clock
@@ -22,6 +25,8 @@ from runtime.store.due_work import Claim, Origin, Recorded
 
 # What an HTTP header can carry, and any tool can keep.
 _KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+RUN_BYTES: Final = 268_435_456
+"""How many bytes the results of a run may have together; as many as a single one may have at most."""
 _NO_ANSWER: Final = frozenset({"not_sent", "lost", "timeout", "tool_error"})
 _CHECK_AGAIN_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -49,12 +54,15 @@ class Caller:
         self._limit = program.timeout
         self._excused = timedelta(0)
         self._origin = Origin(claim.run_id, 0)
+        self._kept_bytes = 0
 
     def go_on_from(self, recorded: Recorded) -> None:
         """Leave out of the run's timeout for how long people were asked, and go on with the keys of a run that this one
         runs again.
         """
         self._excused = timedelta(seconds=recorded.asked_for)
+        outputs = [result.output for result in recorded.results.values()]
+        self._kept_bytes = len(orjson.dumps(outputs)) if outputs else 0
         if recorded.origin is not None:
             self._origin = recorded.origin
 
@@ -76,7 +84,7 @@ class Caller:
             return None
         refused = self.refusal(call.step.uses)
         outcome = refused or self._tools.compute(call.step.uses, arguments)
-        return redacted(outcome, self._secrets)
+        return self._kept(redacted(outcome, self._secrets))
 
     def refusal(self, uses: str) -> CallOutcome | None:
         """Why a tool must not, or cannot, be called now; None if nothing is in the way."""
@@ -124,7 +132,20 @@ class Caller:
             stall=stall,
             run=run,
         )
-        return redacted(outcome, self._secrets)
+        return self._kept(redacted(outcome, self._secrets))
+
+    def _kept(self, outcome: CallOutcome) -> CallOutcome:
+        """The outcome, unless the results of the run are too many: all of them are in memory until it is over."""
+        together = self._kept_bytes + outcome.size
+        if together <= RUN_BYTES:
+            self._kept_bytes = together
+            return outcome
+        error = CallError(
+            "ORD506",
+            f"the results of the run have together {together:,} bytes, and {RUN_BYTES:,} are kept",
+            "let tools answer less, or make several runs of it",
+        )
+        return replace(outcome, kind="contract_error", value=None, error=error, size=0)
 
     @property
     def claim(self) -> Claim:

@@ -138,6 +138,7 @@ class Progress:
     def call_finished(self, tried: Try) -> None:
         """The call has its one result, good or bad."""
         outcome = tried.outcome
+        self._report.size += outcome.size
         self._report.results.append(
             {
                 "step": tried.step.name,

@@ -25,6 +25,8 @@ from runtime.wake import Bell
 
 _log = get_logger("recorder")
 _MAX_BATCH: Final = 500
+# Of all results in one statement; a single report may have more.
+_MAX_BYTES: Final = 16 << 20
 _RETRY_SECONDS: Final = 0.5
 
 
@@ -103,11 +105,14 @@ class Recorder:
         batch: list[_Entry] = []
         later: list[_Entry] = []
         runs = set()
+        size = 0
         for entry in self._waiting:
             run_id = entry.report.run_id
             if entry.is_over():
                 continue
-            (batch if len(batch) < _MAX_BATCH and run_id not in runs else later).append(entry)
+            size += entry.report.size
+            fits = len(batch) < _MAX_BATCH and (size <= _MAX_BYTES or not batch)
+            (batch if fits and run_id not in runs else later).append(entry)
             runs.add(run_id)
         self._waiting = later
         if not later:
@@ -120,6 +125,10 @@ class Recorder:
             stop_if_cancelled()
             try:
                 written = await record_progress(self._pool, [entry.report for entry in batch])
+            except psycopg.errors.ProgramLimitExceeded as error:
+                # An OperationalError by descent, and yet nothing that passes.
+                await self._refuse(batch, error)
+                return
             except (psycopg.OperationalError, psycopg.errors.SerializationFailure) as error:
                 # The connection may have gone before or after the commit. Saying it again is harmless: results keep
                 # the first writer, events have fixed ids, and a finished run no longer has a lease to match.
@@ -142,10 +151,20 @@ class Recorder:
     async def _refuse(self, batch: list[_Entry], error: psycopg.Error) -> None:
         """One bad report must not stop the others: write them one by one, and tell only its own run."""
         if len(batch) == 1:
-            batch[0].tell(StoreError(f"the database refused a result: {error}"))
+            batch[0].tell(_refused(error))
             return
         for entry in batch:
             await self._write([entry])
+
+
+def _refused(error: psycopg.Error) -> StoreError:
+    reason = " ".join(str(error).split())
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        hint = "let the tool answer less, or lower `result_bytes` of its ToolServer to be told so by the step"
+        return StoreError(
+            f"a result is too large for PostgreSQL: {reason}", hint=hint, code="ORD506"
+        )
+    return StoreError(f"the database refused a result: {reason}")
 
 
 def _lost(report: Report) -> LeaseLost:

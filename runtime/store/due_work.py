@@ -109,6 +109,7 @@ class Report:
         emits: events that it tells, for what waits for them.
         rouses: whether it ends a run that another may wait for, or one that waits for others.
         events: `{"id", "type", "data"}` each, in order.
+        size: about how many bytes its results have.
     """
 
     run_id: UUID
@@ -125,6 +126,7 @@ class Report:
     emits: list[dict[str, Any]] = field(default_factory=list)
     rouses: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
+    size: int = 0
 
 
 Place = tuple[str, int]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from runtime import caller
 from runtime.errors import LeaseLost
 from runtime.live import Live, Scope
 from tests.support.executing import RETRY, Bench, step
@@ -60,6 +62,28 @@ async def test_each_result_is_recorded_with_input_output_and_what_it_was_made_by
         "select step, attempt, outcome, uses, input, output, server_generation, schema_digest,"
         " length(idempotency_key) from ordinaut.step_result"
     ) == ("look", 1, "ok", "tool.do", {"a": 1}, [1, 2], 1, "d1", 32)
+
+
+async def test_results_that_are_too_many_for_one_run_are_refused_also_after_a_crash(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller, "RUN_BYTES", 100)
+    await bench.queue(
+        pipeline=[step("first"), step("second"), step("third", on_error="continue")], retry=RETRY
+    )
+    answer = replace(ok("x" * 58), size=60)
+    tools = ScriptedTools(tool__do=[answer, failed(), replace(answer, size=20), answer])
+
+    await bench.go(tools)
+    await bench.clock.advance(11)
+    await bench.go(tools)
+
+    assert await bench.row(
+        "select array_agg(step || ' ' || outcome order by step) from ordinaut.step_result"
+    ) == ["first ok", "second ok", "third contract_error"]
+    assert await bench.row(
+        "select error ->> 'message' from ordinaut.step_result where step = 'third'"
+    ) == ("the results of the run have together 142 bytes, and 100 are kept")
 
 
 async def test_a_step_whose_condition_does_not_hold_is_recorded_as_skipped(bench: Bench) -> None:

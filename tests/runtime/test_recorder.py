@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from runtime.errors import LeaseLost, StoreError
 from runtime.recorder import Recorder
-from runtime.store.due_work import Claim, Report, claim_due
+from runtime.store.due_work import Claim, Report, Written, claim_due, record_progress
 from runtime.store.pool import Pool
 from runtime.turns import Turns
 from runtime.wake import Bell
@@ -127,6 +127,48 @@ async def test_a_report_the_database_refuses_fails_alone(
         type(None),
     ]
     assert (await outcomes(connection)).count(("succeeded",)) == 4
+
+
+async def test_large_reports_are_not_gathered_beyond_what_fits_into_memory(
+    recorder: Recorder, claims: list[Claim], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    async def counted(pool: Pool, reports: Sequence[Report]) -> Written:
+        batches.append(len(reports))
+        return await record_progress(pool, reports)
+
+    monkeypatch.setattr("runtime.recorder.record_progress", counted)
+    reports = [report(claim) for claim in claims]
+    for one, size in zip(reports, (1, 9 << 20, 6 << 20, 9 << 20, 99 << 20), strict=True):
+        one.size = size
+
+    await asyncio.gather(*map(recorder.record, reports))
+
+    assert batches == [3, 1, 1]
+
+
+async def test_a_result_that_is_too_large_for_the_database_fails_with_a_code_of_its_own(
+    recorder: Recorder, claims: list[Claim], connection: psycopg.AsyncConnection
+) -> None:
+    # What PostgreSQL says of a quarter of a gigabyte, without one.
+    await connection.execute(
+        "create function public.refuse() returns trigger language plpgsql as"
+        " $$begin raise 'total size of jsonb array elements exceeds the maximum' using errcode = '54000'; end$$;"
+        " create trigger refuse before insert on ordinaut.step_result for each row"
+        " when (new.output = '\"huge\"') execute function public.refuse()"
+    )
+
+    refused, written = await asyncio.gather(
+        recorder.record(report(claims[0], "huge")),
+        recorder.record(report(claims[1], "small")),
+        return_exceptions=True,
+    )
+
+    assert written is None
+    assert isinstance(refused, StoreError)
+    assert refused.code == "ORD506"
+    assert refused.message.startswith("a result is too large for PostgreSQL: total size of jsonb")
 
 
 async def test_what_the_database_cannot_keep_is_made_so_that_it_can(
