@@ -359,7 +359,8 @@ async def test_a_commit_whose_answer_is_lost_counts_once(
             await network.resume()
         else:
             blocked = (
-                "select pg_terminate_backend(pid) from pg_locks where not granted and objid = 42"
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where wait_event = 'advisory' and datname = current_database()"
             )
             await accounts.connection.execute(blocked)
             await accounts.connection.execute("select pg_advisory_unlock(42)")
