@@ -30,7 +30,7 @@ settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--long`: random courses and other tests of very many tries take their full measure."""
+    """`--long`: tests of random courses take their full measure."""
     parser.addoption("--long", action="store_true", help="take minutes where seconds say most")
 
 

@@ -70,12 +70,12 @@ class Site:
         place = [installed.uid, installed.revision_id, run_ids]
         await self.connection.execute(
             "insert into ordinaut.run (task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, run_id)"
-            " select %s, %s, 'manual', run_id::text, now(), now(), 'queued', run_id from unnest(%s::uuid[]) run_id",
+            " select %s, %s, 'manual', run_id::text, ordinaut.now(), ordinaut.now(), 'queued', run_id from unnest(%s::uuid[]) run_id",
             place,
         )
         await self.connection.execute(
             "insert into ordinaut.due_work (task_uid, revision_id, ready_at, lane, run_id)"
-            " select %s, %s, now(), 5, run_id from unnest(%s::uuid[]) run_id",
+            " select %s, %s, ordinaut.now(), 5, run_id from unnest(%s::uuid[]) run_id",
             place,
         )
         await self.connection.execute("notify ordinaut_wake")

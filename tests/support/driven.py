@@ -73,9 +73,17 @@ class _WatchedWorker(Worker):
 class DrivenRuntime:
     """The parts of one runtime process; only its recorder runs by itself."""
 
-    def __init__(self, number: int, pool: Pool, clock: FakeClock, *, concurrency: int = 2) -> None:
+    def __init__(
+        self,
+        number: int,
+        pool: Pool,
+        clock: FakeClock,
+        *,
+        concurrency: int = 2,
+        lease: timedelta = LEASE,
+    ) -> None:
         bell = Bell(clock)
-        config = Config(concurrency=concurrency, lease=LEASE)
+        config = Config(concurrency=concurrency, lease=lease)
         self.number = number
         self.tools = PatientTools()
         self.turns = Turns(pool, clock, bell)
