@@ -18,15 +18,18 @@ from redis.exceptions import RedisError
 
 from runtime.clock import Clock
 from runtime.config import Config
+from runtime.core.floors import Sweeps
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
-from runtime.store.outbox import lock_relay, take_events
-from runtime.store.pool import Pool, borrow
+from runtime.store.outbox import Batch, lock_relay, take_events
+from runtime.store.pool import Connection, Pool, borrow
 from runtime.tools.waiting import time_limit
 from runtime.wake import SELDOM, Bell, until_next
 
 _log = get_logger("relay")
 _BATCH: Final = 500
+# Numbers are given out before events are committed: one that comes late must not be passed over.
+_MARGIN: Final = 50_000
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LONGEST_RETRY_SECONDS: Final = 10.0
 # What another relay is publishing takes milliseconds; what it could not see yet is ours.
@@ -72,6 +75,8 @@ class Relay:
         self._config = config
         self._clock = clock
         self._bell = bell
+        self._sweeps = Sweeps()
+        self._newest = 0
 
     async def run(self) -> None:
         """Publish until cancelled, and then what was committed last."""
@@ -125,13 +130,23 @@ class Relay:
         async with borrow(self._pool) as connection, connection.transaction():
             if not await lock_relay(connection):
                 return None
-            batch = await take_events(connection, limit=_BATCH)
+            batch = await self._take(connection)
             if batch.events:
                 await self._publish(
                     keys=[self._config.stream],
                     args=[self._config.stream_length, batch.source, batch.entries],
                 )
             return batch.events
+
+    async def _take(self, connection: Connection) -> Batch:
+        began = self._clock.monotonic()
+        if not self._sweeps.are_due(began):
+            batch = await take_events(connection, limit=_BATCH, after=self._newest - _MARGIN)
+        else:
+            batch = await take_events(connection, limit=_BATCH)
+            self._sweeps.swept(began, self._clock.monotonic())
+        self._newest = max(self._newest, batch.newest)
+        return batch
 
 
 def _retry_seconds(failures: int) -> float:

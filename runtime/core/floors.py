@@ -1,4 +1,4 @@
-"""From where the lanes of due work are scanned, once scanning them from their beginning has become slow.
+"""From where due work, and events on their way out, are scanned, once scanning them from their beginning has become slow.
 
 What is finished stays in the index until it is vacuumed, and while somebody holds a snapshot that is never: then each claim
 would walk over all that was ever finished. So claims begin where the last ones left off in each lane. Work that becomes
@@ -21,22 +21,37 @@ _LONGEST_SECONDS: Final = 10.0
 _SHORT_SECONDS: Final = 0.05
 
 
-class Floors:
-    """The floors of one worker. Times are seconds of the monotonic clock."""
+class Sweeps:
+    """When a scan may begin at the beginning. Times are seconds of the monotonic clock."""
 
     def __init__(self) -> None:
-        self._floors: dict[int, datetime] = {}
-        self._sweep_at = float("-inf")
+        self._due_at = float("-inf")
 
-    def choose(self, now: float) -> Mapping[int, datetime]:
-        """By lane, from which `ready_at` on to look; a lane that is not named is scanned from its beginning."""
-        return {} if now >= self._sweep_at else self._floors
+    def are_due(self, now: float) -> bool:
+        """Whether the next scan may begin at the beginning."""
+        return now >= self._due_at
 
     def swept(self, began: float, ended: float) -> None:
         """Say how long a scan from the beginning took."""
         seconds = ended - began
         if seconds > _SHORT_SECONDS:
-            self._sweep_at = ended + min(_SWEEP_SHARE * seconds, _LONGEST_SECONDS)
+            self._due_at = ended + min(_SWEEP_SHARE * seconds, _LONGEST_SECONDS)
+
+
+class Floors:
+    """The floors of one worker. Times are seconds of the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._floors: dict[int, datetime] = {}
+        self._sweeps = Sweeps()
+
+    def choose(self, now: float) -> Mapping[int, datetime]:
+        """By lane, from which `ready_at` on to look; a lane that is not named is scanned from its beginning."""
+        return {} if self._sweeps.are_due(now) else self._floors
+
+    def swept(self, began: float, ended: float) -> None:
+        """Say how long a scan from the beginning took."""
+        self._sweeps.swept(began, ended)
 
     def claimed(self, work: Iterable[tuple[int, datetime]]) -> None:
         """Say of what was claimed in which lane it was, and when it was ready."""

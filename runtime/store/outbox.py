@@ -18,12 +18,14 @@ class Batch:
 
     Attributes:
         events: how many.
+        newest: the number of the last.
         source: the attribute that all of them share.
         entries: them in order, each ended by U+001E but the last: sequence, id, type, subject, time, run (may be empty) and
             data as JSON, with U+001F between them.
     """
 
     events: int
+    newest: int = 0
     source: str = ""
     entries: str = ""
 
@@ -35,8 +37,8 @@ async def lock_relay(connection: Connection) -> bool:
     return row is not None and bool(row["is_ours"])
 
 
-async def take_events(connection: Connection, *, limit: int) -> Batch:
-    """Take the oldest events out of the outbox and into the log; both come true when the transaction commits."""
-    cursor = await connection.execute(statement("take_events"), {"limit": limit})
+async def take_events(connection: Connection, *, limit: int, after: int = 0) -> Batch:
+    """Take the oldest events after a number out of the outbox and into the log; both come true when the transaction commits."""
+    cursor = await connection.execute(statement("take_events"), {"limit": limit, "after": after})
     row = await cursor.fetchone()
     return Batch(**row) if row else Batch(0)

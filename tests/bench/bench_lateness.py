@@ -118,7 +118,7 @@ async def burst(site: Site, connection: Connection) -> None:
 async def snapshot() -> None:
     rates = {}
     for name in ("without", "with"):
-        async with AsyncExitStack() as stack, serving() as fresh:
+        async with serving() as fresh, AsyncExitStack() as stack:
             if name == "with":
                 holder = await psycopg.AsyncConnection.connect(fresh.database)
                 await stack.enter_async_context(holder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from runtime.core.floors import Floors
+from runtime.core.floors import Floors, Sweeps
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -38,3 +38,13 @@ def test_a_sweep_takes_a_fiftieth_of_the_time_and_is_never_farther_than_ten_seco
     floors.swept(200.0, 203.0)
     assert floors.choose(212.9) == {5: AT - SECOND}
     assert floors.choose(213.0) == {}
+
+
+def test_sweeps_are_due_until_one_was_slow() -> None:
+    sweeps = Sweeps()
+    assert sweeps.are_due(0.0)
+
+    sweeps.swept(0.0, 0.1)
+
+    assert not sweeps.are_due(5.0)
+    assert sweeps.are_due(5.1)

@@ -365,3 +365,27 @@ async def test_a_relay_that_stops_while_redis_hangs_gives_up_soon(
         await within(asyncio.gather(task, return_exceptions=True), "its end")
 
     assert waiting(rows) == 1
+
+
+async def test_after_a_slow_look_it_begins_behind_what_it_published_until_it_may_sweep(
+    rows: psycopg.Connection, pool: Pool, bus: Redis, clock: FakeClock
+) -> None:
+    relay = Relay(pool, bus, CONFIG, clock, Bell(clock))
+
+    def insert_at(number: int, kind: str) -> None:
+        rows.execute(
+            "select setval(pg_get_serial_sequence('ordinaut.outbox', 'outbox_id'), %s)", [number]
+        )
+        insert_event(rows, kind)
+
+    insert_at(60_000, "run.started")
+    assert await relay.run_once() == 1
+    relay._sweeps.swept(clock.monotonic() - 0.1, clock.monotonic())
+    insert_at(100, "run.failed")
+    insert_at(60_100, "run.waiting")
+
+    assert await relay.run_once() == 1
+    await clock.advance(6)
+    assert await relay.run_once() == 1
+
+    assert await types(bus) == ["run.started", "run.waiting", "run.failed"]
