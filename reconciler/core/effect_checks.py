@@ -8,8 +8,10 @@ from typing import Final
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.references import steps_of, tool_uses
+from runtime.core.expressions import compile_template, references
 from runtime.core.outcomes import UNKNOWN_OUTCOMES
 from runtime.core.waits import WAITING_TOOLS
+from runtime.errors import ExpressionError
 from schemas.pipeline import Step, Verify
 from schemas.problem import Problem
 from schemas.spec import BUILTIN_SERVERS
@@ -124,8 +126,24 @@ def _misplaced_key(
             f"step {step.id} gives the argument `{how.argument}` itself, and wants the idempotency key in it",
             "take it out of `with`; `idempotency.key` makes a key of your own",
         )
+    if how.key is not None and (shared := _shared(step, how.key)) is not None:
+        hint = "a tool that keeps keys does only the first: let the key name what is done"
+        yield from entry.problem((*path, "idempotency", "key"), "ORD013", shared, hint, "warning")
     if how.header is not None:
         yield from _misplaced_header(entry, path, step, how.header, server_of(step.uses))
+
+
+def _shared(step: Step, key: str) -> str | None:
+    """Who has one key in common; None if that cannot be said."""
+    try:
+        roots = {reference.root for reference in references(compile_template(key))}
+    except ExpressionError:
+        return None
+    if not roots:
+        return f"every run of step {step.id} has the same idempotency key"
+    if step.foreach is not None and "item" not in roots:
+        return f"all items of step {step.id} have the same idempotency key"
+    return None
 
 
 def _misplaced_header(

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.errors import LeaseLost
 from runtime.store.settling import Settled, list_unsettled, settle_call
 from schemas.unsettled import Unsettled
 from tests.support.executing import RETRY, Bench, step
@@ -305,6 +306,22 @@ async def test_a_doubt_that_comes_after_the_run_has_failed_is_recorded_and_nobod
 
     assert await bench.row(RESULT) == ("unknown", None, 1)
     assert await bench.row("select count(*) from ordinaut.step_intent where asked is not null") == 0  # fmt: skip
+
+
+async def test_a_runtime_that_lost_its_lease_asks_nobody(bench: Bench, database: str) -> None:
+    await bench.queue(pipeline=[step("pay", **ASK)])
+    stale = await bench.claim()
+
+    async def late(_: Any) -> Any:
+        await bench.clock.advance(16)
+        await bench.claim()
+        return failed("lost")
+
+    with pytest.raises(LeaseLost):
+        await bench.execute(stale, ScriptedTools(tool__do=late))
+
+    assert unsettled(database) == []
+    assert "step.waiting" not in await bench.events()
 
 
 async def test_each_item_is_settled_for_itself(bench: Bench, database: str) -> None:
