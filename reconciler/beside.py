@@ -12,7 +12,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, Final, NoReturn
+
+from runtime.logs import get_logger
+
+_log: Final = get_logger("beside")
 
 Answer = Callable[[], bytes | None]
 """Waits for what the other process found out; None if it came to an end without that."""
@@ -32,6 +36,11 @@ def has_company() -> bool:
     )
 
 
+def _nothing() -> bytes | None:
+    """There was no process that could have found out anything."""
+    return None
+
+
 @contextmanager
 def beside(work: Callable[[], bytes]) -> Iterator[Answer]:
     """Let a copy of this process do some work meanwhile; only where `has_company`.
@@ -42,12 +51,14 @@ def beside(work: Callable[[], bytes]) -> Iterator[Answer]:
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    child = os.fork()
+    child = _forked()
     if child == 0:
-        os.close(reader)
-        _work(work, writer)
+        _work(work, reader, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
+        if child is None:
+            yield _nothing
+            return
         try:
             yield lambda: _answer(stream, child)
         finally:
@@ -57,6 +68,15 @@ def beside(work: Callable[[], bytes]) -> Iterator[Answer]:
                 os.waitpid(child, 0)
 
 
+def _forked() -> int | None:
+    """What `os.fork` gives; None where no more processes are allowed, or no more memory."""
+    try:
+        return os.fork()
+    except OSError as error:
+        _log.debug("there is no second process: %s", error)
+        return None
+
+
 def _answer(stream: BinaryIO, child: int) -> bytes | None:
     found = stream.read()
     ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
@@ -64,12 +84,13 @@ def _answer(stream: BinaryIO, child: int) -> bytes | None:
     return found if good else None
 
 
-def _work(work: Callable[[], bytes], writer: int) -> NoReturn:
+def _work(work: Callable[[], bytes], reader: int, writer: int) -> NoReturn:
     """What the copy does; it must never come back to what this process was in the middle of."""
     status = 1
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        os.close(reader)
         with os.fdopen(writer, "wb") as stream:
             stream.write(work())
         status = 0

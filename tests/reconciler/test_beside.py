@@ -101,6 +101,21 @@ def test_a_process_that_comes_to_nothing_gives_no_answer_and_says_nothing(end: s
     assert _alone(_FORKING + script) == "None"
 
 
+def test_where_no_more_processes_are_allowed_there_is_no_answer() -> None:
+    script = """
+import os
+def refuse():
+    raise BlockingIOError("Resource temporarily unavailable")
+os.fork = refuse
+before = len(os.listdir("/dev/fd"))
+with beside(lambda: b"x") as answer:
+    print(answer())
+print(len(os.listdir("/dev/fd")) - before)
+"""
+
+    assert _alone(_FORKING + script).split() == ["None", "0"]
+
+
 def test_a_process_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
     number = tmp_path / "number"
     script = f"""
