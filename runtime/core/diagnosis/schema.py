@@ -85,7 +85,7 @@ def door_found(role: str, door: Door) -> Iterator[Finding]:
             severity="error",
             what="the role ordinaut_sql is a superuser, or may use the schema ordinaut",
             why="statements of steps run as that role, and could change what is Ordinaut's own",
-            remedy="alter role ordinaut_sql nosuperuser; revoke all on schema ordinaut from ordinaut_sql, and from public;",
+            remedy="as a superuser: alter role ordinaut_sql nosuperuser; revoke all on schema ordinaut from ordinaut_sql, and from public;",
         )
     if not door.is_owned:
         yield Finding(
@@ -101,7 +101,7 @@ def door_found(role: str, door: Door) -> Iterator[Finding]:
             severity="note",
             what=f"role {role} may not call ordinaut.run_statement",
             why="steps with `ordinaut.sql` fail in a runtime with this role",
-            remedy=f"grant execute on function ordinaut.run_statement(text, jsonb, integer) to {role};",
+            remedy=f"as its owner: grant execute on function ordinaut.run_statement(text, jsonb, integer) to {role};",
         )
 
 
