@@ -181,3 +181,37 @@ async def test_no_statement_is_prepared_behind_a_pooler(through: Through) -> Non
         for _ in range(20):
             await fetch_all(pool, statement("read_clock"), {})
         await pool.close()
+
+
+@pytest.mark.usefixtures("settings")
+async def test_statements_of_steps_are_committed_through_it_and_leave_nothing_behind(
+    through: Through,
+    database: str,
+    redis_url: str,
+    connection: psycopg.AsyncConnection,
+    tmp_path: Path,
+) -> None:
+    await connection.execute("create table public.entry (n integer)")
+    await connection.execute("grant insert, select on public.entry to ordinaut_sql")
+    arguments = {
+        "statement": "insert into entry values ($1) returning n",
+        "parameters": ["${item}"],
+    }
+    book = {"id": "book", "uses": "ordinaut.sql", "effect": "transactional", "with": arguments}
+    steps = [{**book, "foreach": "${`[1, 2, 3, 4, 5, 6]`}", "max_parallel": 6}]
+    installed = await install(connection, task(pipeline=steps))
+    config = Config(state_dir=tmp_path, poll=timedelta(hours=1))
+    ended = "select count(*) = 4 from ordinaut.run where state = 'succeeded'"
+
+    async with through() as url, running(config, Place(url, redis_url, tmp_path, database)):
+        for number in range(4):
+            await queue_run(connection, installed, str(number))
+        await connection.execute("notify ordinaut_wake")
+
+        async def all_succeeded() -> bool:
+            return await (await connection.execute(ended.encode())).fetchone() == (True,)
+
+        await eventually(all_succeeded, "four runs succeed", seconds=20)
+
+    cursor = await connection.execute("select count(*), sum(n) from public.entry")
+    assert await cursor.fetchone() == (24, 84)
