@@ -1,4 +1,4 @@
-"""A tool that never answers and cannot be stopped politely: its call ends in time, and its server is replaced."""
+"""A tool that never answers, and heeds no request to stop: its call ends in time, and its server is replaced."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def call(tool: str, **fields: Any) -> dict[str, Any]:
 
 
 async def test_a_hung_tool_frees_its_slot_in_time_and_takes_nobody_along(site: Site) -> None:
-    """Asserts: the one slot of a server is held by a tool that hangs, in a process that ignores SIGTERM. The call ends with its
+    """Asserts: the one slot of a server is held by a tool that hangs, in a process that reads no more. The call ends with its
     timeout, the process is replaced, and the next call, made by another run, is served by the new one.
     """
-    stdio = {"command": sys.executable, "args": [str(Path(raw_server.__file__)), "stubborn"]}
+    stdio = {"command": sys.executable, "args": [str(Path(raw_server.__file__))]}
     server = {"kind": "ToolServer", "name": "mule", "protocol": "legacy", "max_concurrency": 1}
     await install(site.connection, {**HEAD, **server, "stdio": stdio})
     hung = await queue_run(
