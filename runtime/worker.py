@@ -54,6 +54,8 @@ _TRUSTED_LEASES: Final = 2
 _MAX_LEASES: Final = 5
 # Claimed together: others of these are recorded, and other runs claimed, while some are executed.
 _MOST_AT_ONCE: Final = 256
+# Ends that are worth a statement of their own while the rest of what was claimed is being executed.
+_WRITTEN_AT_ONCE: Final = 128
 # Then others of this process have their turn.
 _PAUSE_AFTER_SECONDS: Final = 0.005
 _SUSPECT_WAIT: Final = timedelta(seconds=1)
@@ -210,7 +212,7 @@ class Worker:
         return 0.0 if await self._gate.look() else ahead.ready_in
 
     async def _begin_all(self, claims: Sequence[Claim], asked_at: float) -> None:
-        """Begin what was claimed. The ends of runs that are over by that are written together, a few milliseconds' worth."""
+        """Begin what was claimed. The ends of runs that are over by that are written together."""
         clock = self._around.clock
         ends: list[tuple[Report, Told]] = []
         paused_at = clock.monotonic()
@@ -218,9 +220,10 @@ class Worker:
             report = self._begin(claim, asked_at)
             if report is not None:
                 ends.append((report, partial(self._told, claim, asked_at)))
-            if clock.monotonic() - paused_at > _PAUSE_AFTER_SECONDS:
+            if len(ends) >= _WRITTEN_AT_ONCE:
                 self._hand_over(ends)
                 ends = []
+            if clock.monotonic() - paused_at > _PAUSE_AFTER_SECONDS:
                 await clock.sleep(0)
                 paused_at = clock.monotonic()
         self._hand_over(ends)
