@@ -91,6 +91,42 @@ def test_what_a_plan_may_not_have_is_refused_also_where_a_forced_push_would_hide
     assert "retire: more" in said
 
 
+def test_what_another_history_takes_away_is_refused_on_an_old_branch_and_on_a_new_one(
+    clone: Clone,
+) -> None:
+    text = (clone.folder / HELLO).read_text()
+    clone.git("checkout", "--quiet", "--orphan", "apart")
+    clone.write({"specs/more.yaml": text.replace("name: hello", "name: more")})
+    clone.commit()
+
+    assert push(clone, "apart") == (True, "ordinaut: apart: Plan: 1 to create, 3 unchanged.")
+    clone.git("checkout", "--quiet", "--orphan", "without")
+    clone.write({HELLO: None})
+    clone.commit()
+
+    for words in (["without"], ["--force", "without:main"]):
+        accepted, said = push(clone, *words)
+        assert not accepted
+        assert "is refused: its plan may not be pushed" in said
+        assert "--fail-on refuses this plan, retire: hello" in said
+
+
+def test_a_history_apart_is_compared_with_a_default_branch_that_has_no_specs(
+    clone: Clone, tmp_path: Path
+) -> None:
+    bare = Clone(tmp_path / "bare.git")
+    clone.git("checkout", "--quiet", "--orphan", "pages")
+    clone.git("rm", "-r", "--quiet", "--force", "--cached", "specs")
+    clone.git("commit", "--quiet", "--message", "Begin pages")
+    assert push(clone, "pages") == (True, "")
+    bare.git("symbolic-ref", "HEAD", "refs/heads/pages")
+
+    assert push(clone, "main:refs/heads/copy") == (
+        True,
+        "ordinaut: copy: Plan: 3 to create.",
+    )
+
+
 def test_a_branch_with_specs_is_not_deleted_unless_a_setting_says_so(
     clone: Clone, tmp_path: Path
 ) -> None:
