@@ -61,12 +61,13 @@ class DecidedRun:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause of the task; `until` is None while it lasts."""
+    """A pause of the task, or a snooze; `until` is None while it lasts."""
 
     since: datetime
     until: datetime | None
     actor: str
     reason: str
+    kind: str = "pause"
 
 
 @dataclass(frozen=True, slots=True)

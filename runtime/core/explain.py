@@ -33,8 +33,6 @@ _LOOKED_BACK: Final = (
     timedelta(days=40),
     timedelta(days=800),
 )
-
-
 _COUNTED: Final = 10_000
 
 
@@ -203,7 +201,7 @@ class _Argument:
         late = _span(run.created_at - run.due_at)
         pause = self._pause_at(run.due_at)
         if pause is not None:
-            yield f"that was {late} after it was due, because the task was {self._paused(pause)}"
+            yield f"that was {late} after it was due, because the task was {self._held(pause)}"
         elif not self._alive(run.due_at):
             since = min(
                 (one.since for one in self._evidence.runtimes if one.since > run.due_at),
@@ -250,7 +248,7 @@ class _Argument:
         if occurrence.excluded_by:
             return "upcoming", f"it will not run: {self._excluded(occurrence)}", None
         if pause is not None:
-            return "held", f"it lies ahead, and the task is {self._paused(pause)}", _RESUME
+            return "held", f"it lies ahead, and the task is {self._held(pause)}", _END[pause.kind]
         return "upcoming", "it lies ahead and will run", None
 
     def _why_gone(self, occurrence: Occurrence, stand: TaskStand) -> str | None:
@@ -264,7 +262,7 @@ class _Argument:
 
     def _due(self, pause: Pause | None) -> tuple[Verdict, str, str | None]:
         if pause is not None:
-            return "held", f"it is due, and the task is {self._paused(pause)}", _RESUME
+            return "held", f"it is due, and the task is {self._held(pause)}", _END[pause.kind]
         if not self._alive(self._evidence.now):
             return "undecided", "it is due, and no runtime is alive to decide it", _START
         return "undecided", "it is due, and about to be decided", None
@@ -333,10 +331,10 @@ class _Argument:
             None,
         )
 
-    def _paused(self, pause: Pause) -> str:
+    def _held(self, pause: Pause) -> str:
         until = f" until {self._clock(pause.until)}" if pause.until else ""
         reason = f" ({pause.reason})" if pause.reason else ""
-        return f"paused by {pause.actor} from {self._clock(pause.since)}{until}{reason}"
+        return f"{pause.kind}d by {pause.actor} from {self._clock(pause.since)}{until}{reason}"
 
     def _alive(self, instant: datetime) -> bool:
         return any(one.since <= instant <= one.until for one in self._evidence.runtimes)
@@ -359,9 +357,10 @@ def _told(stand: TaskStand) -> Stand:
     )
 
 
-_RESUME: Final = (
-    "`ordinaut resume` ends the pause; the catch-up policy then decides what it held back"
-)
+_END: Final = {
+    "pause": "`ordinaut resume` ends the pause; the catch-up policy then decides what it held back",
+    "snooze": REASONS["snoozed"].hint,
+}
 _START: Final = (
     "start one with `ordinaut up` or `ordinaut runtime`; the catch-up policy then decides it"
 )

@@ -41,6 +41,17 @@ def test_it_says_what_it_leaves_out_and_what_comes_next(cli: Cli, task: TaskRow)
     assert "long weekend" not in cli("status").stdout
 
 
+def test_what_falls_into_it_is_explained_beforehand(cli: Cli, task: TaskRow) -> None:
+    cli("snooze", "briefing", "--for", "2d", "--reason", "long weekend")
+
+    held = cli("why", "briefing", "--at", "2026-01-06T08:00").stdout
+    assert "the task is snoozed by" in held
+    assert "(long weekend)" in held
+    assert (
+        "it lies ahead and will run" in cli("why", "briefing", "--at", "2026-01-08T08:00").stdout
+    )
+
+
 def test_the_report_is_json_on_request(cli: Cli, task: TaskRow) -> None:
     done = cli("snooze", "briefing", "--until", "2026-01-06T08:00", "--json")
 

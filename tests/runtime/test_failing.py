@@ -163,6 +163,19 @@ async def test_a_database_that_is_away_is_asked_again(
     assert await history.pauses() == PAUSED
 
 
+async def test_while_the_database_is_away_it_is_tried_again_and_said(
+    clock: FakeClock, pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pool.close()
+    failing = Failing(pool, clock)
+    failing.pass_on([1])
+
+    serving = asyncio.create_task(failing.run())
+    await eventually(lambda: "failing tasks not looked at" in caplog.text, "it is said")
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
 async def test_runtimes_pause_a_task_whose_runs_fail_and_no_other(
     start: Start, connection: psycopg.AsyncConnection
 ) -> None:

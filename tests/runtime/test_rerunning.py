@@ -237,3 +237,19 @@ async def test_the_overlap_policy_of_the_task_lets_it_in(bench: Bench, database:
     await bench.connection.execute("update ordinaut.spec set retired_at = now()")
     with pytest.raises(NotFound, match="retired"):
         again(database, before)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "states"),
+    [("queue_one", ["queued", "queued"]), ("cancel_running", ["cancelled", "queued"])],
+)
+async def test_it_waits_for_its_turn_or_takes_the_place_of_another(
+    bench: Bench, database: str, overlap: str, states: list[str]
+) -> None:
+    await bench.queue(overlap=overlap)
+    before = (await bench.go(ScriptedTools(llm__plan=ok()))).run_id
+    first = again(database, before)
+    await bench.clock.advance(1)
+    second = again(database, before)
+
+    assert [load(database, run_id).state for run_id in (first, second)] == states

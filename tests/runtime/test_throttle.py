@@ -11,10 +11,15 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from runtime.core.calls import Call
+from runtime.core.program import compile_program
 from runtime.core.rates import hold_on, rate_limits
 from runtime.live import Live, Scope
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
+from runtime.store.runtimes import load_task_revisions
+from runtime.throttle import throttle_of
+from runtime.underway import Ready
 from tests.runtime.test_app import Start, start
 from tests.support.clock import FakeClock
 from tests.support.executing import Bench, step
@@ -192,6 +197,42 @@ class TestRuns:
 
         assert await bench.row("select error ->> 'code' from ordinaut.run") == "ORD504"
 
+    async def test_for_a_moment_a_call_waits_without_going_to_sleep(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        bench.live = limited({"tools": "*", "calls": 10, "per": "1s"})
+        await bench.queue(**AGENT, pipeline=calls(11))
+        tools = ScriptedTools(tool__do=ok())
+
+        going = asyncio.create_task(bench.go(tools))
+        await eventually(lambda: len(tools.calls) == 10, "all but one are made")
+        await eventually(lambda: _turns(bench), "the last one has its turn")
+        await clock.advance(0.2)
+        await going
+
+        assert len(tools.calls) == 11
+        assert await bench.row("select state from ordinaut.run") == "succeeded"
+
+    async def test_a_database_that_is_away_is_asked_again_and_ends_no_run(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        await bench.queue(**AGENT, pipeline=[step("a")])
+        claim = await bench.claim()
+        pinned = (claim.task_uid, claim.revision_id)
+        revision = (await load_task_revisions(bench.pool, [pinned]))[pinned]
+        (only,) = compile_program(revision.body, revision.project).steps
+        await bench.pool.close()
+        throttle = throttle_of(limited(), "bot", Rates(bench.pool), claim, clock)
+        assert throttle is not None
+        call = Call(0.0, 0, 1, only)
+
+        landed = await throttle.ask(Ready(call, {}, {}, asks_turn=True))
+        await throttle.heed("tool.do", 30)
+
+        assert landed.turn_in == 1.0
+        assert throttle.is_waiting
+        assert not throttle.lets(call)
+
     async def test_tools_that_only_compute_or_wait_need_no_turn(self, bench: Bench) -> None:
         bench.live = limited({"tools": "*", "calls": 1, "per": "1h"})
         await bench.queue(**AGENT, pipeline=[step(f"s{n}", "ordinaut.assert") for n in range(3)])
@@ -200,6 +241,10 @@ class TestRuns:
 
         assert await bench.row("select state from ordinaut.run") == "succeeded"
         assert await bench.row("select count(*) from ordinaut.rate_bucket") == 0
+
+
+async def _turns(bench: Bench) -> bool:
+    return bool(await bench.row("select count(*) from ordinaut.rate_turn"))
 
 
 async def test_two_runtimes_keep_one_limit(

@@ -63,13 +63,13 @@ limit %(limit)s;
 select occurrence_for from ordinaut.run where task_uid = %(task_uid)s order by run_id desc limit 1;
 
 -- name: list_pauses
--- The pauses of a task that touch a span of time, and the one in force.
-select created_at as since, least(until, ended_at) as until, actor, reason
+-- The pauses and snoozes of a task that touch a span of time, and those in force; a pause before a snooze.
+select created_at as since, least(until, ended_at) as until, actor, reason, kind
 from ordinaut.task_override
-where task_uid = %(task_uid)s and kind = 'pause'
+where task_uid = %(task_uid)s
     and (created_at < %(until)s or least(until, ended_at) is null or least(until, ended_at) > ordinaut.now())
     and coalesce(least(until, ended_at), 'infinity') > %(since)s
-order by created_at;
+order by kind, created_at;
 
 -- name: list_runtimes_between
 -- The runtimes that were alive at some moment of a span of time, and those that are; one that fell silent was alive for
