@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,14 @@ from redis.asyncio import Redis
 
 from runtime.app import Place, running
 from runtime.config import Config
+from runtime.crier import Crier
 from runtime.duties import DUTIES, Duty
+from runtime.store.pool import fetch_all, open_pool
 from tests.support.cli import Cli
+from tests.support.clock import FakeClock
 from tests.support.installed import install, schedule, task
 from tests.support.probes import eventually
+from tests.support.proxy import Proxy
 
 
 @pytest.fixture
@@ -69,3 +74,26 @@ async def test_who_is_no_worker_takes_no_work_and_drains_at_once(
         assert await runtime.drain()
 
     assert refused.status == 1
+
+
+async def test_a_hint_that_cannot_be_sent_is_forgotten_and_the_next_is_sent(
+    database: str, clock: FakeClock
+) -> None:
+    async with Proxy(database) as network:
+        cut_off = await open_pool(network.url, size=1)
+        crier = Crier(cut_off, clock, "work")
+        crying = asyncio.create_task(crier.run())
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as ear:
+            await ear.execute("listen ordinaut_wake")
+            network.refuse()
+            network.cut()
+            crier.bell.ring()
+            await eventually(lambda: not crier.bell.is_rung, "a hint that gets nowhere")
+            await network.resume()
+            await fetch_all(cut_off, b"select 1", {})
+            crier.bell.ring()
+            hints = ear.notifies(timeout=10, stop_after=1)
+            assert [hint.payload async for hint in hints] == ["work"]
+        crying.cancel()
+        await asyncio.gather(crying, return_exceptions=True)
+        await cut_off.close()

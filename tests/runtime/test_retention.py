@@ -13,6 +13,7 @@ from runtime.config import Config
 from runtime.retention import Retention
 from runtime.store.pool import Pool
 from tests.support.clock import FakeClock
+from tests.support.installed import install, queue_run, task
 from tests.support.probes import eventually
 
 YEAR = 365 * 86_400
@@ -76,6 +77,34 @@ async def test_a_table_that_somebody_reads_is_told_once_and_tried_again_a_minute
         "ordinaut.event_log_202601 not dropped yet: somebody reads the table, or is at its partitions",
         "ordinaut.event_log_202601 dropped: its time is over",
     ]
+
+
+async def test_a_month_that_is_wanted_is_told_and_strays_are_swept(
+    retention: Retention,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runtime.store.retention._MOST_MOVED", 0)
+    await retention.run_once()
+    installed = await install(connection, task())
+    await queue_run(connection, installed)
+    await clock.advance(YEAR)
+    # Of two years ago: it never had a partition, and ended long ago.
+    await connection.execute(
+        "insert into ordinaut.run (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, finished_at)"
+        " select ordinaut.run_id_floor(at), 1, 1, 'backfill', at, at, 'succeeded', at"
+        " from (select ordinaut.now() - interval '2 years' as at) past"
+    )
+
+    assert await retention.run_once()
+
+    assert "ordinaut.run_202601 not dropped yet: it holds much of runs that are not over" in [
+        record.getMessage() for record in caplog.records
+    ]
+    cursor = await connection.execute("select state from ordinaut.run")
+    assert await cursor.fetchall() == [("queued",)]
 
 
 async def test_a_database_that_is_away_is_asked_again_a_minute_later(
