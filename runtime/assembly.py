@@ -39,7 +39,7 @@ from runtime.store.runtimes import EVENTS, WORK, Beat
 from runtime.surroundings import Surroundings
 from runtime.tools.toolbox import Toolbox
 from runtime.turns import Turns
-from runtime.wake import Bell, Listener
+from runtime.wake import SELDOM, Bell, Listener
 from runtime.worker import Worker
 
 
@@ -86,6 +86,7 @@ class _Bells:
         clock, pool, duties = ground.clock, ground.pool, ground.duties
         self.schedules, self.conditions, work, events = (Bell(clock) for _ in range(4))
         self.restored = Bell(clock)
+        self.gate: Gate | None = None
         self.sleepers = (self.schedules, self.conditions, work, events)
         self.named = {WORK: work, EVENTS: events, RESTORED: self.restored}
         self.crier_of_ends = Crier(pool, clock, ENDED)
@@ -97,6 +98,8 @@ class _Bells:
         """Ring for whoever of this process has something to do; other processes look for themselves."""
         if beat.are_schedules_due:
             self.schedules.ring()
+        if beat.is_gate_busy and self.gate is not None:
+            self.gate.call()
         if beat.is_work_ready or beat.is_gate_busy:
             self.named[WORK].ring()
         if beat.are_events_left:
@@ -199,8 +202,9 @@ def _after_writes(
         if written.rouses:
             emitted.ring()
 
-    poll_seconds = ground.config.poll.total_seconds()
-    gate = Gate(ground.pool, ground.registry, ground.clock, poll_seconds, after)
+    # The heart sees who stands at the gate; by itself it is looked at seldom.
+    poll_seconds = SELDOM * ground.config.poll.total_seconds()
+    gate = bells.gate = Gate(ground.pool, ground.registry, ground.clock, poll_seconds, after)
     return failing, gate, after
 
 
