@@ -13,6 +13,7 @@ from uuid import UUID
 from redis.asyncio import Redis as AsyncRedis
 
 from runtime.arrivals import Arrivals
+from runtime.attention import Attention
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.crier import Crier
@@ -87,7 +88,8 @@ class _Bells:
         self.schedules, self.conditions, work, events = (Bell(clock) for _ in range(4))
         self.restored = Bell(clock)
         self.gate: Gate | None = None
-        self.sleepers = (self.schedules, self.conditions, work, events)
+        self.answers = Bell(clock)
+        self.sleepers = (self.schedules, self.conditions, self.answers, work, events)
         self.named = {WORK: work, EVENTS: events, RESTORED: self.restored}
         self.crier_of_ends = Crier(pool, clock, ENDED)
         self.criers = [self.crier_of_ends]
@@ -214,6 +216,9 @@ def _working(
     """The worker, and what it stands on."""
     emitted = Bell(ground.clock)
     arrivals = Arrivals(ground.pool, ground.clock, emitted, turns)
+    attention = Attention(
+        ground.pool, ground.clock, bells.answers, ground.config.poll.total_seconds()
+    )
     failing, gate, after = _after_writes(ground, bells, emitted)
     recorder = Recorder(ground.pool, ground.clock, bells.events, turns, after)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -229,6 +234,7 @@ def _working(
             ground.clock,
             draw,
             arrivals,
+            attention,
             ground.callback_key,
         ),
         leases=leases,
@@ -237,7 +243,7 @@ def _working(
         gate=gate,
         config=ground.config,
     )
-    return worker, (failing, recorder, arrivals, leases)
+    return worker, (failing, recorder, arrivals, attention, leases)
 
 
 def _poller(ground: Ground, bells: _Bells, turns: Turns) -> Poller:

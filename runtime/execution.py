@@ -29,7 +29,7 @@ from typing import Any, Final
 from runtime.caller import Caller
 from runtime.calling import redacted, told
 from runtime.checkpoints import Checkpoints
-from runtime.core.calls import Call, StepCalls, items_of
+from runtime.core.calls import Call, StepCalls, items_of, next_at
 from runtime.core.course import Course, Failure
 from runtime.core.expressions import ABSENT, Context
 from runtime.core.judging import judge
@@ -126,6 +126,7 @@ class Execution:
         """
         try:
             while True:
+                await self._waits.heed(self._around, self._under_way, self._calls.values())
                 await self._checkpoints.write(self._ready)
                 ready, self._ready = self._ready, []
                 until = self._checkpoints.until(self._next_at())
@@ -135,6 +136,7 @@ class Execution:
                     await self._around.recorder.record(report)
                     return
         finally:
+            self._around.attention.forget(self._claim.run_id)
             await self._under_way.end()
             self._around.tools.end_run(str(self._claim.run_id))
 
@@ -236,10 +238,7 @@ class Execution:
 
     def _next_at(self) -> float | None:
         """When a call that waits may be made; None if there is none, or the run has failed."""
-        if self._course.failure is not None:
-            return None
-        times = (calls.next_at for calls in self._calls.values())
-        return min((at for at in times if at is not None), default=None)
+        return None if self._course.failure is not None else next_at(self._calls.values())
 
     def _open(self, step: ProgramStep) -> None:
         """The step begins; calls that are on record are not made again."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from runtime.calling import Tools
 from runtime.clock import Clock
@@ -43,6 +44,18 @@ class Looking(Protocol):
         ...
 
 
+class Listening(Protocol):
+    """Whoever tells runs of answers."""
+
+    def listen(self, run_id: UUID, hear: Callable[[], None]) -> None:
+        """Call `hear` whenever something of the run was answered, until `forget`."""
+        ...
+
+    def forget(self, run_id: UUID) -> None:
+        """The run listens no more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What every execution of a process shares.
@@ -55,6 +68,7 @@ class Surroundings:
         clock: the clock.
         draw: spreads retries.
         arrivals: knows what has arrived.
+        attention: tells of answers.
         callback_key: what callback tokens are made with.
     """
 
@@ -65,4 +79,5 @@ class Surroundings:
     clock: Clock
     draw: random.Random
     arrivals: Looking
+    attention: Listening
     callback_key: bytes

@@ -91,16 +91,16 @@ class UnderWay:
 
         Args:
             ready: calls to be begun.
-            until: by the monotonic clock; None or infinity waits for as long as it takes.
+            until: by the monotonic clock; infinite where something else may ring, None where nothing does.
             call: makes one, to its end. Not kept: it belongs to whoever keeps this.
 
         Raises:
             Exception: what making a call raised.
         """
-        if until == math.inf:
-            until = None
         if len(ready) == 1 and not self._active and until is None:
             return [await call(ready[0])]
+        if until == math.inf:
+            until = None
         for one in ready:
             self._active.add(asyncio.create_task(self._beside(self._make_beside(one, call))))
         if not self._landed:
@@ -129,6 +129,10 @@ class UnderWay:
         if self._writing is not None and self.is_writing:
             await asyncio.wait([self._writing])
         self._raise_fault()
+
+    def ring(self) -> None:
+        """Let whoever waits look at something else."""
+        self._bell.ring()
 
     async def end(self) -> None:
         """Cancel what is still being made."""

@@ -8,23 +8,23 @@ what was read there decides, so an answer and a timeout cannot both count.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from runtime.caller import Caller
 from runtime.clock import Clock
 from runtime.core.callback import callback_topic
-from runtime.core.calls import Call
+from runtime.core.calls import Call, StepCalls
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.waits import LOOKED_UP, RUN, SLEEP, WAITING_TOOLS, Wait, wait_for
 from runtime.errors import OrdinautError
 from runtime.progress import Progress
 from runtime.store.children import child_id
 from runtime.store.due_work import Claim, Place, Waiting
-from runtime.surroundings import Looking
+from runtime.surroundings import Looking, Surroundings
 from runtime.tools.builtin import waiting_tools
-from runtime.underway import Landed, Ready
+from runtime.underway import Landed, Ready, UnderWay
 
 _TOOLS: Final = waiting_tools()
 
@@ -77,6 +77,7 @@ class Waits:
         self._over_at: dict[Place, float] = {}
         self._people: set[Place] = set()
         self._events: set[Place] = set()
+        self._is_called = False
 
     @property
     def reason(self) -> str:
@@ -103,6 +104,30 @@ class Waits:
         if call.step.uses in LOOKED_UP:
             return LookUp()
         return self._decided(call, place, known)
+
+    async def heed(
+        self, around: Surroundings, under_way: UnderWay, steps: Iterable[StepCalls]
+    ) -> None:
+        """Hear of answers while calls are under way, and have the steps look again that wait for them.
+
+        Raises:
+            LeaseLost: another runtime holds the run.
+        """
+        open_places = self._people | self._events
+        if not open_places:
+            return
+
+        def hear() -> None:
+            self._is_called = True
+            under_way.ring()
+
+        around.attention.listen(self._caller.claim.run_id, hear)
+        if self._is_called:
+            self._is_called = False
+            self._recorded = await around.arrivals.look(self._caller.claim)
+            self._read_at = self._clock.monotonic()
+            for calls in steps:
+                calls.look_again(open_places, self._read_at)
 
     def forget_begun(self) -> None:
         """What has begun here is waited for no more."""
@@ -197,14 +222,19 @@ class Waits:
         return Passed(None)
 
     def _decided(self, call: Call, place: Place, known: Waiting | None) -> Standing:
-        answer = None if known is None else known.answer
+        if known is None:
+            # It began just now, and is not on record yet.
+            return Held(math.inf)
+        answer = known.answer
+        self._people.discard(place)
+        self._over_at.pop(place, None)
         if answer is not None:
             if answer["approved"]:
                 return Passed(answer)
             reason = f": {answer['reason']}" if answer["reason"] else ""
             error = CallError("ORD413", f"{answer['by']} did not approve{reason}")
             return Ended(CallOutcome("denied", error=error))
-        over_in = None if known is None else known.over_in
+        over_in = known.over_in
         if over_in is not None and over_in <= 0:
             if call.step.approval is not None and call.step.approval.on_timeout == "skip":
                 return LeftOut()

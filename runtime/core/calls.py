@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -123,6 +123,13 @@ class StepCalls:
         call.ready_at = ready_at
         heapq.heappush(self._waiting, call)
 
+    def look_again(self, places: Collection[tuple[str, int]], now: float) -> None:
+        """Those of these calls that wait may be looked at now."""
+        for call in self._waiting:
+            if (self.step.name, call.iteration) in places:
+                call.ready_at = min(call.ready_at, now)
+        heapq.heapify(self._waiting)
+
     def skip(self) -> None:
         """The condition did not hold for one that began."""
         self._running -= 1
@@ -165,3 +172,9 @@ def items_of(value: JSON) -> list[JSON]:
             code="ORD506",
         )
     return value
+
+
+def next_at(steps: Iterable[StepCalls]) -> float | None:
+    """When a call that waits may be made; None if there is none."""
+    times = (calls.next_at for calls in steps)
+    return min((at for at in times if at is not None), default=None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.program import task_label
+from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
 from schemas.asked import Asked
 
@@ -39,6 +42,12 @@ def answer_wait(
     if answered:
         connection.execute(statement("wake"))
     return answered
+
+
+async def take_woken(pool: Pool, run_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of these runs of which something was answered since this was last asked, or they were claimed."""
+    rows = await fetch_all(pool, statement("take_woken"), {"run_ids": list(run_ids)})
+    return [row["run_id"] for row in rows]
 
 
 def _asked(row: dict[str, Any]) -> Asked:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from runtime.arrivals import Arrivals
+from runtime.attention import Attention
 from runtime.config import Config
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
@@ -57,9 +58,10 @@ async def worker(
     await clock.attach(database)
     config = Config()
     recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    attention = Attention(pool, clock, Bell(clock), 5.0)
     arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
     around = Surroundings(
-        tools, recorder, pool, Rates(pool), clock, random.Random(1), arrivals, b"key"
+        tools, recorder, pool, Rates(pool), clock, random.Random(1), arrivals, attention, b"key"
     )
     registry = Registry(pool, tools, clock, tmp_path)
     worker = Worker(

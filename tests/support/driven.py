@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from runtime.arrivals import Arrivals
+from runtime.attention import Attention
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.outcomes import CallOutcome
@@ -106,6 +107,7 @@ class DrivenRuntime:
                 clock,
                 random.Random(number),
                 Arrivals(pool, clock, bell, self.turns),
+                Attention(pool, clock, bell, 5.0),
                 b"key",
             ),
             leases=self.leases,

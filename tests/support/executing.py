@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from runtime.arrivals import Arrivals
+from runtime.attention import Attention
 from runtime.core.program import compile_program
 from runtime.execution import Execution
 from runtime.live import Live
@@ -46,6 +47,7 @@ class Bench:
     live: Live
     secrets: Secrets
     arrivals: Arrivals
+    attention: Attention
     looking: Looking | None = None
 
     async def queue(self, **fields: Any) -> None:
@@ -77,7 +79,7 @@ class Bench:
         looking = self.looking or self.arrivals
         rates, draw = Rates(self.pool), random.Random(1)
         around = Surroundings(
-            tools, self.recorder, self.pool, rates, self.clock, draw, looking, KEY
+            tools, self.recorder, self.pool, rates, self.clock, draw, looking, self.attention, KEY
         )
         program = compile_program(revision.body, revision.project)
         recorded = await load_results(self.pool, claim.run_id)
@@ -117,7 +119,8 @@ async def opened_bench(
     serving = asyncio.create_task(recorder.run())
     secrets = Secrets({"token": {"file": "token"}}, folder)
     arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
-    yield Bench(pool, connection, recorder, clock, Live(), secrets, arrivals)
+    attention = Attention(pool, clock, Bell(clock), 5.0)
+    yield Bench(pool, connection, recorder, clock, Live(), secrets, arrivals, attention)
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
 

@@ -40,6 +40,18 @@ with answered as (
 )
 select run_id from answered;
 
+-- name: take_woken
+-- Those of these runs of which something was answered. The mark is taken off before their waits are read: what is answered
+-- after that marks them again.
+-- Locks: the due_work rows, by run, as `record_progress` does.
+with woken as materialized (
+    select w.run_id from ordinaut.due_work w
+    where w.run_id = any(%(run_ids)s) and w.woken
+    order by w.run_id
+    for update
+)
+update ordinaut.due_work w set woken = false from woken k where w.run_id = k.run_id returning w.run_id;
+
 -- name: list_run_waits
 -- What a run waits for now, calls that somebody has to settle included.
 select step, iteration, kind, asked, until

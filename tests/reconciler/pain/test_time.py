@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runtime.arrivals import Arrivals
+from runtime.attention import Attention
 from runtime.core.outcomes import CallOutcome
 from runtime.core.program import compile_program
 from runtime.execution import Execution
@@ -159,12 +160,21 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     assert revision is not None
     bell = Bell(world.clock)
     recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell))
+    attention = Attention(world.pool, world.clock, Bell(world.clock), 5.0)
     arrivals = Arrivals(
         world.pool, world.clock, Bell(world.clock), Turns(world.pool, world.clock, bell)
     )
     rates = Rates(world.pool)
     around = Surroundings(
-        tools, recorder, world.pool, rates, world.clock, random.Random(1), arrivals, b"key"
+        tools,
+        recorder,
+        world.pool,
+        rates,
+        world.clock,
+        random.Random(1),
+        arrivals,
+        attention,
+        b"key",
     )
     program = compile_program(revision.body, revision.project)
     recorded = await load_results(world.pool, claim.run_id)

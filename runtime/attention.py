@@ -1,0 +1,63 @@
+"""Service: tells runs that are being executed of answers to what they wait for.
+
+A run that sleeps is made ready by an answer. One that is held, because another branch of it is busy, would find out only
+when that is over: it says that it listens, and hears of it here. Nothing is asked of the database while none does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from runtime.clock import Clock
+from runtime.logs import get_logger
+from runtime.service import stop_if_cancelled
+from runtime.store.pool import Pool
+from runtime.store.waits import take_woken
+from runtime.wake import Bell, until_next
+
+_log = get_logger("attention")
+
+
+class Attention:
+    """Service: looks for answers when there was a hint, and now and then."""
+
+    name = "attention"
+
+    def __init__(self, pool: Pool, clock: Clock, bell: Bell, poll_seconds: float) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._bell = bell
+        self._poll_seconds = poll_seconds
+        self._listening: dict[UUID, Callable[[], None]] = {}
+
+    def listen(self, run_id: UUID, hear: Callable[[], None]) -> None:
+        """Call `hear` whenever something of the run was answered, until `forget`."""
+        if run_id not in self._listening:
+            self._listening[run_id] = hear
+            self._bell.ring()
+
+    def forget(self, run_id: UUID) -> None:
+        """The run listens no more."""
+        self._listening.pop(run_id, None)
+
+    async def run(self) -> None:
+        while True:
+            stop_if_cancelled()
+            try:
+                await self.run_once()
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                _log.warning("answers not looked for: %s", " ".join(str(error).split()))
+            patience = until_next(None, self._poll_seconds) if self._listening else None
+            await self._bell.sleep(patience)
+
+    async def run_once(self) -> None:
+        """Look once, if anybody listens."""
+        if not self._listening:
+            return
+        for run_id in await take_woken(self._pool, list(self._listening)):
+            if (hear := self._listening.get(run_id)) is not None:
+                hear()

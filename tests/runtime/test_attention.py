@@ -1,0 +1,102 @@
+"""Answers that come while a run is held, because another branch of it is busy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from runtime.store.events import Event, arrive
+from runtime.store.waits import answer_wait, list_asked
+from tests.support.executing import Bench, step
+from tests.support.scripted_tools import ScriptedTools, ok
+
+ASK = step("ask", "ordinaut.approve", needs=[], **{"with": {"message": "Go on?", "timeout": "1h"}})
+WAIT = step("ask", "ordinaut.wait_for", needs=[], **{"with": {"event": "orders.paid"}})
+AFTER = step("after", "tool.after")
+
+
+class Busy:
+    """A run with one branch that is busy until `gate` is set, and another that waits."""
+
+    def __init__(self, bench: Bench, waits: dict[str, Any]) -> None:
+        self.gate = asyncio.Event()
+        self.entered = asyncio.Event()
+        self.bench = bench
+        self.tools = ScriptedTools(tool__slow=self._slow, tool__after=ok())
+        self.steps = [step("slow", "tool.slow"), waits, AFTER]
+
+    async def _slow(self, _: Mapping[str, Any]) -> Any:
+        self.entered.set()
+        await self.gate.wait()
+        return ok()
+
+    async def until_it_waits(self) -> None:
+        await self.entered.wait()
+        while not await self.bench.row("select count(*) from ordinaut.wait"):
+            pass
+
+    async def until_after(self) -> None:
+        while ("tool.after", {}) not in self.tools.calls:
+            await self.bench.attention.run_once()
+
+
+@pytest.fixture
+async def begin(bench: Bench) -> AsyncIterator[Callable[[dict[str, Any]], Any]]:
+    """Begins a busy run, and ends it after the test."""
+    begun: list[tuple[Busy, asyncio.Task[Any]]] = []
+
+    async def _begin(waits: dict[str, Any]) -> Busy:
+        busy = Busy(bench, waits)
+        await bench.queue(timeout="90d", pipeline=busy.steps)
+        begun.append((busy, asyncio.create_task(bench.go(busy.tools))))
+        await busy.until_it_waits()
+        return busy
+
+    yield _begin
+    for busy, going in begun:
+        busy.gate.set()
+        await going
+
+
+async def test_an_approval_lets_its_branch_go_on_while_another_is_busy(
+    bench: Bench, begin: Any, database: str
+) -> None:
+    def approve() -> bool:
+        with psycopg.connect(database, autocommit=True) as connection:
+            (one,) = list_asked(connection)
+            return answer_wait(connection, one, approved=True, by="ana", reason="")
+
+    busy = await begin(ASK)
+    assert await asyncio.to_thread(approve)
+
+    await busy.until_after()
+
+    assert not busy.gate.is_set()
+    busy.gate.set()
+    while await bench.row("select state from ordinaut.run") == "running":
+        pass
+    assert await bench.row("select state from ordinaut.run") == "succeeded"
+
+
+async def test_an_event_lets_its_branch_go_on_while_another_is_busy(
+    bench: Bench, begin: Any, database: str
+) -> None:
+    busy = await begin(WAIT)
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as outside:
+        assert (await arrive(outside, Event("orders.paid", 1, "shop", "1"))).ended == 1
+
+    await busy.until_after()
+
+    assert not busy.gate.is_set()
+
+
+async def test_nothing_is_asked_of_the_database_while_nobody_listens(bench: Bench) -> None:
+    await bench.queue(pipeline=[step("do")])
+    await bench.go(ScriptedTools(tool__do=ok()))
+    await bench.pool.close()
+
+    await bench.attention.run_once()
