@@ -17,6 +17,7 @@ from typing import BinaryIO, Final, NoReturn
 from runtime.logs import get_logger
 
 _log: Final = get_logger("beside")
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Answer = Callable[[], bytes | None]
 """Waits for what the other process found out; None if it came to an end without that."""
@@ -51,9 +52,14 @@ def beside(work: Callable[[], bytes]) -> Iterator[Answer]:
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    child = _forked()
-    if child == 0:
-        _work(work, reader, writer)
+    # The copy must not be told to stop before it is ready to die of it, instead of going back to where this one was.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        child = _forked()
+        if child == 0:
+            _work(work, reader, writer)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         if child is None:
@@ -88,8 +94,9 @@ def _work(work: Callable[[], bytes], reader: int, writer: int) -> NoReturn:
     """What the copy does; it must never come back to what this process was in the middle of."""
     status = 1
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         os.close(reader)
         with os.fdopen(writer, "wb") as stream:
             stream.write(work())

@@ -116,6 +116,20 @@ print(len(os.listdir("/dev/fd")) - before)
     assert _alone(_FORKING + script).split() == ["None", "0"]
 
 
+def test_a_copy_that_is_told_to_stop_at_its_very_beginning_goes_back_nowhere() -> None:
+    script = """
+import os, signal
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    with beside(lambda: b"x") as answer:
+        print(answer())
+except KeyboardInterrupt:
+    os.write(1, b"interrupted")
+"""
+
+    assert _alone(_FORKING + script) == "None"
+
+
 def test_a_process_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
     number = tmp_path / "number"
     script = f"""
