@@ -31,7 +31,7 @@ from runtime.relay import Relay
 from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service
-from runtime.store.cancelling import ENDED
+from runtime.store.cancelling import ENDED, RELATED
 from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
 from runtime.store.pool import Pool
@@ -89,8 +89,9 @@ class _Bells:
         self.restored = Bell(clock)
         self.gate: Gate | None = None
         self.answers = Bell(clock)
+        self.emitted = Bell(clock)
         self.sleepers = (self.schedules, self.conditions, self.answers, work, events)
-        self.named = {WORK: work, EVENTS: events, RESTORED: self.restored}
+        self.named = {WORK: work, EVENTS: events, RESTORED: self.restored, RELATED: self.emitted}
         self.crier_of_ends = Crier(pool, clock, ENDED)
         self.criers = [self.crier_of_ends]
         self.work = work if "worker" in duties else self._cried(ground, WORK)
@@ -191,7 +192,7 @@ def _scheduling(
 
 
 def _after_writes(
-    ground: Ground, bells: _Bells, emitted: Bell
+    ground: Ground, bells: _Bells, turns: Turns
 ) -> tuple[Failing, Gate, Callable[[Written], None]]:
     """Who has to look when runs are over or told of events, and what tells them."""
     failing = Failing(ground.pool, ground.clock)
@@ -202,11 +203,15 @@ def _after_writes(
             gate.call()
             bells.work.ring()
         if written.rouses:
-            emitted.ring()
+            bells.emitted.ring()
+
+    def after_gate(written: Written) -> None:
+        turns.pass_on(written.turns)
+        after(written)
 
     # The heart sees who stands at the gate; by itself it is looked at seldom.
     poll_seconds = SELDOM * ground.config.poll.total_seconds()
-    gate = bells.gate = Gate(ground.pool, ground.registry, ground.clock, poll_seconds, after)
+    gate = bells.gate = Gate(ground.pool, ground.registry, ground.clock, poll_seconds, after_gate)
     return failing, gate, after
 
 
@@ -214,12 +219,11 @@ def _working(
     ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns
 ) -> tuple[Worker, tuple[Service, ...]]:
     """The worker, and what it stands on."""
-    emitted = Bell(ground.clock)
-    arrivals = Arrivals(ground.pool, ground.clock, emitted, turns)
+    arrivals = Arrivals(ground.pool, ground.clock, bells.emitted, turns)
     attention = Attention(
         ground.pool, ground.clock, bells.answers, ground.config.poll.total_seconds()
     )
-    failing, gate, after = _after_writes(ground, bells, emitted)
+    failing, gate, after = _after_writes(ground, bells, turns)
     recorder = Recorder(ground.pool, ground.clock, bells.events, turns, after)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
     worker = Worker(

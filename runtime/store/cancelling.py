@@ -17,6 +17,8 @@ Connection = psycopg.Connection[TupleRow]
 
 ENDED: Final = "ended"
 """What the hint of `tell_ended` carries."""
+RELATED: Final = "related"
+"""The hint that a run is over which others wait for, or which waits for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,14 @@ class Cancelled:
         followed: another run of its task waits for its end.
         is_held: somebody was executing it.
         has_slot: it held a slot of a concurrency key.
+        is_related: another run waits for it, or it waits for others.
     """
 
     task_uid: int
     followed: bool
     is_held: bool
     has_slot: bool
+    is_related: bool
 
 
 def cancel_run(
@@ -57,6 +61,8 @@ def cancel_run(
         release_turn(connection, cancelled.task_uid)
     if cancelled.followed or cancelled.has_slot:
         connection.execute(statement("wake"))
+    if cancelled.is_related:
+        connection.execute(statement("cry"), {"hint": RELATED})
     return cancelled
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -51,7 +51,8 @@ async def pass_late_runs(pool: Pool) -> int:
 async def fail_gated_run(pool: Pool, run_id: UUID, error: Mapping[str, Any]) -> Written:
     """End a run whose key cannot be made."""
     failed = {"run_id": run_id, "error": Jsonb(error)}
-    return written(await fetch_all(pool, statement("fail_gated_run"), failed))
+    ended = written(await fetch_all(pool, statement("fail_gated_run"), failed))
+    return replace(ended, rouses=True)
 
 
 async def list_gate_keys(pool: Pool) -> list[tuple[str, int, int]]:

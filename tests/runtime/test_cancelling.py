@@ -263,3 +263,32 @@ class TestInAnotherProcess:
 
 async def _is_running(connection: psycopg.AsyncConnection, run_id: UUID) -> bool:
     return await state_of(connection, run_id) == "running"
+
+
+async def test_who_waits_for_a_run_hears_at_once_that_it_was_cancelled(
+    start: Start, connection: psycopg.AsyncConnection, database: str
+) -> None:
+    never = [{"id": "ask", "uses": "ordinaut.approve", "with": {"message": "Go?", "by": ["ana"]}}]
+    await install(connection, task("child", pipeline=never))
+    calls = [{"id": "call", "uses": "ordinaut.run", "with": {"task": "child"}}]
+    parent = await queue_run(connection, await install(connection, task("parent", pipeline=calls)))
+
+    async def child() -> UUID | None:
+        cursor = await connection.execute(
+            "select run_id from ordinaut.run where trigger = 'run' and state = 'waiting'"
+            " and exists (select from ordinaut.run p where p.run_id = %s and p.state = 'waiting')",
+            [parent],
+        )
+        row = await cursor.fetchone()
+        return None if row is None else row[0]
+
+    # Without the hint it would hear of it within half a minute.
+    async with start(poll=timedelta(hours=1)):
+        waited_for = await eventually(child, "both wait")
+        assert waited_for is not None
+        await asyncio.to_thread(cancel, database, waited_for)
+        await eventually(lambda: _is_over(connection, parent), "the parent is over")
+
+
+async def _is_over(connection: psycopg.AsyncConnection, run_id: UUID) -> bool:
+    return await state_of(connection, run_id) == "failed"

@@ -37,7 +37,9 @@ with waiting as materialized (
         select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
         from ordinaut.spec s where s.uid = e.task_uid) t
 )
-select task_uid, followed, is_held, has_slot from ended;
+select task_uid, followed, is_held, has_slot, trigger = 'run' or exists (
+    select from ordinaut.wait w where w.run_id = ended.run_id and w.kind = 'run' and w.answered_at is null) as is_related
+from ended;
 
 -- name: tell_ended
 -- Runs were ended over the heads of whoever executes them: all look at once whether they still hold theirs. Out of band, as
