@@ -222,12 +222,14 @@ begin
         end;
         set constraints all immediate;
     exception
-        -- What is prepared outlives a transaction that is rolled back.
+        -- What is prepared, and what is locked for the session, outlives a transaction that is rolled back.
         when others or query_canceled then
             execute 'deallocate ' || name;
+            perform pg_advisory_unlock_all();
             raise;
     end;
     execute 'deallocate ' || name;
+    perform pg_advisory_unlock_all();
     return to_jsonb(kept);
 end
 $$;

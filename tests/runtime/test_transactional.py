@@ -98,6 +98,7 @@ async def test_null_is_null_and_a_missing_value_fails(accounts: Bench) -> None:
     assert await accounts.row("select output from ordinaut.step_result") == {"rows": [{"a": None, "b": False}]}  # fmt: skip
 
 
+LOCKING = "select 1 / $1::integer as x from generate_series(1, 1) where pg_advisory_lock(7)::text is not null"
 FAILURES: list[tuple[str, list[Any], str]] = [
     ("insert into account (id, sum) values (1, null)", [], "(23502)"),
     ("select 1 / $1::integer as x", [0], "(22012)"),
@@ -245,6 +246,17 @@ async def test_what_a_statement_sets_is_forgotten(accounts: Bench) -> None:
     async with accounts.pool.connection() as connection:
         shown = await (await connection.execute("show statement_timeout")).fetchone()
     assert shown == {"statement_timeout": "1min"}
+
+
+@pytest.mark.parametrize("divisor", [1, 0], ids=["succeeds", "fails"])
+async def test_what_a_statement_locks_for_its_session_is_let_go(
+    accounts: Bench, divisor: int
+) -> None:
+    await accounts.queue(pipeline=[sql(LOCKING, divisor)])
+
+    await accounts.go(ScriptedTools())
+
+    assert await accounts.row("select pg_try_advisory_lock(7)")
 
 
 async def test_without_its_role_no_statement_runs(accounts: Bench) -> None:
