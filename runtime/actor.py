@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import os
 import pwd
 import socket
@@ -25,3 +27,15 @@ def current_actor() -> str:
         # A container may run as a number that has no name.
         user = str(uid)
     return f"{user}@{socket.gethostname()}"
+
+
+def current_teams() -> frozenset[str]:
+    """The groups of the user; none where a CI system says who it is."""
+    if any(environment_variable(name) for name in _CI_USERS):
+        return frozenset()
+    found = set()
+    for number in {os.getegid(), *os.getgroups()}:
+        # A container may have a group that has no name.
+        with contextlib.suppress(KeyError):
+            found.add(grp.getgrgid(number).gr_name)
+    return frozenset(found)

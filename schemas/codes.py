@@ -85,6 +85,7 @@ CODES: Final[dict[str, str]] = {
     "ORD415": "Nobody knows whether the call happened, and it must not be repeated.",
     "ORD416": "The call did not happen, and is not tried again.",
     "ORD417": "No event came in time.",
+    "ORD418": "A step asks others than who wants to decide.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

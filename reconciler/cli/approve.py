@@ -15,7 +15,7 @@ from reconciler.cli.planoptions import verbose_option
 from reconciler.cli.showing import look_of_terminal
 from reconciler.core.render import render_plan
 from reconciler.core.syncing import SHORT
-from runtime.actor import current_actor
+from runtime.actor import current_actor, current_teams
 from runtime.cli.naming import names_of, only_one
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import (
@@ -64,6 +64,7 @@ Examples:
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the decision.")
 @click.option("--deny", is_flag=True, help="Of a step: do not let it go on.")
 @click.option("--withdraw", is_flag=True, help="Of a plan: take back an approval that was not used yet.")  # fmt: skip
+@click.option("--as", "instead_of", metavar="NAME", help="Of a step: decide for somebody it asks.")
 @yes_option
 @json_option
 @verbose_option
@@ -75,6 +76,7 @@ def approve(
     reason: str,
     deny: bool,
     withdraw: bool,
+    instead_of: str | None,
     yes: bool,
     as_json: bool,
     verbose: int,
@@ -86,13 +88,13 @@ def approve(
     waits anew. Until then --withdraw takes the approval back.
 
     A STEP is named by its task, or by digits of the end of its run's id, and as TASK:STEP or TASK:STEP:ITEM where several
-    ask. One answer counts, and none after the time is over. Exits with 0, or 1 if no such thing waits.
+    ask. It takes the decision of those alone whom it asks, if it names any. One answer counts, and none after the time is over. Exits with 0, or 1 if no such thing waits.
     """
     if withdraw and (deny or what is None):
         raise click.UsageError("--withdraw goes with the DIGEST of a plan, and without --deny")
     if what is not None:
         require_way_to_ask(yes=yes)
-    asked = _Asked(reason.strip(), yes=yes, as_json=as_json, verbose=verbose)
+    asked = _Asked(reason.strip(), instead_of, yes=yes, as_json=as_json, verbose=verbose)
     with open_database(config, name="ordinaut approve") as connection:
         sources = list_sources(connection)
         plans = [one for one in sources if one.plan_digest and one.approval is None]
@@ -121,6 +123,7 @@ class _Asked:
     """How a decision was asked for."""
 
     reason: str
+    instead_of: str | None
     yes: bool
     as_json: bool
     verbose: int
@@ -141,8 +144,16 @@ def _decide(
     echo(_question(one), err=True)
     if not asked.yes:
         _ask("Let it go on?" if approved else "End it here?")
-    by, reason = current_actor(), asked.reason
-    if not answer_wait(connection, one, approved=approved, by=by, reason=reason):
+    is_taken = answer_wait(
+        connection,
+        one,
+        approved=approved,
+        by=current_actor(),
+        reason=asked.reason,
+        teams=current_teams(),
+        instead_of=asked.instead_of,
+    )
+    if not is_taken:
         raise StalePlan(
             f"step {one.step} of {one.task} does not wait any more: somebody else decided, or its time was over",
             hint=f"`ordinaut show {one.task}` tells what became of it",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.program import task_label
+from runtime.errors import EXIT_BLOCKED, OrdinautError
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
 from schemas.asked import Asked
@@ -27,11 +28,46 @@ def list_asked(connection: Connection) -> list[Asked]:
     return [_asked(row) for row in rows]
 
 
+class NotAsked(OrdinautError):
+    """Somebody decides whom the step does not ask."""
+
+    default_code = "ORD418"
+    exit_code = EXIT_BLOCKED
+
+
 def answer_wait(
-    connection: Connection, asked: Asked, *, approved: bool, by: str, reason: str
+    connection: Connection,
+    asked: Asked,
+    *,
+    approved: bool,
+    by: str,
+    reason: str,
+    teams: Collection[str] = (),
+    instead_of: str | None = None,
 ) -> bool:
-    """Record a person's decision and wake the run; false if it is too late for it."""
-    answer = {"approved": approved, "by": by, "reason": reason}
+    """Record a person's decision and wake the run; false if it is too late for it.
+
+    Args:
+        connection: the database.
+        asked: what is decided.
+        approved: how.
+        by: who decides, as `user` or `user@host`.
+        reason: why; may be empty.
+        teams: those that the decider belongs to.
+        instead_of: whom the decider says to decide for; it is recorded.
+
+    Raises:
+        NotAsked: ORD418, the step asks others.
+    """
+    names = {by, by.partition("@")[0], *teams} if instead_of is None else {instead_of}
+    wanted = asked.asked.get("by") or names
+    if names.isdisjoint(wanted):
+        raise NotAsked(
+            f"step {asked.step} of {asked.task} asks {', '.join(wanted)}, and not {instead_of or by}",
+            hint="let one of them decide, or say with --as for whom you do; that is kept with the decision",
+        )
+    decider = by if instead_of is None else f"{by} for {instead_of}"
+    answer = {"approved": approved, "by": decider, "reason": reason}
     params = {
         "run_id": asked.run_id,
         "step": asked.step,

@@ -10,6 +10,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import current_actor
+from runtime.store.waits import answer_wait, list_asked
 from tests.support.cli import Cli
 from tests.support.factories import (
     NOON,
@@ -71,7 +73,7 @@ def test_a_step_is_approved_by_task_by_step_or_by_the_runs_id(
     insert_wait(rows, run, "ask", asked=MESSAGE)
     name = {"task": "payments", "step": "payments:ask", "id": str(run)}[by]
 
-    answer = cli("approve", name, "--yes", "--reason", "fine")
+    answer = cli("approve", name, "--yes", "--reason", "fine", "--as", "ana")
 
     assert answer.status == 0, answer.stderr
     assert answer.stdout == "Approved: it goes on.\n"
@@ -87,7 +89,7 @@ def test_a_step_is_denied_and_the_answer_is_told(
 ) -> None:
     insert_wait(rows, run, "ask", asked=MESSAGE)
 
-    answer = cli("approve", "payments", "--deny", "--yes", "--json")
+    answer = cli("approve", "payments", "--deny", "--yes", "--json", "--as", "ana")
 
     assert json.loads(answer.stdout) == {
         "run_id": str(run),
@@ -119,7 +121,7 @@ def test_where_several_wait_each_is_named(cli: Cli, rows: psycopg.Connection, ru
 def test_what_does_not_wait_is_not_answered(cli: Cli, rows: psycopg.Connection, run: UUID) -> None:
     insert_wait(rows, run, "ask", asked=MESSAGE, until=NOON)
 
-    late = cli("approve", "payments", "--yes")
+    late = cli("approve", "payments", "--yes", "--as", "ana")
     nobody = cli("approve", "groceries", "--yes")
     denied = cli("approve", "groceries", "--deny", "--yes")
 
@@ -138,4 +140,30 @@ def test_a_run_shows_what_it_waits_for(cli: Cli, rows: psycopg.Connection, run: 
     assert (
         "waits   Pay 100?  asks ana  until 2026-01-05 12:00 UTC  `ordinaut approve`"
         in story.stdout
+    )
+
+
+def test_who_is_not_asked_does_not_decide(cli: Cli, rows: psycopg.Connection, run: UUID) -> None:
+    insert_wait(rows, run, "ask", asked=MESSAGE)
+
+    other = cli("approve", "payments", "--yes")
+    nobody = cli("approve", "payments", "--yes", "--as", "eve")
+    assert answers(rows) == [("ask", 0, None)]
+    right = cli("approve", "payments", "--yes", "--as", "ana")
+
+    assert (other.status, nobody.status, right.status) == (3, 3, 0)
+    assert "ORD418: step ask of payments asks ana, and not eve" in nobody.stderr
+    (by,) = rows.execute("select answer ->> 'by' from ordinaut.wait").fetchone() or ("",)
+    assert by == f"{current_actor()} for ana"
+
+
+@pytest.mark.parametrize("by", [current_actor(), current_actor().partition("@")[0], "team"])
+def test_a_user_decides_by_name_with_or_without_the_host_or_as_one_of_a_group(
+    rows: psycopg.Connection, run: UUID, by: str
+) -> None:
+    insert_wait(rows, run, "ask", asked=MESSAGE | {"by": [by]})
+    (one,) = list_asked(rows)
+
+    assert answer_wait(
+        rows, one, approved=True, by=current_actor(), reason="", teams=frozenset({"team"})
     )
