@@ -16,7 +16,7 @@ from runtime.arrivals import Arrivals
 from runtime.attention import Attention
 from runtime.clock import Clock
 from runtime.config import Config
-from runtime.crier import Crier
+from runtime.crier import SELDOM_SECONDS, Crier
 from runtime.drifting import DriftWatch
 from runtime.duties import Duty
 from runtime.failing import Failing
@@ -93,7 +93,8 @@ class _Bells:
         self.sleepers = (self.schedules, self.conditions, self.answers, work, events)
         self.named = {WORK: work, EVENTS: events, RESTORED: self.restored, RELATED: self.emitted}
         self.crier_of_ends = Crier(pool, clock, ENDED)
-        self.criers = [self.crier_of_ends]
+        self.crier_of_work = Crier(pool, clock, WORK, pause_seconds=SELDOM_SECONDS)
+        self.criers = [self.crier_of_ends, self.crier_of_work]
         self.work = work if "worker" in duties else self._cried(ground, WORK)
         self.events = events if "relay" in duties else self._cried(ground, EVENTS)
 
@@ -244,6 +245,7 @@ def _working(
         leases=leases,
         turns=turns,
         bell=bells.work,
+        others=bells.crier_of_work.bell,
         gate=gate,
         config=ground.config,
     )

@@ -17,17 +17,22 @@ from runtime.store.runtimes import cry
 from runtime.wake import Bell
 
 _PAUSE_SECONDS: Final = 0.02
+SELDOM_SECONDS: Final = 1.0
+"""A pause for what is true all the time under load."""
 
 
 class Crier:
     """Service: whoever rings `bell` has the hint sent to every runtime."""
 
-    def __init__(self, pool: Pool, clock: Clock, hint: str) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, hint: str, *, pause_seconds: float = _PAUSE_SECONDS
+    ) -> None:
         self.name = f"crier of {hint}"
         self.bell = Bell(clock)
         self._pool = pool
         self._clock = clock
         self._hint = hint
+        self._pause_seconds = pause_seconds
 
     async def run(self) -> None:
         while True:
@@ -38,4 +43,4 @@ class Crier:
             except (psycopg.OperationalError, PoolTimeout):
                 # A hint may be lost: others look by themselves, a little later.
                 continue
-            await self._clock.sleep(_PAUSE_SECONDS)
+            await self._clock.sleep(self._pause_seconds)

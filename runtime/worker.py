@@ -81,6 +81,7 @@ class Worker:
         leases: LeaseKeeper,
         turns: Turns,
         bell: Bell,
+        others: Bell,
         gate: Gate,
         config: Config,
     ) -> None:
@@ -91,6 +92,7 @@ class Worker:
         self._leases = leases
         self._turns = turns
         self._bell = bell
+        self._others = others
         self._gate = gate
         self._config = config
         self._held: dict[UUID, Claim] = {}
@@ -194,6 +196,8 @@ class Worker:
             self._failures = 0
             self._wants_room = self._free <= 0
             if self._wants_room:
+                # What is left is for whoever has room; the others may sleep, as nobody rang for them.
+                self._others.ring()
                 return None
             return 0.0 if started == limit else await self._look_ahead()
         except (psycopg.OperationalError, PoolTimeout) as error:

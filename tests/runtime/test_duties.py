@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from runtime.duties import DUTIES, Duty
 from runtime.store.pool import fetch_all, open_pool
 from tests.support.cli import Cli
 from tests.support.clock import FakeClock
-from tests.support.installed import install, schedule, task
+from tests.support.installed import install, queue_run, schedule, task
 from tests.support.probes import eventually
 from tests.support.proxy import Proxy
 
@@ -60,6 +61,25 @@ async def test_what_one_of_them_did_wakes_the_next(
 
     for duty in DUTIES:
         assert f"alive, {duty} only" in shown
+
+
+async def test_a_worker_whose_slots_are_full_tells_the_others(
+    config: Config,
+    database: str,
+    redis_url: str,
+    connection: psycopg.AsyncConnection,
+    tmp_path: Path,
+) -> None:
+    installed = await install(connection, task(overlap="allow"))
+    for n in range(2):
+        await queue_run(connection, installed, str(n))
+    place = Place(database, redis_url, tmp_path)
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as ear:
+        await ear.execute("listen ordinaut_wake")
+
+        async with running(replace(config, concurrency=1), place):
+            hints = ear.notifies(timeout=10, stop_after=1)
+            assert [hint.payload async for hint in hints] == ["work"]
 
 
 @pytest.mark.parametrize("duty", ["scheduler", "relay"])

@@ -72,6 +72,7 @@ async def worker(
         leases=LeaseKeeper(pool, clock, config.lease),
         turns=Turns(pool, clock, Bell(clock)),
         bell=Bell(clock),
+        others=Bell(clock),
         gate=Gate(pool, registry, clock, 5),
         config=config,
     )

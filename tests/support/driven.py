@@ -113,6 +113,7 @@ class DrivenRuntime:
             leases=self.leases,
             turns=self.turns,
             bell=bell,
+            others=Bell(clock),
             gate=self.gate,
             config=config,
         )
