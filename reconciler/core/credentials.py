@@ -20,7 +20,7 @@ _FORMS: Final = re.compile(
     | \bxox[abeprs]-[\w-]{10,} | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b | \bAIza[\w-]{30,}
     | \bsk-[A-Za-z0-9_-]{20,} | \b[rs]k_live_[A-Za-z0-9]{10,} | \bnpm_[A-Za-z0-9]{30,}
     | \bpypi-[\w-]{30,} | \bSG\.[\w-]{16,}\.[\w-]{16,} | \b\d{8,10}:AA[\w-]{30,}
-    | \beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}
+    | (?<![\w-])-*eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}
     | -----BEGIN\ (?:[A-Z]+\ )*PRIVATE\ KEY-----(?:[^-]*(?:-----END\ (?:[A-Z]+\ )*PRIVATE\ KEY-----)?)?
     | ://[^/\s:@$]*:[^/\s:@$]+@
     """,
@@ -35,7 +35,7 @@ _MARKS: Final = re.compile(
 _SCHEME: Final = re.compile(r"\b(?i:(bearer)|basic)\s+([\w.~+/-]{8,}={0,2})")
 _PAIR: Final = re.compile(
     r"""
-    (?<![\w-])-*([A-Za-z][\w-]{0,80})
+    (?<![\w-])-*([A-Za-z_][\w-]{0,80})
     (?:=["']?|["']\s*:\s*["'])  # As in a query, an assignment or an option; as in JSON.
     ((?![=$<{(])[^\s&;,"']+)
     """,
@@ -44,15 +44,28 @@ _PAIR: Final = re.compile(
 _HEADER: Final = re.compile(
     r"\s*([A-Za-z][\w-]{0,80}):\s*(?:(?i:bearer|basic|token|apikey)\s+)?((?![$<{(\"'])\S{8,})\s*"
 )
-_COMMANDS: Final = re.compile(
-    r"""
-    \b(?:
-      curl\s(?:[^|;&\n]{0,1000}?\s)??(?:-[A-Za-z]*[uU]|--(?:proxy-)?user)(?:[\s=]\s*)?["']?[^\s:"'$<{]{1,100}:
-    | (?:mysql|mariadb)[\w-]{0,20}\s(?:[^|;&\n]{0,1000}?\s)??(?:-p|--password=)["']?
-    )
-    ([^\s"'$<{(][^\s"']*)
+# As in a file of settings. Where code has `=` between blanks, names, calls and placeholders follow it.
+_SETTING: Final = re.compile(
+    r"""(?<![\w-])([A-Za-z_][\w-]{0,80})[ \t]{0,9}=[ \t]{0,9}["']?([\w+/][\w+/=~!#%^*&-]{7,}+)(?=["'\s,;]|$)"""
+)
+# A command, as far as the next one; what it is called with is looked for in it once, however often it is named.
+_CURL, _MYSQL = (
+    re.compile(rf"\b{name}\s[^|;&\n\\]*(?:\\.[^|;&\n\\]*)*", re.DOTALL)
+    for name in ("curl", r"(?:mysql|mariadb)[\w-]{0,20}")
+)
+_BETWEEN: Final = r"""(?:=|[\s\\]{1,100}|)["']?"""
+_LOGIN: Final = re.compile(
+    rf"""(?<!\S)(?:-[A-Za-z]{{0,20}}[uU]|--(?:proxy-)?user){_BETWEEN}[^\s:"'$<{{]{{1,100}}:([^\s"'$<{{(][^\s"']*)"""
+)
+_SENT: Final = re.compile(
+    rf"""
+    (?<!\S)(?:-[A-Za-z]{{0,20}}H|--(?:proxy-)?header){_BETWEEN}([A-Za-z][\w-]{{0,80}}):\s{{0,9}}
+    (?:(?i:bearer|basic|token|apikey)\s{{1,9}})?((?![$<{{(])[^\s"']{{8,}})
     """,
     re.VERBOSE,
+)
+_PASSWORD: Final = re.compile(
+    r"""(?<!\S)(?:-p|--password(=|[\s\\]{1,100}))["']?((?!(?<=\s)-)[^\s"'$<{(][^\s"']*)"""
 )
 _STAND_INS: Final = frozenset({"pass", "passwd", "password", "pwd", "secret", "token"})
 _HAS_DIGIT_OR_HUMP: Final = re.compile(r"\d|[a-z][A-Z]")
@@ -81,9 +94,12 @@ def without_credentials(text: str, stand_in: str) -> str:
         return text
     text = _FORMS.sub(stand_in, text)
     spans = {*_after_schemes(text, strict=True), *_in_commands(text), *_after_names(text, strict=True)}  # fmt: skip
-    for start, end in sorted(spans, reverse=True):
-        text = text[:start] + stand_in + text[end:]
-    return text
+    pieces, told = [], 0
+    for start, end in sorted(spans):
+        if start >= told:
+            pieces += [text[told:start], stand_in]
+        told = max(told, end)
+    return "".join((*pieces, text[told:]))
 
 
 def secret_argument(arguments: list[str]) -> int | None:
@@ -137,6 +153,10 @@ def _after_names(text: str, *, strict: bool) -> Iterator[Span]:
         name, value = match.groups()
         if tells(name) and is_literal(value) and (is_word or _is_made_up(value)):
             yield match.span(2)
+    for match in _SETTING.finditer(text):
+        name, value = match.groups()
+        if tells(name) and is_literal(value) and any(map(str.isdigit, value)):
+            yield match.span(2)
     header = _HEADER.fullmatch(text)
     if header and tells(header[1]) and is_literal(header[2]) and _is_made_up(header[2]):
         yield header.span(2)
@@ -148,6 +168,20 @@ def _is_made_up(text: str) -> bool:
 
 
 def _in_commands(text: str) -> Iterator[Span]:
-    for match in _COMMANDS.finditer(text):
-        if is_literal(match[1]) and match[1].lower() not in _STAND_INS:
-            yield match.span(1)
+    for command in _CURL.finditer(text):
+        for match in _LOGIN.finditer(text, *command.span()):
+            if _is_password(match[1]):
+                yield match.span(1)
+        for match in _SENT.finditer(text, *command.span()):
+            if tells(match[1]) and is_literal(match[2]) and _is_made_up(match[2]):
+                yield match.span(2)
+    for command in _MYSQL.finditer(text):
+        for match in _PASSWORD.finditer(text, *command.span()):
+            # What stands apart may be the name of a database, and the password be asked for.
+            is_apart = (match[1] or "=") != "="
+            if _is_password(match[2]) and (not is_apart or _is_made_up(match[2])):
+                yield match.span(2)
+
+
+def _is_password(text: str) -> bool:
+    return is_literal(text) and text.lower() not in _STAND_INS

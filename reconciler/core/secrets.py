@@ -45,7 +45,7 @@ _BITS: Final = 4.0
 _RESTLESS: Final = 3
 # A line of YAML or of a program, where nothing can be read but that.
 _LINE: Final = re.compile(
-    rf"""(?i:((?:{TELLING})\\?["']?\s*[:=]\s*))(?![\s"']*\$\{{)(["']?[^\s#{{\[].*)"""
+    rf"""(?i:((?:{TELLING})\\?["']?\s*[:=]\s*+))(?![\s"']*\$\{{)(["']?[^\s#{{\[].*)"""
 )
 
 
@@ -136,10 +136,12 @@ def _gather(value: Any, path: Path, reach: _Reach, found: list[Leak]) -> None:
         case dict():
             _gather_fields(value, path, reach, found)
         case list() | tuple():
+            before = len(found)
             for number, inner in enumerate(value):
                 _gather(inner, (*path, number), reach, found)
             if reach == "data":
-                found += _after_options(value, path)
+                told = {leak.path for leak in found[before:]}
+                found += (leak for leak in _after_options(value, path) if leak.path not in told)
         case str():
             if why := _looks_like(_name(path), value, reach):
                 found.append(Leak(path, value, why))
@@ -181,13 +183,16 @@ def _is_number_of_password(name: str, value: int) -> bool:
 
 def _after_options(items: Sequence[Any], path: Path) -> Iterator[Leak]:
     """What follows an option like `--password` in a list of arguments, and the password of a command."""
+    told = set()
     for number, (option, text) in enumerate(pairwise(items), start=1):
         if isinstance(option, str) and isinstance(text, str) and not text.startswith("-"):
             named = _OPTION.fullmatch(option)
             if named and tells(named[1]) and is_literal(text):
+                told.add(number)
                 yield Leak((*path, number), text, "by the option before it")
     arguments = [item if isinstance(item, str) else "" for item in items]
-    if (position := secret_argument(arguments)) is not None:
+    position = secret_argument(arguments)
+    if position is not None and position not in told:
         yield Leak((*path, position), arguments[position], "by its form")
 
 

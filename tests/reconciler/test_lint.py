@@ -208,6 +208,20 @@ def test_documents_that_no_other_names_are_told() -> None:
         ("{args: [curl, -u, 'admin:Sup3rS3cret!', 'https://x.org']}", "by its form"),
         ("{run: 'mysql -h db -u root -pSup3rS3cret! desk'}", "by its form"),
         ("{run: 'mysqldump -pSup3rS3cret! desk'}", "by its form"),
+        ("{run: 'mysql --password Sup3rS3cret! desk'}", "by its form"),
+        ("{args: [mysql, --password, 'Sup3rS3cret!']}", "by the option before it"),
+        ("{args: [mysql, '--password=Sup3rS3cret!']}", "by its name"),
+        ("{run: \"curl https://x.org -H 'X-Api-Key: hunter2hunter2'\"}", "by its form"),
+        ("{run: 'curl --header \"Authorization: token hunter2x\" https://x.org'}", "by its form"),
+        ("{run: \"curl https://x.org \\\\\\n  -H 'X-Api-Key: hunter2hunter2'\"}", "by its form"),
+        ("{text: '//registry.org/:_authToken=hunter2xyz'}", "by its name"),
+        ("{text: '//registry.org/:_password=hunter2xyz'}", "by its name"),
+        ("{url: 'https://x.org/?_token=hunter2xyz9'}", "by its name"),
+        (
+            "{text: 'aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'}",
+            "by its name",
+        ),
+        ("{text: 'password = \"hunter2xyz\"'}", "by its name"),
     ],
 )
 def test_what_looks_like_a_secret_is_an_error_that_does_not_repeat_it(
@@ -268,6 +282,15 @@ def test_what_looks_like_a_secret_is_an_error_that_does_not_repeat_it(
         "{run: 'mysql -p desk'}",
         "{run: 'mysql -u root -p${secrets.x} desk'}",
         "{run: 'mysql desk && mkdir -p2024files'}",
+        "{run: 'mysql --password desk'}",
+        "{run: 'mysql --password --host db2'}",
+        "{run: \"curl -H 'X-Api-Key: $KEY' -H 'Accept: text/html2' https://x.org\"}",
+        "{run: \"curl -H 'Authorization: token ${secrets.x}' https://x.org\"}",
+        "{run: \"curl -H 'X-Api-Key: <your-key-1>' https://x.org\"}",
+        "{text: 'const token = accessToken; let secret = load2(x); password = words[12345678]'}",
+        "{query: 'select 1 where token = :token_12 and password = @password1 and secret = $1'}",
+        "{text: 'the token = whatever the vault says'}",
+        "{text: 'page_token = abc12345 and password = ${secrets.x}'}",
     ],
 )
 def test_what_is_no_secret_is_left_in_peace(argument: str) -> None:
@@ -299,6 +322,7 @@ def test_secrets_are_looked_for_in_what_describes_a_document(field: dict[str, st
         {"description": "'the password: see the vault; token=yours, secret=${secrets.x}'"},
         {"description": "uses ?token=<token> and password=..."},
         {"description": "rotates the password of mysql -p and of curl -u user:password"},
+        {"description": "'sends curl -H X-Api-Key: <key>, and asks where _token=yours'"},
     ],
 )
 def test_what_describes_a_document_may_speak_of_secrets(field: dict[str, str]) -> None:

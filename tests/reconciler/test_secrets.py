@@ -6,6 +6,7 @@ import copy
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from reconciler.core.render import render_plan
 from reconciler.core.render_markdown import render_markdown
 from reconciler.core.rules import Rules
 from reconciler.core.sarif import as_sarif
-from reconciler.core.secrets import blotted
+from reconciler.core.secrets import blotted, blotted_line, leaks_in
 from reconciler.diagnostics import as_text
 from reconciler.planfile import read_plan, write_plan
 from reconciler.planning import ground_of
@@ -62,6 +63,10 @@ SAID = {
     "pair": ("set password=", "Tr0ub4dor&3xyz"),
     "curl": ("curl -u admin:", "Sup3rS3cret!"),
     "mysql": ("mysql -p", "Sup3rS3cret!"),
+    "mysql apart": ("mysql --password ", "Sup3rS3cret!"),
+    "curl's header": ("curl -H 'X-Api-Key: ", "Sup3rS3cret!"),
+    "spaced pair": ("aws_secret_access_key = ", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    "hidden name": ("//x.org/:_authToken=", "Sup3rS3cret!"),
 }
 RANDOM = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 PASSWORD = "hunter2"
@@ -209,6 +214,24 @@ def test_what_is_blotted_out_already_stays_as_it_is(form: str) -> None:
 
     assert HIDDEN in once
     assert blotted(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        unit * (200_000 // len(unit))
+        for unit in ("curl -u ", "curl ", "mysql ", "curl -H x: ", "-eyJ", "token = ", "curl -u a:${")
+    ]
+    + ["token=" + " " * 100_000 + "#"],
+)  # fmt: skip
+def test_a_text_made_to_be_slow_is_looked_through_as_fast_as_any(text: str) -> None:
+    started = process_time()
+
+    blotted_line(text)
+    leaks_in({"with": {"note": text}})
+
+    # Taking the rest of the text for each of its words, it took many times as long.
+    assert process_time() - started < 1.0
 
 
 def test_a_telling_name_of_a_label_is_heeded(tmp_path: Path) -> None:
