@@ -217,12 +217,13 @@ async def test_where_a_limit_was_lowered_nobody_begins_until_enough_have_ended(
     for _ in range(3):
         ask(database)
     await gate.look()
-    held = await claim(pool)
+    claims = {one.run_id: one for one in await claim(pool)}
+    cursor = await connection.execute("select run_id from ordinaut.concurrency_slot order by slot")
     await install_gated(connection, concurrency={"key": "crm", "limit": 1})
     ask(database)
 
     # The one in slot 1 ends first, and the two beyond the limit still count.
-    for one in held:
+    for one in [claims[run_id] for (run_id,) in await cursor.fetchall()]:
         assert await gate.look() == 0
         await finish(pool, one)
     assert await gate.look() == 1
