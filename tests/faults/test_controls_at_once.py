@@ -235,8 +235,11 @@ async def test_what_is_snoozed_is_left_out_once(fleet: Fleet, database: str) -> 
 async def test_nobody_begins_what_is_less_urgent_while_more_urgent_work_waits(
     fleet: Fleet,
 ) -> None:
-    """Asserts: three that claim at once have all their slots filled with work of the highest priority, and the next time too."""
+    """Asserts: three that claim at once have all their slots filled with work of the highest priority, although other work
+    was ready before it; and the next time too.
+    """
     await fleet.queue(40, "later", priority=1)
+    await fleet.clock.advance(10)
     await fleet.queue(30, "now", priority=9)
     for _ in range(2):
         assert await fleet.claim() == [5, 5, 5]
