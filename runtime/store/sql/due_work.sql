@@ -52,7 +52,7 @@ with candidate as materialized (
         'due_at', t.due_at, 'revision', l.revision_id,
         'late_seconds', round(extract(epoch from ordinaut.now() - t.due_at), 3))
     from started t
-    join leased l on l.run_id = t.run_id and t.started_at = ordinaut.now()
+    join leased l on l.run_id = t.run_id and l.lease_epoch = 1
     join named n on n.run_id = t.run_id
     union all
     select 'run.skipped', n.label, k.run_id, jsonb_build_object(
