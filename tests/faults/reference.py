@@ -25,6 +25,7 @@ _ERRORS: Final = {
     "denied": "ORD413",
     "timeout": "ORD414",
     "late": "ORD417",
+    "unknown": "ORD415",
 }
 _ACTIVE: Final = frozenset({"queued", "running", "waiting"})
 
@@ -34,10 +35,12 @@ Ids = Callable[[str, datetime], UUID]
 
 @dataclass(frozen=True)
 class Step:
-    """A call of a tool, a person who is asked (for a time or for ever), a sleep, or a wait for an event."""
+    """A call of a tool (which may be one that must not be made twice), a person who is asked (for a time or for ever), a
+    sleep, or a wait for an event.
+    """
 
     name: str
-    kind: Literal["call", "approve", "sleep", "event"]
+    kind: Literal["call", "once", "approve", "sleep", "event"]
     needs: tuple[str, ...] = ()
     span: timedelta | None = None
     retries: bool = False
@@ -108,6 +111,7 @@ class Run:
     results: dict[str, tuple[str, int]] = field(default_factory=dict)
     tries: dict[tuple[str, int], datetime] = field(default_factory=dict)
     waits: dict[str, Wait] = field(default_factory=dict)
+    intents: set[str] = field(default_factory=set)
 
     def can_be_claimed(self, now: datetime) -> bool:
         is_free = self.lease_until is None or self.lease_until < now
@@ -433,13 +437,8 @@ class Reference:
     def _begin_step(self, hold: Hold, step: Step) -> bool:
         """Whether the step is over."""
         run = hold.run
-        if step.kind == "call":
-            retry_at = max(
-                (at for (name, _), at in run.tries.items() if name == step.name), default=self.now
-            )
-            if retry_at <= self.now:
-                hold.calls.add(step.name)
-            return False
+        if step.kind in {"call", "once"}:
+            return self._begin_call(hold, step)
         known = hold.known.get(step.name)
         if step.kind == "event":
             known = self._looked_up(hold, step)
@@ -457,6 +456,21 @@ class Reference:
         run.results[step.name] = (outcome, hold.epoch)
         hold.error = hold.error or _ERRORS.get(outcome)
         return True
+
+    def _begin_call(self, hold: Hold, step: Step) -> bool:
+        """Whether the call is over before it is made: nobody knows whether it was made before, and it must not be twice."""
+        run = hold.run
+        if step.name in run.intents:
+            run.results[step.name] = ("unknown", hold.epoch)
+            hold.error = hold.error or _ERRORS["unknown"]
+            return True
+        if step.kind == "once":
+            run.intents.add(step.name)
+            hold.says = True
+        tries = (at for (name, _), at in run.tries.items() if name == step.name)
+        if max(tries, default=self.now) <= self.now:
+            hold.calls.add(step.name)
+        return False
 
     def _looked_up(self, hold: Hold, step: Step) -> Wait:
         """How the wait for an event stands, which begins if it has not; what came before it counts."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ PIPELINES = (
     (Step("a", "call"), Step("p", "approve", ("a",), 3 * MINUTE), Step("b", "call", ("p",))),
     (Step("a", "call", retries=True), Step("b", "call", ("a",))),
     (Step("p", "approve"), Step("a", "call", ("p",))),
+    (Step("a", "call", retries=True), Step("o", "once", ("a",)), Step("b", "call", ("o",))),
     (Step("a", "call", retries=True), Step("p", "approve", (), 2 * MINUTE)),
     (Step("a", "call"), Step("e", "event", ("a",), 2 * MINUTE), Step("b", "call", ("e",))),
     (Step("e", "event", (), 5 * MINUTE), Step("a", "call", ("e",), retries=True)),
@@ -70,6 +72,13 @@ left join ordinaut.backlog b on b.run_id = r.run_id
 """
 
 
+_TOLD = """
+select run_id, type, count(*) from ordinaut.outbox
+where type in ('run.started', 'run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped')
+group by 1, 2
+"""
+
+
 def as_yaml(name: str, body: Body) -> str:
     """A task as people write it."""
     steps = "\n".join(f"  - {_step(step)}" for step in body.steps)
@@ -86,6 +95,8 @@ def _step(step: Step) -> str:
     match step.kind:
         case "call":
             call = f"uses: fs.list, with: {{step: {step.name}}}"
+        case "once":
+            call = f"uses: fs.list, with: {{step: {step.name}}}, effect: once"
         case "approve":
             timeout = f", timeout: {span}" if span else ""
             call = f"uses: ordinaut.approve, with: {{message: really{timeout}}}"
@@ -381,6 +392,15 @@ class World:
             for step in hold.calls
         )
 
+    def compare_events(self) -> None:
+        """Each run is told to have begun once if it has, and to have ended once if it has, and as it did."""
+        expected = Counter[tuple[UUID, str]]()
+        for run in self.reference.runs.values():
+            expected[run.run_id, "run.started"] += run.started_at is not None
+            expected[run.run_id, f"run.{run.state}"] += run.place is None
+        told = {(run_id, kind): count for run_id, kind, count in self.people.rows(_TOLD)}
+        assert told == +expected
+
     def _found(self) -> dict[UUID, Any]:
         found = {}
         for (
@@ -450,6 +470,7 @@ def problem_of(server: str, course: Sequence[Event]) -> Exception | None:
         for event in course:
             getattr(world, event.what)(event.which, event.given)
             world.compare()
+        world.compare_events()
     except Exception as problem:  # noqa: BLE001 - whatever it is, it is told
         return problem
     finally:
@@ -475,7 +496,8 @@ def test_any_course_of_events_leaves_what_the_reference_says(
     servers: Urls, request: pytest.FixtureRequest
 ) -> None:
     """Asserts after each event: the same decisions with the same reasons, the same runs in the same queues under the same
-    leases, the same results under the lease that recorded them, the same failed tries, and the same calls under way.
+    leases, the same results under the lease that recorded them, the same failed tries, and the same calls under way; and at
+    the end, that each run is told once to have begun and to have ended.
     """
     is_long = request.config.getoption("--long")
     courses, length = (LONG_COURSES, LONG_LENGTH) if is_long else (COURSES, LENGTH)
