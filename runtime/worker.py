@@ -196,8 +196,10 @@ class Worker:
             self._failures = 0
             self._wants_room = self._free <= 0
             if self._wants_room:
-                # What is left is for whoever has room; the others may sleep, as nobody rang for them.
-                self._others.ring()
+                # What is left is for whoever has room; the others may sleep, as nobody rang for them. Said once: the hint
+                # comes back here too, and would be answered by another for as long as there is no room.
+                if started:
+                    self._others.ring()
                 return None
             return 0.0 if started == limit else await self._look_ahead()
         except (psycopg.OperationalError, PoolTimeout) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -166,3 +167,17 @@ async def test_a_draining_worker_does_not_look_again_and_again_at_work_it_will_n
     assert await attempts(connection) == [(0, False)]
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_full_house_tells_the_others_once_and_not_whenever_it_is_asked(
+    worker: Worker, connection: psycopg.AsyncConnection
+) -> None:
+    worker._config = replace(worker._config, concurrency=1)
+    await queue(connection, 0, 0)
+
+    await worker._look()
+    assert worker._others._rung.is_set()
+    worker._others._rung.clear()
+    await worker._look()
+
+    assert not worker._others._rung.is_set()
