@@ -103,6 +103,9 @@ class Ordinaut(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        from runtime.cli.output import note_json  # noqa: PLC0415 - help and completion do without it
+
+        note_json(ctx, args)
         if args[0] not in _MODULES and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise click.UsageError(
                 f"there is no command {args[0]!r}; {did_you_mean(args[0], _MODULES)}".rstrip("; "),
@@ -184,12 +187,12 @@ def _take_no_color(command: click.Command) -> None:
 
 def _answer(ctx: click.Context, error: Exception) -> None:
     """Say in JSON what happened, if that was asked for and nothing was said yet."""
-    from runtime.cli.output import echo_json, owes_json  # noqa: PLC0415 - only errors need it
+    from runtime.cli.output import owes_json  # noqa: PLC0415 - only errors need it
 
     if owes_json(ctx):
-        from reconciler.cli.ending import failure_of  # noqa: PLC0415 - as above
+        from reconciler.cli.ending import tell_failure  # noqa: PLC0415 - as above
 
-        echo_json(failure_of(error).model_dump(mode="json"))
+        tell_failure(error)
 
 
 def _report(error: Exception) -> int:

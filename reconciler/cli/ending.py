@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from runtime.cli.options import Command
-from runtime.cli.output import echo_json_line
+from runtime.cli.output import echo_json, echo_json_line
 from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED, OrdinautError, SpecError
 from schemas.apply import ApplyResult
 from schemas.base import Model
@@ -21,6 +21,8 @@ from schemas.problem import Problem
 
 _ANSWERED: Final = "ordinaut.answered"
 Answer = Callable[[Failure, int, tuple[Problem, ...]], Model]
+# What says how a command failed, by what is called of it: a command line may be refused before that.
+_ANSWERS: Final[dict[Command, Answer]] = {}
 
 
 def ends_in_result(command: Command) -> Command:
@@ -44,10 +46,25 @@ def answered() -> None:
     click.get_current_context().meta[_ANSWERED] = True
 
 
-def failure_of(error: BaseException) -> CommandFailure:
-    """What `--json` of a command that has no answer of its own says of an error."""
+def tell_failure(error: Exception) -> None:
+    """Print why a command did not answer, or was not even called: as its answer, or as any command says it."""
+    if (
+        isinstance(error, click.UsageError)
+        and error.ctx
+        and error.ctx.command.callback in _ANSWERS
+    ):
+        answer(_told(_ANSWERS[error.ctx.command.callback], error))
+    else:
+        echo_json(_told(_command_failure, error).model_dump(mode="json"))
+
+
+def _told(of: Answer, error: BaseException) -> Model:
     failure, exit_code = _failure(error)
     problems = error.problems if isinstance(error, SpecError) else ()
+    return of(failure, exit_code, problems)
+
+
+def _command_failure(failure: Failure, exit_code: int, problems: tuple[Problem, ...]) -> Model:
     return CommandFailure(exit_code=exit_code, error=failure, problems=problems)
 
 
@@ -68,11 +85,10 @@ def _ends_in(command: Command, of: Answer) -> Command:
             raise
         except BaseException as error:
             if values["as_json"] and _ANSWERED not in click.get_current_context().meta:
-                failure, exit_code = _failure(error)
-                problems = error.problems if isinstance(error, SpecError) else ()
-                answer(of(failure, exit_code, problems))
+                answer(_told(of, error))
             raise
 
+    _ANSWERS[call] = of
     return call
 
 

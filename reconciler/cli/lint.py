@@ -17,7 +17,6 @@ from reconciler.linting import lint_source
 from reconciler.load import compile_source
 from reconciler.source import Source, read_around
 from runtime.cli.options import configured
-from runtime.cli.output import note_json
 from runtime.config import Config
 from runtime.errors import EXIT_ERROR
 from schemas.problem import Problem
@@ -41,10 +40,9 @@ Examples:
     "form",
     type=click.Choice(FORMATS),
     default="text",
-    callback=note_json,
     help="What is printed.",
 )
-@click.option("--json", "as_json_too", is_flag=True, callback=note_json, help="The same as --format json.")  # fmt: skip
+@click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")  # fmt: skip
 @click.option(
     "--fail-on",
     type=click.Choice(tuple(_FAILING)),

@@ -19,7 +19,7 @@ from reconciler.load import compile_source
 from reconciler.reviewing import from_top, sarif_of
 from reconciler.source import Source, read_around
 from runtime.cli.options import configured
-from runtime.cli.output import echo, note_json
+from runtime.cli.output import echo
 from runtime.config import Config
 from runtime.errors import EXIT_ERROR
 from schemas.problem import Problem
@@ -44,10 +44,9 @@ Examples:
     "form",
     type=click.Choice(FORMATS),
     default="text",
-    callback=note_json,
     help="What is printed.",
 )
-@click.option("--json", "as_json_too", is_flag=True, callback=note_json, help="The same as --format json.")  # fmt: skip
+@click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")  # fmt: skip
 @click.option("--head", metavar="REV", help="Read this revision of git, not the working tree.")
 def validate(
     *, config: Config, path: Path | None, form: str, as_json_too: bool, head: str | None

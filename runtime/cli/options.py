@@ -10,7 +10,6 @@ from typing import Any, Final
 import click
 import orjson
 
-from runtime.cli.output import note_json
 from runtime.config import Config
 
 Command = Callable[..., None]
@@ -29,7 +28,7 @@ _SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
 # Flags that are not called as their setting.
 _FLAGS: Final = {"environment": "--env"}
 
-json_option = click.option("--json", "as_json", is_flag=True, callback=note_json, help="Print JSON instead of text.")  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")  # fmt: skip
 """The flag `--json`, which the command receives as `as_json`."""
 
 

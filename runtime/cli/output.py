@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import takewhile
 from typing import Any, Final
 from unicodedata import east_asian_width
 from uuid import UUID
@@ -27,6 +28,7 @@ NARROWEST: Final = 80
 _GAP: Final = "  "
 _ASKED: Final = "ordinaut.json_asked"
 _PRINTED: Final = "ordinaut.json_printed"
+_ASKS: Final = re.compile(r"(?<!\S)--(?:json|format[ =]json)(?!\S)")
 # The colours of ours; and what else would move the cursor, hide text, or turn the direction of writing around.
 _OBEYED: Final = re.compile(
     r"(\x1b\[(?:[012]|3[0-79]|9[0-7])m)"
@@ -61,11 +63,11 @@ def harmless(text: str) -> str:
     return _OBEYED.sub(lambda found: found[1] or f"\\u{ord(found[0]):04x}", text)
 
 
-def note_json(context: click.Context, _: click.Parameter, value: Any) -> Any:
-    """Callback of the options that ask for JSON: note that it was asked for, and that an error is to be told so too."""
-    if value in (True, "json"):
+def note_json(context: click.Context, words: Sequence[str]) -> None:
+    """Note whether a command line asks for JSON, wherever that stands: an error is told so too, be it one of the line."""
+    ours = " ".join(takewhile(lambda word: word != "--", words))
+    if _ASKS.search(ours):
         context.meta[_ASKED] = True
-    return value
 
 
 def owes_json(context: click.Context) -> bool:

@@ -216,3 +216,41 @@ def test_every_command_that_was_asked_for_json_says_so_why_it_failed(
     assert found["exit_code"] == failed.status != 0
     assert code in {None, found["error"]["code"]}
     assert found["error"]["message"].split("\n")[0][:40] in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "format_"),
+    [
+        ("apply --allow-retire -1 --json", "apply"),
+        ("apply --json --allow-retire -1", "apply"),
+        ("apply --nope --json", "apply"),
+        ("rollback --json", "apply"),
+        ("adopt --yes --json", "apply"),
+        ("plan --fail-on nope --json", "plan-failure"),
+        ("plan --json --nope", "plan-failure"),
+        ("history --limit x --json", "failure"),
+        ("status --nope --json", "failure"),
+        ("lint --fail-on nope --format json", "failure"),
+        ("validate --nope --format=json", "failure"),
+        ("hold nope --json", "failure"),
+        ("nope --json", "failure"),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_told_wherever_json_stands(
+    cli: Cli, line: str, format_: str
+) -> None:
+    refused = cli(*line.split())
+
+    found = result(refused) if format_ == "apply" else refused.json
+    assert (found["format"], found["ok"]) == (f"ordinaut.dev/{format_}/v1", False)
+    assert (found["exit_code"], refused.status, found["error"]["code"]) == (1, 1, "usage")
+    assert found["error"]["message"] in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["status --nope", "why -- --json", "validate --format sarif --nope"]
+)
+def test_a_command_line_that_asks_for_no_json_gets_none(cli: Cli, line: str) -> None:
+    refused = cli(*line.split())
+
+    assert (refused.status, refused.stdout) == (1, "")
