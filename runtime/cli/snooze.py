@@ -35,9 +35,9 @@ Examples:
 def snooze(
     *, config: Config, task: str, span: str | None, until: str | None, reason: str, as_json: bool
 ) -> None:
-    """Let nothing of a task fire for a while, and leave out what is due meanwhile.
+    """Leave out what a task would do for a while.
 
-    Each occurrence that comes due is recorded as skipped, and none is caught up with; that is what `ordinaut pause` does.
+    Nothing of it fires meanwhile. Each occurrence that comes due is recorded as skipped, and none is caught up with; that is what `ordinaut pause` does.
     It ends by itself, or by `ordinaut resume`. Snoozing a snoozed task gives the snooze another reason and end.
     """
     if (span is None) == (until is None):
