@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from runtime.clock import Clock
 from runtime.core.program import Program, compile_program
-from runtime.errors import NotFound, OrdinautError
+from runtime.errors import NotFound
 from runtime.live import Live, assemble
 from runtime.secrets import Secrets
 from runtime.store.pool import Pool
@@ -80,8 +80,8 @@ class Registry:
             return
         await self.catch_up(max(revision_id for _, revision_id in missing))
         for key, found in (await load_task_revisions(self._pool, missing)).items():
-            # One that does not compile is told of where its run begins.
-            with contextlib.suppress(OrdinautError):
+            # One that does not compile, or is no body at all, is told of where its run begins; the others go on.
+            with contextlib.suppress(Exception):
                 self._keep(key, compile_program(found.body, found.project))
 
     async def program(self, task_uid: int, revision_id: int) -> Program:
