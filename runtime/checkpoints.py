@@ -1,21 +1,19 @@
 """When what a run has to report goes on record: before anything that depends on it, else beside the calls.
 
-A step begins when the results that it needs are on record, and a call that must not be repeated when all of them are. The
-items of a `foreach` need nothing of one another: while the results of some are being written, the next ones are made, and
-their results gather for the next statement, which follows the last one after a rest. So any number of quick calls need few
-statements, and a slow one's result is written at once.
+A step begins when the results that it needs are on record, and a call that must not be repeated when its intent is; its
+own result is written at once. The items of a `foreach` need nothing of one another: while the results of some are being
+written, the next ones are made, and their results gather for the next statement, which follows the last one after a
+rest. So any number of quick calls need few statements, and a slow one's result is written at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Final
 
-from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.progress import Progress
 from runtime.surroundings import Surroundings
-from runtime.underway import Ready, UnderWay
+from runtime.underway import UnderWay
 
 _REST_SECONDS: Final = 0.05
 
@@ -31,14 +29,14 @@ class Checkpoints:
         self._under_way = under_way
         self.is_due = False
 
-    async def write(self, ready: Iterable[Ready]) -> None:
-        """Write what there is, before these calls are made.
+    async def write(self) -> None:
+        """Write what there is, before other calls are made.
 
         Raises:
             LeaseLost: another runtime holds the run.
             StoreError: the database refused a report.
         """
-        if self.is_due or self._progress.is_urgent or not all(map(_is_repeatable, ready)):
+        if self.is_due or self._progress.is_urgent:
             self.is_due = False
             await self._under_way.written()
             if not self._progress.is_empty:
@@ -57,7 +55,3 @@ class Checkpoints:
     @property
     def _is_waiting(self) -> bool:
         return not (self._progress.is_empty or self._under_way.is_writing)
-
-
-def _is_repeatable(ready: Ready) -> bool:
-    return ready.call.step.effect in REPEATABLE_EFFECTS

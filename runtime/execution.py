@@ -127,7 +127,7 @@ class Execution:
         try:
             while True:
                 await self._waits.heed(self._around, self._under_way, self._calls.values())
-                await self._checkpoints.write(self._ready)
+                await self._checkpoints.write()
                 ready, self._ready = self._ready, []
                 until = self._checkpoints.until(self._next_at())
                 for landed in await self._under_way.make(ready, until, self._call):

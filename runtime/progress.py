@@ -10,6 +10,7 @@ from runtime.core.course import Failure
 from runtime.core.identity import derive_event_id
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
+from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.core.waits import EMIT, Wait
 from runtime.ending import Ending, error_of
 from runtime.store.due_work import OVER, WHOLE, Claim, Report
@@ -65,6 +66,7 @@ class Progress:
         self._label = label
         self._told = 0
         self._has_children = False
+        self._has_unrepeatable = False
         self._run_id = str(claim.run_id)
         # What every event says.
         self._run = {
@@ -85,9 +87,9 @@ class Progress:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether something has to be on record before any other call is made: more than results."""
+        """Whether something has to be on record before any other call is made: more than results of repeatable calls."""
         report = self._report
-        return bool(report.attempts or report.intents or report.waits)
+        return bool(report.attempts or report.intents or report.waits or self._has_unrepeatable)
 
     def step_skipped(self, step: ProgramStep, iteration: int = 0) -> None:
         """The condition did not hold, or a failure before it put the step out of the course."""
@@ -155,6 +157,8 @@ class Progress:
                 "seconds": tried.seconds,
             }
         )
+        if tried.step.effect not in REPEATABLE_EFFECTS:
+            self._has_unrepeatable = True
         if tried.step.uses == EMIT and outcome.kind == "ok":
             self._emit(tried)
         if tried.step.foreach is None:
@@ -287,6 +291,7 @@ class Progress:
         return report
 
     def _fresh(self) -> Report:
+        self._has_unrepeatable = False
         return Report(
             run_id=self._claim.run_id, lease_epoch=self._claim.lease_epoch, task=self._label
         )

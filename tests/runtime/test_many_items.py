@@ -71,6 +71,30 @@ async def test_an_item_that_must_not_be_repeated_begins_when_all_before_it_is_on
     assert seen == [(0, 1), (1, 2), (2, 3)]
 
 
+async def test_the_result_of_a_call_that_must_not_be_repeated_is_on_record_at_once(
+    bench: Bench,
+) -> None:
+    gate = asyncio.Event()
+
+    async def waits(_: Mapping[str, Any]) -> Any:
+        await gate.wait()
+        return ok()
+
+    await bench.queue(
+        pipeline=[
+            step("slow", "tool.slow"),
+            step("quick", needs=[]),
+            step("other", needs=[]),
+            step("pay", needs=["other"], effect="once"),
+        ]
+    )
+    going = asyncio.create_task(bench.go(ScriptedTools(tool__slow=waits, tool__do=ok())))
+    while not await bench.row("select count(*) from ordinaut.step_result where step = 'pay'"):
+        pass
+    gate.set()
+    await going
+
+
 async def test_a_slow_items_result_is_on_record_while_others_are_made(bench: Bench) -> None:
     gate = asyncio.Event()
 
