@@ -149,8 +149,8 @@ EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
     "fire_all_at_once": (2, lambda _: None),
     "claim": (20, lambda _: None),
     "come_back": (25, _answer),
-    "beat": (8, lambda _: None),
-    "crash": (4, lambda _: None),
+    "beat": (5, lambda _: None),
+    "crash": (7, lambda _: None),
     "sweep": (3, lambda _: None),
 }
 
