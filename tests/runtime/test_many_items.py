@@ -74,24 +74,36 @@ async def test_an_item_that_must_not_be_repeated_begins_when_all_before_it_is_on
 async def test_the_result_of_a_call_that_must_not_be_repeated_is_on_record_at_once(
     bench: Bench,
 ) -> None:
-    gate = asyncio.Event()
+    end, pays = asyncio.Event(), asyncio.Event()
 
-    async def waits(_: Mapping[str, Any]) -> Any:
-        await gate.wait()
+    async def at_the_end(_: Mapping[str, Any]) -> Any:
+        await end.wait()
         return ok()
+
+    async def before_pay(_: Mapping[str, Any]) -> Any:
+        await pays.wait()
+        return ok()
+
+    async def until_recorded(name: str) -> None:
+        query = f"select count(*) from ordinaut.step_result where step = '{name}'"
+        while not await bench.row(query):
+            pass
 
     await bench.queue(
         pipeline=[
             step("slow", "tool.slow"),
             step("quick", needs=[]),
-            step("other", needs=[]),
-            step("pay", needs=["other"], effect="once"),
+            step("before", "tool.before", needs=[]),
+            step("pay", needs=["before"], effect="once"),
         ]
     )
-    going = asyncio.create_task(bench.go(ScriptedTools(tool__slow=waits, tool__do=ok())))
-    while not await bench.row("select count(*) from ordinaut.step_result where step = 'pay'"):
-        pass
-    gate.set()
+    tools = ScriptedTools(tool__slow=at_the_end, tool__do=ok(), tool__before=before_pay)
+    going = asyncio.create_task(bench.go(tools))
+    # A statement was made beside the calls, and the next of that kind would follow after a rest.
+    await until_recorded("quick")
+    pays.set()
+    await until_recorded("pay")
+    end.set()
     await going
 
 
