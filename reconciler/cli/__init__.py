@@ -46,7 +46,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "settle": ("runtime.cli.settle", "Say what became of a call that may have happened."),
         "cancel": ("runtime.cli.cancel", "End a run before it is over."),
         "pause": ("runtime.cli.pause", "Let nothing of a task fire for a while."),
-        "snooze": ("runtime.cli.snooze", "Let a task leave out what is due for a while."),
+        "snooze": ("runtime.cli.snooze", "Leave out what a task would do for a while."),
         "resume": ("runtime.cli.resume", "End a task's pause."),
         "migrate": ("runtime.cli.migrate", "Bring the database schema to a version."),
     },
