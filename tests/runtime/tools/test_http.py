@@ -181,7 +181,9 @@ async def test_a_real_server_killed_in_a_call_and_started_again_costs_that_call_
     async with good_http(port, tmp_path) as process:
         assert (await box.call("web.add", {"a": 1, "b": 2})).value == {"result": 3}
         call = asyncio.create_task(box.call("web.slow", {"seconds": 60, "file": str(diary)}))
-        await eventually(diary.exists, "the call has arrived")
+        await eventually(
+            lambda: diary.exists() and diary.read_text() == "started\n", "the call has arrived"
+        )
         process.kill()
         lost = await call
     away = await box.call("web.add", {"a": 1, "b": 2})
