@@ -1,9 +1,7 @@
-"""Models to JSON Schemas: of specs for editors, in draft-07, which is what YAML language servers read; and of what
-commands print with `--json`.
+"""Models of specs to JSON Schemas for editors, in draft-07, which is what YAML language servers read.
 
-One schema a kind, and one for files that mix kinds, which leads an editor by `kind`. The schema of a plan and its like is for
-the programs that read them: it is open, since fields are only ever added to what is printed. The text is the same on every machine,
-so that it can be committed and compared. `python -m schemas.export` writes the files.
+One schema a kind, and one for files that mix kinds, which leads an editor by `kind`. The text is the same on every machine,
+so that it can be committed and compared. `python -m schemas.export` writes the files, and those of `printed` too.
 """
 
 from __future__ import annotations
@@ -16,24 +14,16 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from schemas.apply import ApplyResult
-from schemas.base import Document, Model
-from schemas.beginning import Beginning
+from schemas.base import Document
 from schemas.durations import format_duration
-from schemas.failure import CommandFailure, PlanFailure
-from schemas.formatting import Formatting
-from schemas.plan import Plan
-from schemas.revision import Difference, History, RevisionReport
-from schemas.simulation import Simulation
-from schemas.source import SyncReport
 from schemas.spec import KINDS
-from schemas.status import Status
-from schemas.validation import Validation
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 COMBINED: Final = "ordinaut"
 
-_REF: Final = "#/definitions/{model}"
+REF: Final = "#/definitions/{model}"
+"""Where schemas that are asked for of pydantic find one another."""
+
 _VARIABLE: Final = {"$ref": "#/definitions/Variable"}
 _VARIABLE_SCHEMA: Final = {
     "type": "string",
@@ -41,29 +31,11 @@ _VARIABLE_SCHEMA: Final = {
     "description": "A variable of the Project, such as `${vars.city}`, filled in when a plan is made.",
 }
 _WORDS: Final = ("description", "default", "examples")
-# Keywords whose keys are names of ours.
-_NAMED: Final = frozenset({"properties", "$defs"})
 _NULL: Final = {"type": "null"}
 # What a variable may not stand for: the fields that say what a document is.
 _FIXED: Final = frozenset({"apiVersion", "kind"})
 # What the Project's defaults may give, so that an editor cannot know whether it is missing.
 _DEFAULTED: Final = frozenset({"timezone"})
-# What is printed has the name of its schema in its `format`.
-_PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
-    ("apply", "apply result", ApplyResult),
-    ("beginning", "beginning", Beginning),
-    ("diff", "difference of two revisions", Difference),
-    ("failure", "failure of a command", CommandFailure),
-    ("formatting", "formatting", Formatting),
-    ("history", "history", History),
-    ("plan", "plan", Plan),
-    ("plan-failure", "plan failure", PlanFailure),
-    ("revision", "revision", RevisionReport),
-    ("simulation", "simulation", Simulation),
-    ("status", "status", Status),
-    ("sync", "look at a branch", SyncReport),
-    ("validation", "validation", Validation),
-)
 
 
 class _Generator(GenerateJsonSchema):
@@ -88,42 +60,10 @@ def exported() -> dict[str, str]:
     }
 
 
-def published() -> dict[str, str]:
-    """The text of every schema of what the program prints, by its file."""
-    return {
-        file_name(name): _printed(f"Ordinaut {title}", model) for name, title, model in _PRINTED
-    }
-
-
-def _printed(title: str, model: type[Model]) -> str:
-    schema = _opened(model.model_json_schema(mode="serialization", ref_template=_REF))
-    definitions = dict(sorted(schema.pop("$defs", {}).items()))
-    whole = {"$schema": DRAFT, "title": title, **schema, "definitions": definitions}
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-
-
-def _opened(schema: Any) -> Any:
-    """A schema that lets through what a later version adds, without the titles that only repeat names."""
-    match schema:
-        case dict():
-            opened = {
-                key: {name: _opened(inner) for name, inner in value.items()}
-                if key in _NAMED
-                else _opened(value)
-                for key, value in schema.items()
-                if key != "title" and (key, value) != ("additionalProperties", False)
-            }
-            return _with_wrapped_reference(opened)
-        case list():
-            return [_opened(inner) for inner in schema]
-        case _:
-            return schema
-
-
 def kind_schema(model: type[Document]) -> dict[str, Any]:
     """The schema of one kind."""
     schema = _converted(
-        model.model_json_schema(by_alias=True, ref_template=_REF, schema_generator=_Generator)
+        model.model_json_schema(by_alias=True, ref_template=REF, schema_generator=_Generator)
     )
     definitions = {**schema.pop("definitions", {}), "Variable": _VARIABLE_SCHEMA}
     return {"$schema": DRAFT, **schema, "definitions": dict(sorted(definitions.items()))}
@@ -150,7 +90,7 @@ def _combined_schema() -> dict[str, Any]:
         "allOf": [
             {
                 "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
-                "then": {"$ref": _REF.format(model=kind)},
+                "then": {"$ref": REF.format(model=kind)},
             }
             for kind in KINDS
         ],
@@ -192,7 +132,7 @@ def _converted_object(schema: dict[str, Any]) -> dict[str, Any]:
                 converted[key] = value
             case _:
                 converted[key] = _converted(value)
-    return _with_wrapped_reference(converted)
+    return with_wrapped_reference(converted)
 
 
 def _property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -214,7 +154,7 @@ def _is_typed(schema: dict[str, Any]) -> bool:
     return schema.get("type") in ("integer", "number", "boolean")
 
 
-def _with_wrapped_reference(schema: dict[str, Any]) -> dict[str, Any]:
+def with_wrapped_reference(schema: dict[str, Any]) -> dict[str, Any]:
     """Draft-07 ignores everything beside a `$ref`, so a reference with words of its own is wrapped."""
     if "$ref" not in schema or len(schema) == 1:
         return schema
@@ -222,5 +162,7 @@ def _with_wrapped_reference(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    from schemas.printed import published
+
     for file, text in {**exported(), **published()}.items():
         Path(__file__).with_name(file).write_text(text, encoding="utf-8")

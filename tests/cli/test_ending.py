@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator
 
 from reconciler.cli import main
 from runtime.store.statements import statement
-from schemas.export import published
+from schemas.printed import published
 from tests.cli.test_plan import TASK, specs
 from tests.support.cli import Cli, Invoked
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.export import published
+from schemas.printed import published
 
 FILE = Path(__file__).with_name("printed_v1_fields.txt")
 TEXTS = published()

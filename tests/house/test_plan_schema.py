@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from schemas.export import published
 from schemas.plan import GitBase, Plan
+from schemas.printed import published
 from schemas.problem import Problem
 from tests.core.plan_story import AFTER, BEFORE, plan_of, story
 from tests.support.specs import Database, compiled, database_of

@@ -13,7 +13,8 @@ from jsonschema import Draft7Validator
 
 from reconciler.core.documents import read_documents
 from runtime.tools.builtin import builtin_tools
-from schemas.export import exported, file_name, published
+from schemas.export import exported, file_name
+from schemas.printed import published
 from schemas.spec import BUILTIN_TOOLS, KINDS, POWERLESS_TOOLS
 from tests.reconciler.specs import others, tasks
 

@@ -1,0 +1,73 @@
+"""Models of what commands print with `--json` to JSON Schemas, for the programs that read it.
+
+They are open, since fields are only ever added to what is printed. Kept apart from those of specs, which every plan asks for.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from schemas.apply import ApplyResult
+from schemas.base import Model
+from schemas.beginning import Beginning
+from schemas.export import DRAFT, REF, file_name, with_wrapped_reference
+from schemas.failure import CommandFailure, PlanFailure
+from schemas.formatting import Formatting
+from schemas.plan import Plan
+from schemas.revision import Difference, History, RevisionReport
+from schemas.simulation import Simulation
+from schemas.source import SyncReport
+from schemas.status import Status
+from schemas.validation import Validation
+
+# Keywords whose keys are names of ours.
+_NAMED: Final = frozenset({"properties", "$defs"})
+# What is printed has the name of its schema in its `format`.
+_PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
+    ("apply", "apply result", ApplyResult),
+    ("beginning", "beginning", Beginning),
+    ("diff", "difference of two revisions", Difference),
+    ("failure", "failure of a command", CommandFailure),
+    ("formatting", "formatting", Formatting),
+    ("history", "history", History),
+    ("plan", "plan", Plan),
+    ("plan-failure", "plan failure", PlanFailure),
+    ("revision", "revision", RevisionReport),
+    ("simulation", "simulation", Simulation),
+    ("status", "status", Status),
+    ("sync", "look at a branch", SyncReport),
+    ("validation", "validation", Validation),
+)
+
+
+def published() -> dict[str, str]:
+    """The text of every schema of what the program prints, by its file."""
+    return {
+        file_name(name): _printed(f"Ordinaut {title}", model) for name, title, model in _PRINTED
+    }
+
+
+def _printed(title: str, model: type[Model]) -> str:
+    schema = _opened(model.model_json_schema(mode="serialization", ref_template=REF))
+    definitions = dict(sorted(schema.pop("$defs", {}).items()))
+    whole = {"$schema": DRAFT, "title": title, **schema, "definitions": definitions}
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _opened(schema: Any) -> Any:
+    """A schema that lets through what a later version adds, without the titles that only repeat names."""
+    match schema:
+        case dict():
+            opened = {
+                key: {name: _opened(inner) for name, inner in value.items()}
+                if key in _NAMED
+                else _opened(value)
+                for key, value in schema.items()
+                if key != "title" and (key, value) != ("additionalProperties", False)
+            }
+            return with_wrapped_reference(opened)
+        case list():
+            return [_opened(inner) for inner in schema]
+        case _:
+            return schema
