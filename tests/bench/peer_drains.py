@@ -2,8 +2,9 @@
 
 Run: python peer_drains.py NAME DATABASE_URL COUNT
 
-Prints a JSON object: the seconds between the beginning of the work and the last call, and the CPU seconds of this process.
-Nothing of ours is imported, and nothing of a peer that is not asked for.
+Prints a line when everything is queued, and begins when it is answered with another; then a JSON object: the seconds between
+the beginning of the work and the last call, and the CPU seconds of this process. Nothing of ours is imported, and nothing
+of a peer that is not asked for.
 """
 
 # ruff: noqa: PLC0415 - each peer imports its own library, and no other
@@ -13,17 +14,20 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from time import perf_counter, process_time
 
 Spent = dict[str, float]
 
 
 class Stopwatch:
-    """From its making to the last of so many calls."""
+    """From its making, when everything is queued, to the last of so many calls."""
 
     def __init__(self, count: int) -> None:
         self._left = count
+        sys.stdout.write("queued\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
         self._began = perf_counter(), process_time()
         self._lock = threading.Lock()
         self.spent: Spent = {}
@@ -110,6 +114,40 @@ def dbos(url: str, count: int) -> Spent:
     return started[0].spent
 
 
+async def absurd(url: str, count: int) -> Spent:
+    import psycopg
+    from absurd_sdk import AsyncAbsurd, AsyncTaskContext
+    from absurdctl import BUNDLED_SCHEMA_SQL
+
+    queued = "select absurd.spawn_task('bench', 'noop', '{}', '{}') from generate_series(1, %s)"
+    # A client has one connection, and commits each step and each task on it: several share the commits of the log.
+    clients = [AsyncAbsurd(url, queue_name="bench") for _ in range(4)]
+
+    async def nothing() -> None:
+        pass
+
+    async def noop(_: object, context: AsyncTaskContext) -> None:
+        await context.step("step", nothing)
+        watch.tick()
+        if watch.over.is_set():
+            for client in clients:
+                client.stop_worker()
+
+    for client in clients:
+        client.register_task(name="noop")(noop)
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(BUNDLED_SCHEMA_SQL)
+        await clients[0].create_queue()
+        await connection.execute(queued, [count])
+        watch = Stopwatch(count)
+        await asyncio.gather(
+            *(client.start_worker(concurrency=4, batch_size=50) for client in clients)
+        )
+    for client in clients:
+        await client.close()
+    return watch.spent
+
+
 _watch: Stopwatch
 
 
@@ -142,15 +180,24 @@ PEERS: dict[str, Callable[[str, int], object]] = {
     "pgqueuer": pgqueuer,
     "procrastinate": procrastinate,
     "dbos": dbos,
+    "absurd": absurd,
     "apscheduler": apscheduler,
 }
+
+
+def run(peer: Coroutine[object, object, Spent]) -> Spent:
+    """On the same event loop as ours."""
+    from uvloop import new_event_loop
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(peer)
 
 
 def main() -> None:
     """Drain, and say what it took."""
     name, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     found = PEERS[name](url, count)
-    spent = asyncio.run(found) if asyncio.iscoroutine(found) else found
+    spent = run(found) if asyncio.iscoroutine(found) else found
     sys.stdout.write(json.dumps(spent) + "\n")
 
 
