@@ -19,7 +19,7 @@ from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
-from runtime.store.children import cancel_child, settle_children, start_child
+from runtime.store.children import DEEPEST, cancel_child, settle_children, start_child
 from runtime.store.due_work import Claim, Place, Waiting
 from runtime.store.events import Connection, deliver, look
 from runtime.store.pool import Pool, borrow
@@ -60,12 +60,22 @@ class Arrivals:
         """Deliver what waits for it; returns how many events ended a wait."""
         async with borrow(self._pool) as connection:
             ended = await deliver(connection)
-            looked_at, unwanted = await settle_children(connection)
-            for run_id in unwanted:
-                await cancel_child(connection, run_id)
-            if looked_at:
-                await connection.execute(statement("wake"))
+            # Those that are cancelled may have children of their own.
+            for _ in range(DEEPEST):
+                if not await self._settle(connection):
+                    break
         return ended
+
+    async def _settle(self, connection: Connection) -> bool:
+        """Answer parents whose children are over, and cancel children whose parents are; whether there were such."""
+        looked_at, unwanted = await settle_children(connection)
+        for run_id in unwanted:
+            cancelled = await cancel_child(connection, run_id)
+            if cancelled is not None and cancelled.followed:
+                self._turns.pass_on((cancelled.task_uid,))
+        if looked_at:
+            await connection.execute(statement("wake"))
+        return bool(unwanted)
 
     async def start(
         self, claim: Claim, call: Call, arguments: Mapping[str, Any]

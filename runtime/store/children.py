@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.identity import derive_run_id
@@ -23,6 +23,7 @@ from runtime.core.overlap import admission, fate_of
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.storable import storable
 from runtime.errors import LeaseLost
+from runtime.store.cancelling import Cancelled
 from runtime.store.due_work import Claim, Place
 from runtime.store.statements import statement
 
@@ -163,19 +164,22 @@ async def settle_children(connection: Connection) -> tuple[int, list[UUID]]:
         return len(parents), await answer_parents(connection, parents)
 
 
-async def cancel_child(connection: Connection, run_id: UUID) -> None:
-    """End a run whose parent is over."""
+async def cancel_child(connection: Connection, run_id: UUID) -> Cancelled | None:
+    """End a run whose parent is over; None if it is over itself. Whoever waits for its end is left to the caller."""
     asked = {"run_id": run_id, "actor": "ordinaut", "detail": "the run that started it is over"}
-    cancelled = await _row(connection, "cancel_run", asked)
-    if cancelled is not None and cancelled["is_held"]:
+    async with connection.cursor(row_factory=class_row(Cancelled)) as cursor:
+        await cursor.execute(statement("cancel_run"), asked)
+        cancelled = await cursor.fetchone()
+    if cancelled is not None and cancelled.is_held:
         await connection.execute(statement("tell_ended"))
+    return cancelled
 
 
 async def _answer(connection: Connection, child: Mapping[str, Any]) -> dict[str, Any]:
     told = {"run_id": str(child["child_id"]), "state": child["state"]}
     if child["state"] == "succeeded":
         return told | {"value": await _value(connection, child["child_id"], child["body"])}
-    error = child["error"] or {"message": child["reason"] or child["state"]}
+    error = child["error"] or {"message": child["detail"] or child["reason"] or child["state"]}
     return told | {"error": error}
 
 

@@ -55,6 +55,16 @@ async def go_as(bench: Bench, name: str, tools: ScriptedTools) -> Claim:
     return claim
 
 
+async def cancel(database: str, claim: Claim) -> None:
+    """As `ordinaut cancel` does."""
+
+    def end() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            cancel_run(connection, claim.run_id, actor="ana", detail="enough")
+
+    await asyncio.to_thread(end)
+
+
 async def states(bench: Bench) -> Any:
     return await bench.row(
         "select jsonb_object_agg(s.name, r.state) from ordinaut.run r join ordinaut.spec s on s.uid = r.task_uid"
@@ -158,16 +168,65 @@ async def test_a_parent_that_is_cancelled_has_its_children_cancelled(
     await queue(bench)
     claim = await bench.go(ScriptedTools())
 
-    def cancel() -> None:
-        with psycopg.connect(database, autocommit=True) as connection:
-            cancel_run(connection, claim.run_id, actor="ana", detail="")
-
-    await asyncio.to_thread(cancel)
+    await cancel(database, claim)
     await bench.arrivals.run_once()
     assert await states(bench) == {"briefing": "cancelled", "report": "cancelled"}
 
     await bench.arrivals.run_once()
     assert await bench.row("select answer ->> 'state' from ordinaut.wait") == "cancelled"
+
+
+async def test_children_of_children_are_cancelled_in_the_same_look(
+    bench: Bench, report: None, database: str
+) -> None:
+    start = step("go", "ordinaut.run", **{"with": {"task": "report"}})
+    await install(bench.connection, task("between", pipeline=[start]))
+    await queue(bench, START | {"with": {"task": "between"}})
+    claim = await go_as(bench, "briefing", ScriptedTools())
+    await go_as(bench, "between", ScriptedTools())
+
+    await cancel(database, claim)
+    await bench.arrivals.run_once()
+
+    assert set((await states(bench)).values()) == {"cancelled"}
+
+
+async def test_who_waits_for_the_turn_of_a_child_that_is_cancelled_has_it_at_once(
+    bench: Bench, database: str
+) -> None:
+    await install(bench.connection, task("report", overlap="queue_all"))
+    start = START | {"with": {"task": "report"}}
+    await queue(bench, start, {**start, "id": "another", "needs": []})
+    claim = await go_as(bench, "briefing", ScriptedTools())
+    await bench.turns.look()
+    second = await bench.row("select run_id from ordinaut.backlog")
+    # Nobody waits for the one whose turn it is, and somebody for the other.
+    await bench.connection.execute(
+        "update ordinaut.wait set run_id = gen_random_uuid() where asked ->> 'run_id' = %s",
+        [str(second)],
+    )
+
+    await cancel(database, claim)
+    await bench.arrivals.run_once()
+    await bench.turns.look()
+
+    assert await bench.row("select run_id from ordinaut.due_work") == second
+
+
+async def test_a_child_that_somebody_cancelled_says_why(
+    bench: Bench, report: None, database: str
+) -> None:
+    await queue(bench, START)
+    await go_as(bench, "briefing", ScriptedTools())
+
+    await cancel(database, await bench.claim())
+    await bench.arrivals.run_once()
+    await go_as(bench, "briefing", ScriptedTools())
+
+    message = await bench.row(
+        "select error ->> 'message' from ordinaut.run where state = 'failed'"
+    )
+    assert message.endswith("cancelled: enough")
 
 
 async def test_a_parent_that_is_out_of_time_has_its_children_cancelled(

@@ -48,6 +48,7 @@ class Bench:
     secrets: Secrets
     arrivals: Arrivals
     attention: Attention
+    turns: Turns
     looking: Looking | None = None
 
     async def queue(self, **fields: Any) -> None:
@@ -115,12 +116,13 @@ async def opened_bench(
     """One run under test, and the secret `token`."""
     await clock.attach(database)
     (folder / "token").write_text("s3cr3t-token\n")
-    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    turns = Turns(pool, clock, Bell(clock))
+    recorder = Recorder(pool, clock, Bell(clock), turns)
     serving = asyncio.create_task(recorder.run())
     secrets = Secrets({"token": {"file": "token"}}, folder)
-    arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    arrivals = Arrivals(pool, clock, Bell(clock), turns)
     attention = Attention(pool, clock, Bell(clock), 5.0)
-    yield Bench(pool, connection, recorder, clock, Live(), secrets, arrivals, attention)
+    yield Bench(pool, connection, recorder, clock, Live(), secrets, arrivals, attention, turns)
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
 

@@ -54,7 +54,7 @@ select run_id from ordinaut.due_work where run_id = any(%(run_ids)s) order by ru
 
 -- name: list_children
 -- The runs that these wait for, with what became of them and their bodies.
-select w.run_id, w.step, w.iteration, c.run_id as child_id, c.state, c.reason, c.error,
+select w.run_id, w.step, w.iteration, c.run_id as child_id, c.state, c.reason, c.detail, c.error,
     p.state in ('queued', 'running', 'waiting') as is_wanted,
     c.state in ('queued', 'running', 'waiting') as is_active, b.body
 from ordinaut.wait w
