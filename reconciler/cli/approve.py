@@ -16,7 +16,7 @@ from reconciler.cli.showing import look_of_terminal
 from reconciler.core.render import render_plan
 from reconciler.core.syncing import SHORT
 from runtime.actor import current_actor, current_teams
-from runtime.cli.naming import names_of, only_one
+from runtime.cli.naming import name_among, named, only_one
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import (
     echo,
@@ -87,7 +87,7 @@ def approve(
     applies exactly that plan past what refused it: should git or the database have moved by then, or more refuse it, it
     waits anew. Until then --withdraw takes the approval back.
 
-    A STEP is named by its task, or by digits of the end of its run's id, and as TASK:STEP or TASK:STEP:ITEM where several
+    A STEP is named by its task, or by six or more digits of either end of its run's id, and as TASK:STEP or TASK:STEP:ITEM where several
     ask. It takes the decision of those alone whom it asks, if it names any. One answer counts, and none after the time is over. Exits with 0, or 1 if no such thing waits.
     """
     if withdraw and (deny or what is None):
@@ -103,7 +103,7 @@ def approve(
         if what is None:
             _list(plans, approved, steps, as_json=as_json)
             return
-        asking = [one for one in steps if what in names_of(one)]
+        asking = named(steps, what)
         if withdraw:
             done = _take_back(connection, _find(approved, what, _APPROVAL), asked)
         elif asking:
@@ -141,7 +141,7 @@ def _decide(
     connection: Connection, asking: list[Asked], asked: _Asked, *, approved: bool
 ) -> _Done:
     one = only_one(asking)
-    echo(_question(one), err=True)
+    echo(_question(asking, one), err=True)
     if not asked.yes:
         _ask("Let it go on?" if approved else "End it here?")
     is_taken = answer_wait(
@@ -196,8 +196,8 @@ def _ask(question: str) -> None:
         raise click.exceptions.Exit(EXIT_ERROR)
 
 
-def _question(asked: Asked) -> str:
-    """What is asked, by whom, and until when."""
+def _question(waiting: Sequence[Asked], asked: Asked) -> str:
+    """What one of those that wait asks, whom, and until when."""
     what = asked.asked.get("message")
     if what is None:
         arguments = shorten(orjson.dumps(asked.asked["arguments"]).decode(), _SHOWN)
@@ -207,7 +207,7 @@ def _question(asked: Asked) -> str:
     if asked.until is not None:
         zone = zone_of(asked.timezone)
         until = f"; until {local_time(asked.until, zone)}, {relative_time(asked.until, asked.now)}"
-    return f"{names_of(asked)[-1]}  {what}{by}{until}"
+    return f"{name_among(waiting, asked)}  {what}{by}{until}"
 
 
 def _list(
@@ -224,7 +224,7 @@ def _list(
     for plan in plans:
         echo(f"{_digest(plan)[:SHORT]}  {_origin(plan)}  {plan.message}")
     for step in steps:
-        echo(_question(step))
+        echo(_question(steps, step))
     for plan in approved:
         echo(_approved(plan))
 

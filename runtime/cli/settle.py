@@ -8,7 +8,7 @@ import click
 import orjson
 
 from runtime.actor import current_actor
-from runtime.cli.naming import names_of, only_one
+from runtime.cli.naming import name_among, named, only_one
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import (
     echo,
@@ -71,8 +71,8 @@ def settle(
     A step with `effect: once` is never called twice on a guess. When its answer is lost, and its spec says `on_unknown: ask`,
     the run waits here: look at the other side whether the call happened, and say so.
 
-    STEP is its task, digits of the end of its run's id, or TASK:STEP or TASK:STEP:ITEM where several wait. One answer
-    counts. Exits with 0, or 1 if no such call waits.
+    STEP is its task, six or more digits of either end of its run's id, or TASK:STEP or TASK:STEP:ITEM where several wait.
+    One answer counts. Exits with 0, or 1 if no such call waits.
     """
     _check_usage(step, settled, result)
     with open_database(config, name="ordinaut settle") as connection:
@@ -80,7 +80,7 @@ def settle(
         if step is None or settled is None:
             _list(waiting, as_json=as_json)
             return
-        found = [one for one in waiting if step in names_of(one)]
+        found = named(waiting, step)
         if not found:
             raise NotFound(
                 f"no call of {step} waits to be settled",
@@ -140,7 +140,7 @@ def _list(waiting: list[Unsettled], *, as_json: bool) -> None:
         since = local_time(one.asked_at, zone_of(one.timezone))
         arguments = shorten(orjson.dumps(one.asked["arguments"]).decode(), _SHOWN)
         echo(
-            f"{names_of(one)[-1]}  {one.asked['uses']} with {arguments}"
+            f"{name_among(waiting, one)}  {one.asked['uses']} with {arguments}"
             f"; since {since}, {relative_time(one.asked_at, one.now)}"
         )
         echo(f"  {one.asked['problem']['message']}; its key was {one.idempotency_key}")

@@ -155,3 +155,22 @@ def test_half_an_answer_is_none(
     assert done.status != 0
     assert said in done.stderr
     assert answer(rows) is None
+
+
+def test_of_several_runs_of_a_task_each_has_a_name_of_its_own(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow, run: UUID
+) -> None:
+    """Listed by digits of their runs, and found by any six of either end of one."""
+    other = insert_run(rows, task, state="waiting", trigger="manual", trigger_key="other")
+    insert_due_work(rows, task, other, ready_at=NOON + timedelta(days=900_000))
+    ask(rows, run)
+    ask(rows, other)
+
+    listed = cli("settle").stdout
+    unclear = cli("settle", "rent:pay", "--failed")
+    done = [cli("settle", f"{str(other)[-6:]}:pay", "--failed", "--json"), cli("settle", "rent", "--failed", "--json")]  # fmt: skip
+
+    names = [f"{str(run_id)[-8:]}:pay" for run_id in (run, other)]
+    assert all(f"{name}  bank.pay" in listed for name in names)
+    assert all(name in unclear.stderr for name in names)
+    assert [json.loads(one.stdout)["run_id"] for one in done] == [str(other), str(run)]
