@@ -1,13 +1,10 @@
 """How late runs begin, by the server's clock: from the instant at which a run is due or asked for to its claim.
 
-Run: python tests/bench/bench_lateness.py [due|ready|loaded|burst|snapshot|foreach]...
+Run: python tests/bench/bench_lateness.py [due|ready|loaded]...
 
-    due       20 schedules that fire every second, for 20 s
-    ready     20 runs a second that somebody asks for, each with its notification, for 20 s
-    loaded    1,000 runs a second that somebody asks for, ten at a time, for 10 s
-    burst     10,000 schedules that are due in the same second
-    snapshot  a drain beside a session that holds a snapshot, against one without
-    foreach   one run over 10,000 items, computed in process
+    due     20 schedules that fire every second, for 20 s
+    ready   20 runs a second that somebody asks for, each with its notification, for 20 s
+    loaded  1,000 runs a second that somebody asks for, ten at a time, for 10 s
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
@@ -30,7 +26,7 @@ from runtime.app import running
 from runtime.clock import SYSTEM_CLOCK
 from runtime.loop import run_loop
 from runtime.store.statements import statement
-from tests.bench.bench_runtime import STEP, apply_schedules, config, drain, drained
+from tests.bench.bench_runtime import STEP, apply_schedules, config, drained
 from tests.bench.serving import Site, serving
 from tests.support.installed import install, queue_run, task
 
@@ -103,65 +99,14 @@ async def loaded(site: Site, connection: Connection) -> None:
         await tell(connection, f"ready, {rate:,.0f} runs a second", since)
 
 
-async def burst(site: Site, connection: Connection) -> None:
-    begun = perf_counter()
-    await asyncio.to_thread(apply_schedules, site.database, 10_000, timedelta(seconds=45), "1d")
-    print(f"burst: applied in {perf_counter() - begun:.1f} s")
-    since = await now(connection)
-    async with running(config(site, concurrency=SLOTS), site.place):
-        done = "select count(*) >= 10000 from ordinaut.run where finished_at is not null"
-        while await (await connection.execute(done)).fetchone() != (True,):
-            await SYSTEM_CLOCK.sleep(0.1)
-        await tell(connection, "10,000 schedules due in one second", since)
-
-
-async def snapshot() -> None:
-    rates = {}
-    for name in ("without", "with"):
-        async with serving() as fresh, AsyncExitStack() as stack:
-            if name == "with":
-                holder = await psycopg.AsyncConnection.connect(fresh.database)
-                await stack.enter_async_context(holder)
-                await holder.execute("set transaction isolation level repeatable read")
-                await holder.execute("select 1")
-            spent, _ = await drain(fresh, 20_000, 500)
-            rates[name] = 20_000 / spent.wall
-            print(f"  {name} a held snapshot: {rates[name]:,.0f} runs/s")
-    print(f"held snapshot: {rates['with'] / rates['without']:.2f} of the rate without")
-
-
-async def foreach(site: Site, connection: Connection) -> None:
-    step = STEP[0] | {"foreach": "${params.items}", "max_parallel": 100}
-    fields = {"params": {"items": list(range(10_000))}, "pipeline": [step]}
-    installed = await install(connection, task(**fields))
-    async with running(config(site, concurrency=SLOTS), site.place):
-        await SYSTEM_CLOCK.sleep(1.0)
-        begin = await site.spent()
-        await queue_run(connection, installed)
-        await connection.execute(statement("wake"))
-        await drained(connection, "due_work")
-        spent = await site.spent() - begin
-    row = await (await connection.execute("select count(*) from ordinaut.step_result")).fetchone()
-    assert row == (10_001,)
-    print(
-        f"foreach over 10,000 items: {spent.wall:.1f} s;"
-        f" CPU seconds: worker {spent.worker:.1f}, PostgreSQL {spent.postgres:.1f}"
-    )
-
-
 PARTS: dict[str, Callable[[Site, Connection], Awaitable[None]]] = {
     "due": due,
     "ready": ready,
     "loaded": loaded,
-    "burst": burst,
-    "foreach": foreach,
 }
 
 
 async def measure(name: str) -> None:
-    if name == "snapshot":
-        await snapshot()
-        return
     async with (
         serving() as site,
         await psycopg.AsyncConnection.connect(site.database, autocommit=True) as connection,
@@ -172,10 +117,10 @@ async def measure(name: str) -> None:
 def main() -> None:
     """Measure what is asked for, everything by default."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, "snapshot", []])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     asked = parser.parse_args()
     print(f"load of the machine: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
-    for name in asked.parts or [*PARTS, "snapshot"]:
+    for name in asked.parts or [*PARTS]:
         run_loop(measure(name))
 
 

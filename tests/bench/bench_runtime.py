@@ -32,6 +32,7 @@ from runtime.loop import run_loop
 from schemas.plan import PlanSource
 from tests.bench.leasing import queue_runs
 from tests.bench.serving import Site, Spent, serving
+from tests.bench.targets import judged
 from tests.support.applying import Bench
 from tests.support.installed import install, task
 
@@ -95,8 +96,8 @@ async def print_drain(runs: int, slots: int, profile: cProfile.Profile | None) -
 def report(name: str, runs: int, spent: Spent) -> None:
     each = 1e6 / runs
     print(
-        f"  {name}: {runs / spent.wall:,.0f} runs/s;"
-        f" CPU a run, microseconds: worker {spent.worker * each:.0f},"
+        f"  {name}: {runs / spent.wall:,.0f} a second;"
+        f" CPU each, microseconds: worker {spent.worker * each:.0f},"
         f" PostgreSQL {spent.postgres * each:.0f}, Valkey {spent.valkey * each:.0f}"
     )
 
@@ -135,11 +136,12 @@ async def idle() -> None:
             begin = await site.spent()
             await SYSTEM_CLOCK.sleep(IDLE_SECONDS)
             spent = await site.spent() - begin
+    rate, share = spent.statements / spent.wall, 100 * spent.worker / spent.wall
     print(
         f"idle: {SCHEDULES:,} schedules, {IDLE_SECONDS:.0f} s\n"
-        f"  {spent.statements / spent.wall:.2f} statements/s;"
-        f" CPU, percent of a core: worker {100 * spent.worker / spent.wall:.2f},"
-        f" PostgreSQL {100 * spent.postgres / spent.wall:.2f}"
+        f"  {rate:.2f} statements/s; target {judged(rate, at_most=1)}\n"
+        f"  worker: {share:.2f} % of a core; target {judged(share, at_most=0.5)}\n"
+        f"  PostgreSQL: {100 * spent.postgres / spent.wall:.2f} % of a core"
     )
 
 

@@ -50,9 +50,12 @@ class Site:
         given = {f"ORDINAUT_{name.upper()}": value for name, value in settings.items()}
         return started("runtime", cwd=self.folder, env=self.env | given)
 
-    async def install(self, *steps: Mapping[str, Any], name: str = "briefing") -> Installed:
-        """The diary's server, and a task of these steps."""
+    async def install(
+        self, *steps: Mapping[str, Any], name: str = "briefing", at_once: int = 4
+    ) -> Installed:
+        """The diary's server, which takes so many calls at once, and a task of these steps."""
         server = {**HEAD, "kind": "ToolServer", "name": "diary", "protocol": "legacy"}
+        server |= {"max_concurrency": at_once}
         arguments = [str(SERVER), str(self._diary), str(self._gate)]
         stdio = {"command": sys.executable, "args": arguments}
         await install(self.connection, {**server, "stdio": stdio})
