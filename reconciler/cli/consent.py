@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,23 +18,17 @@ from reconciler.confirming import confirm
 from reconciler.core.guards import refusal, refused
 from reconciler.core.look import counted
 from reconciler.core.render import render_plan, render_report
+from runtime.cli.options import Span
 from runtime.cli.output import echo, echo_json_line
 from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED
 from runtime.store.specs import Connection
 from schemas.apply import ApplyProgress, ApplyReport, ApplyResult, Stage
-from schemas.durations import format_duration, parse_duration
+from schemas.durations import format_duration
 from schemas.plan import Plan
 
 _SHORT: Final = 7
 # Changes from which on it takes long enough to be told how far it is.
 _LARGE: Final = 1000
-
-
-def _span(_context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=parameter) from error
 
 
 def _reason(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -74,9 +67,8 @@ override_policy_option = click.option(
 )
 lock_timeout_option = click.option(
     "--lock-timeout",
-    callback=_span,
+    type=Span(),
     default=format_duration(LOCK_TIMEOUT),
-    metavar="SPAN",
     show_default=True,
     help="How long to wait for another apply.",
 )

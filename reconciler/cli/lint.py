@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
 import click
 
 from reconciler.cli.progress import Progress
 from reconciler.cli.selecting import instant_given
-from reconciler.cli.validate import FORMATS, print_validation, validation_of
+from reconciler.cli.validate import format_options, head_option, print_validation, validation_of
 from reconciler.commits import read_revision
 from reconciler.core.leaking import LEAK
 from reconciler.linting import lint_source
 from reconciler.load import compile_source
 from reconciler.source import Source, read_around
-from runtime.cli.options import configured
+from runtime.cli.options import FAILING, configured, failing_option
 from runtime.config import Config
 from runtime.errors import EXIT_ERROR
 from schemas.problem import Problem
-
-_FAILING: Final = {"error": ("error",), "warning": ("error", "warning")}
 
 
 @click.command(
@@ -35,29 +32,15 @@ Examples:
 )
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @configured("specs", "environment")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="text",
-    help="What is printed.",
-)
-@click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")  # fmt: skip
-@click.option(
-    "--fail-on",
-    type=click.Choice(tuple(_FAILING)),
-    default="error",
-    show_default=True,
-    help="What ends the command with 1.",
-)
+@format_options
+@failing_option
 @click.option("--from", "start", metavar="TIME", help="Look ahead from here instead of now; ISO 8601.")  # fmt: skip
-@click.option("--head", metavar="REV", help="Read this revision of git, not the working tree.")
+@head_option
 def lint(
     *,
     config: Config,
     paths: tuple[Path, ...],
     form: str,
-    as_json_too: bool,
     fail_on: str,
     start: str | None,
     head: str | None,
@@ -75,9 +58,8 @@ def lint(
     problems = unsound or lint_source(source, specs, instant_given(start, None), head)
     shown = tuple(_within(problems, [source.name_of(path) for path in paths]))
     validation = validation_of(specs, source, shown)
-    form = "json" if as_json_too else form
     print_validation(form, validation, source, "lint")
-    if any(problem.severity in _FAILING[fail_on] for problem in shown):
+    if any(problem.severity in FAILING[fail_on] for problem in shown):
         raise click.exceptions.Exit(EXIT_ERROR)
 
 

@@ -14,11 +14,10 @@ from reconciler.core.simulation import simulate as played
 from reconciler.core.simulation_runs import Period, period_of
 from reconciler.core.simulation_text import render_simulation
 from reconciler.icsfile import NotACalendar, write_ics
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import Span, configured, json_option
 from runtime.cli.output import echo, echo_json, local_time
 from runtime.config import Config
 from runtime.core.recurrence.zone import Zone, load_zone
-from schemas.durations import parse_duration
 
 
 @click.command(
@@ -45,7 +44,7 @@ Examples:
 @click.option("--tz", "timezone", metavar="ZONE", help="Count days and hours in this zone.")
 @click.option(
     "--duration",
-    metavar="SPAN",
+    type=Span(timedelta(milliseconds=1)),
     default="1m",
     show_default=True,
     help="How long a run is taken to last.",
@@ -73,7 +72,7 @@ def simulate(
     days: int,
     start: str | None,
     timezone: str | None,
-    duration: str,
+    duration: timedelta,
     herd: int,
     ics: Path | None,
     as_json: bool,
@@ -86,7 +85,7 @@ def simulate(
     found = selected(what, config)
     zone = load_zone(timezone or default_zone(found.specs) or "UTC")
     period = _period(instant_given(start, zone), days, zone)
-    assumed = Assumptions(duration=_duration(duration), herd=herd)
+    assumed = Assumptions(duration=duration, herd=herd)
     simulation = played(found.specs, found.tasks, period, assumed)
     if ics:
         _write(ics, found, period, assumed.duration)
@@ -120,13 +119,3 @@ def _period(begin: datetime, days: int, zone: Zone) -> Period:
         raise click.BadParameter(
             "the period reaches over the end of the calendar", param_hint="--from"
         ) from None
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        span = parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--duration") from None
-    if not span:
-        raise click.BadParameter("a run takes longer than nothing", param_hint="--duration")
-    return span

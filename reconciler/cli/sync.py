@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import click
 
 from runtime.actor import current_actor
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import Span, configured, json_option
 from runtime.config import Config
 from runtime.embedded import running
 from runtime.errors import EXIT_BLOCKED, EXIT_ERROR, EXIT_STALE, ConfigError
-from schemas.durations import parse_duration
 from schemas.source import Condition, SignatureFault
 
 if TYPE_CHECKING:
@@ -33,18 +32,7 @@ _EXITS: Final[dict[Condition, int]] = {
     "InvalidSource": EXIT_ERROR,
 }
 _DISTRUST: Final = frozenset(get_args(SignatureFault))
-_SHORTEST: Final = timedelta(seconds=1)
 _PATH: Final = click.Path(path_type=Path)
-
-
-def _span(_context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
-    try:
-        span = parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=parameter) from error
-    if span < _SHORTEST:
-        raise click.BadParameter("a second is the least", param=parameter)
-    return span
 
 
 @click.command(
@@ -58,7 +46,7 @@ Examples:
 )
 @click.option("--repo", metavar="URL|FOLDER", help="The repository; the one around the working folder when left out.")  # fmt: skip
 @click.option("--branch", metavar="NAME", help="The branch; the one that the repository is on when left out.")  # fmt: skip
-@click.option("--interval", callback=_span, default="1m", metavar="SPAN", show_default=True, help="The time between two looks.")  # fmt: skip
+@click.option("--interval", type=Span(timedelta(seconds=1)), default="1m", show_default=True, help="The time between two looks.")  # fmt: skip
 @click.option("--once", is_flag=True, help="Look once, and end.")
 @click.option("--verify", type=click.Choice(["none", "ssh", "gpg"]), default="none", show_default=True, help="Apply nothing but commits that are signed so.")  # fmt: skip
 @click.option("--allowed-signers", type=_PATH, metavar="FILE", help="For ssh: who may sign, as ssh-keygen reads it.")  # fmt: skip

@@ -12,7 +12,7 @@ import click
 import orjson
 
 from reconciler.load import load_specs
-from runtime.cli.options import configured, json_option, named_values
+from runtime.cli.options import Span, configured, json_option, named_values
 from runtime.cli.output import bold, colour_state, dim, echo, echo_json, shorten, width_left
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
@@ -22,7 +22,6 @@ from runtime.inspection import call_tool, inspect_servers, unusable
 from runtime.live import Live, assemble
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.toolbox import Toolbox
-from schemas.durations import parse_duration
 from schemas.event import Failure
 from schemas.tools import CallReport, ServerList, ServerReport
 
@@ -109,7 +108,7 @@ Examples:
     "--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="An argument, as JSON or text."
 )
 @click.option("--json-args", metavar="JSON", help="All arguments, as one JSON object.")
-@click.option("--timeout", metavar="SPAN", help="The longest time it may take, such as 30s.")
+@click.option("--timeout", type=Span(), help="The longest time it may take, such as 30s.")
 @json_option
 @configured("specs", "environment", "state_dir")
 def call(
@@ -118,7 +117,7 @@ def call(
     tool: str,
     pairs: tuple[str, ...],
     json_args: str | None,
-    timeout: str | None,
+    timeout: timedelta | None,
     as_json: bool,
 ) -> None:
     """Call TOOL, written as server.tool, once: really, with all it does.
@@ -126,14 +125,13 @@ def call(
     Prints the normalised result, as templates would see it. Exits with 1 unless the outcome is ok.
     """
     arguments = _arguments(pairs, json_args)
-    limit = _limit(timeout)
     live = _live(config)
     server = tool.partition(".")[0]
     if server in live.broken:
         raise live.broken[server]
 
     async def ask(toolbox: Toolbox) -> CallReport:
-        return await call_tool(toolbox, tool, arguments, SYSTEM_CLOCK, limit)
+        return await call_tool(toolbox, tool, arguments, SYSTEM_CLOCK, timeout)
 
     report = _with_toolbox(config, live, ask)
     if as_json:
@@ -204,15 +202,6 @@ def _arguments(pairs: Sequence[str], json_args: str | None) -> dict[str, Any]:
         if not isinstance(arguments, dict):
             raise click.BadParameter("must be a JSON object", param_hint="--json-args")
     return arguments | named_values(pairs)
-
-
-def _limit(text: str | None) -> timedelta | None:
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--timeout") from None
 
 
 def _tested(report: ServerReport) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -18,14 +19,32 @@ from reconciler.diagnostics import as_json, as_text, summary
 from reconciler.load import compile_source
 from reconciler.reviewing import from_top, sarif_of
 from reconciler.source import Source, read_around
-from runtime.cli.options import configured
+from runtime.cli.options import Command, configured
 from runtime.cli.output import echo
 from runtime.config import Config
 from runtime.errors import EXIT_ERROR
 from schemas.problem import Problem
 from schemas.validation import Validation
 
-FORMATS: Final = ("text", "json", "github", "sarif")
+_FORMATS: Final = ("text", "json", "github", "sarif")
+
+head_option = click.option(
+    "--head", metavar="REV", help="Read this revision of git, not the working tree."
+)
+
+
+def format_options(command: Command) -> Command:
+    """The options `--format` and `--json`, which the command receives as `form`."""
+
+    @wraps(command)
+    def call(*, form: str, as_json: bool, **others: Any) -> None:
+        command(form="json" if as_json else form, **others)
+
+    flag = click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+    choice = click.option(
+        "--format", "form", type=click.Choice(_FORMATS), default="text", help="What is printed."
+    )
+    return choice(flag(call))
 
 
 @click.command(
@@ -39,18 +58,9 @@ Examples:
 )
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @configured("specs", "environment", "state_dir")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    default="text",
-    help="What is printed.",
-)
-@click.option("--json", "as_json_too", is_flag=True, help="The same as --format json.")  # fmt: skip
-@click.option("--head", metavar="REV", help="Read this revision of git, not the working tree.")
-def validate(
-    *, config: Config, path: Path | None, form: str, as_json_too: bool, head: str | None
-) -> None:
+@format_options
+@head_option
+def validate(*, config: Config, path: Path | None, form: str, head: str | None) -> None:
     """Check specs and show every problem at once.
 
     PATH is a specs folder, the one of the settings if left out, or one file. Of a file its own problems are shown, and the
@@ -62,7 +72,7 @@ def validate(
     specs = compile_source(source, config.environment, Cache(config.state_dir), Progress().through)
     file = source.name_of(named) if head is None and named.is_file() else None
     validation = validation_of(specs, source, problems_about(specs, file))
-    print_validation("json" if as_json_too else form, validation, source, "validate")
+    print_validation(form, validation, source, "validate")
     if not validation.valid:
         raise click.exceptions.Exit(EXIT_ERROR)
 
@@ -83,7 +93,7 @@ def validation_of(specs: Specs, source: Source, problems: tuple[Problem, ...]) -
 
 
 def print_validation(form: str, validation: Validation, source: Source, command: str) -> None:
-    """Print problems in one of `FORMATS`.
+    """Print problems as `--format` says.
 
     Those that other tools show beside the lines of a repository name files from its top; the others as they can be opened.
 

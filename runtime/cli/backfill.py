@@ -10,7 +10,7 @@ import click
 from runtime.actor import current_actor
 from runtime.backfilling import Asked, backfill_task
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, fields, local_time, zone_of
+from runtime.cli.output import echo_report, local_time, zone_of
 from runtime.config import Config
 from runtime.database import open_database
 from schemas.backfill import BackfillReport
@@ -63,10 +63,7 @@ def backfill(
     asked = Asked(since, until, limit, dry_run, current_actor())
     with open_database(config, name="ordinaut backfill") as connection:
         done = backfill_task(connection, task, asked)
-    if as_json:
-        echo_json(done.model_dump(mode="json"))
-    else:
-        echo(fields(list(_lines(done))))
+    echo_report(done, _lines(done), as_json=as_json)
 
 
 def _lines(done: BackfillReport) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ import click
 from runtime.actor import current_actor
 from runtime.cancelling import cancel_run
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, fields, relative_time, short_id
+from runtime.cli.output import echo_report, relative_time, short_id
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.lookup import resolve_run
@@ -41,10 +41,7 @@ def cancel(*, config: Config, run: str, reason: str, as_json: bool) -> None:
             reason=reason.strip(),
             actor=current_actor(),
         )
-    if as_json:
-        echo_json(done.model_dump(mode="json"))
-    else:
-        echo(fields(list(_lines(done))))
+    echo_report(done, _lines(done), as_json=as_json)
 
 
 def _lines(done: CancelReport) -> Iterator[tuple[str, str]]:

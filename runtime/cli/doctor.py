@@ -7,24 +7,15 @@ from typing import Final
 
 import click
 
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import FAILING, Span, configured, failing_option, json_option
 from runtime.cli.output import bold, dim, echo, echo_json, fields, wrapped
 from runtime.config import Config
 from runtime.doctor import examine
 from runtime.errors import EXIT_ERROR, EXIT_LOCKED
 from schemas.doctor import Examination, Finding
-from schemas.durations import parse_duration
 
-_FAILING: Final = {"error": ("error",), "warning": ("error", "warning")}
 _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "cyan"}
 _INDENT: Final = 9
-
-
-def _span(_: click.Context, __: click.Parameter, value: str) -> timedelta:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.command(
@@ -37,19 +28,12 @@ Examples:
 )
 @click.option(
     "--patience",
-    metavar="SPAN",
+    type=Span(),
     default="1m",
     show_default=True,
-    callback=_span,
     help="How long a transaction, due work or an event may wait.",
 )
-@click.option(
-    "--fail-on",
-    type=click.Choice(tuple(_FAILING)),
-    default="error",
-    show_default=True,
-    help="What ends the command with 1.",
-)
+@failing_option
 @json_option
 @configured("database_url", "redis_url", "state_dir")
 def doctor(*, config: Config, patience: timedelta, fail_on: str, as_json: bool) -> None:
@@ -65,7 +49,7 @@ def doctor(*, config: Config, patience: timedelta, fail_on: str, as_json: bool) 
         _print(found)
     if found.database is None:
         raise click.exceptions.Exit(EXIT_LOCKED)
-    if any(finding.severity in _FAILING[fail_on] for finding in found.findings):
+    if any(finding.severity in FAILING[fail_on] for finding in found.findings):
         raise click.exceptions.Exit(EXIT_ERROR)
 
 

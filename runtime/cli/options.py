@@ -1,8 +1,9 @@
-"""Options that many commands share: settings that a flag may override, `--json`, and `name=value` pairs."""
+"""Options that many commands share: settings that a flag may override, `--json`, spans of time, and `name=value` pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import click
 import orjson
 
 from runtime.config import Config
+from schemas.durations import format_duration, parse_duration
 
 Command = Callable[..., None]
 
@@ -30,6 +32,38 @@ _FLAGS: Final = {"environment": "--env"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")  # fmt: skip
 """The flag `--json`, which the command receives as `as_json`."""
+
+FAILING: Final = {"error": ("error",), "warning": ("error", "warning")}
+"""The severities that end a command with 1, by the value of `--fail-on`."""
+
+failing_option = click.option(
+    "--fail-on",
+    type=click.Choice(tuple(FAILING)),
+    default="error",
+    show_default=True,
+    help="What ends the command with 1.",
+)
+"""The option `--fail-on`, which the command receives as a key of `FAILING`."""
+
+
+class Span(click.ParamType):  # type: ignore[type-arg]  # our oldest click knows no argument
+    """A span of time as people write it, such as `1h30m`; the command receives a timedelta."""
+
+    name = "span"
+
+    def __init__(self, least: timedelta = timedelta(0)) -> None:
+        self._least = least
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        try:
+            span = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if span < self._least:
+            self.fail(f"{format_duration(self._least)} is the least", param, ctx)
+        return span
 
 
 def configured(*settings: str) -> Callable[[Command], Command]:

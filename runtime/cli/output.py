@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from unicodedata import east_asian_width
 from uuid import UUID
 
@@ -23,6 +23,10 @@ from runtime.config import environment_variable
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.spans import rough_span
 from runtime.errors import ScheduleError
+
+if TYPE_CHECKING:
+    # It brings pydantic, which `ordinaut --help` should not wait for.
+    from schemas.base import Model
 
 NARROWEST: Final = 80
 _GAP: Final = "  "
@@ -90,6 +94,14 @@ def echo_json_line(value: Any) -> None:
     """Print a value as one line of a stream of JSON documents."""
     _note_printed()
     click.echo(orjson.dumps(value))
+
+
+def echo_report(report: Model, lines: Iterable[tuple[str, str]], *, as_json: bool) -> None:
+    """Print what a command did: the report as JSON, or as these names and values, which are made only then."""
+    if as_json:
+        echo_json(report.model_dump(mode="json"))
+    else:
+        echo(fields(list(lines)))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int = -1) -> str:

@@ -8,7 +8,7 @@ import click
 
 from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, fields, local_time, relative_time, zone_of
+from runtime.cli.output import echo_report, local_time, relative_time, zone_of
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.overrides import pause_task
@@ -43,10 +43,7 @@ def pause(*, config: Config, task: str, until: str | None, reason: str, as_json:
         done = pause_task(
             connection, task, until=until, reason=reason.strip(), actor=current_actor()
         )
-    if as_json:
-        echo_json(done.model_dump(mode="json"))
-    else:
-        echo(fields(list(_lines(done))))
+    echo_report(done, _lines(done), as_json=as_json)
 
 
 def pause_words(pause: Pause, report: PauseReport) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from runtime.cli.following import follow
+from runtime.cli.following import overlap_option, tell_of, wait_option
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, short_id
+from runtime.cli.output import short_id
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.lookup import resolve_run
 from runtime.rerunning import Rerun, rerun_run
-from runtime.store.runs import load_run
 
 
 @click.command(
@@ -35,8 +34,8 @@ Examples:
 @click.option(
     "--latest", is_flag=True, help="By the revision in force, not by that of the run before."
 )
-@click.option("--overlap", is_flag=True, help="Run it beside an active run of the same task.")
-@click.option("--wait", is_flag=True, help="Follow the run until it is over.")
+@overlap_option
+@wait_option
 @json_option
 @configured("database_url", "state_dir")
 def rerun(
@@ -69,9 +68,4 @@ def rerun(
         before = resolve_run(connection, run)
         run_id = rerun_run(connection, before, asked)
         click.echo(f"queued run {short_id(run_id)}, again for {short_id(before)}", err=True)
-        if wait:
-            follow(connection, run_id, as_json=as_json)
-        elif as_json:
-            echo_json(load_run(connection, run_id).model_dump(mode="json"))
-        else:
-            echo(str(run_id))
+        tell_of(connection, run_id, wait=wait, as_json=as_json)

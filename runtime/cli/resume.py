@@ -8,7 +8,7 @@ import click
 
 from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, fields, local_time, zone_of
+from runtime.cli.output import echo_report, local_time, zone_of
 from runtime.cli.pause import pause_words
 from runtime.config import Config
 from runtime.database import open_database
@@ -34,10 +34,7 @@ def resume(*, config: Config, task: str, as_json: bool) -> None:
     """
     with open_database(config, name="ordinaut resume") as connection:
         done = resume_task(connection, task, actor=current_actor())
-    if as_json:
-        echo_json(done.model_dump(mode="json"))
-    else:
-        echo(fields(list(_lines(done))))
+    echo_report(done, _lines(done), as_json=as_json)
 
 
 def _lines(done: PauseReport) -> Iterator[tuple[str, str]]:

@@ -7,26 +7,15 @@ from typing import Final
 
 import click
 
-from runtime.cli.following import follow
-from runtime.cli.options import configured, json_option, named_values
-from runtime.cli.output import echo, echo_json, short_id
+from runtime.cli.following import overlap_option, tell_of, wait_option
+from runtime.cli.options import Span, configured, json_option, named_values
+from runtime.cli.output import short_id
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.manual import request_run_once
-from runtime.store.runs import Dedupe, load_run
-from schemas.durations import parse_duration
+from runtime.store.runs import Dedupe
 
 _LONGEST_KEY: Final = 200
-
-
-def _span(_context: click.Context, _option: click.Parameter, text: str) -> timedelta:
-    try:
-        span = parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    if not span:
-        raise click.BadParameter("it must be longer than nothing")
-    return span
 
 
 def _key(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -60,14 +49,13 @@ Examples:
 )
 @click.option(
     "--within",
-    metavar="SPAN",
-    callback=_span,
+    type=Span(timedelta(milliseconds=1)),
     default="1d",
     help="For how long that holds.",
     show_default=True,
 )
-@click.option("--overlap", is_flag=True, help="Run it beside an active run of the same task.")
-@click.option("--wait", is_flag=True, help="Follow the run until it is over.")
+@overlap_option
+@wait_option
 @json_option
 @configured("database_url", "state_dir")
 def run(
@@ -97,9 +85,4 @@ def run(
         )
         done = "queued run" if is_new else "asked for before: run"
         click.echo(f"{done} {short_id(run_id)} of {task}", err=True)
-        if wait:
-            follow(connection, run_id, as_json=as_json)
-        elif as_json:
-            echo_json(load_run(connection, run_id).model_dump(mode="json"))
-        else:
-            echo(str(run_id))
+        tell_of(connection, run_id, wait=wait, as_json=as_json)

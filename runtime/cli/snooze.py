@@ -8,7 +8,7 @@ import click
 
 from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, fields, local_time, relative_time, zone_of
+from runtime.cli.output import echo_report, local_time, relative_time, zone_of
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.overrides import COUNTED, snooze_task
@@ -50,10 +50,7 @@ def snooze(
             reason=reason.strip(),
             actor=current_actor(),
         )
-    if as_json:
-        echo_json(done.model_dump(mode="json"))
-    else:
-        echo(fields(list(_lines(done))))
+    echo_report(done, _lines(done), as_json=as_json)
 
 
 def _lines(done: SnoozeReport) -> Iterator[tuple[str, str]]:

@@ -110,7 +110,7 @@ def test_of_many_that_ask_at_once_all_get_the_same_run(
         (("--dedupe", ""), "1 to 200 characters"),
         (("--dedupe", "k" * 201), "1 to 200 characters"),
         (("--dedupe", "k", "--within", "soon"), "soon"),
-        (("--dedupe", "k", "--within", "0s"), "longer than nothing"),
+        (("--dedupe", "k", "--within", "0s"), "1ms is the least"),
     ],
 )
 def test_a_key_or_a_window_that_is_none_is_refused(

@@ -179,7 +179,7 @@ def test_the_assumed_duration_can_be_chosen(alone: Cli, specs: Path) -> None:
     ("arguments", "message"),
     [
         (("--duration", "5"), "'5' has no unit; seconds would be 5s"),
-        (("--duration", "0s"), "a run takes longer than nothing"),
+        (("--duration", "0s"), "1ms is the least"),
         (("--days", "0"), "0 is not in the range"),
         (("--herd", "1"), "1 is not in the range"),
         (("--from", "soon"), "'soon' is not ISO 8601"),

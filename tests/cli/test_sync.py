@@ -287,7 +287,7 @@ def test_a_repository_that_cannot_be_read_ends_with_five(folder: Path, cli: Cli)
     [
         (("--specs", "/srv/specs"), "is no folder of the repository"),
         (("--specs", "../specs"), "is no folder of the repository"),
-        (("--interval", "0s"), "a second is the least"),
+        (("--interval", "0s"), "1s is the least"),
         (("--interval", "soon"), "Invalid value for '--interval'"),
         (("--verify", "ssh"), "do not go together"),
         (("--repo", "ext::sh"), "is no repository"),
