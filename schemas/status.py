@@ -120,8 +120,11 @@ class TaskStatus(Model):
     """Its project."""
     timezone: str | None = None
     """The zone in which people read its times."""
+    schedule: Literal["armed", "over", "missing"] | None = None
+    """Whether time will drive it again: armed, over if no occurrence is left, missing if somebody deleted its row, so that it
+    does not fire until an apply arms it; none where time does not drive it."""
     next_for: AwareDatetime | None = None
-    """The next occurrence; none where time does not drive it, or no more."""
+    """The next occurrence, where it is armed."""
     next_due_at: AwareDatetime | None = None
     """When that is due, jitter included."""
     paused_at: AwareDatetime | None = None

@@ -6,6 +6,7 @@ line with its code and a hint, never a traceback unless `--debug` asks for it. L
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
 
@@ -103,9 +104,7 @@ class Ordinaut(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from runtime.cli.output import note_json  # noqa: PLC0415 - help and completion do without it
-
-        note_json(ctx, args)
+        _note_json(ctx, args)
         if args[0] not in _MODULES and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise click.UsageError(
                 f"there is no command {args[0]!r}; {did_you_mean(args[0], _MODULES)}".rstrip("; "),
@@ -138,9 +137,13 @@ class Ordinaut(click.Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
+        words = tuple(args)
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
+            if error.ctx is not None:
+                _note_json(error.ctx, words)
+                _answer(error.ctx, error)
             raise UsageRefused(error.format_message(), error.ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -183,6 +186,12 @@ def _take_no_color(command: click.Command) -> None:
             _take_no_color(inner)
     elif not any(option.name == "no_color" for option in command.params):
         command.params.append(click.Option(["--no-color"], **_NO_COLOR, hidden=True))
+
+
+def _note_json(ctx: click.Context, words: Sequence[str]) -> None:
+    from runtime.cli.output import note_json  # noqa: PLC0415 - help and completion do without it
+
+    note_json(ctx, words)
 
 
 def _answer(ctx: click.Context, error: Exception) -> None:

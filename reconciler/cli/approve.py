@@ -85,7 +85,7 @@ def approve(
 
     Shows the plan of this DIGEST, or of its first eight letters or more, and asks. `ordinaut sync` then looks at once, and
     applies exactly that plan past what refused it: should git or the database have moved by then, or more refuse it, it
-    waits anew. Until then --withdraw takes the approval back.
+    waits anew. Until then --withdraw takes the approval back. All of this asks first; without a terminal, give --yes.
 
     A STEP is named by its task, or by six or more digits of either end of its run's id, and as TASK:STEP or TASK:STEP:ITEM where several
     ask. It takes the decision of those alone whom it asks, if it names any. One answer counts, and none after the time is over. Exits with 0, or 1 if no such thing waits.

@@ -256,6 +256,8 @@ def _upcoming(task: TaskStatus, found: Status) -> tuple[str, str]:
 
     zone = zone_of(task.timezone)
     failing = [one.failing_since for one in task.conditions if one.failing_since is not None]
+    if task.schedule == "missing":
+        return click.style("row deleted", fg="red"), ""
     if task.paused_at is not None:
         return "paused", distance(task.paused_at)
     if failing:
@@ -265,4 +267,4 @@ def _upcoming(task: TaskStatus, found: Status) -> tuple[str, str]:
     if task.conditions:
         asked_at = min(one.next_poll_at for one in task.conditions)
         return f"asks {brief_time(asked_at, zone, found.now)}", distance(asked_at)
-    return dim("not by time"), ""
+    return dim("no more" if task.schedule == "over" else "not by time"), ""

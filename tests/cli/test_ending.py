@@ -234,6 +234,8 @@ def test_every_command_that_was_asked_for_json_says_so_why_it_failed(
         ("validate --nope --format=json", "failure"),
         ("hold nope --json", "failure"),
         ("nope --json", "failure"),
+        ("--nope plan --json", "failure"),
+        ("--debug --json", "failure"),
     ],
 )
 def test_a_command_line_that_is_not_understood_is_told_wherever_json_stands(

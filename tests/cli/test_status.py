@@ -88,6 +88,8 @@ def test_the_screen_shows_tasks_by_their_next_fire(cli: Cli, rows: psycopg.Conne
         insert_task(rows, name, schedule=zone) for name in ("late", "early", "paused")
     )
     insert_task(rows, "manual")
+    insert_schedule(rows, insert_task(rows, "past", schedule=zone), next_for=None)
+    insert_task(rows, "robbed", schedule=zone)
     insert_schedule(rows, late, next_for=NOON + timedelta(days=700))
     insert_schedule(rows, early, next_for=NOON + timedelta(days=600))
     insert_schedule(rows, paused, next_for=NOON, paused_at=NOON)
@@ -95,13 +97,15 @@ def test_the_screen_shows_tasks_by_their_next_fire(cli: Cli, rows: psycopg.Conne
 
     lines = cli("status").lines
     _, tasks, _ = ("\n".join(lines) + "\n").split("\n\n")
-    tasks = [line.split()[0] for line in tasks.splitlines()[1:]]
+    tasks = {line.split()[0]: line for line in tasks.splitlines()[1:]}
 
-    assert tasks == ["early", "late", "manual", "paused"]
+    assert list(tasks) == ["early", "late", "manual", "past", "robbed", "paused"]
     screen = "\n".join(lines)
     assert "28 Aug 2027 17:30 +05:30" in screen
     assert "succeeded" in screen
-    assert "not by time" in screen
+    assert "not by time" in tasks["manual"]
+    assert "no more" in tasks["past"]
+    assert "row deleted" in tasks["robbed"]
     assert "never" in screen
 
 

@@ -134,6 +134,7 @@ def test_an_approval_is_taken_back_and_then_the_plan_waits_again(
     remove_tasks(clone)
     digest = cli("sync", "--once", "--json").json["plan_digest"]
     early = cli("approve", digest, "--withdraw", "--yes")
+    unasked = cli("approve", digest, "--withdraw")
     cli("approve", digest, "--yes", "--reason", "they are done")
 
     listed, told = cli("approve"), cli("approve", "--json").json
@@ -144,6 +145,7 @@ def test_an_approval_is_taken_back_and_then_the_plan_waits_again(
     again = cli("approve", digest, "--withdraw", "--yes")
 
     assert (early.status, "no approval of digest" in early.stderr) == (1, True)
+    assert (unasked.status, "this is no terminal: give --yes" in unasked.stderr) == (1, True)
     assert f"{digest[:12]}  home/default from specs at " in listed.stdout
     assert "(they are done); `ordinaut approve DIGEST --withdraw` takes that back" in listed.stdout
     assert (told["plans"], [one["plan_digest"] for one in told["approved"]]) == ([], [digest])

@@ -53,6 +53,11 @@ from (select occurred_at from ordinaut.outbox order by outbox_id limit 100000) w
 -- name: list_task_statuses
 -- A task that time does not drive has no schedule row; then its override alone says that it is paused.
 select p.namespace, p.name, p.project, s.next_for, s.next_due_at,
+    case when s.next_for is not null then 'armed'
+        when s.task_uid is not null then 'over'
+        when jsonb_path_exists(
+            p.body, '$.schedule[*] ? (exists(@.rrule) || exists(@.cron) || exists(@.every) || exists(@.at))')
+        then 'missing' end as schedule,
     coalesce(s.paused_at, o.created_at) as paused_at, o.actor, o.reason, o.until, coalesce(o.kind, 'pause') as kind,
     jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone,
     l.run_id as last_run_id, l.state as last_state, l.occurrence_for as last_for, k.conditions,
