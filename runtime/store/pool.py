@@ -41,6 +41,10 @@ Connection = psycopg.AsyncConnection[DictRow]
 
 # Longer than a session waits for a lock, so that the server is the one to say what is wrong, if it can.
 SILENCE: Final = timedelta(seconds=15)
+# Our statements are few and large, and go through indexes whatever they are given: planning one takes longer than what it
+# does. Left to itself PostgreSQL plans each of them ten times before it keeps a plan, in every session: in a quiet
+# installation for ever.
+_PLANNED_ONCE: Final = "-c plan_cache_mode=force_generic_plan"
 
 
 class Pool(AsyncConnectionPool[Connection]):
@@ -66,7 +70,7 @@ async def open_pool(conninfo: str, *, size: int = 4, silence: timedelta = SILENC
         # One plain connection first: the pool retries quietly, this one says what is wrong.
         is_pooled = await _look(conninfo)
         way = _Way(silence, is_pooled)
-        pool = _pool(conninfo, "ordinaut runtime", way, spare=1, size=size)
+        pool = _pool(conninfo, "ordinaut runtime", way, spare=1, size=size, is_ours=True)
         try:
             await pool.open(wait=True, timeout=2 * CONNECT_TIMEOUT_SECONDS)
         except BaseException:
@@ -108,7 +112,7 @@ async def open_side_pool(conninfo: str, name: str, *, beside: Pool, size: int = 
         size: how many connections it has at most.
     """
     way = _Way(beside.silence, beside.is_pooled)
-    pool = _pool(conninfo, name, way, spare=0, size=size)
+    pool = _pool(conninfo, name, way, spare=0, size=size, is_ours=False)
     await pool.open()
     return pool
 
@@ -121,7 +125,9 @@ class _Way:
     is_pooled: bool
 
 
-def _pool(conninfo: str, name: str, way: _Way, *, spare: int, size: int) -> Pool:
+def _pool(conninfo: str, name: str, way: _Way, *, spare: int, size: int, is_ours: bool) -> Pool:
+    """A pool; `is_ours` says that every statement is one of our own."""
+    is_planned_once = is_ours and not way.is_pooled
     pool = Pool(
         conninfo,
         min_size=spare,
@@ -135,9 +141,11 @@ def _pool(conninfo: str, name: str, way: _Way, *, spare: int, size: int) -> Pool
             "row_factory": dict_row,
             "application_name": name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": SESSION_OPTIONS,
-            # psycopg's own default, or never: what was prepared in one session is not there in the next.
-            "prepare_threshold": None if way.is_pooled else 5,
+            "options": f"{SESSION_OPTIONS} {_PLANNED_ONCE}"
+            if is_planned_once
+            else SESSION_OPTIONS,
+            # Never behind a pooler: what was prepared in one session is not there in the next. What is not ours as by default.
+            "prepare_threshold": None if way.is_pooled else 0 if is_ours else 5,
         },
     )
     pool.silence, pool.is_pooled = way.silence, way.is_pooled

@@ -80,3 +80,17 @@ async def test_a_server_that_falls_silent_costs_a_connection_and_not_for_ever(
         await network.resume()
         assert await fetch_all(pool, b"select 1 as one", {}) == [{"one": 1}]
         await pool.close()
+
+
+async def test_a_session_plans_each_statement_once(pool: Pool) -> None:
+    """Planning the large ones takes longer than what they do."""
+    async with pool.connection() as ours:
+        for _ in range(2):
+            await ours.execute("select 1 where 1 = any(%(ones)s::integer[])", {"ones": [1]})
+
+        cursor = await ours.execute(
+            "select generic_plans, custom_plans from pg_prepared_statements where statement like '%%any(%%'",
+            prepare=False,
+        )
+
+        assert [tuple(row.values()) for row in await cursor.fetchall()] == [(2, 0)]
