@@ -23,6 +23,7 @@ from runtime.core.course import Failure
 from runtime.core.floors import Floors
 from runtime.core.outcomes import CallError
 from runtime.core.program import Program
+from runtime.core.shares import Shares
 from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution
 from runtime.gate import Gate
@@ -33,6 +34,7 @@ from runtime.recorder import Told
 from runtime.registry import Registry
 from runtime.service import end_tasks, stop_if_cancelled
 from runtime.store.due_work import (
+    LANES,
     Claim,
     Claimed,
     Recorded,
@@ -98,6 +100,7 @@ class Worker:
         self._held: dict[UUID, Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._floors = Floors()
+        self._shares = Shares(LANES)
         self._ending = 0
         self._wants_room = False
         self._freed = Bell(around.clock)
@@ -155,10 +158,12 @@ class Worker:
             limit=limit,
             lease=self._config.lease,
             floors=floors,
+            shares=self._shares.choose(),
         )
         if not floors:
             self._floors.swept(asked_at, self._around.clock.monotonic())
         self._floors.claimed(claimed.places)
+        self._shares.claimed(lane for lane, _ in claimed.places)
         return claimed
 
     @property

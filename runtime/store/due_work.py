@@ -19,6 +19,7 @@ LANES = tuple(range(9, 0, -1))
 """One lane a priority, the highest first."""
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_FLOORS: Final[Mapping[int, datetime]] = MappingProxyType({})
+_NO_SHARES: Final[Mapping[int, int]] = MappingProxyType({})
 WHOLE: Final = -1
 """The iteration under which a `foreach` step is recorded when all of it is over."""
 OVER: Final = "(over)"
@@ -212,17 +213,18 @@ async def claim_due(
     limit: int,
     lease: timedelta,
     floors: Mapping[int, datetime] = _NO_FLOORS,
+    shares: Mapping[int, int] = _NO_SHARES,
 ) -> Claimed:
-    """Lease at most `limit` ready runs: a step of priority is worth 30 s of waiting, so high ones go first and none
-    starves. What is past its start deadline is skipped instead. In lanes that have a floor, what was ready before is
-    passed over.
+    """Lease at most `limit` ready runs: so many of each lane that has a share, and of the rest those that have waited
+    longest, where a step of priority is worth 30 s. What is past its start deadline is skipped instead. In lanes that
+    have a floor, what was ready before is passed over.
     """
     rows = await fetch_all(
         pool,
         statement("claim_due"),
         {
             **_lanes(floors),
-            "quotas": [limit] * len(LANES),
+            "shares": [shares.get(lane, 0) for lane in LANES],
             "limit": limit,
             "lease": lease,
             "runtime_id": runtime_id,

@@ -33,7 +33,7 @@ async def blocks_of_a_claim(database: str, floor: datetime) -> int:
     """How many blocks a claim looks at that finds nothing from there on, and has nothing to tidy up on its way."""
     lanes = len(LANES)
     params: dict[str, Any] = {
-        "lanes": list(LANES), "quotas": [32] * lanes, "floors": [floor] * lanes, "limit": 32, "lease": _LEASE,
+        "lanes": list(LANES), "shares": [0] * lanes, "floors": [floor] * lanes, "limit": 32, "lease": _LEASE,
         "runtime_id": 1,
     }  # fmt: skip
     async with await psycopg.AsyncConnection.connect(database) as connection:

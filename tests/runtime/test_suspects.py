@@ -1,4 +1,6 @@
-"""What a worker takes on: runs that lost their lease again and again one at a time, and nothing once it drains."""
+"""What a worker takes on: of every priority its share, runs that lost their lease again and again one at a time, and nothing
+once it drains.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,21 @@ from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
 from tests.support.probes import eventually, within
 from tests.support.scripted_tools import ScriptedTools, ok
+
+# Twenty runs that are not urgent, and many that are. Age gives the former nothing here: all of the flood has waited longer.
+_FLOOD = """
+with r as (
+    insert into ordinaut.run
+        (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state)
+    select gen_random_uuid(), %s, %s, 'manual', n::text, ordinaut.now(), ordinaut.now(), 'queued'
+    from generate_series(1, 400) n
+    returning run_id, task_uid, revision_id, trigger_key::integer <= 20 as has_time)
+insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, lane)
+select run_id, task_uid, revision_id,
+    ordinaut.now() - case when has_time then interval '0' else interval '1 h' end,
+    case when has_time then 1 else 9 end
+from r
+"""
 
 
 class Tools(ScriptedTools):
@@ -181,3 +198,23 @@ async def test_a_full_house_tells_the_others_once_and_not_whenever_it_is_asked(
     await worker._look()
 
     assert not worker._others._rung.is_set()
+
+
+async def test_a_flood_of_urgent_work_leaves_its_share_to_what_is_not(
+    worker: Worker, connection: psycopg.AsyncConnection, tools: Tools
+) -> None:
+    tools.gate.set()
+    installed = await install(connection, task())
+    await connection.execute(_FLOOD, [installed.uid, installed.revision_id])
+
+    claimed = 0
+    while claimed < 300:
+        claimed += await worker.run_once()
+        await eventually(lambda: worker.active == 0, "the end of what was claimed")
+
+    cursor = await connection.execute("select count(*) from ordinaut.due_work where lane = 1")
+    row = await cursor.fetchone()
+    assert row is not None
+    given = 20 - row[0]
+    # A twentieth, less what it is not owed yet.
+    assert claimed / 20 - 3 < given < claimed / 20 + 1

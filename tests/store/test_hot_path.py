@@ -111,7 +111,7 @@ async def test_no_statement_of_the_hot_path_scans_a_table_of_many_rows(
     lanes = {"lanes": list(LANES), "floors": ["-infinity"] * len(LANES)}
     lease = {"run_ids": [run_id], "lease_epochs": [claim.lease_epoch]}
     params: dict[str, dict[str, Any]] = {
-        "claim_due": lanes | {"quotas": [500] * len(LANES), "limit": 500, "lease": LEASE, "runtime_id": 1},
+        "claim_due": lanes | {"shares": [9] * len(LANES), "limit": 500, "lease": LEASE, "runtime_id": 1},
         "renew_leases": lease | {"lease": LEASE},
         "release_leases": lease | {"wait": timedelta(0)},
         "record_progress": {"reports": reports_json([ending(claim)])},

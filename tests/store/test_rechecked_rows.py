@@ -46,7 +46,7 @@ async def test_a_claim_meets_rows_that_another_has_just_claimed(
     await connection.execute("select pg_advisory_lock(1)")
     halted = statement("claim_due").replace(_LANES, _GATE)
     assert halted != statement("claim_due")
-    lanes = {"lanes": [5], "quotas": [2 * _RUNS], "floors": ["-infinity"]}
+    lanes = {"lanes": [5], "shares": [0], "floors": ["-infinity"]}
     params = {**lanes, "limit": 2 * _RUNS, "runtime_id": 1}
     lease = {"lease": timedelta(seconds=15)}
 

@@ -1,7 +1,7 @@
 -- name: claim_due
 -- Leases ready work, new and expired alike: one path, so recovery cannot fall behind.
--- Each lane gives at most its quota, and is scanned from its floor on. A step of priority is worth 30 s of waiting, so high lanes go first and no lane
--- starves.
+-- Each lane is scanned from its floor on, and gives its share before the others compete for the rest: there a step of priority
+-- is worth 30 s of waiting. So high lanes go first and no lane starves.
 -- What nobody has begun by its deadline does not begin: such a run is skipped, and answered with only if another waits for
 -- its end.
 -- What is known by its run is looked up through an array: a join may become a scan of all runs for every claim.
@@ -9,17 +9,18 @@
 -- than the limit. Started runs become `running` here, in the same statement.
 with candidate as materialized (
     select w.run_id, w.is_late
-    from unnest(%(lanes)s::smallint[], %(quotas)s::integer[], %(floors)s::timestamptz[]) as lane(lane, quota, floor)
+    from unnest(%(lanes)s::smallint[], %(shares)s::integer[], %(floors)s::timestamptz[]) as lane(lane, share, floor)
     cross join lateral (
         select d.run_id, d.lane, d.ready_at, d.lease_epoch = 0 and d.start_until < ordinaut.now() as is_late
         from ordinaut.due_work d
         where d.lane = lane.lane and d.ready_at >= lane.floor and d.ready_at <= ordinaut.now()
             and d.lease_until < ordinaut.now()
         order by d.ready_at, d.run_id
-        limit lane.quota
+        limit %(limit)s
         for update skip locked
     ) w
-    order by w.ready_at + make_interval(secs => 30 * (9 - w.lane))
+    order by row_number() over (partition by w.lane order by w.ready_at) > lane.share,
+        w.ready_at + make_interval(secs => 30 * (9 - w.lane))
     limit %(limit)s
 ), leased as (
     update ordinaut.due_work w
