@@ -6,12 +6,28 @@ after the statements, and of the product it uses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from math import inf
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 from uuid import UUID
+
+from tests.faults.records import (
+    OVER,
+    WHOLE,
+    Doubt,
+    Hold,
+    Place,
+    Result,
+    Run,
+    Snooze,
+    Task,
+    Try,
+    Wait,
+    end_of,
+    items_of,
+)
+from tests.faults.wishes import NEWS, OTHER, SIDE_BY_SIDE, WORDS, Body, Step
 
 LEASE: Final = timedelta(seconds=15)
 RETRY: Final = timedelta(seconds=10)
@@ -19,152 +35,44 @@ TRIES: Final = 2
 TRUSTED_LEASES: Final = 2
 MOST_LEASES: Final = 5
 ON_TIME: Final = timedelta(seconds=60)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ERRORS: Final = {
-    "tool_error": "ORD404",
-    "denied": "ORD413",
-    "timeout": "ORD414",
-    "late": "ORD417",
-    "unknown": "ORD415",
-}
+RATE: Final = 2
+RATE_SPAN: Final = timedelta(seconds=60)
 _ACTIVE: Final = frozenset({"queued", "running", "waiting"})
 
-Ids = Callable[[str, datetime], UUID]
-"""The id of the run of an occurrence of a task."""
 
+class Ids(Protocol):
+    """What runs are called that nobody asks for by hand."""
 
-@dataclass(frozen=True)
-class Step:
-    """A call of a tool (which may be one that must not be made twice), a person who is asked (for a time or for ever), a
-    sleep, or a wait for an event.
-    """
-
-    name: str
-    kind: Literal["call", "once", "approve", "sleep", "event"]
-    needs: tuple[str, ...] = ()
-    span: timedelta | None = None
-    retries: bool = False
-
-
-@dataclass(frozen=True)
-class Body:
-    """A task as it is applied."""
-
-    overlap: str = "skip"
-    catch_up: str = "latest"
-    period: timedelta = timedelta(minutes=1)
-    window: timedelta = timedelta(minutes=10)
-    most: int = 2
-    steps: tuple[Step, ...] = (Step("a", "call"),)
-
-
-@dataclass
-class Task:
-    """A task in force or retired, and up to where its occurrences are decided."""
-
-    name: str
-    body: Body
-    cursor: datetime
-    is_paused: bool = False
-    is_retired: bool = False
-
-    @property
-    def next_for(self) -> datetime:
-        return next(_following(self.body.period, self.cursor))
-
-    def reached(self, now: datetime) -> list[datetime]:
-        """What time has reached, and nobody has decided."""
-        found = []
-        for at in _following(self.body.period, self.cursor):
-            if at > now:
-                return found
-            found.append(at)
-        raise AssertionError("time has no end")
-
-
-@dataclass
-class Wait:
-    """A wait on record; `answer` is what a person said."""
-
-    until: datetime | None
-    answer: bool | None = None
-
-
-@dataclass
-class Run:
-    """A run, or an occurrence that was skipped."""
-
-    run_id: UUID
-    task: Task
-    steps: tuple[Step, ...]
-    state: str = "queued"
-    reason: str | None = None
-    error: str | None = None
-    place: Literal["queue", "backlog"] | None = None
-    ready_at: datetime | None = None
-    lease_until: datetime | None = None
-    started_at: datetime | None = None
-    epoch: int = 0
-    attempt: int = 0
-    is_followed: bool = False
-    is_woken: bool = False
-    results: dict[str, tuple[str, int]] = field(default_factory=dict)
-    tries: dict[tuple[str, int], datetime] = field(default_factory=dict)
-    waits: dict[str, Wait] = field(default_factory=dict)
-    intents: set[str] = field(default_factory=set)
-
-    def can_be_claimed(self, now: datetime) -> bool:
-        is_free = self.lease_until is None or self.lease_until < now
-        is_ready = self.ready_at is not None and self.ready_at <= now
-        return self.place == "queue" and is_ready and is_free
-
-    def end(self, state: str, reason: str | None = None) -> None:
-        self.state, self.reason, self.place = state, reason, None
-
-
-@dataclass
-class Hold:
-    """What one runtime believes to execute; `calls` are those it waits for, `known` what it read when it began."""
-
-    run: Run
-    runtime: int
-    epoch: int
-    trusted_until: float
-    calls: set[str] = field(default_factory=set)
-    known: Mapping[str, Wait] = field(default_factory=dict)
-    over_at: dict[str, float] = field(default_factory=dict)
-    error: str | None = None
-    says: bool = False
-    is_forgotten: bool = False
-
-    @property
-    def is_current(self) -> bool:
-        return self.run.place == "queue" and self.run.epoch == self.epoch
-
-    def is_kept_by(self, runtime: int) -> bool:
-        """Whether this runtime looks after this lease: of several on one run it knows the newest."""
-        return self.runtime == runtime and not self.is_forgotten
+    def of_occurrence(self, task: str, at: datetime) -> UUID: ...
+    def of_backfill(self, task: str, at: datetime, tries: int) -> UUID: ...
+    def of_child(self, parent: Run, step: str) -> UUID: ...
 
 
 class Reference:
     """Everything that is decided and recorded."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, ids: Ids) -> None:
         self.now = now
+        self.ids = ids
         self.monotonic = 0.0
         self.tasks: dict[str, Task] = {}
         self.runs: dict[UUID, Run] = {}
         self.holds: list[Hold] = []
-        self.events: list[datetime] = []
+        self.events: list[tuple[str, datetime]] = []
+        """Topics, and when something happened under them."""
+        self.spent_until: datetime | None = None
+        """When all tokens of the rate limit are back."""
+        self.turns: dict[tuple[UUID, Place, int], datetime] = {}
+        """Tries of calls that wait for a token, and when they have it."""
         self.told: list[tuple[int, Task]] = []
         """Runtimes that are about to look whether the turn of a run of a task has come."""
 
     # People
 
-    def apply(self, wanted: Mapping[str, Body], ids: Ids) -> None:
+    def apply(self, wanted: Mapping[str, Body]) -> None:
         for name, task in self.tasks.items():
             if not task.is_retired and name not in wanted:
-                self._retire(task, ids)
+                self._retire(task)
         for name, body in wanted.items():
             task = self.tasks.get(name)
             if task is None:
@@ -172,38 +80,123 @@ class Reference:
             elif task.is_retired:
                 task.body, task.cursor, task.is_retired = body, self.now, False
             else:
-                self._change(task, body, ids)
+                self._change(task, body)
 
-    def _retire(self, task: Task, ids: Ids) -> None:
-        self._skip_owed(task, "retired", ids)
+    def _retire(self, task: Task) -> None:
+        self._skip_owed(task, "retired")
         for run in self._runs_of(task):
             if run.place == "backlog" or (run.place == "queue" and run.epoch == 0):
                 run.end("cancelled", "retired")
-        task.is_retired, task.is_paused = True, False
+        task.is_retired = True
+        self.resume(task)
 
-    def _change(self, task: Task, body: Body, ids: Ids) -> None:
-        if body.period != task.body.period:
+    def _change(self, task: Task, body: Body) -> None:
+        if body.times != task.body.times:
             if task.is_paused:
-                self._skip_owed(task, "paused", ids)
+                self._skip_owed(task, "paused")
             else:
-                self._decide(task, ids)
+                self._decide(task)
             task.cursor = self.now
         task.body = body
 
-    def _skip_owed(self, task: Task, reason: str, ids: Ids) -> None:
+    def _skip_owed(self, task: Task, reason: str) -> None:
         for at in task.reached(self.now):
-            if ids(task.name, at) not in self.runs:
-                self._new(ids(task.name, at), task).end("skipped", reason)
+            if self.ids.of_occurrence(task.name, at) not in self.runs:
+                self._new_at(task, at).end("skipped", reason)
 
-    def ask_for(self, task: Task, run_id: UUID) -> bool:
+    def snooze(self, task: Task, until: datetime) -> None:
+        """What is due until then is left out; a snooze in force gets another end."""
+        if task.snooze is not None and task.snooze.is_open and task.snooze.until > self.now:
+            task.snooze.until = until
+        else:
+            task.snooze = Snooze(self.now, until)
+
+    def resume(self, task: Task) -> None:
+        """Nothing holds the task back any more."""
+        task.is_paused = False
+        snooze = task.snooze
+        if snooze is not None and snooze.is_open and snooze.until > self.now:
+            snooze.until, snooze.is_open = max(snooze.since, self.now), False
+
+    def ask_for(self, task: Task, run_id: UUID, word: str | None) -> bool:
         """Somebody asks for a run of a task; whether there is one then."""
-        fate = self._let_in(task, most_wait=_room(task.body.overlap, missed=0))
+        fate = self._let_in(task, task.body.overlap)
         if fate == "skip":
             return False
-        self._place(self._new(run_id, task), fate, self.now)
-        if fate == "backlog":
-            self.look(task)
+        run = Run(run_id, task, task.body, "manual", given=word)
+        self._begin_run(run, fate)
         return True
+
+    def rerun(
+        self, run: Run, run_id: UUID, *, start: str | None, only_failed: bool, latest: bool
+    ) -> bool:
+        """Somebody runs a run again; whether there is one then."""
+        body = run.task.body if latest else run.body
+        kept = self._kept(run, body, start=start, only_failed=only_failed)
+        if kept is None or run.task.is_retired:
+            return False
+        fate = self._let_in(run.task, body.overlap)
+        if fate == "skip":
+            return False
+        again = Run(run_id, run.task, body, "rerun", given=run.given)
+        again.results = {
+            place: Result(run.results[place].outcome, 0, run.results[place].error)
+            for place in kept
+        }
+        if only_failed:
+            again.doubts = {place: Doubt() for place in run.doubts}
+        self._begin_run(again, fate)
+        return True
+
+    def _kept(
+        self, run: Run, body: Body, *, start: str | None, only_failed: bool
+    ) -> list[Place] | None:
+        """Which results of a run stay where it is run again; None if it cannot be, so."""
+        if run.state not in {"succeeded", "failed", "cancelled"}:
+            return None
+        before = {step.name: step for step in run.body.steps}
+        steps = {step.name: step for step in body.steps}
+        ends = {name: run.results.get(end_of(step)) for name, step in before.items()}
+        good = {name for name, result in ends.items() if result and result.outcome == "ok"}
+        items = set[str]()
+        if only_failed:
+            if run.state == "succeeded":
+                return None
+            failed = {name for name, result in ends.items() if result and name not in good}
+            names = good - _behind(before, failed)
+            items = _spread(before) - names - (_behind(before, failed) - failed)
+        elif start is None:
+            names = set()
+        elif start not in steps or not _before(steps, start) <= good:
+            return None
+        else:
+            names = (good & set(steps)) - _behind(steps, {start})
+        fitting = {
+            name
+            for name in before
+            if steps.get(name) and end_of(steps[name]) == end_of(before[name])
+        }
+        return [
+            (name, item)
+            for (name, item), result in run.results.items()
+            if name in names & fitting
+            or (name in items & fitting and item != WHOLE and result.outcome == "ok")
+        ]
+
+    def backfill(self, task: Task, since: datetime) -> None:
+        """What came since then and did not run, runs now, behind whatever else waits."""
+        fills = 0
+        for at in task.between(since - timedelta(microseconds=1), min(self.now, task.cursor)):
+            found = self.runs.get(self.ids.of_occurrence(task.name, at))
+            before = [run for run in self._runs_of(task) if run.is_backfill and run.at == at]
+            tried = [*before, found] if found is not None else before
+            if all(run.state in {"skipped", "failed", "cancelled"} for run in tried):
+                run_id = self.ids.of_backfill(task.name, at, len(before))
+                run = self._add(Run(run_id, task, task.body, "backfill", at))
+                self._place(run, "backlog", self.now)
+                fills += 1
+        if fills:
+            self.look(task)
 
     def cancel(self, run: Run) -> None:
         is_followed = run.place == "queue" and run.is_followed
@@ -221,25 +214,49 @@ class Reference:
         self._wake(run)
         return True
 
+    def settle_doubt(
+        self, run: Run, place: Place, what: Literal["happened", "try_again", "failed"]
+    ) -> bool:
+        """A person says what became of a call; whether that counts."""
+        doubt = run.doubts[place]
+        if run.place != "queue" or not doubt.is_asked or doubt.answer is not None:
+            return False
+        doubt.answer = what
+        self._wake(run)
+        return True
+
     def emit(self) -> None:
         """An event comes from outside; whoever waits for it, or will by then, has it."""
-        self.events.append(self.now)
+        self._happen(NEWS)
+
+    def call_back(self, run: Run, step: str) -> bool:
+        """Somebody has the token of a step; whether that ends its wait, or will as soon as it begins."""
+        topic, wait = _topic(run, step), run.waits.get(step)
+        is_over = wait is not None and wait.until is not None and wait.until < self.now
+        is_used = any(topic == other for other, _ in self.events)
+        if run.place != "queue" or is_used or is_over or (step, 0) in run.results:
+            return False
+        self._happen(topic)
+        return True
+
+    def _happen(self, topic: str) -> None:
+        self.events.append((topic, self.now))
         for run in self.runs.values():
-            waits = (run.waits.get(step.name) for step in run.steps if step.kind == "event")
-            if run.place == "queue" and any(self._has_come(run, wait) for wait in waits if wait):
+            if run.place == "queue" and self._end_waits_for_events(run):
                 self._wake(run)
 
-    def _has_come(self, run: Run, wait: Wait) -> bool:
-        """Whether an event that came since the run began ends this wait, which then is on record."""
-        if wait.answer is not None or "late" in (outcome for outcome, _ in run.results.values()):
-            return False
-        assert run.started_at is not None
-        has_come = any(
-            at >= run.started_at and (wait.until is None or at <= wait.until) for at in self.events
-        )
-        if has_come:
-            wait.answer = True
-        return has_come
+    def _end_waits_for_events(self, run: Run) -> bool:
+        """Give each wait the first event since the run began that came in time and ended no other; whether one had any."""
+        has_ended = False
+        for name, wait in (*run.open_waits("event"), *run.open_waits("callback")):
+            for number, (topic, at) in enumerate(self.events):
+                is_its = topic == _topic(run, name) and number not in run.used.values()
+                is_in_time = wait.until is None or at <= wait.until
+                assert run.started_at is not None
+                if is_its and is_in_time and at >= run.started_at:
+                    wait.answer, run.used[name], has_ended = True, number, True
+                    break
+        return has_ended
 
     def _wake(self, run: Run) -> None:
         run.is_woken = True
@@ -248,11 +265,31 @@ class Reference:
 
     # Time
 
-    def fire(self, runtime: int, ids: Ids) -> None:
+    def edges(self) -> list[tuple[datetime, str]]:
+        """Instants ahead at which something begins or ends to be so, and who would notice."""
+        found = set[tuple[datetime, str]]()
+        for task in self.tasks.values():
+            if not task.is_retired:
+                ahead = task.between(self.now, self.now + 2 * task.body.period)
+                owed = [at + task.body.window for at in task.reached(self.now)]
+                found |= {(at, "fire") for at in (*ahead, *owed)}
+        for run in self.runs.values():
+            if run.place == "queue":
+                found |= {(at, "claim") for at in (run.lease_until, run.ready_at) if at}
+                found |= {
+                    (wait.until, what)
+                    for kind, what in (("approve", "decide"), ("callback", "call_back"))
+                    for _, wait in run.open_waits(kind)
+                    if wait.until
+                }
+                found |= {(w.until, "emit") for _, w in run.open_waits("event") if w.until}
+        return sorted((at, what) for at, what in found if at > self.now)
+
+    def fire(self, runtime: int) -> None:
         """Every schedule that is due is decided; runs that this runtime executes, and that are ended by it, stop at once."""
         for task in self.tasks.values():
             if not task.is_paused and not task.is_retired:
-                touched, ended = self._decide(task, ids)
+                touched, ended = self._decide(task)
                 self.holds = [
                     hold
                     for hold in self.holds
@@ -261,29 +298,28 @@ class Reference:
                 if touched:
                     self.told.append((runtime, task))
 
-    def _decide(self, task: Task, ids: Ids) -> tuple[bool, list[Run]]:
+    def _decide(self, task: Task) -> tuple[bool, list[Run]]:
         """Decide what time has reached: whether somebody must look at the backlog then, and the runs that were ended."""
         reached = task.reached(self.now)
         if not reached:
             return False, []
-        reasons = self._passed_over(task.body, reached)
+        reasons = self._passed_over(task, reached)
         chosen = [at for at in reached if at not in reasons]
         has_touched, ended = False, list[Run]()
         for at in reached:
-            run_id = ids(task.name, at)
-            if run_id in self.runs:
+            if self.ids.of_occurrence(task.name, at) in self.runs:
                 continue
             if at in reasons:
-                self._new(run_id, task).end("skipped", reasons[at])
+                self._new_at(task, at).end("skipped", reasons[at])
                 continue
             late = self.now - at > ON_TIME or len(chosen) > 1
             missed = task.body.most if task.body.catch_up == "all" and late else 0
             before = {run.run_id for run in self._runs_of(task) if run.state in _ACTIVE}
-            room = _room(task.body.overlap, missed=missed)
-            fate = self._let_in(task, most_wait=room)
+            fate = self._let_in(task, task.body.overlap, missed=missed)
             ended += [self.runs[one] for one in before if self.runs[one].state == "cancelled"]
-            run = self._new(run_id, task)
+            run = self._new_at(task, at)
             if fate == "skip":
+                room = _room(task.body.overlap, missed=missed)
                 run.end("skipped", "overlap_queue_full" if room else "overlap")
             else:
                 self._place(run, fate, at)
@@ -291,9 +327,11 @@ class Reference:
         task.cursor = reached[-1]
         return has_touched, ended
 
-    def _passed_over(self, body: Body, reached: Sequence[datetime]) -> dict[datetime, str]:
+    def _passed_over(self, task: Task, reached: Sequence[datetime]) -> dict[datetime, str]:
         """Why some of what time has reached does not run."""
+        body = task.body
         reasons = {at: "catch_up_window" for at in reached if self.now - at > body.window}
+        reasons |= {at: "snoozed" for at in reached if task.snoozes(at)}
         fresh = [at for at in reached if at not in reasons]
         is_replacing = body.overlap == "cancel_running"
         match body.catch_up:
@@ -309,16 +347,26 @@ class Reference:
                 reasons |= {at: "catch_up_skip" for at in fresh if at not in kept}
         return reasons
 
-    def _let_in(self, task: Task, *, most_wait: int) -> Literal["queue", "backlog", "skip"]:
-        if task.body.overlap == "cancel_running":
+    def _let_in(
+        self, task: Task, overlap: str, *, missed: int = 0
+    ) -> Literal["queue", "backlog", "skip"]:
+        """What becomes of another run of a task; a backfill that is under way takes nobody's place, and no run takes its."""
+        if overlap == "cancel_running":
             for run in self._runs_of(task):
-                if run.state in _ACTIVE:
+                if run.state in _ACTIVE and not run.is_backfill:
                     run.end("cancelled", "overlap")
         active, waiting = self._active(task), self._waiting(task)
-        if task.body.overlap == "allow" or not (active or waiting):
+        if overlap == "allow" or not (active or waiting):
             return "queue"
-        room = most_wait if active else max(1, most_wait)
-        return "backlog" if len(waiting) < room else "skip"
+        room = _room(overlap, missed=missed)
+        if all(run.is_backfill for run in active):
+            room = max(1, room)
+        return "backlog" if sum(not run.is_backfill for run in waiting) < room else "skip"
+
+    def _begin_run(self, run: Run, fate: Literal["queue", "backlog"]) -> None:
+        self._place(self._add(run), fate, self.now)
+        if fate == "backlog":
+            self.look(run.task)
 
     def _place(self, run: Run, place: Literal["queue", "backlog"], due_at: datetime) -> None:
         run.place = place
@@ -329,7 +377,7 @@ class Reference:
         waiting, active = self._waiting(task), self._active(task)
         if not waiting:
             return
-        if active and task.body.overlap != "allow":
+        if any(task.body.overlap != "allow" or run.is_backfill for run in active):
             for run in active:
                 run.is_followed = True
             return
@@ -344,6 +392,48 @@ class Reference:
             if not any(run.is_followed for run in self._active(task)):
                 self.look(task)
 
+    def let_through(self) -> None:
+        """Runs that need a slot of their word get those that are free; the one that is first says how many there are."""
+        for word in WORDS:
+            waiting = [
+                run
+                for run in self.runs.values()
+                if run.place == "queue" and run.is_gated and run.word == word and run.ready_at
+                if run.ready_at <= self.now
+            ]
+            waiting.sort(key=lambda run: (run.ready_at, run.run_id))
+            taken = sum(
+                run.place == "queue" and not run.is_gated and run.word == word
+                for run in self.runs.values()
+                if run.body.slots
+            )
+            room = waiting[0].body.slots - taken if waiting else 0
+            for run in waiting[: max(0, room)]:
+                run.is_gated = False
+
+    def tell_parents(self, runtime: int) -> None:
+        """Runs that wait for others hear of their ends; those that nobody waits for any more are ended."""
+        for run in self.runs.values():
+            child = self.runs.get(run.child) if run.child else None
+            if child is None:
+                continue
+            if child.place is None:
+                if self._hear_of_child(run):
+                    self._wake(run)
+            elif run.place is None and run.open_waits("run"):
+                if child.place == "queue" and child.is_followed:
+                    self.told.append((runtime, child.task))
+                child.end("cancelled", "cancelled")
+
+    def _hear_of_child(self, run: Run) -> bool:
+        """Whether a run hears now that the one it waits for is over."""
+        child = self.runs.get(run.child) if run.child else None
+        is_news = False
+        for _, wait in run.open_waits("run"):
+            if child is not None and child.place is None:
+                wait.answer, is_news = child.state == "succeeded", True
+        return is_news
+
     # Runtimes
 
     def claim(self, run: Run, runtime: int) -> None:
@@ -354,15 +444,19 @@ class Reference:
             if older.runtime == runtime and older.run is run:
                 older.is_forgotten = True
         hold = Hold(run, runtime, run.epoch, self.monotonic + LEASE.total_seconds())
-        hold.known = {name: Wait(one.until, one.answer) for name, one in run.waits.items()}
+        # Whether somebody decided in time is only ever read from the record.
+        hold.known = {name: _decided(one, self.now) for name, one in run.waits.items()}
         hold.over_at = {name: self._over_at(one.until) for name, one in run.waits.items()}
-        for outcome, _ in run.results.values():
-            hold.error = hold.error or _ERRORS.get(outcome)
+        if OVER in run.results:
+            hold.error_before = run.results[OVER].error
+        for step in run.steps:
+            if end_of(step) in run.results:
+                hold.error = hold.error or run.results[end_of(step)].error
         if run.attempt > MOST_LEASES:
-            hold.error = "ORD507"
+            self._end(hold, "ORD507")
         else:
             self._begin(hold)
-        self._report(hold)
+            self._report(hold)
 
     def lease(self, run: Run) -> None:
         """What is recorded of every lease, also of one that is handed back at once."""
@@ -377,27 +471,24 @@ class Reference:
         run.attempt -= 1
         run.lease_until, run.ready_at = None, self.now + timedelta(seconds=1)
 
-    def settle(self, hold: Hold, step: str, *, is_ok: bool) -> bool:
-        """A call comes back to whoever made it; whether what it says counts."""
-        hold.calls.discard(step)
-        if not hold.is_current:
-            self.holds.remove(hold)
-            return False
-        run = hold.run
-        tried = 1 + sum(name == step for name, _ in run.tries)
-        retries = next(one.retries for one in run.steps if one.name == step)
-        if is_ok:
-            run.results[step] = ("ok", hold.epoch)
-        elif hold.error is None and retries and tried < TRIES:
-            run.tries[step, tried] = self.now + RETRY
-        else:
-            run.results[step] = ("tool_error", hold.epoch)
-            hold.error = hold.error or "ORD404"
-        hold.says = True
-        self._begin(hold)
+    def come_back(
+        self, hold: Hold, place: Place, outcome: Literal["ok", "tool_error", "lost"]
+    ) -> None:
+        """A call comes back to whoever made it; what it says counts if the lease does."""
+        hold.calls.discard(place)
         self.holds.remove(hold)
+        if not hold.is_current:
+            return
+        run, step = hold.run, hold.run.step(place[0])
+        tried = 1 + len(run.tries_of(place))
+        hold.says = True
+        if outcome == "tool_error" and step.retries and tried < TRIES:
+            self._try_again(run, place, Try(outcome, self.now + RETRY))
+        elif outcome != "lost" or place not in run.doubts:
+            error = None if outcome == "ok" else "ORD404"
+            self._record(hold, place, Result(outcome, hold.epoch, error))
+        self._begin(hold)
         self._report(hold)
-        return True
 
     def beat(self, runtime: int) -> None:
         """A runtime stops what it cannot trust to hold any more, and renews the rest."""
@@ -421,69 +512,162 @@ class Reference:
         self.told = [(one, task) for one, task in self.told if one != runtime]
 
     def _begin(self, hold: Hold) -> None:
-        """Every step begins whose needs are over, until something has to be waited for."""
+        """Every step begins whose needs are over, until something has to be waited for; and after them the last ones."""
         has_moved = True
         while has_moved:
             has_moved = False
             for step in hold.run.steps:
                 if self._can_begin(hold, step):
                     has_moved |= self._begin_step(hold, step)
+            if hold.is_over and hold.run.body.last and OVER not in hold.run.results:
+                outcome = "ok" if hold.error is None else "failed"
+                hold.run.results[OVER] = Result(outcome, hold.epoch, hold.error)
+                hold.error_before, hold.error = hold.error, None
+                hold.says = has_moved = True
 
     def _can_begin(self, hold: Hold, step: Step) -> bool:
         results = hold.run.results
-        is_new = step.name not in results and step.name not in hold.calls
-        return is_new and hold.error is None and all(need in results for need in step.needs)
+        needed = (end_of(hold.run.step(need)) for need in step.needs)
+        is_new = end_of(step) not in results and (step.name, 0) not in hold.calls
+        is_new = is_new or (step.kind == "spread" and end_of(step) not in results)
+        return is_new and hold.error is None and all(need in results for need in needed)
 
     def _begin_step(self, hold: Hold, step: Step) -> bool:
         """Whether the step is over."""
-        run = hold.run
-        if step.kind in {"call", "once"}:
-            return self._begin_call(hold, step)
-        known = hold.known.get(step.name)
-        if step.kind == "event":
-            known = self._looked_up(hold, step)
-        if known is None:
-            if step.name not in run.waits:
-                until = None if step.span is None else self.now + step.span
-                run.waits[step.name] = Wait(until)
-                hold.over_at[step.name] = self._over_at(until)
-                hold.says = True
-            return False
-        outcome = _end_of_wait(step, known, self.now)
-        if outcome is None:
-            return False
-        hold.says = True
-        run.results[step.name] = (outcome, hold.epoch)
-        hold.error = hold.error or _ERRORS.get(outcome)
-        return True
+        match step.kind:
+            case "call" | "limited" | "once" | "ask":
+                return self._begin_call(hold, step)
+            case "spread":
+                return self._begin_items(hold, step)
+            case "run":
+                return self._wait_for_child(hold, step)
+            case _:
+                return self._wait(hold, step)
 
     def _begin_call(self, hold: Hold, step: Step) -> bool:
         """Whether the call is over before it is made: nobody knows whether it was made before, and it must not be twice."""
-        run = hold.run
-        if step.name in run.intents:
-            run.results[step.name] = ("unknown", hold.epoch)
-            hold.error = hold.error or _ERRORS["unknown"]
-            return True
-        if step.kind == "once":
-            run.intents.add(step.name)
+        run, place = hold.run, (step.name, 0)
+        if (doubt := run.doubts.get(place)) is not None:
+            if step.kind == "once":
+                self._record(hold, place, Result("unknown", hold.epoch, "ORD415"))
+                return True
+            if doubt.answer is None:
+                hold.says |= not doubt.is_asked
+                doubt.is_asked = True
+                return False
+            if doubt.answer != "try_again":
+                is_good = doubt.answer == "happened"
+                result = Result("ok", hold.epoch) if is_good else _refused(hold, "ORD416")
+                self._record(hold, place, result)
+                return True
+            self._try_again(run, place, Try("unknown", self.now))
             hold.says = True
-        tries = (at for (name, _), at in run.tries.items() if name == step.name)
-        if max(tries, default=self.now) <= self.now:
-            hold.calls.add(step.name)
+        if max((one.ready_at for one in run.tries_of(place)), default=self.now) > self.now:
+            return False
+        if step.kind == "limited" and not self._has_turn(hold, place):
+            return False
+        if step.kind in {"once", "ask"}:
+            run.doubts[place] = Doubt()
+            hold.says = True
+        hold.calls.add(place)
         return False
 
-    def _looked_up(self, hold: Hold, step: Step) -> Wait:
-        """How the wait for an event stands, which begins if it has not; what came before it counts."""
-        run = hold.run
-        if step.name not in run.waits:
-            assert step.span is not None
-            run.waits[step.name] = Wait(self.now + step.span)
+    def _begin_items(self, hold: Hold, step: Step) -> bool:
+        """As many calls as may be under way at once; one that fails lets no other begin."""
+        results, items = hold.run.results, items_of(step)
+        found = [results[item] for item in items if item in results]
+        error = next((result.error for result in found if result.error), None)
+        for item in items:
+            has_room = sum(call in items for call in hold.calls) < SIDE_BY_SIDE
+            if error is None and has_room and item not in results:
+                hold.calls.add(item)
+        if any(call in items for call in hold.calls):
+            return False
+        outcome = "ok" if error is None else "tool_error"
+        self._record(hold, end_of(step), Result(outcome, hold.epoch, error))
+        return True
+
+    def _has_turn(self, hold: Hold, place: Place) -> bool:
+        """Whether a try of a call has its token now. It is promised the next one, and keeps that promise if its runtime
+        does not live to see it.
+        """
+        turn = hold.run.run_id, place, 1 + len(hold.run.tries_of(place))
+        promised = self.turns.get(turn)
+        if promised is None:
+            spent = max(self.spent_until or self.now, self.now) + RATE_SPAN / RATE
+            self.spent_until, promised = spent, spent - RATE_SPAN
+        if promised <= self.now:
+            self.turns.pop(turn, None)
+            return True
+        self.turns[turn] = promised
+        hold.turn_at[place] = self._over_at(promised)
+        return False
+
+    def _wait(self, hold: Hold, step: Step) -> bool:
+        run, name = hold.run, step.name
+        if name not in run.waits:
+            until = None if step.span is None else self.now + step.span
+            run.waits[name] = Wait(until)
+            hold.over_at[name] = self._over_at(until)
             hold.says = True
-        wait = run.waits[step.name]
-        hold.over_at[step.name] = self._over_at(wait.until)
-        if self._has_come(run, wait):
-            run.is_woken = True
-        return wait
+        match step.kind:
+            case "sleep":
+                outcome = "ok" if hold.over_at[name] <= self.monotonic else None
+            case "approve":
+                outcome = hold.known.get(name)
+            case _:
+                run.is_woken |= self._end_waits_for_events(run)
+                hold.over_at[name] = self._over_at(run.waits[name].until)
+                outcome = _decided(run.waits[name], self.now)
+        if outcome is None:
+            return False
+        late = "ORD414" if step.kind == "approve" else "ORD417"
+        error = {"ok": None, "denied": "ORD413", "timeout": late}[outcome]
+        self._record(hold, (name, 0), Result(outcome, hold.epoch, error))
+        return True
+
+    def _wait_for_child(self, hold: Hold, step: Step) -> bool:
+        """Start a run of the other task, once, and wait for its end."""
+        run, place = hold.run, (step.name, 0)
+        if step.name not in run.waits:
+            run.waits[step.name] = Wait(None)
+            hold.says = True
+            if not self._start_child(hold, step):
+                self._record(hold, place, _refused(hold, "ORD509"))
+                return True
+        run.is_woken |= self._hear_of_child(run)
+        answer = run.waits[step.name].answer
+        if answer is None:
+            return False
+        result = Result("ok", hold.epoch) if answer else _refused(hold, "ORD509")
+        self._record(hold, place, result)
+        return True
+
+    def _start_child(self, hold: Hold, step: Step) -> bool:
+        """Whether there is one then."""
+        task = self.tasks.get(OTHER)
+        fate = "skip" if task is None or task.is_retired else self._let_in(task, task.body.overlap)
+        if task is None or fate == "skip":
+            return False
+        run_id = hold.run.child = self.ids.of_child(hold.run, step.name)
+        child = self._add(Run(run_id, task, task.body, "run", given=WORDS[1]))
+        self._place(child, fate, self.now)
+        if fate == "backlog":
+            self.told.append((hold.runtime, task))
+        return True
+
+    def _record(self, hold: Hold, place: Place, result: Result) -> None:
+        run = hold.run
+        run.results[place] = result
+        hold.says = True
+        if result.outcome != "unknown":
+            run.doubts.pop(place, None)
+        if place == end_of(run.step(place[0])):
+            hold.error = hold.error or result.error
+
+    def _try_again(self, run: Run, place: Place, tried: Try) -> None:
+        run.tries[place, 1 + len(run.tries_of(place))] = tried
+        run.doubts.pop(place, None)
 
     def _report(self, hold: Hold) -> None:
         run = hold.run
@@ -492,23 +676,32 @@ class Reference:
             if hold.says and run.attempt > 1:
                 run.attempt = 1
             hold.says = False
-        elif hold.error is not None or len(run.results) == len(run.steps):
-            run.error = hold.error
-            is_followed = run.is_followed
-            run.end("succeeded" if hold.error is None else "failed")
-            if is_followed:
-                self.told.append((hold.runtime, run.task))
+        elif hold.is_over:
+            self._end(hold, hold.error_before or hold.error)
         else:
             run.state, run.lease_until, run.attempt = "waiting", None, 0
             run.ready_at = self.now if run.is_woken else self._next_at(hold)
 
+    def _end(self, hold: Hold, error: str | None) -> None:
+        run, is_followed = hold.run, hold.run.is_followed
+        run.error = error
+        run.end("succeeded" if error is None else "failed")
+        if is_followed:
+            self.told.append((hold.runtime, run.task))
+
     def _next_at(self, hold: Hold) -> datetime | None:
         """When a run that sleeps goes on by itself; spans are measured by a clock that nobody sets."""
-        results = hold.run.results
-        times = [at for (name, _), at in hold.run.tries.items() if name not in results]
-        left = min((at for name, at in hold.over_at.items() if name not in results), default=inf)
-        if left < inf:
-            times.append(self.now + timedelta(seconds=max(0.0, left - self.monotonic)))
+        run = hold.run
+        left = [step.name for step in run.steps if end_of(step) not in run.results]
+        times = [
+            one.ready_at
+            for (place, _), one in run.tries.items()
+            if place[0] in left and place not in run.doubts
+        ]
+        spans = [at for name, at in hold.over_at.items() if name in left]
+        spans += [at for (name, _), at in hold.turn_at.items() if name in left]
+        if (first := min(spans, default=inf)) < inf:
+            times.append(self.now + timedelta(seconds=max(0.0, first - self.monotonic)))
         return min(times, default=None)
 
     def _over_at(self, until: datetime | None) -> float:
@@ -516,8 +709,13 @@ class Reference:
 
     # Looking
 
-    def _new(self, run_id: UUID, task: Task) -> Run:
-        run = self.runs[run_id] = Run(run_id, task, task.body.steps)
+    def _new_at(self, task: Task, at: datetime) -> Run:
+        run_id = self.ids.of_occurrence(task.name, at)
+        return self._add(Run(run_id, task, task.body, "schedule", at))
+
+    def _add(self, run: Run) -> Run:
+        run.is_gated = run.body.slots > 0
+        self.runs[run.run_id] = run
         return run
 
     def _runs_of(self, task: Task) -> list[Run]:
@@ -528,14 +726,7 @@ class Reference:
 
     def _waiting(self, task: Task) -> list[Run]:
         found = [run for run in self._runs_of(task) if run.place == "backlog"]
-        return sorted(found, key=lambda run: run.run_id)
-
-
-def _following(period: timedelta, after: datetime) -> Iterator[datetime]:
-    count = (after - _EPOCH) // period
-    while True:
-        count += 1
-        yield _EPOCH + count * period
+        return sorted(found, key=lambda run: (run.is_backfill, run.run_id))
 
 
 def _room(overlap: str, *, missed: int) -> int:
@@ -543,13 +734,33 @@ def _room(overlap: str, *, missed: int) -> int:
     return {"skip": missed, "queue_one": max(1, missed), "allow": 0}.get(overlap, 1000)
 
 
-def _end_of_wait(step: Step, known: Wait, now: datetime) -> str | None:
-    """The outcome of a wait that was found on record; none while it lasts."""
-    is_over = known.until is not None and known.until <= now
-    if step.kind == "sleep":
-        return "ok" if is_over else None
-    if known.answer is not None:
-        return "ok" if known.answer else "denied"
-    if is_over:
-        return "late" if step.kind == "event" else "timeout"
-    return None
+def _topic(run: Run, step: str) -> str:
+    return NEWS if run.step(step).kind == "event" else f"{run.run_id} {step}"
+
+
+def _decided(wait: Wait, now: datetime) -> str | None:
+    """How a wait ended, as the record says; None while it lasts."""
+    if wait.answer is not None:
+        return "ok" if wait.answer else "denied"
+    return "timeout" if wait.until is not None and wait.until <= now else None
+
+
+def _refused(hold: Hold, error: str) -> Result:
+    return Result("tool_error", hold.epoch, error)
+
+
+def _spread(steps: Mapping[str, Step]) -> set[str]:
+    return {name for name, step in steps.items() if step.kind == "spread"}
+
+
+def _behind(steps: Mapping[str, Step], starts: set[str]) -> set[str]:
+    """These steps and all that need them, directly or through others."""
+    found = set(starts)
+    for _ in steps:
+        found |= {name for name, step in steps.items() if found.intersection(step.needs)}
+    return found
+
+
+def _before(steps: Mapping[str, Step], start: str) -> set[str]:
+    """All steps that one needs, directly or through others."""
+    return {name for name in steps if start in _behind(steps, {name})} - {start}

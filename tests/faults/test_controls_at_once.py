@@ -79,8 +79,8 @@ class Fleet:
         """Every call that is under way comes back at once; how many did."""
         count = 0
         for runtime in self.runtimes:
-            for run_id, name, _ in list(runtime.tools.waiting):
-                runtime.tools.answer(run_id, name, ok() if is_ok else failed())
+            for run_id, place, *_ in list(runtime.tools.waiting):
+                runtime.tools.answer(run_id, place, ok() if is_ok else failed())
                 count += 1
         await self._look_around()
         return count
@@ -97,7 +97,7 @@ class Fleet:
     @property
     def under_way(self) -> list[UUID]:
         """The runs that somebody executes."""
-        return [run_id for one in self.runtimes for run_id, _, _ in one.tools.waiting]
+        return [run_id for one in self.runtimes for run_id, *_ in one.tools.waiting]
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query gives."""

@@ -13,59 +13,66 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import pytest
 
+from runtime.backfilling import Asked as Span
+from runtime.backfilling import backfill_task
 from runtime.cancelling import cancel_run
+from runtime.core.callback import callback_token
 from runtime.core.identity import derive_run_id
 from runtime.embedded import Urls
+from runtime.errors import NotFound
 from runtime.manual import RunRefused, request_run
-from runtime.overrides import pause_task, resume_task
+from runtime.overrides import pause_task, resume_task, snooze_task
+from runtime.rerunning import Rerun, rerun_run
 from runtime.store.backlog import list_unwatched_turns
 from runtime.store.connect import connect
+from runtime.store.events import CallbackRefused, arrive, arrive_by_token, load_callback_key
 from runtime.store.events import Event as Arriving
-from runtime.store.events import arrive
 from runtime.store.pool import borrow, open_pool
+from runtime.store.settling import settle_call
 from runtime.store.waits import answer_wait
 from schemas.asked import Asked
-from tests.faults.reference import TRUSTED_LEASES, Body, Reference, Run, Step
-from tests.support.applying import Bench, specs
-from tests.support.clock import START, FakeClock
+from schemas.unsettled import Unsettled
+from tests.faults.records import Place, Run
+from tests.faults.reference import TRUSTED_LEASES, Reference
+from tests.faults.wishes import (
+    FIRST_DAY,
+    MAIN,
+    MINUTE,
+    NEWS,
+    OTHER,
+    PIPELINES,
+    SERVERS,
+    WORDS,
+    Body,
+    as_yaml,
+    some_body,
+)
+from tests.support.applying import Bench
+from tests.support.clock import FakeClock
 from tests.support.databases import fresh_database
 from tests.support.driven import DrivenRuntime, quiet
 from tests.support.scripted_tools import failed, ok
 
 T = TypeVar("T")
 RUNTIMES = 3
-NEWS = "news"
-NAMES = ("tick", "tock")
-MINUTE = timedelta(minutes=1)
-PIPELINES = (
-    (Step("a", "call"),),
-    (Step("a", "call"), Step("p", "approve", ("a",), 3 * MINUTE), Step("b", "call", ("p",))),
-    (Step("a", "call", retries=True), Step("b", "call", ("a",))),
-    (Step("p", "approve"), Step("a", "call", ("p",))),
-    (Step("a", "call", retries=True), Step("o", "once", ("a",)), Step("b", "call", ("o",))),
-    (Step("a", "call", retries=True), Step("p", "approve", (), 2 * MINUTE)),
-    (Step("a", "call"), Step("e", "event", ("a",), 2 * MINUTE), Step("b", "call", ("e",))),
-    (Step("e", "event", (), 5 * MINUTE), Step("a", "call", ("e",), retries=True)),
-    (Step("s", "sleep", (), MINUTE), Step("a", "call", ("s",), retries=True)),
-)
-OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
-COURSES, LENGTH = 9, 80
+COURSES, LENGTH = 14, 80
 LONG_COURSES, LONG_LENGTH = 400, 150
 MOST_REPLAYS = 100
 
 _EVERYTHING = """
-select r.run_id, r.state, r.reason, r.error ->> 'code', w.lease_epoch, w.attempt, nullif(w.lease_until, '-infinity'),
-    w.ready_at, b.run_id is not null,
-    (select jsonb_object_agg(step, jsonb_build_array(outcome, lease_epoch))
+select r.run_id, r.trigger, r.state, r.reason, r.error ->> 'code', w.lease_epoch, w.attempt,
+    nullif(w.lease_until, '-infinity'), w.lane > 100, w.ready_at, b.run_id is not null,
+    (select jsonb_object_agg(step || ' ' || iteration, jsonb_build_array(outcome, lease_epoch))
         from ordinaut.step_result s where s.run_id = r.run_id),
-    (select jsonb_object_agg(step || attempt, outcome) from ordinaut.step_attempt t where t.run_id = r.run_id)
+    (select jsonb_object_agg(step || ' ' || iteration || ' ' || attempt, outcome)
+        from ordinaut.step_attempt t where t.run_id = r.run_id)
 from ordinaut.run r
 left join ordinaut.due_work w on w.run_id = r.run_id
 left join ordinaut.backlog b on b.run_id = r.run_id
@@ -79,36 +86,6 @@ group by 1, 2
 """
 
 
-def as_yaml(name: str, body: Body) -> str:
-    """A task as people write it."""
-    steps = "\n".join(f"  - {_step(step)}" for step in body.steps)
-    return (
-        f"kind: Task\nname: {name}\noverlap: {body.overlap}\ntimeout: 7d\n"
-        f"schedule: {{every: {body.period.seconds}s}}\n"
-        f"catch_up: {{policy: {body.catch_up}, window: {body.window.seconds}s, max: {body.most}}}\n"
-        f"pipeline:\n{steps}\n"
-    )
-
-
-def _step(step: Step) -> str:
-    span = "" if step.span is None else f"{step.span.seconds}s"
-    match step.kind:
-        case "call":
-            call = f"uses: fs.list, with: {{step: {step.name}}}"
-        case "once":
-            call = f"uses: fs.list, with: {{step: {step.name}}}, effect: once"
-        case "approve":
-            timeout = f", timeout: {span}" if span else ""
-            call = f"uses: ordinaut.approve, with: {{message: really{timeout}}}"
-        case "sleep":
-            call = f"uses: ordinaut.sleep, with: {{for: {span}}}"
-        case "event":
-            call = f"uses: ordinaut.wait_for, with: {{event: {NEWS}, timeout: {span}}}"
-    retry = "attempts: 2, initial: 10s, jitter: none, retry_on: [tool_error]"
-    more = f", retry: {{{retry}}}" if step.retries else ""
-    return f"{{id: {step.name}, {call}, needs: [{', '.join(step.needs)}]{more}}}"
-
-
 @dataclass(frozen=True)
 class Event:
     """Something that happens; `which` of those to whom it can happen is counted round. To nobody, it does not happen."""
@@ -118,37 +95,40 @@ class Event:
     given: Any = None
 
 
-def some_body(draw: random.Random) -> Body:
-    """A task as people may want it."""
-    return Body(
-        overlap=draw.choice(OVERLAPS),
-        catch_up=draw.choice(["latest", "all", "skip"]),
-        period=draw.choice([MINUTE, 2 * MINUTE]),
-        steps=draw.choice(PIPELINES),
-    )
+def _outcome(draw: random.Random) -> tuple[str, bool]:
+    """How a call ends, and whether its runtime dies right after it has recorded that."""
+    return draw.choice(["ok"] * 13 + ["tool_error"] * 4 + ["lost"] * 3), draw.random() < 0.1
 
 
-def _answer(draw: random.Random) -> tuple[bool, bool]:
-    """Whether a call succeeds, and whether its runtime dies right after it has recorded that."""
-    return draw.random() < 0.7, draw.random() < 0.1
+def _applied(draw: random.Random) -> tuple[str, Body]:
+    name = draw.choice([MAIN, OTHER])
+    return name, some_body(draw, name)
 
 
 # How often each happens, among all, and what else has to be drawn for it.
 EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
-    "apply": (2, lambda draw: (draw.choice(NAMES), some_body(draw))),
+    "apply": (2, _applied),
     "retire": (1, lambda _: None),
-    "run_now": (6, lambda _: None),
+    "run_now": (6, lambda draw: draw.choice([None, *WORDS])),
+    "rerun": (3, lambda draw: (draw.choice(["", "failed", "a", "b"]), draw.random() < 0.5)),
+    "backfill": (2, lambda draw: draw.choice([2, 6])),
     "pause": (2, lambda _: None),
+    "snooze": (2, lambda draw: draw.choice([1, 3])),
     "resume": (4, lambda _: None),
     "cancel": (3, lambda _: None),
-    "decide": (12, lambda draw: draw.random() < 0.7),
-    "emit": (5, lambda _: None),
-    "wait": (12, lambda draw: draw.choice([5, 11, 16, 31, 60, 61, 200, 700])),
+    "decide": (8, lambda draw: draw.random() < 0.7),
+    "settle_doubt": (5, lambda draw: draw.choice(["happened", "try_again", "failed"])),
+    "emit": (5, lambda draw: draw.random() < 0.3),
+    "call_back": (4, lambda _: None),
+    "wait": (8, lambda draw: draw.choice([5, 11, 16, 31, 60, 61, 200, 700])),
+    "reach": (8, lambda draw: draw.random() < 0.7),
     "set_clock_back": (2, lambda draw: draw.choice([1, 20, 90])),
     "fire": (10, lambda _: None),
     "fire_all_at_once": (2, lambda _: None),
+    "let_through": (8, lambda _: None),
     "claim": (20, lambda _: None),
-    "come_back": (25, _answer),
+    "come_back": (25, _outcome),
+    "tell_parents": (5, lambda _: None),
     "beat": (5, lambda _: None),
     "crash": (7, lambda _: None),
     "sweep": (3, lambda _: None),
@@ -160,8 +140,8 @@ def course_of(seed: int, length: int) -> list[Event]:
     draw = random.Random(seed)
     names, weights = list(EVENTS), [weight for weight, _ in EVENTS.values()]
     # Each pipeline has its turn, however few courses there are.
-    first = replace(some_body(draw), steps=PIPELINES[seed % len(PIPELINES)])
-    course = [Event("apply", given=("tick", first))]
+    first = some_body(draw, MAIN, PIPELINES[seed % len(PIPELINES)])
+    course = [Event("apply", given=(MAIN, first))]
     course += [
         Event(what, draw.randrange(8), EVENTS[what][1](draw))
         for what in draw.choices(names, weights, k=length)
@@ -177,11 +157,12 @@ class World:
         url = self._stack.enter_context(fresh_database(server))
         self._runner = self._stack.enter_context(asyncio.Runner())
         self._connection = self._stack.enter_context(connect(url))
-        self.clock = FakeClock()
+        self.clock = FakeClock(FIRST_DAY)
         self._do(self.clock.attach(url))
         self._pool = self._do(open_pool(url))
         self.people = Bench(url, self._connection)
-        self.reference = Reference(START)
+        self._key = self._do(load_callback_key(self._pool))
+        self.reference = Reference(FIRST_DAY, self)
         self.uids: dict[str, int] = {}
         self.bodies: dict[str, Body] = {}
         self.runtimes: dict[int, DrivenRuntime] = {}
@@ -209,29 +190,65 @@ class World:
             left = {name: body for name, body in self.bodies.items() if name != gone}
             self._apply(left, retire=1)
 
-    def run_now(self, which: int, _: None) -> None:
+    def run_now(self, which: int, word: str | None) -> None:
         name = self._named(which)
         # Runs of one instant are in no order that a test could know.
-        self._pass(0.007)
+        self._pass(1)
         self._asked += 1
         run_id: UUID | None = None
+        params = {"word": word} if word else {}
         with suppress(RunRefused):
             run_id = request_run(
-                self._connection, name, {}, may_overlap=False, needs_runtime=False
+                self._connection, name, params, may_overlap=False, needs_runtime=False
             )
         task = self.reference.tasks[name]
-        is_let_in = self.reference.ask_for(task, run_id or UUID(int=self._asked))
+        is_let_in = self.reference.ask_for(task, run_id or UUID(int=self._asked), word)
         assert is_let_in == (run_id is not None)
+
+    def rerun(self, which: int, given: tuple[str, bool]) -> None:
+        start, latest = given
+        only_failed = start == "failed"
+        named = None if start in {"", "failed"} else start
+        for run in _one([run for run in self.reference.runs.values() if run.started_at], which):
+            self._pass(1)
+            self._asked += 1
+            run_id: UUID | None = None
+            asked = Rerun(named, only_failed, latest)
+            with suppress(RunRefused, NotFound):
+                run_id = rerun_run(self._connection, run.run_id, asked)
+            is_let_in = self.reference.rerun(
+                run,
+                run_id or UUID(int=self._asked),
+                start=named,
+                only_failed=only_failed,
+                latest=latest,
+            )
+            assert is_let_in == (run_id is not None)
+
+    def backfill(self, which: int, minutes: int) -> None:
+        name, now = self._named(which), self.reference.now
+        since = now - minutes * MINUTE
+        span = Span(since.isoformat(), now.isoformat(), None, dry_run=False, actor="ada")
+        backfill_task(self._connection, name, span)
+        self.reference.backfill(self.reference.tasks[name], since)
 
     def pause(self, which: int, _: None) -> None:
         name = self._named(which)
         pause_task(self._connection, name, until=None, reason="", actor="ada")
         self.reference.tasks[name].is_paused = True
 
+    def snooze(self, which: int, minutes: int) -> None:
+        name, now = self._named(which), self.reference.now
+        # When it ends, its task may be due: that one runs.
+        until = now.replace(second=0, microsecond=0) + minutes * MINUTE
+        snooze_task(self._connection, name, until=until.isoformat(), reason=str(now), actor="ada")
+        self.reference.snooze(self.reference.tasks[name], until)
+
     def resume(self, which: int, _: None) -> None:
-        for task in _one([one for one in self.reference.tasks.values() if one.is_paused], which):
+        tasks = [one for one in self.reference.tasks.values() if not one.is_retired]
+        for task in _one([one for one in tasks if one.is_paused or one.snooze], which):
             resume_task(self._connection, task.name, actor="ada")
-            task.is_paused = False
+            self.reference.resume(task)
 
     def cancel(self, which: int, _: None) -> None:
         for run in _one(self._live_runs(), which):
@@ -247,15 +264,49 @@ class World:
             counts = answer_wait(self._connection, asked, approved=approved, by="ada", reason="")
             assert counts == self.reference.answer(run, step, approved=approved)
 
-    def emit(self, _: int, __: None) -> None:
-        self._emitted += 1
+    def settle_doubt(self, which: int, what: Literal["happened", "try_again", "failed"]) -> None:
+        """Also a call that nobody is asked about yet, or no more."""
+        for run, place in _one(self._doubtful(), which):
+            call = Unsettled(
+                run_id=run.run_id,
+                task="",
+                step=place[0],
+                iteration=place[1],
+                attempt=1 + len(run.tries_of(place)),
+                idempotency_key="",
+                asked={},
+                asked_at=self.reference.now,
+                now=self.reference.now,
+            )
+            counts = settle_call(
+                self._connection, call, settled=what, result=None, by="ada", reason=""
+            )
+            assert counts == self.reference.settle_doubt(run, place, what)
+
+    def emit(self, _: int, is_again: bool) -> None:
+        """What a source says again is no other event."""
+        is_new = not is_again or not self._emitted
+        self._emitted += is_new
         self._do(self._arrive(Arriving(NEWS, {}, "test", str(self._emitted))))
-        self.reference.emit()
+        if is_new:
+            self.reference.emit()
+
+    def call_back(self, which: int, _: None) -> None:
+        for run, step in _one(self._steps_of("callback"), which):
+            token = callback_token(self._key, run.run_id, step)
+            assert self._do(self._arrive_by(token)) == self.reference.call_back(run, step)
 
     # Time
 
     def wait(self, _: int, seconds: float) -> None:
         self._pass(seconds)
+
+    def reach(self, which: int, is_heeded: bool) -> None:
+        """Time comes to the very instant at which something begins or ends to be so, and mostly somebody looks then."""
+        for at, what in _one(self.reference.edges()[:8], which):
+            self._pass((at - self.reference.now).total_seconds())
+            if is_heeded:
+                getattr(self, what)(which, what == "decide" or None)
 
     def set_clock_back(self, _: int, seconds: float) -> None:
         self.reference.now -= timedelta(seconds=seconds)
@@ -267,7 +318,7 @@ class World:
         runtime = self._runtime(which)
         self._do(runtime.scheduler.run_once())
         self._do(quiet(runtime))
-        self.reference.fire(runtime.number, self._id_of)
+        self.reference.fire(runtime.number)
         self._look_around()
 
     def fire_all_at_once(self, _: int, __: None) -> None:
@@ -275,24 +326,38 @@ class World:
         held = [hold.run.task for hold in self.reference.holds]
         if all(task.body.overlap != "cancel_running" for task in held):
             self._do(self._all_fire())
-            self.reference.fire(min(self.runtimes), self._id_of)
+            self.reference.fire(min(self.runtimes))
             self._look_around()
 
-    def come_back(self, which: int, given: tuple[bool, bool]) -> None:
+    def let_through(self, which: int, _: None) -> None:
+        self._do(self._runtime(which).gate.look())
+        self.reference.let_through()
+
+    def tell_parents(self, which: int, _: None) -> None:
+        runtime = self._runtime(which)
+        self._do(runtime.arrivals.run_once())
+        self.reference.tell_parents(runtime.number)
+        self._look_around()
+
+    def come_back(
+        self, which: int, given: tuple[Literal["ok", "tool_error", "lost"], bool]
+    ) -> None:
         """A tool answers; also one that was called long ago, by a runtime that has lost its lease since."""
-        is_ok, dies = given
+        outcome, dies = given
         for hold in _one(self.reference.holds, which):
             runtime, run = self.runtimes[hold.runtime], hold.run
-            (step,) = hold.calls
+            (place,) = _one(sorted(hold.calls), which)
+            # The results of items that come at the same moment may be written later together.
+            self._pass(1)
             same = [
                 one
                 for one in self.reference.holds
-                if (one.runtime, one.run, one.calls) == (hold.runtime, run, hold.calls)
+                if one.runtime == hold.runtime and one.run is run and place in one.calls
             ]
-            answer = ok() if is_ok else failed()
-            runtime.tools.answer(run.run_id, step, answer, nth=same.index(hold))
+            answer = ok() if outcome == "ok" else failed(outcome)
+            runtime.tools.answer(run.run_id, place, answer, nth=same.index(hold))
             self._do(quiet(runtime))
-            self.reference.settle(hold, step, is_ok=is_ok)
+            self.reference.come_back(hold, place, outcome)
             if dies:
                 self._vanish(runtime)
             self._look_around()
@@ -325,6 +390,14 @@ class World:
         async with borrow(self._pool) as connection:
             await arrive(connection, event)
 
+    async def _arrive_by(self, token: str) -> bool:
+        async with borrow(self._pool) as connection:
+            try:
+                await arrive_by_token(connection, token, {})
+            except CallbackRefused:
+                return False
+            return True
+
     async def _all_fire(self) -> None:
         await asyncio.gather(*(one.scheduler.run_once() for one in self.runtimes.values()))
 
@@ -341,10 +414,10 @@ class World:
 
     def _apply(self, bodies: dict[str, Body], **allowed: int) -> None:
         self.bodies = bodies
-        text = specs(*(as_yaml(name, body) for name, body in sorted(bodies.items())))
-        self.people.apply(text, **allowed)
+        tasks = (as_yaml(name, body) for name, body in sorted(bodies.items()))
+        self.people.apply("\n---\n".join((*SERVERS, *tasks)), **allowed)
         self.uids = {name: self.people.uid(name) for name in {*self.uids, *bodies}}
-        self.reference.apply(bodies, self._id_of)
+        self.reference.apply(bodies)
 
     def claim(self, which: int, _: None) -> None:
         """A runtime claims; what of it is its own choice is taken from it, and whether it may is the reference's to say."""
@@ -384,14 +457,14 @@ class World:
         """Everything that is decided, recorded and under way."""
         assert self._found() == self._expected()
         waiting = [
-            (runtime.number, run_id, step)
+            (runtime.number, call.run_id, call.place, call.word)
             for runtime in self.runtimes.values()
-            for run_id, step, _ in runtime.tools.waiting
+            for call in runtime.tools.waiting
         ]
         assert sorted(waiting) == sorted(
-            (hold.runtime, hold.run.run_id, step)
+            (hold.runtime, hold.run.run_id, place, hold.run.word)
             for hold in self.reference.holds
-            for step in hold.calls
+            for place in hold.calls
         )
 
     def compare_events(self) -> None:
@@ -405,30 +478,33 @@ class World:
 
     def _found(self) -> dict[UUID, Any]:
         found = {}
-        for (
-            run_id,
-            state,
-            reason,
-            error,
-            epoch,
-            *queue,
-            is_behind,
-            results,
-            tries,
-        ) in self.people.rows(_EVERYTHING):
+        for run_id, *row in self.people.rows(_EVERYTHING):
+            told, (epoch, *queue), (is_behind, results, tries) = row[:4], row[4:9], row[9:]
             place = "backlog" if is_behind else "queue" if epoch is not None else None
             ours = self.reference.runs.get(run_id)
             if ours is not None and ours.ready_at is None:
                 queue[-1] = None
             leased = (epoch, *queue) if place == "queue" else None
-            found[run_id] = state, reason, error, place, leased, results or {}, tries or {}
+            found[run_id] = *told, place, leased, results or {}, tries or {}
         return found
 
     def _expected(self) -> dict[UUID, Any]:
         return {run.run_id: _as_recorded(run) for run in self.reference.runs.values()}
 
-    def _id_of(self, name: str, at: datetime) -> UUID:
-        return derive_run_id(self.uids[name], "schedule", "", at)
+    # What runs are called
+
+    def of_occurrence(self, task: str, at: datetime) -> UUID:
+        return derive_run_id(self.uids[task], "schedule", "", at)
+
+    def of_backfill(self, task: str, at: datetime, tries: int) -> UUID:
+        return derive_run_id(self.uids[task], "backfill", str(tries or ""), at)
+
+    def of_child(self, parent: Run, step: str) -> UUID:
+        assert parent.started_at is not None
+        key = f"{parent.run_id}:{step}:0"
+        return derive_run_id(self.uids[parent.task.name], "run", key, parent.started_at)
+
+    # Whom something may happen to
 
     def _named(self, which: int) -> str:
         return sorted(self.bodies)[which % len(self.bodies)]
@@ -439,25 +515,35 @@ class World:
     def _live_runs(self) -> list[Run]:
         return [run for run in self.reference.runs.values() if run.place is not None]
 
-    def _asking(self) -> list[tuple[Run, str]]:
-        """Every wait for a person of runs that are not over, those that are answered included."""
+    def _steps_of(self, kind: str) -> list[tuple[Run, str]]:
+        """The steps of a kind of all runs that have begun and are not over."""
         return [
             (run, step.name)
             for run in self._live_runs()
-            for step in run.steps
-            if step.kind == "approve" and step.name in run.waits
+            for step in (*run.body.steps, *run.body.last)
+            if step.kind == kind and run.started_at
         ]
+
+    def _asking(self) -> list[tuple[Run, str]]:
+        """Every wait for a person of runs that are not over, those that are answered included."""
+        return [(run, step) for run, step in self._steps_of("approve") if step in run.waits]
+
+    def _doubtful(self) -> list[tuple[Run, Place]]:
+        return [(run, place) for run in self._live_runs() for place in run.doubts]
 
 
 def _as_recorded(run: Run) -> tuple[Any, ...]:
-    leased = (run.epoch, run.attempt, run.lease_until, run.ready_at)
+    leased = (run.epoch, run.attempt, run.lease_until, run.is_gated, run.ready_at)
     results = {
-        step: ["timeout" if outcome == "late" else outcome, epoch]
-        for step, (outcome, epoch) in run.results.items()
+        f"{step} {item}": [result.outcome, result.epoch]
+        for (step, item), result in run.results.items()
     }
-    tries = {f"{step}{attempt}": "tool_error" for step, attempt in run.tries}
+    tries = {
+        f"{step} {item} {attempt}": one.outcome
+        for ((step, item), attempt), one in run.tries.items()
+    }
     queue = leased if run.place == "queue" else None
-    return run.state, run.reason, run.error, run.place, queue, results, tries
+    return run.trigger, run.state, run.reason, run.error, run.place, queue, results, tries
 
 
 def _one(candidates: Sequence[T], which: int) -> Sequence[T]:

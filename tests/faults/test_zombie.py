@@ -140,11 +140,11 @@ class Crowd:
             run_id
             for other in (*self._awake, *self._frozen)
             if other is not runtime
-            for run_id, _, _ in other.tools.waiting
+            for run_id, *_ in other.tools.waiting
         }
-        for run_id, name, _ in list(runtime.tools.waiting):
+        for run_id, place, *_ in list(runtime.tools.waiting):
             self.stale += held[run_id] < self.newest[run_id] and run_id in others
-            runtime.tools.answer(run_id, name, ok({"lease": held[run_id]}))
+            runtime.tools.answer(run_id, place, ok({"lease": held[run_id]}))
 
     async def go_home(self) -> None:
         """Everybody wakes and says what it has to say, and all is over."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from runtime.arrivals import Arrivals
@@ -33,6 +33,17 @@ from tests.support.scheduling import make_scheduler
 from tests.support.scripted_tools import ScriptedTools
 
 LEASE: Final = timedelta(seconds=15)
+Place = tuple[str, int]
+"""A step, and which of its items; 0 where it has none."""
+
+
+class Waiting(NamedTuple):
+    """A call that waits for the test's answer."""
+
+    run_id: UUID
+    place: Place
+    word: str
+    answer: asyncio.Future[CallOutcome]
 
 
 class PatientTools(ScriptedTools):
@@ -40,13 +51,14 @@ class PatientTools(ScriptedTools):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: list[tuple[UUID, str, asyncio.Future[CallOutcome]]] = []
+        self.waiting: list[Waiting] = []
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *given: Any, run: str = "", **more: Any
     ) -> CallOutcome:
         future: asyncio.Future[CallOutcome] = asyncio.get_running_loop().create_future()
-        one = (UUID(run), str(arguments["step"]), future)
+        place = str(arguments["step"]), int(arguments.get("item", 0))
+        one = Waiting(UUID(run), place, str(arguments.get("word", "")), future)
         self.waiting.append(one)
         try:
             return await future
@@ -54,11 +66,11 @@ class PatientTools(ScriptedTools):
             if one in self.waiting:
                 self.waiting.remove(one)
 
-    def answer(self, run_id: UUID, step: str, outcome: CallOutcome, *, nth: int = 0) -> None:
-        """Let a call come back; of several of the same step the n-th, in the order in which they were made."""
-        found = [one for one in self.waiting if one[:2] == (run_id, step)][nth]
+    def answer(self, run_id: UUID, place: Place, outcome: CallOutcome, *, nth: int = 0) -> None:
+        """Let a call come back; of several of the same step and item the n-th, in the order in which they were made."""
+        found = [one for one in self.waiting if (one.run_id, one.place) == (run_id, place)][nth]
         self.waiting.remove(found)
-        found[2].set_result(outcome)
+        found.answer.set_result(outcome)
 
 
 class _WatchedWorker(Worker):
@@ -85,6 +97,7 @@ class DrivenRuntime:
     ) -> None:
         bell = Bell(clock)
         config = Config(concurrency=concurrency, lease=lease)
+        self._pool = pool
         self.number = number
         self.tools = PatientTools()
         self.turns = Turns(pool, clock, bell)
@@ -92,6 +105,7 @@ class DrivenRuntime:
         self.scheduler = make_scheduler(
             pool, clock, turns=self.turns, runtime_id=number, end_runs=self.leases.end
         )
+        self.arrivals = Arrivals(pool, clock, bell, self.turns)
         recorder = Recorder(pool, clock, bell, self.turns)
         registry = Registry(pool, NoServers(), clock, Path())
         self.gate = Gate(pool, registry, clock, 5)
@@ -106,7 +120,7 @@ class DrivenRuntime:
                 Rates(pool),
                 clock,
                 random.Random(number),
-                Arrivals(pool, clock, bell, self.turns),
+                self.arrivals,
                 Attention(pool, clock, bell, 5.0),
                 b"key",
             ),
@@ -132,8 +146,11 @@ class DrivenRuntime:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether every run that is executed here waits for the answer of a tool."""
-        return self.worker._ending == 0 and len(self.worker._tasks) == len(self.tools.waiting)
+        """Whether nothing is asked of the database, and every run that is executed here waits for the answer of a tool."""
+        stats = self._pool.get_stats()
+        is_asking = stats["pool_available"] < stats["pool_size"] or stats.get("requests_waiting")
+        is_busy = self.worker._ending or len(self.worker._tasks) > len(self.tools.waiting)
+        return not (is_asking or is_busy)
 
     async def look_around(self) -> None:
         """Look into the backlog wherever that is called for."""
@@ -148,12 +165,12 @@ class DrivenRuntime:
 
 
 async def quiet(*runtimes: DrivenRuntime) -> None:
-    """Wait until everything that runs in them waits for the test."""
+    """Wait until everything that runs in them waits for the test: no task has anything to do, and none asks the database."""
 
     async def until_quiet() -> None:
         await settle()
         while not all(runtime.is_quiet for runtime in runtimes):
             await SYSTEM_CLOCK.sleep(0.0005)
-        await settle()
+            await settle()
 
     await within(until_quiet(), "the runtimes are quiet")
