@@ -28,6 +28,8 @@ class RunOver(OrdinautError):
 def cancel_run(connection: Connection, run_id: UUID, *, reason: str, actor: str) -> CancelReport:
     """Cancel a run that is not over; of this and its end exactly one wins.
 
+    One that has begun and has steps of `finally` goes on with these; cancelled once more, it ends where it is.
+
     Args:
         connection: the database, in autocommit mode.
         run_id: the run.
@@ -44,7 +46,7 @@ def cancel_run(connection: Connection, run_id: UUID, *, reason: str, actor: str)
         cancelled = cancel(connection, run_id, actor=actor, detail=reason)
         if cancelled is not None:
             return CancelReport(
-                outcome="cancelled",
+                outcome="ending" if cancelled.is_ending else "cancelled",
                 was=was,
                 was_executed=cancelled.is_held,
                 run=load_run(connection, run_id),

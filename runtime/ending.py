@@ -6,6 +6,7 @@ judges them anew.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,19 +20,22 @@ class Ending:
     """How the steps of a run ended.
 
     Attributes:
-        failure: why the run fails; None if it does not.
+        failure: why the run fails, or was cancelled; None if it does not.
         seconds: how long the run had taken.
+        cancelled: where somebody cancelled it, `reason`, `actor` and `detail`, as far as there are such.
     """
 
     failure: Failure | None
     seconds: float
+    cancelled: Mapping[str, str] | None = None
 
     @property
     def told(self) -> dict[str, Any]:
         """What the steps of `finally` find under `run`."""
         if self.failure is None:
             return {"outcome": "succeeded", "error": None}
-        return {"outcome": "failed", "error": error_of(self.failure)}
+        outcome = "failed" if self.cancelled is None else "cancelled"
+        return {"outcome": outcome, "error": error_of(self.failure)}
 
 
 def recorded_ending(recorded: Recorded) -> Ending | None:
@@ -44,7 +48,7 @@ def recorded_ending(recorded: Recorded) -> Ending | None:
         error = dict(result.error)
         step = error.pop("step", None)
         failure = Failure(CallError(**error), step)
-    return Ending(failure, result.output["seconds"])
+    return Ending(failure, result.output["seconds"], result.output.get("cancelled"))
 
 
 def error_of(failure: Failure) -> dict[str, str]:

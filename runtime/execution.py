@@ -396,4 +396,4 @@ class Execution:
         self._course.passed(step.name)
 
     def _finished(self, failure: Failure | None) -> Report:
-        return self._progress.finished(self._caller.elapsed.total_seconds(), failure)
+        return self._progress.finished(self._caller.elapsed.total_seconds(), failure, self._ending)

@@ -49,7 +49,12 @@ class LeaseKeeper:
     def hold(
         self, run_id: UUID, lease_epoch: int, work: asyncio.Task[None], asked_at: float
     ) -> None:
-        """Keep a lease that was asked for at monotonic time `asked_at`; `work` is cancelled if it is lost."""
+        """Keep a lease that was asked for at monotonic time `asked_at`; `work` is cancelled if it is lost.
+
+        What works under an earlier lease of the run has lost that.
+        """
+        if run_id in self._held:
+            self._lose(run_id, "it was claimed anew")
         self._held[run_id] = _Held(lease_epoch, work, asked_at + self._span)
 
     def drop(self, run_id: UUID, lease_epoch: int) -> None:

@@ -65,7 +65,8 @@ class Progress:
         self._claim = claim
         self._label = label
         self._told = 0
-        self._has_children = False
+        self.has_waited = False
+        """Whether it has waited for anything that others may have to be told of when it is over."""
         self._has_unrepeatable = False
         self._run_id = str(claim.run_id)
         # What every event says.
@@ -214,6 +215,11 @@ class Progress:
         outcome = "ok" if error is None else "failed"
         self._report.results.append(_bare(OVER, 0, outcome, "") | over)
 
+    def given_up(self, ending: Ending) -> Report:
+        """Nothing of the steps is tried any more: only those of `finally` are left."""
+        self.steps_over(ending)
+        return self.checkpoint()
+
     def call_retrying(self, tried: Try, wait_seconds: float) -> None:
         """The try failed, and another follows after a wait."""
         self._report.attempts.append(
@@ -231,7 +237,7 @@ class Progress:
 
     def wait_begun(self, step: ProgramStep, iteration: int, wait: Wait) -> None:
         """The step waits for a time, a person, an event or another run."""
-        self._has_children = self._has_children or wait.kind == "run"
+        self.has_waited = self.has_waited or wait.kind == "run"
         self._report.waits.append(
             {
                 "step": step.name,
@@ -259,12 +265,16 @@ class Progress:
         """What is known so far; the run goes on."""
         return self._send(move="keep")
 
-    def finished(self, seconds: float, failure: Failure | None = None) -> Report:
-        """The run is over: succeeded, or failed for a reason."""
-        error = None if failure is None else error_of(failure)
-        self._report.rouses = self._claim.trigger == "run" or self._has_children
+    def finished(
+        self, seconds: float, failure: Failure | None = None, ending: Ending | None = None
+    ) -> Report:
+        """The run is over: succeeded, failed for a reason, or cancelled where its steps ended so."""
+        cancelled = None if ending is None else ending.cancelled
+        error = None if failure is None or cancelled is not None else error_of(failure)
+        self._report.rouses = self._claim.trigger == "run" or self.has_waited
         state = "succeeded" if error is None else "failed"
-        facts: dict[str, Any] = {"seconds": round(seconds, 3)}
+        facts: dict[str, Any] = {"seconds": round(seconds, 3)} | dict(cancelled or {})
+        state = state if cancelled is None else "cancelled"
         self._tell(f"run.{state}", **facts, **({"error": error} if error else {}))
         return self._send(move="finish", state=state, error=error)
 

@@ -164,7 +164,7 @@ class Scheduler:
         if fired.cancelled:
             self._end_runs(fired.cancelled, "the next run of its task took its place")
             await tell_ended(self._pool)
-        if fired.queued:
+        if fired.queued or fired.cancelled:
             self._work.ring()
         return Look(
             queued=look.queued + fired.queued,

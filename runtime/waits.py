@@ -71,6 +71,7 @@ class Waits:
     ) -> None:
         self._recorded = recorded
         self._progress = progress
+        self._progress.has_waited = bool(recorded)
         self._caller = caller
         self._clock = clock
         self._read_at = clock.monotonic()

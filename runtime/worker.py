@@ -24,6 +24,7 @@ from runtime.core.floors import Floors
 from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.core.shares import Shares
+from runtime.ending import Ending, recorded_ending
 from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution
 from runtime.gate import Gate
@@ -290,14 +291,24 @@ class Worker:
             self._bell.ring()
 
     async def _execute(self, claim: Claim) -> None:
-        if claim.attempt > _MAX_LEASES:
-            await self._report(claim, _QUARANTINE)
-            return
-        await self._watched(claim, partial(self._begin_late, claim))
+        begin = self._begin_late if claim.attempt <= _MAX_LEASES else self._give_up
+        await self._watched(claim, partial(begin, claim))
 
     async def _begin_late(self, claim: Claim) -> None:
         program, recorded = await self._prepare(claim)
         await self._execution(claim, program).run(recorded)
+
+    async def _give_up(self, claim: Claim) -> None:
+        """Go on with what comes finally, unless that is to blame."""
+        program, recorded = await self._prepare(claim)
+        if not program.last or recorded_ending(recorded) is not None:
+            await self._report(claim, _QUARANTINE)
+            return
+        seconds = (claim.claimed_at - claim.started_at).total_seconds()
+        await self._around.recorder.record(
+            Progress(claim, claim.task).given_up(Ending(Failure(_QUARANTINE), seconds))
+        )
+        await self._begin_late(claim)
 
     async def _watched(self, claim: Claim, rest: Callable[[], Awaitable[None]]) -> None:
         try:

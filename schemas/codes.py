@@ -96,6 +96,7 @@ CODES: Final[dict[str, str]] = {
     "ORD507": "The run was begun again and again, and each time its runtime was lost.",
     "ORD508": "The value holds a character that PostgreSQL cannot keep.",
     "ORD509": "A run that a step started did not succeed, or could not be started.",
+    "ORD510": "The run was cancelled.",
     # 6xx: schedules
     "ORD601": "The schedule expression cannot be parsed.",
     "ORD602": "RFC 5545 or cron forbids this combination.",

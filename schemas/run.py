@@ -208,8 +208,8 @@ class RunReport(RunSummary):
 class CancelReport(Model):
     """What `ordinaut cancel --json` prints."""
 
-    outcome: Literal["cancelled", "unchanged"]
-    """Whether it was cancelled now, or had been before."""
+    outcome: Literal["cancelled", "ending", "unchanged"]
+    """Whether it is over now, has its steps of `finally` first, or was cancelled before."""
     was: RunState
     """Where the run stood."""
     was_executed: bool = False

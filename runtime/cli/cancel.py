@@ -32,7 +32,8 @@ def cancel(*, config: Config, run: str, reason: str, as_json: bool) -> None:
 
     RUN is its id, six or more digits of either end of it, a task's name for its newest run, or `last`. From this moment on
     nothing that works on it can record anything; its runtime stops at once, and asks the tool to. What a tool has done
-    already stays done. Exits with 1 if the run ended before.
+    already stays done. Steps of `finally` still run after what was begun; cancelled once more, the run ends without
+    them. Exits with 1 if the run ended before.
     """
     with open_database(config, name="ordinaut cancel") as connection:
         done = cancel_run(
@@ -46,7 +47,7 @@ def cancel(*, config: Config, run: str, reason: str, as_json: bool) -> None:
 
 def _lines(done: CancelReport) -> Iterator[tuple[str, str]]:
     run = done.run
-    was = f"it was {done.was}" if done.outcome == "cancelled" else "as it was"
+    was = "as it was" if done.outcome == "unchanged" else f"it was {done.was}"
     yield "cancelled", f"run {short_id(run.run_id)} of {run.task}, {was}"
     if done.outcome == "unchanged" and run.finished_at is not None:
         by = f" by {run.ended_by}" if run.ended_by else ""
@@ -55,3 +56,5 @@ def _lines(done: CancelReport) -> Iterator[tuple[str, str]]:
         yield "reason", run.detail
     if done.was_executed:
         yield "stops", "the step under way; nothing it still brings is recorded"
+    if done.outcome == "ending":
+        yield "finally", "its last steps run; cancelled again, it ends without them"

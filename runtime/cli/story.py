@@ -91,6 +91,8 @@ def _head(run: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def _because(run: RunReport) -> Iterator[str]:
+    if run.reason and not run.is_over:
+        yield "being cancelled"
     if run.reason and run.ended_by:
         yield f"by {run.ended_by}"
     elif run.reason:

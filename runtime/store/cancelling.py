@@ -30,6 +30,7 @@ class Cancelled:
         is_held: somebody was executing it.
         has_slot: it held a slot of a concurrency key.
         is_related: another run waits for it, or it waits for others.
+        is_ending: its steps of `finally` come first, and it is over after them.
     """
 
     task_uid: int
@@ -37,12 +38,15 @@ class Cancelled:
     is_held: bool
     has_slot: bool
     is_related: bool
+    is_ending: bool
 
 
 def cancel_run(
     connection: Connection, run_id: UUID, *, actor: str, detail: str
 ) -> Cancelled | None:
     """Cancel a run, let the next of its task begin, and have its holder stop; None if there was nothing to cancel.
+
+    Once it has come to its steps of `finally`, another cancellation ends it where it is.
 
     Args:
         connection: in autocommit mode.
@@ -59,7 +63,7 @@ def cancel_run(
         connection.execute(statement("tell_ended"))
     if cancelled.followed:
         release_turn(connection, cancelled.task_uid)
-    if cancelled.followed or cancelled.has_slot:
+    if cancelled.followed or cancelled.has_slot or cancelled.is_ending:
         connection.execute(statement("wake"))
     if cancelled.is_related:
         connection.execute(statement("cry"), {"hint": RELATED})

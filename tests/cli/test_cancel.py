@@ -91,3 +91,19 @@ def test_a_run_that_is_over_is_refused(cli: Cli, rows: psycopg.Connection, task:
 
 def test_an_unknown_run_is_refused(cli: Cli, task: TaskRow) -> None:
     assert cli("cancel", "123456").status == 1
+
+
+def test_steps_that_come_finally_are_told_of_and_a_second_time_ends_them(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    last = [{"id": "tell", "uses": "llm.plan", "with": {"text": "over"}}]
+    tidy = insert_task(rows, "tidy", **{"finally": last})
+    insert_due_work(rows, tidy, insert_run(rows, tidy, state="running"), lease_epoch=1)
+
+    first = cli("cancel", "tidy")
+    shown = cli("show", "tidy")
+    second = cli("cancel", "tidy", "--json")
+
+    assert "finally    its last steps run; cancelled again, it ends without them" in first.lines
+    assert f"running  being cancelled  by {current_actor()}" in shown.stdout
+    assert CancelReport.model_validate(second.json).outcome == "cancelled"

@@ -1,5 +1,42 @@
 -- Name: ordinaut; Type: SCHEMA; Schema: -; Owner: -
 CREATE SCHEMA ordinaut;
+-- Name: begin_finally(uuid, text, text, text); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.begin_finally(which uuid, why text, who text, told text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+declare
+    body jsonb;
+    begun timestamptz;
+    message text := case why when 'overlap' then 'another run took its place' when 'retired' then 'the task was retired'
+        else who || ' cancelled the run' end || coalesce(': ' || nullif(told, ''), '');
+begin
+    select b.body, r.started_at into body, begun
+    from ordinaut.run r
+    join ordinaut.spec_revision b on b.uid = r.task_uid and b.revision_id = r.revision_id
+    where r.run_id = which;
+    if begun is null
+        or coalesce(jsonb_array_length(coalesce(body -> 'finally', body -> 'pipeline' -> 'finally')), 0) = 0 then
+        return 'none';
+    end if;
+    insert into ordinaut.step_result (run_id, step, lease_epoch, attempt, outcome, uses, output, error, started_at, finished_at)
+    select which, '(over)', w.lease_epoch + 1, 0, 'cancelled', '', jsonb_build_object(
+        'seconds', extract(epoch from ordinaut.now() - begun),
+        'cancelled', jsonb_strip_nulls(jsonb_build_object('reason', why, 'actor', who, 'detail', nullif(told, '')))),
+        jsonb_build_object('code', 'ORD510', 'message', message), ordinaut.now(), ordinaut.now()
+    from ordinaut.due_work w
+    where w.run_id = which
+    on conflict do nothing;
+    if not found then
+        return 'goes on';
+    end if;
+    update ordinaut.due_work
+    set lease_epoch = lease_epoch + 1, lease_until = '-infinity', runtime_id = null, attempt = 0, woken = false,
+        ready_at = ordinaut.now()
+    where run_id = which;
+    update ordinaut.run set reason = why, ended_by = who, detail = nullif(told, '') where run_id = which;
+    return 'begins';
+end
+$$;
 -- Name: drop_partition(text, text, timestamp with time zone, integer); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) RETURNS text
     LANGUAGE plpgsql

@@ -49,6 +49,20 @@ async def stopped(work: asyncio.Task[None]) -> bool:
     return work.cancelled()
 
 
+async def test_what_works_under_an_earlier_lease_of_a_run_stops_when_it_is_claimed_anew(
+    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+) -> None:
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+    anew = asyncio.create_task(asyncio.Event().wait())
+
+    keeper.hold(claimed.run_id, claimed.lease_epoch + 1, anew, clock.monotonic())  # type: ignore[arg-type] - work is work
+
+    assert await stopped(work)
+    assert not anew.done()
+    anew.cancel()
+
+
 async def test_a_held_lease_is_renewed_for_as_long_as_the_work_lasts(
     pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
 ) -> None:

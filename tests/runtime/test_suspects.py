@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -58,7 +59,7 @@ class Tools(ScriptedTools):
             await self.gate.wait()
             return ok()
 
-        super().__init__(llm__plan=answer)  # type: ignore[arg-type] - an answer in the end
+        super().__init__(llm__plan=answer, tool__tell=ok())  # type: ignore[arg-type] - an answer in the end
 
     def replace(self, definitions: tuple[ServerDefinition, ...]) -> None:
         """There are no servers."""
@@ -102,13 +103,14 @@ async def worker(
     await asyncio.gather(recording, return_exceptions=True)
 
 
-async def queue(connection: psycopg.AsyncConnection, *attempts: int) -> None:
+async def queue(connection: psycopg.AsyncConnection, *attempts: int, **fields: Any) -> None:
     """Runs that were leased so often before."""
-    installed = await install(connection, task())
+    installed = await install(connection, task(**fields))
     for place, attempt in enumerate(attempts):
         run_id = await queue_run(connection, installed, str(place))
         await connection.execute(
-            "update ordinaut.due_work set attempt = %s where run_id = %s", [attempt, run_id]
+            "update ordinaut.due_work set attempt = %s, lease_epoch = %s where run_id = %s",
+            [attempt, attempt, run_id],
         )
 
 
@@ -170,6 +172,39 @@ async def test_a_run_that_was_begun_too_often_fails_untried(
         "select subject from ordinaut.outbox where type = 'run.failed'"
     )
     assert await cursor.fetchall() == [("briefing",)]
+
+
+TELL = {"id": "tell", "uses": "tool.tell", "with": {"error": "${run.error.code}"}}
+
+
+async def test_what_comes_finally_is_done_where_the_steps_are_given_up(
+    worker: Worker, connection: psycopg.AsyncConnection, tools: Tools
+) -> None:
+    await queue(connection, 5, **{"finally": [TELL]})
+
+    assert await worker.run_once() == 1
+    await within(worker.drain(), "its end")
+
+    assert tools.calls == [("tool.tell", {"error": "ORD507"})]
+    cursor = await connection.execute("select state, error ->> 'code' from ordinaut.run")
+    assert await cursor.fetchall() == [("failed", "ORD507")]
+
+
+async def test_what_comes_finally_is_given_up_too_where_that_is_to_blame(
+    worker: Worker, connection: psycopg.AsyncConnection, tools: Tools
+) -> None:
+    await queue(connection, 5, **{"finally": [TELL]})
+    await connection.execute(
+        "insert into ordinaut.step_result (run_id, step, lease_epoch, attempt, outcome, uses, output, started_at, finished_at)"
+        """ select run_id, '(over)', 1, 0, 'ok', '', '{"seconds": 1}', now(), now() from ordinaut.run"""
+    )
+
+    assert await worker.run_once() == 1
+    await within(worker.drain(), "its end")
+
+    assert tools.calls == []
+    cursor = await connection.execute("select state, error ->> 'code' from ordinaut.run")
+    assert await cursor.fetchall() == [("failed", "ORD507")]
 
 
 async def test_a_draining_worker_does_not_look_again_and_again_at_work_it_will_not_take(

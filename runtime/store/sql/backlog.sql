@@ -99,7 +99,7 @@ update ordinaut.due_work w set followed = true from held h where w.run_id = h.ru
 -- name: make_way
 -- Before `read_standing`, in the transaction of `keep_others_from_starting`: ends runs of the task that a new one need not
 -- meet. With `replaces` those are the active ones and those that wait, backfills excepted; in any case those that have not
--- begun by their start deadline. Whoever executes one finds its lease gone.
+-- begun by their start deadline. Whoever executes one finds its lease gone. Those with steps of `finally` go on with these.
 -- The same ends as in `fire_schedules`, which lets in the occurrences of many tasks; whoever changes one changes both.
 -- Locks: backlog rows, then due_work rows, each by run.
 with held_back as materialized (
@@ -121,8 +121,12 @@ with held_back as materialized (
         and (%(replaces)s and r.trigger <> 'backfill' or w.lease_epoch = 0 and w.start_until < ordinaut.now())
     order by w.run_id
     for update of w
+), ending as materialized (
+    select run_id, is_late, case when is_late then 'none'
+        else ordinaut.begin_finally(run_id, 'overlap', null, null) end as last
+    from held
 ), dropped as (
-    delete from ordinaut.due_work w using held h where w.run_id = h.run_id returning w.run_id, h.is_late
+    delete from ordinaut.due_work w using ending h where w.run_id = h.run_id and h.last = 'none' returning w.run_id, h.is_late
 ), ended as (
     update ordinaut.run r
     set state = case when e.is_late then 'skipped' else 'cancelled' end,

@@ -220,9 +220,12 @@ with retired as materialized (
     where t.cancels and (select count(*) from waiting) >= 0
     order by w.run_id
     for update of w
+), ending as materialized (
+    -- What has steps of `finally` is over after these.
+    select run_id, ordinaut.begin_finally(run_id, 'retired', null, null) as last from under_way
 ), dropped as (
     delete from ordinaut.due_work w
-    using (select run_id from waiting union all select run_id from under_way) d
+    using (select run_id from waiting union all select run_id from ending where last = 'none') d
     where w.run_id = d.run_id
     returning w.run_id
 ), cancelled as (

@@ -81,8 +81,14 @@ with firing as materialized (
         and (a.replaces and not a.is_backfill or w.lease_epoch = 0 and w.start_until < ordinaut.now())
     order by w.run_id
     for update of w
+), ending as materialized (
+    -- What has steps of `finally` is over after these.
+    select run_id, is_late, case when is_late then 'none'
+        else ordinaut.begin_finally(run_id, 'overlap', null, null) end as last
+    from held
 ), dropped as (
-    delete from ordinaut.due_work w using held h where w.run_id = h.run_id returning w.run_id, h.is_late
+    delete from ordinaut.due_work w using ending h where w.run_id = h.run_id and h.last = 'none'
+    returning w.run_id, h.is_late
 ), ended as (
     update ordinaut.run r
     set state = case when e.is_late then 'skipped' else 'cancelled' end,
@@ -96,7 +102,7 @@ with firing as materialized (
     from (
         select task_uid, not is_backfill as is_run, false as is_before
         from active
-        where run_id not in (select run_id from held)
+        where run_id not in (select run_id from ending where last = 'none')
         union all
         select task_uid, false, rank = 0
         from waiting
@@ -155,7 +161,8 @@ select
     (select count(*) from fated where fate = 'begin') as queued,
     (select count(*) from fated where fate = 'wait') as waiting,
     (select count(*) from fated where fate = 'skip') as skipped,
-    array(select run_id from ended where state = 'cancelled') as cancelled,
+    array(select run_id from ended where state = 'cancelled'
+        union all select run_id from ending where last = 'begins') as cancelled,
     array(select task_uid from fated where fate = 'wait' union select task_uid from ended) as turns;
 
 -- name: look_ahead

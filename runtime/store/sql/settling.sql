@@ -6,6 +6,9 @@ from ordinaut.step_intent i
 join ordinaut.run r on r.run_id = i.run_id and r.state in ('queued', 'running', 'waiting')
 join ordinaut.spec s on s.uid = r.task_uid
 where i.asked_at is not null and i.answered_at is null
+    and not exists (
+        select from ordinaut.step_result o
+        where o.run_id = i.run_id and o.step = '(over)' and o.finished_at > i.asked_at)
 order by i.asked_at, i.run_id, i.step, i.iteration
 limit %(limit)s;
 

@@ -40,10 +40,16 @@ group by late.gated, late.overdue, late.oldest_ready_at;
 select
     (select count(*) from ordinaut.wait w
      join ordinaut.run r on r.run_id = w.run_id and r.state in ('queued', 'running', 'waiting')
-     where w.kind = 'approval' and w.answered_at is null) as approvals,
+     where w.kind = 'approval' and w.answered_at is null
+     and not exists (
+             select from ordinaut.step_result o
+             where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)) as approvals,
     (select count(*) from ordinaut.step_intent i
      join ordinaut.run r on r.run_id = i.run_id and r.state in ('queued', 'running', 'waiting')
-     where i.asked_at is not null and i.answered_at is null) as unsettled;
+     where i.asked_at is not null and i.answered_at is null
+     and not exists (
+             select from ordinaut.step_result o
+             where o.run_id = i.run_id and o.step = '(over)' and o.finished_at > i.asked_at)) as unsettled;
 
 -- name: load_outbox_status
 -- Counting stops: after a long absence of Redis there may be millions.

@@ -1,11 +1,14 @@
 -- name: list_asked
--- What people are asked, oldest first: of runs that are not over.
+-- What people are asked, oldest first: of runs that are not over, and not of steps that are because their run came to `finally`.
 select w.run_id, s.namespace, s.name, w.step, w.iteration, w.asked, w.began_at, w.until,
     jsonb_path_query_first(s.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
 from ordinaut.wait w
 join ordinaut.run r on r.run_id = w.run_id and r.state in ('queued', 'running', 'waiting')
 join ordinaut.spec s on s.uid = r.task_uid
 where w.kind = 'approval' and w.answered_at is null
+    and not exists (
+        select from ordinaut.step_result o
+        where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)
 order by w.began_at, w.run_id, w.step, w.iteration
 limit %(limit)s;
 

@@ -1,0 +1,224 @@
+"""Steps of `finally` of runs that end over the head of whoever executes them: cancelled, replaced, or given up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from runtime.cancelling import cancel_run
+from runtime.errors import LeaseLost
+from runtime.manual import request_run
+from runtime.store.connect import connect
+from runtime.store.due_work import Claim
+from runtime.store.waits import list_asked
+from schemas.event import EVENTS
+from schemas.run import CancelReport
+from tests.runtime.test_overlap import Place, place
+from tests.support.executing import Bench, step
+from tests.support.installed import install, task
+from tests.support.scripted_tools import ScriptedTools, failed, ok
+
+__all__ = ["place"]
+
+REST = step("rest", "ordinaut.sleep", **{"with": {"for": "1h"}})
+TELL = step(
+    "tell", "tool.tell", **{"with": {"outcome": "${run.outcome}", "error": "${run.error}"}}
+)
+SWEEP = step("sweep", "tool.sweep")
+LAST = {"finally": [TELL, SWEEP]}
+CANCELLED = {"code": "ORD510", "message": "ada cancelled the run: wrong month"}
+TOLD = [("tool.tell", {"outcome": "cancelled", "error": CANCELLED}), ("tool.sweep", {})]
+
+
+async def cancel(database: str, run_id: UUID) -> CancelReport:
+    def end() -> CancelReport:
+        with connect(database) as connection:
+            return cancel_run(connection, run_id, reason="wrong month", actor="ada")
+
+    return await asyncio.to_thread(end)
+
+
+async def end_of(bench: Bench) -> Any:
+    return await bench.row("select state, reason, ended_by, detail, error from ordinaut.run")
+
+
+def both(**answers: Any) -> ScriptedTools:
+    return ScriptedTools(**{"tool__tell": ok(), "tool__sweep": ok(), **answers})
+
+
+async def test_they_run_after_a_cancellation_and_know_of_it(bench: Bench, database: str) -> None:
+    await bench.queue(timeout="90d", pipeline=[REST, step("never")], **LAST)
+    claim = await bench.go(ScriptedTools())
+    done = await cancel(database, claim.run_id)
+    tools = both()
+
+    await bench.go(tools)
+
+    assert (done.outcome, done.was) == ("ending", "waiting")
+    assert tools.calls == TOLD
+    assert await end_of(bench) == ("cancelled", "cancelled", "ada", "wrong month", None)
+    told = await bench.row("select data from ordinaut.outbox where type = 'run.cancelled'")
+    event = EVENTS["run.cancelled"].model_validate(told).model_dump()
+    assert (event["reason"], event["actor"], event["detail"]) == (
+        "cancelled",
+        "ada",
+        "wrong month",
+    )
+    assert (await bench.events())[-1] == "run.cancelled"
+
+
+async def test_who_executes_the_run_is_fenced_off(bench: Bench, database: str) -> None:
+    entered = asyncio.Event()
+
+    async def hang(_: object) -> Any:
+        entered.set()
+        await answered.wait()
+        return ok()
+
+    answered = asyncio.Event()
+    await bench.queue(pipeline=[step("do"), step("never")], **LAST)
+    claim = await bench.claim()
+    before = asyncio.create_task(bench.execute(claim, both(tool__do=hang)))
+    await entered.wait()
+
+    done = await cancel(database, claim.run_id)
+    answered.set()
+    with pytest.raises(LeaseLost):
+        await before
+    await bench.go(both())
+
+    assert (done.outcome, done.was_executed) == ("ending", True)
+    results = "select array_agg(step || ' ' || outcome order by step) from ordinaut.step_result"
+    assert await bench.row(results) == ["(over) cancelled", "sweep ok", "tell ok"]
+
+
+async def test_cancelled_once_more_the_run_ends_without_them(bench: Bench, database: str) -> None:
+    await bench.queue(timeout="90d", pipeline=[REST], **LAST)
+    claim = await bench.go(ScriptedTools())
+    await cancel(database, claim.run_id)
+
+    again = await cancel(database, claim.run_id)
+    third = await cancel(database, claim.run_id)
+
+    assert (again.outcome, third.outcome) == ("cancelled", "unchanged")
+    assert await end_of(bench) == ("cancelled", "cancelled", "ada", "wrong month", None)
+    assert await bench.row("select count(*) from ordinaut.due_work") == 0
+
+
+async def test_a_run_that_has_not_begun_has_nothing_to_finish(bench: Bench, database: str) -> None:
+    await bench.queue(pipeline=[step("do")], **LAST)
+
+    done = await cancel(database, await bench.row("select run_id from ordinaut.run"))
+
+    assert done.outcome == "cancelled"
+    assert await bench.row("select count(*) from ordinaut.due_work") == 0
+
+
+async def test_a_failure_among_them_leaves_the_run_cancelled(bench: Bench, database: str) -> None:
+    await bench.queue(timeout="90d", pipeline=[REST], **LAST)
+    claim = await bench.go(ScriptedTools())
+    await cancel(database, claim.run_id)
+
+    await bench.go(both(tool__tell=failed()))
+
+    assert (await end_of(bench))[0] == "cancelled"
+    assert "run.failed" not in await bench.events()
+
+
+async def test_what_the_cancelled_steps_asked_people_is_asked_no_more(
+    bench: Bench, database: str
+) -> None:
+    asks = step("ask", "ordinaut.approve", **{"with": {"message": "Go on?"}})
+    late = step("late", "ordinaut.approve", **{"with": {"message": "Is it swept?"}})
+    await bench.queue(timeout="90d", pipeline=[asks], **{"finally": [late]})
+    claim = await bench.go(ScriptedTools())
+    await bench.clock.advance(1)
+    await cancel(database, claim.run_id)
+    await bench.go(ScriptedTools())
+
+    def asked() -> list[str]:
+        with connect(database) as connection:
+            return [one.step for one in list_asked(connection)]
+
+    assert await asyncio.to_thread(asked) == ["late"]
+
+
+async def test_children_end_before_them_and_have_theirs(bench: Bench, database: str) -> None:
+    """Each of the two is cancelled once, however often somebody looks."""
+    await install(bench.connection, task("report", timeout="90d", pipeline=[REST], **LAST))
+    child = step("child", "ordinaut.run", **{"with": {"task": "report"}})
+    await bench.queue(timeout="90d", pipeline=[child], **LAST)
+    parent = await bench.go(ScriptedTools())
+    await bench.go(ScriptedTools())
+    await bench.clock.advance(1)
+
+    await cancel(database, parent.run_id)
+    await bench.arrivals.run_once()
+    await bench.arrivals.run_once()
+    tools = both()
+    claims = [await bench.go(tools) for _ in range(2)]
+
+    assert {claim.task for claim in claims} == {"briefing", "report"}
+    assert [name for name, _ in tools.calls] == ["tool.tell", "tool.sweep"] * 2
+    assert await bench.row("select array_agg(state) from ordinaut.run") == ["cancelled"] * 2
+
+
+class TestInAnothersPlace:
+    """A run that is replaced ends with its last steps, and the next one waits for that."""
+
+    async def begin(self, place: Place, database: str) -> Claim:
+        await place.clock.attach(database)
+        await place.minutely("cancel_running", **LAST)
+        await place.fire()
+        return await place.claim_one()
+
+    async def test_the_next_occurrence_waits_for_them(self, place: Place, database: str) -> None:
+        first = await self.begin(place, database)
+
+        await place.fire()
+
+        assert place.ended == [first.run_id]
+        assert not await place.finish(first)
+        ending = await place.claim_one()
+        assert (ending.run_id, ending.attempt) == (first.run_id, 1)
+        assert await place.waiting() == 1
+        await place.finish(ending, "cancelled")
+        assert (await place.claim_one()).run_id != first.run_id
+        assert await place.fates() == [
+            ("08:01", "cancelled", "overlap"),
+            ("08:02", "running", None),
+        ]
+
+    async def test_one_after_the_next_takes_its_place_and_cuts_nothing_off(
+        self, place: Place, database: str
+    ) -> None:
+        first = await self.begin(place, database)
+        await place.fire()
+        ending = await place.claim_one()
+
+        await place.fire()
+        asked = await asyncio.to_thread(self.ask, database)
+
+        assert await place.finish(ending, "cancelled")
+        assert ending.run_id == first.run_id
+        assert (await place.claim_one()).run_id == asked
+        assert [state for _, state, _ in await place.fates()] == ["cancelled"] * 3 + ["running"]
+
+    def ask(self, database: str) -> UUID:
+        with connect(database) as connection:
+            return request_run(connection, "tick", {}, may_overlap=False, needs_runtime=False)
+
+    async def test_a_run_that_is_asked_for_waits_for_them_too(
+        self, place: Place, database: str
+    ) -> None:
+        first = await self.begin(place, database)
+
+        asked = await asyncio.to_thread(self.ask, database)
+
+        ending = await place.claim_one()
+        assert ending.run_id == first.run_id
+        await place.finish(ending, "cancelled")
+        assert (await place.claim_one()).run_id == asked
