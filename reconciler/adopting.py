@@ -14,7 +14,7 @@ from reconciler.holds import hold_on
 from reconciler.origin import plan_source
 from reconciler.planning import plan_against
 from runtime.errors import NotFound, PlanError
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.plan import Plan
 
 

@@ -51,7 +51,8 @@ from runtime.store.conditions import arm_conditions
 from runtime.store.drift import mark_apply, tell_restored
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import Armed, NewRevision, StagedChange
-from runtime.store.specs import Connection, read_base, read_ground
+from runtime.store.rows import Connection
+from runtime.store.specs import read_base, read_ground
 from schemas.apply import ApplyReport, Stage
 from schemas.event import RevisionApplied
 from schemas.hold import PlanHold

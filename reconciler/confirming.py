@@ -16,8 +16,9 @@ from reconciler.holds import hold_now
 from reconciler.locking import waiting_explained
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import lock_project
+from runtime.store.rows import Connection
 from runtime.store.sources import record_in_force
-from runtime.store.specs import Connection, read_base
+from runtime.store.specs import read_base
 from schemas.apply import ApplyReport
 from schemas.plan import Plan, PlanBase
 

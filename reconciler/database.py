@@ -9,7 +9,7 @@ from runtime.config import Config
 from runtime.database import database, has_database
 from runtime.store.connect import connect
 from runtime.store.migrate import migrate, require_current
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 
 
 @contextmanager

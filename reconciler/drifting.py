@@ -10,7 +10,8 @@ from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback
 from runtime.errors import NotFound
 from runtime.store.drift import list_projects
-from runtime.store.specs import Connection, read_base
+from runtime.store.rows import Connection
+from runtime.store.specs import read_base
 from schemas.plan import Plan
 
 # Freezes and policies are about what is new: what was applied stands in spite of them.

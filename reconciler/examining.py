@@ -21,6 +21,7 @@ from reconciler.settling import floor_in
 from reconciler.signatures import Trust, distrust_of
 from reconciler.source import Source
 from runtime.errors import SpecError
+from runtime.store.rows import Connection
 from runtime.store.sources import (
     Branch,
     StoredSource,
@@ -29,7 +30,6 @@ from runtime.store.sources import (
     find_source_project,
     list_applied_projects,
 )
-from runtime.store.specs import Connection
 from schemas.plan import Plan, PlanSource
 from schemas.problem import Problem
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reconciler.core.standing import owner_of
 from runtime.errors import StalePlan
-from runtime.store.specs import Connection, find_apply
+from runtime.store.rows import Connection
+from runtime.store.specs import find_apply
 from schemas.plan import Plan, PlannedChange
 
 # Changes that a message names.

@@ -13,7 +13,7 @@ from reconciler.core.exporting import as_yaml, file_of, overlays_of, written
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import NotFound, PlanError
 from runtime.store.history import LiveDocument, list_live_documents
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 
 
 class Exported(NamedTuple):

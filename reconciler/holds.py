@@ -10,7 +10,8 @@ from reconciler.core.holding import brings_back, whole_digest
 from reconciler.git import ask_git
 from reconciler.past import documents_as_of, documents_before, resolve_revision
 from runtime.store.holds import clear_hold, find_hold, set_hold
-from runtime.store.specs import Connection, StoredRevision
+from runtime.store.rows import Connection
+from runtime.store.specs import StoredRevision
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlanSource
 from schemas.revision import Revision

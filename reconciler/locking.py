@@ -11,7 +11,7 @@ import psycopg
 from reconciler.core.changes import Owner
 from runtime.errors import ApplyLocked
 from runtime.store.revisions import find_lock_holder
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from reconciler.core.desired import Key
 from reconciler.core.digest import digest_of, facet_digests
 from reconciler.core.filling import UNKNOWN, is_filled_otherwise, todays_digest
 from reconciler.core.rules import Rules
+from runtime.store.rows import Connection
 from runtime.store.specs import (
-    Connection,
     LastRecord,
     StoredSpec,
     read_applied_bodies,

@@ -25,7 +25,8 @@ from runtime.store.history import (
     read_documents_before,
     read_documents_of,
 )
-from runtime.store.specs import Connection, read_base, read_ground
+from runtime.store.rows import Connection
+from runtime.store.specs import read_base, read_ground
 from schemas.plan import Plan, PlanSource
 from schemas.revision import Difference, History, Revision, RevisionReport
 from schemas.spec import KINDS

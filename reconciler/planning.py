@@ -34,14 +34,8 @@ from runtime.errors import SpecError
 from runtime.garbage import collecting_nothing
 from runtime.store.drift import read_stray_writes
 from runtime.store.rederiving import count_schedules_by_tzdata
-from runtime.store.specs import (
-    Connection,
-    read_base,
-    read_bodies,
-    read_ground,
-    read_overrides,
-    read_queue,
-)
+from runtime.store.rows import Connection
+from runtime.store.specs import read_base, read_bodies, read_ground, read_overrides, read_queue
 from schemas.drift import StrayWrite
 from schemas.plan import Override, Plan, PlanBase, PlannedChange, PlanSource
 

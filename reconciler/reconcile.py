@@ -17,7 +17,7 @@ from reconciler.source import Source, read_source
 from runtime.actor import current_actor
 from runtime.errors import Blocked, Conflicted, PlanError, SourceUnavailable, SpecError
 from runtime.store.connect import connect
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.apply import ApplyReport
 from schemas.plan import Plan
 

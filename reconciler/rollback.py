@@ -18,7 +18,7 @@ from reconciler.planning import plan_against
 from reconciler.source import read_source
 from runtime.errors import OrdinautError, PlanError, SpecError
 from runtime.store.drift import list_projects
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.plan import Plan, PlanSource
 from schemas.problem import Problem
 from schemas.revision import Revision

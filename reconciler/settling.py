@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.core.changes import Owner
 from reconciler.core.syncing import Floor, floor_of
 from runtime.errors import StalePlan
+from runtime.store.rows import Connection
 from runtime.store.sources import (
     Branch,
     SourceRecord,
@@ -17,7 +18,6 @@ from runtime.store.sources import (
     record_source,
     record_synced,
 )
-from runtime.store.specs import Connection
 from schemas.approval import Approval
 
 

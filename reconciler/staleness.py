@@ -11,13 +11,8 @@ from reconciler.core.desired import Key
 from reconciler.core.standing import owner_of, present_key, stale_keys, written_key
 from runtime.errors import StalePlan
 from runtime.store.drift import read_stray_writes
-from runtime.store.specs import (
-    Connection,
-    LastWrite,
-    explain_staleness,
-    find_apply,
-    read_ground,
-)
+from runtime.store.rows import Connection
+from runtime.store.specs import LastWrite, explain_staleness, find_apply, read_ground
 from schemas.apply import ApplyReport
 from schemas.drift import StrayWrite
 from schemas.plan import Plan, PlannedChange

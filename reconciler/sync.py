@@ -30,6 +30,7 @@ from runtime.errors import (
 from runtime.store.connect import connect
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import lock_project
+from runtime.store.rows import Connection
 from runtime.store.sources import (
     Branch,
     SourceRecord,
@@ -38,7 +39,6 @@ from runtime.store.sources import (
     record_source,
     record_unreachable,
 )
-from runtime.store.specs import Connection
 from schemas.apply import ApplyReport
 from schemas.plan import Plan
 from schemas.source import SyncReport

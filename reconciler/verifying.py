@@ -29,7 +29,7 @@ from reconciler.planning import observed_ground, one_view, planned
 from runtime.core.recurrence import tzdata_version
 from runtime.errors import PlanError
 from runtime.store.drift import read_stray_writes
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.plan import Plan, PlannedChange
 
 # What is as it is at the moment, or is in no database.

@@ -13,9 +13,6 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice, takewhile
 from typing import Final
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from runtime.core.program import lane_of
 from runtime.core.recurrence import Occurrence, tzdata_version
 from runtime.core.recurrence.zone import load_zone
@@ -24,10 +21,9 @@ from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
 from runtime.store.backlog import find_decided, queue_backfill
 from runtime.store.overrides import load_task_position
+from runtime.store.rows import Connection
 from runtime.store.runs import FoundTask
 from schemas.backfill import BackfillReport
-
-Connection = psycopg.Connection[TupleRow]
 
 MOST: Final = 10_000
 """The most occurrences of one backfill."""

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from runtime.errors import OrdinautError
 from runtime.store.cancelling import cancel_run as cancel
+from runtime.store.rows import Connection
 from runtime.store.runs import load_run
 from schemas.run import CancelReport, RunReport
-
-Connection = psycopg.Connection[TupleRow]
 
 # A run moves once from the backlog to the queue, so the second look finds it, unless it ended meanwhile.
 _LOOKS: Final = 3

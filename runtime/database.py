@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from runtime.config import Config
 from runtime.embedded import running, temporarily
 from runtime.embedded.state import StateFolder
 from runtime.errors import DatabaseUnavailable
 from runtime.store.connect import connect
 from runtime.store.migrate import require_current
+from runtime.store.rows import Connection
 
 
 def has_database(config: Config) -> bool:
@@ -54,7 +52,7 @@ def database(config: Config, *, create: bool) -> Iterator[str]:
 @contextmanager
 def open_database(
     config: Config, *, read_only: bool = False, name: str = "ordinaut"
-) -> Iterator[psycopg.Connection[TupleRow]]:
+) -> Iterator[Connection]:
     """A connection to an existing database whose schema this program knows.
 
     Args:

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import TupleRow
 from redis import Redis
 from redis.exceptions import ResponseError
 
@@ -56,6 +55,7 @@ from runtime.store.doctor import (
     read_server,
 )
 from runtime.store.migrate import has_ledger, read_ledger
+from runtime.store.rows import Connection
 from schemas.doctor import Examination, Finding
 
 _WORST_FIRST: Final = ("error", "warning", "note")
@@ -124,7 +124,7 @@ def examine(config: Config, patience: timedelta, *, clock: Clock = SYSTEM_CLOCK)
 
 
 def _examine_database(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     chart: _Chart,
     terms: _Terms,
 ) -> None:
@@ -151,7 +151,7 @@ def _examine_database(
 
 
 def _examine_schema(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     chart: _Chart,
     server: Server,
     terms: _Terms,
@@ -190,7 +190,7 @@ def _examine_pooler(url: str, chart: _Chart) -> None:
         chart.note("pooler", [_unanswered("pooler", error, "runtimes work through it")])
 
 
-def _clock_found(connection: psycopg.Connection[TupleRow], clock: Clock) -> Iterator[Finding]:
+def _clock_found(connection: Connection, clock: Clock) -> Iterator[Finding]:
     readings = []
     for _ in range(_CLOCK_READINGS):
         before, started = clock.now(), clock.monotonic()

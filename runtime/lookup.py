@@ -7,10 +7,8 @@ from difflib import get_close_matches
 from typing import Final
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from runtime.errors import NotFound
+from runtime.store.rows import Connection
 from runtime.store.runs import (
     FoundTask,
     find_latest_run,
@@ -24,7 +22,7 @@ _DIGITS = re.compile(r"[0-9a-f]{6,32}")
 _SHOWN: Final = 5
 
 
-def resolve_task(connection: psycopg.Connection[TupleRow], label: str) -> FoundTask:
+def resolve_task(connection: Connection, label: str) -> FoundTask:
     """The task a name means, retired or not.
 
     Raises:
@@ -41,7 +39,7 @@ def resolve_task(connection: psycopg.Connection[TupleRow], label: str) -> FoundT
     return found
 
 
-def resolve_run(connection: psycopg.Connection[TupleRow], reference: str) -> UUID:
+def resolve_run(connection: Connection, reference: str) -> UUID:
     """The run a reference means.
 
     Args:

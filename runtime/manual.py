@@ -7,14 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from runtime.actor import current_actor
 from runtime.clock import Clock
 from runtime.core.overlap import admission
 from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
+from runtime.store.rows import Connection
 from runtime.store.runs import (
     Dedupe,
     FoundTask,
@@ -24,8 +22,6 @@ from runtime.store.runs import (
     run_progress,
 )
 from schemas.run import RunReport, StepReport
-
-Connection = psycopg.Connection[TupleRow]
 
 _LOOK_AGAIN_SECONDS: Final = 0.05
 _BESIDE: Final = "wait for it, or run beside it with --overlap"

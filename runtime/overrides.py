@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from runtime.core.program import task_label
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TaskSchedule, compile_schedules
@@ -32,11 +29,10 @@ from runtime.store.overrides import (
     set_snooze,
     wake,
 )
+from runtime.store.rows import Connection
 from runtime.store.runs import FoundTask
 from schemas.durations import LONGEST, parse_duration
 from schemas.override import PauseReport, SnoozeReport
-
-Connection = psycopg.Connection[TupleRow]
 
 COUNTED: Final = 1000
 """Occurrences that are counted; beyond, there are more."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from runtime.actor import current_actor
 from runtime.core.overlap import admission
 from runtime.core.rerunning import (
@@ -20,8 +17,7 @@ from runtime.core.rerunning import (
 from runtime.errors import NotFound
 from runtime.manual import RunRefused, refused, require_runtime
 from runtime.store.reruns import FoundRun, create_rerun, find_rerun, list_step_outcomes
-
-Connection = psycopg.Connection[TupleRow]
+from runtime.store.rows import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,13 @@ from runtime.cli.output import (
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import EXIT_ERROR, NotFound, StalePlan
+from runtime.store.rows import Connection
 from runtime.store.sources import (
     approve_plan,
     list_sources,
     read_waiting_plan,
     withdraw_approval,
 )
-from runtime.store.specs import Connection
 from runtime.store.waits import answer_wait, list_asked
 from schemas.asked import Asked
 from schemas.base import Model

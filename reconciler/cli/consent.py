@@ -21,7 +21,7 @@ from reconciler.core.render import render_plan, render_report
 from runtime.cli.options import Span
 from runtime.cli.output import echo, echo_json_line
 from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.apply import ApplyProgress, ApplyReport, ApplyResult, Stage
 from schemas.durations import format_duration
 from schemas.plan import Plan

@@ -28,7 +28,7 @@ from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.store.holds import find_hold
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.revision import Revision
 
 

@@ -11,7 +11,8 @@ from runtime.cli.story import step_lines
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.spans import exact_span
 from runtime.errors import EXIT_ERROR
-from runtime.manual import Connection, follow_run
+from runtime.manual import follow_run
+from runtime.store.rows import Connection
 from runtime.store.runs import load_run
 from schemas.run import RunReport, StepReport
 

@@ -21,7 +21,8 @@ from runtime.cli.output import (
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import NotFound, StalePlan
-from runtime.store.settling import Connection, Settled, list_unsettled, settle_call
+from runtime.store.rows import Connection
+from runtime.store.settling import Settled, list_unsettled, settle_call
 from schemas.unsettled import Unsettled
 
 _SHOWN: Final = 200

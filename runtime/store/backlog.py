@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-import psycopg
-from psycopg.rows import DictRow, TupleRow, class_row, dict_row
+from psycopg.rows import DictRow, class_row, dict_row
 
 from runtime.core.identity import derive_run_id
 from runtime.core.overlap import Admission, Fate, Standing, fate_of
 from runtime.store.pool import Pool, borrow, fetch_all
+from runtime.store.rows import Connection
 from runtime.store.statements import statement
 
 # A look is repeated while what it waits for ends under its eyes. What cannot be marked at all is left to the sweep.
@@ -57,7 +57,7 @@ async def release_turns(pool: Pool, task_uids: Sequence[int]) -> Released:
     return Released(released, tuple(sorted(set(task_uids) - set(idle))))
 
 
-def release_turn(connection: psycopg.Connection[TupleRow], task_uid: int) -> None:
+def release_turn(connection: Connection, task_uid: int) -> None:
     """As `release_turns`, of one task, on a connection in autocommit mode."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         which = {"task_uids": [task_uid]}
@@ -72,12 +72,10 @@ def release_turn(connection: psycopg.Connection[TupleRow], task_uid: int) -> Non
                 return
 
 
-def let_in(
-    connection: psycopg.Connection[TupleRow], task_uid: int, entry: Admission
-) -> Fate | Literal["retired"]:
+def let_in(connection: Connection, task_uid: int, entry: Admission) -> Fate | Literal["retired"]:
     """What becomes of a run of the task that the transaction is about to make; nobody else makes one until it ends.
 
-    Runs that it takes the place of are cancelled. After a commit of one that waits, `release_turn` has to look.
+    Runs that it takes the place of are cancelled. After the commit of one that is made, `tell_let_in` is due.
     """
     which = {"task_uid": task_uid}
     lock = "lock_task_in_force" if entry.beside else "keep_others_from_starting"
@@ -92,8 +90,17 @@ def let_in(
     return fate_of(entry, found)
 
 
+def tell_let_in(connection: Connection, task_uid: int, entry: Admission, fate: Fate) -> None:
+    """Have everybody look whom a run concerns that was let in; after the commit that made it."""
+    if fate == "wait":
+        release_turn(connection, task_uid)
+    if entry.replaces:
+        connection.execute(statement("tell_ended"))
+    connection.execute(statement("wake"))
+
+
 def queue_backfill(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     task_uid: int,
     revision_id: int,
     occurrences: Sequence[datetime],
@@ -137,7 +144,7 @@ def queue_backfill(
 
 
 def find_decided(
-    connection: psycopg.Connection[TupleRow], task_uid: int, occurrences: Sequence[datetime]
+    connection: Connection, task_uid: int, occurrences: Sequence[datetime]
 ) -> frozenset[datetime]:
     """Those of these occurrences that `queue_backfill` would leave alone."""
     tries = _tries(connection, task_uid, occurrences)
@@ -145,7 +152,7 @@ def find_decided(
 
 
 def _tries(
-    connection: psycopg.Connection[TupleRow], task_uid: int, occurrences: Sequence[datetime]
+    connection: Connection, task_uid: int, occurrences: Sequence[datetime]
 ) -> list[tuple[datetime, int, bool]]:
     """Each occurrence, how often it was filled in, and whether it is left alone."""
     asked = {

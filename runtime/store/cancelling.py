@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 
 from runtime.store.backlog import release_turn
 from runtime.store.pool import Pool, fetch_all
+from runtime.store.rows import Connection
 from runtime.store.statements import statement
-
-Connection = psycopg.Connection[TupleRow]
 
 ENDED: Final = "ended"
 """What the hint of `tell_ended` carries."""

@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
 from runtime.core.diagnosis.server import setting_of
 from runtime.errors import ConfigError, DatabaseUnavailable, StoreError
+from runtime.store.rows import Connection
 
 CONNECT_TIMEOUT_SECONDS = 5
 # A session that hangs must not hold locks or a snapshot for ever; commands are short.
@@ -39,7 +39,7 @@ _REFUSALS = (
 @contextmanager
 def connect(
     conninfo: str, *, read_only: bool = False, name: str = "ordinaut"
-) -> Iterator[psycopg.Connection[TupleRow]]:
+) -> Iterator[Connection]:
     """Open a connection in autocommit mode.
 
     Args:

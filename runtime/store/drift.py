@@ -6,15 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
-
 from runtime.store.pool import Pool, fetch_all
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.drift import Drift, StrayWrite
-
-Connection = psycopg.Connection[TupleRow]
-
 
 RESTORED: Final = "restored"
 """What the hint of `tell_restored` carries."""
@@ -45,15 +40,13 @@ def tell_restored(connection: Connection) -> None:
 
 def list_drift(connection: Connection) -> tuple[Drift, ...]:
     """What differs and was told, by document."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("list_drift")).fetchall()
+    rows = fetch_rows(connection, "list_drift")
     return tuple(Drift.model_validate(row) for row in rows)
 
 
 def read_stray_writes(connection: Connection, uids: Sequence[int]) -> dict[int, StrayWrite]:
     """Who wrote those of these documents past git of which it was noticed."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("read_stray_writes"), {"uids": list(uids)}).fetchall()
+    rows = fetch_rows(connection, "read_stray_writes", uids=list(uids))
     return {row.pop("uid"): StrayWrite.model_validate(row) for row in rows}
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
-
-import psycopg
-from psycopg.rows import TupleRow, dict_row
 
 from runtime.core.evidence import (
     ConditionStand,
@@ -18,21 +13,19 @@ from runtime.core.evidence import (
     ScheduleStand,
     TaskStand,
 )
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.runs import FoundTask
-from runtime.store.statements import statement
-
-Connection = psycopg.Connection[TupleRow]
 
 
 def newest_decision(connection: Connection, task_uid: int) -> datetime | None:
     """The instant of the newest occurrence or run that is on record."""
-    rows = _fetch(connection, "find_newest_decision", {"task_uid": task_uid})
+    rows = fetch_rows(connection, "find_newest_decision", task_uid=task_uid)
     return rows[0]["occurrence_for"] if rows else None
 
 
 def load_stand(connection: Connection, task_uid: int, instant: datetime) -> TaskStand | None:
     """The revision that was in force at an instant; None before the first."""
-    rows = _fetch(connection, "load_stand", {"task_uid": task_uid, "instant": instant})
+    rows = fetch_rows(connection, "load_stand", task_uid=task_uid, instant=instant)
     return TaskStand(**rows[0]) if rows else None
 
 
@@ -49,16 +42,15 @@ def load_evidence(
     since, until = span
     asked = {"task_uid": task.uid, "since": since, "until": until}
     decisions = [
-        DecidedRun(**row)
-        for row in _fetch(connection, "list_decisions", {**asked, "limit": limit})
+        DecidedRun(**row) for row in fetch_rows(connection, "list_decisions", **asked, limit=limit)
     ]
     # What came of an occurrence may lie far behind it: a runtime that was down decided it when it was back.
     latest = max((run.started_at or run.created_at for run in decisions), default=until)
     around = {**asked, "until": max(latest, until)}
-    first = _fetch(connection, "load_first_apply", {"task_uid": task.uid})
-    standing = _fetch(connection, "load_standing_schedule", {"task_uid": task.uid})
+    first = fetch_rows(connection, "load_first_apply", task_uid=task.uid)
+    standing = fetch_rows(connection, "load_standing_schedule", task_uid=task.uid)
     at_first = load_stand(connection, task.uid, since)
-    later = [TaskStand(**row) for row in _fetch(connection, "list_later_stands", asked)]
+    later = [TaskStand(**row) for row in fetch_rows(connection, "list_later_stands", **asked)]
     return Evidence(
         label=label,
         timezone=timezone,
@@ -68,18 +60,13 @@ def load_evidence(
         first_applied_at=first[0]["applied_at"] if first else None,
         stands=(at_first, *later) if at_first else tuple(later),
         decisions=tuple(decisions),
-        pauses=tuple(Pause(**row) for row in _fetch(connection, "list_pauses", around)),
+        pauses=tuple(Pause(**row) for row in fetch_rows(connection, "list_pauses", **around)),
         runtimes=tuple(
-            RuntimeSpan(**row) for row in _fetch(connection, "list_runtimes_between", around)
+            RuntimeSpan(**row) for row in fetch_rows(connection, "list_runtimes_between", **around)
         ),
         schedule=ScheduleStand(**standing[0]) if standing else None,
         conditions=tuple(
             ConditionStand(**row)
-            for row in _fetch(connection, "list_condition_stands", {"task_uid": task.uid})
+            for row in fetch_rows(connection, "list_condition_stands", task_uid=task.uid)
         ),
     )
-
-
-def _fetch(connection: Connection, name: str, parameters: Mapping[str, Any]) -> list[Any]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement(name), parameters).fetchall()

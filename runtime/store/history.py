@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow, class_row, dict_row
+from psycopg.rows import class_row
 
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.specs import Identity
 from runtime.store.statements import statement
 from schemas.revision import Revision
-
-Connection = psycopg.Connection[TupleRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,7 @@ def read_documents_before(connection: Connection, revision_id: int) -> list[Stor
 
 
 def _revisions(connection: Connection, **params: int | None) -> tuple[Revision, ...]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("list_revisions"), params).fetchall()
+    rows = fetch_rows(connection, "list_revisions", **params)
     return tuple(Revision.model_validate(row) for row in rows)
 
 

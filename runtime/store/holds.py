@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
-
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.hold import Hold
-
-Connection = psycopg.Connection[TupleRow]
 
 
 def list_holds(
     connection: Connection, project: str | None = None, environment: str | None = None
 ) -> tuple[Hold, ...]:
     """The holds in force, of everything or of one project or environment."""
-    params = {"project": project, "environment": environment}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("list_holds"), params).fetchall()
+    rows = fetch_rows(connection, "list_holds", project=project, environment=environment)
     return tuple(Hold.model_validate(row) for row in rows)
 
 

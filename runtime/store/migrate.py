@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
-from psycopg.rows import TupleRow
-
 from migrations import Migration, migrations
 from runtime.errors import SchemaMismatch
 from runtime.store.connect import connect
+from runtime.store.rows import Connection
 from runtime.store.statements import statement
 
 # Any fixed number serves: it names the one lock under which schemas change.
@@ -82,14 +80,14 @@ def migration_states(conninfo: str) -> tuple[MigrationState, ...]:
     return tuple(MigrationState(m.number, m.name, applied.get(m.number)) for m in known)
 
 
-def has_ledger(connection: psycopg.Connection[TupleRow]) -> bool:
+def has_ledger(connection: Connection) -> bool:
     """Whether any migration ever ran in this database."""
     row = connection.execute(statement("find_migration_ledger")).fetchone()
     return row is not None and row[0] is not None
 
 
 def read_ledger(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
 ) -> tuple[dict[int, str], tuple[int, ...]]:
     """The checksum of each migration that was applied, by its number; and those that break what does not know them.
 
@@ -100,7 +98,7 @@ def read_ledger(
     return checksums, tuple(number for number, _, _, _, is_breaking in rows if is_breaking)
 
 
-def require_current(connection: psycopg.Connection[TupleRow]) -> None:
+def require_current(connection: Connection) -> None:
     """Refuse to work on a schema that is older or newer than this program.
 
     Raises:
@@ -110,7 +108,7 @@ def require_current(connection: psycopg.Connection[TupleRow]) -> None:
     _require_new_enough(_applied(connection, known) if has_ledger(connection) else {}, known)
 
 
-def require_usable(connection: psycopg.Connection[TupleRow]) -> None:
+def require_usable(connection: Connection) -> None:
     """Refuse to run on a schema that is older than this program, or newer in a way that it cannot work with.
 
     A runtime of the version before may go on, and start again, while its successor is being brought in.
@@ -141,7 +139,7 @@ def _require_new_enough(applied: Mapping[int, datetime], known: Sequence[Migrati
 
 
 def _applied(
-    connection: psycopg.Connection[TupleRow],
+    connection: Connection,
     known: Sequence[Migration],
     *,
     may_be_newer: bool = False,

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import psycopg
-from psycopg.rows import TupleRow, dict_row
 
 from runtime.store.pool import Pool, fetch_all
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.override import Pause
-
-Connection = psycopg.Connection[TupleRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +30,12 @@ class FailingTask:
 
 def lock_task_in_force(connection: Connection, task_uid: int) -> bool:
     """Keep everybody else from changing a task and its overrides until the transaction ends; false if it is retired."""
-    return bool(_fetch(connection, "lock_task_in_force", {"task_uid": task_uid}))
+    return bool(fetch_rows(connection, "lock_task_in_force", task_uid=task_uid))
 
 
 def find_pause(connection: Connection, task_uid: int) -> Pause | None:
     """The pause in force."""
-    rows = _fetch(connection, "find_pause", {"task_uid": task_uid})
+    rows = fetch_rows(connection, "find_pause", task_uid=task_uid)
     return Pause(**rows[0]) if rows else None
 
 
@@ -55,7 +50,7 @@ def set_pause(
 ) -> Pause:
     """Pause a task, or give the pause in force another reason and end."""
     asked = {"task_uid": task_uid, "task": label, "actor": actor, "reason": reason, "until": until}
-    return Pause(**_fetch(connection, "set_pause", asked)[0])
+    return Pause(**fetch_rows(connection, "set_pause", **asked)[0])
 
 
 def end_pause(
@@ -68,7 +63,7 @@ def end_pause(
 
 def find_snooze(connection: Connection, task_uid: int) -> Pause | None:
     """The snooze in force."""
-    rows = _fetch(connection, "find_snooze", {"task_uid": task_uid})
+    rows = fetch_rows(connection, "find_snooze", task_uid=task_uid)
     return Pause(**rows[0]) if rows else None
 
 
@@ -78,7 +73,7 @@ def set_snooze(
     """Snooze a task, or give the snooze in force another reason and end."""
     asked = {"task_uid": task_uid, "task": label, "actor": actor, "reason": reason, "until": until}
     connection.execute(statement("end_passed_snooze"), asked)
-    return Pause(**_fetch(connection, "set_snooze", asked)[0])
+    return Pause(**fetch_rows(connection, "set_snooze", **asked)[0])
 
 
 def end_snooze(
@@ -98,14 +93,9 @@ async def pause_failing_task(pool: Pool, task_uid: int, *, actor: str) -> Failin
 
 def load_task_position(connection: Connection, task_uid: int) -> TaskPosition:
     """Where a task stands between its occurrences and its runs."""
-    return TaskPosition(**_fetch(connection, "load_task_position", {"task_uid": task_uid})[0])
+    return TaskPosition(**fetch_rows(connection, "load_task_position", task_uid=task_uid)[0])
 
 
 def wake(connection: Connection) -> None:
     """Hint to every runtime that something may be due; only after the commit."""
     connection.execute(statement("wake"))
-
-
-def _fetch(connection: Connection, name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement(name), params).fetchall()

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import psycopg
-from psycopg.rows import TupleRow
 
 from runtime.store.pool import Pool, fetch_all
+from runtime.store.rows import Connection
 from runtime.store.statements import statement
 
 
@@ -72,7 +71,7 @@ async def rederive_schedules(
 
 
 def count_schedules_by_tzdata(
-    connection: psycopg.Connection[TupleRow], owner: tuple[str, str] | None = None
+    connection: Connection, owner: tuple[str, str] | None = None
 ) -> dict[str, int]:
     """How many schedules in force were derived by each version, the oldest first; of a project and environment, or all."""
     project, environment = owner or (None, None)

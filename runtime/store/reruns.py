@@ -8,18 +8,14 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
-
 from runtime.core.identity import derive_run_id, first_id_of
 from runtime.core.overlap import Admission, Fate
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.rerunning import Carried
-from runtime.store.backlog import let_in, release_turn
+from runtime.store.backlog import let_in, tell_let_in
 from runtime.store.due_work import WHOLE
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
-
-Connection = psycopg.Connection[TupleRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class FoundRun:
 
 def find_rerun(connection: Connection, run_id: UUID) -> FoundRun | None:
     """The run, with the bodies it may be run again by."""
-    rows = _fetch(connection, "find_rerun", {"run_id": run_id})
+    rows = fetch_rows(connection, "find_rerun", run_id=run_id)
     if not rows:
         return None
     label = task_label(rows[0].pop("namespace"), rows[0].pop("name"))
@@ -58,7 +54,7 @@ def list_step_outcomes(
     """How the steps of a run ended, those that are on record; a `foreach` step as a whole."""
     return {
         row["step"]: row["outcome"]
-        for row in _fetch(connection, "list_step_outcomes", {"run_id": run_id})
+        for row in fetch_rows(connection, "list_step_outcomes", run_id=run_id)
         if row["step"] in steps
         and (row["iteration"] == WHOLE) == ("foreach" in steps[row["step"]])
     }
@@ -108,14 +104,5 @@ def create_rerun(
         if fate not in {"begin", "wait"}:
             return new_id, fate
         connection.execute(statement("create_rerun"), asked | {"fate": fate})
-    if fate == "wait":
-        release_turn(connection, found.task_uid)
-    if entry.replaces:
-        connection.execute(statement("tell_ended"))
-    connection.execute(statement("wake"))
+    tell_let_in(connection, found.task_uid, entry, fate)
     return new_id, fate
-
-
-def _fetch(connection: Connection, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement(name), params).fetchall()

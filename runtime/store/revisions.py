@@ -9,17 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import psycopg
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.recurrence import tzdata_version
-from runtime.store.schedules import Advance, Decided, firing_params
+from runtime.store.rows import Connection
+from runtime.store.schedules import Advance, Decided, Snoozable, firing_params
 from runtime.store.specs import Identity
 from runtime.store.statements import statement
 from schemas.revision import RevisionKind
-
-Connection = psycopg.Connection[TupleRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +75,7 @@ class StagedChange:
 
 
 @dataclass(frozen=True, slots=True)
-class StandingSchedule:
+class StandingSchedule(Snoozable):
     """A schedule as it stands, with the body and the revision that it was made of.
 
     Attributes:
@@ -92,15 +90,6 @@ class StandingSchedule:
     moved: bool
     revision_id: int
     body: Mapping[str, Any]
-    snoozed_since: datetime | None = None
-    snoozed_until: datetime | None = None
-
-    @property
-    def snoozed(self) -> tuple[datetime, datetime] | None:
-        """Since when and until when the task was snoozed last."""
-        if self.snoozed_since is None or self.snoozed_until is None:
-            return None
-        return self.snoozed_since, self.snoozed_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.graph import ordered_needs
@@ -18,8 +16,9 @@ from runtime.core.overlap import Admission, Fate
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.storable import storable
 from runtime.errors import NotFound, Unstorable
-from runtime.store.backlog import let_in, release_turn
+from runtime.store.backlog import let_in, tell_let_in
 from runtime.store.due_work import OVER, WHOLE
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.run import (
     Lease,
@@ -34,8 +33,6 @@ from schemas.run import (
     TryReport,
     WaitReport,
 )
-
-Connection = psycopg.Connection[TupleRow]
 
 _LEASE: Final = ("ready_at", "runtime_id", "lease_epoch", "lease_until")
 _NO_ITEMS: Final = {"items": 0, "failed_items": 0}
@@ -64,13 +61,13 @@ def find_task(connection: Connection, label: str) -> FoundTask | None:
     """The task with this name, retired or not."""
     namespace, slash, name = label.rpartition("/")
     identity = {"namespace": namespace if slash else "default", "name": name}
-    rows = _fetch(connection, "find_task", identity)
+    rows = fetch_rows(connection, "find_task", **identity)
     return FoundTask(**rows[0]) if rows else None
 
 
 def list_task_labels(connection: Connection) -> list[str]:
     """The names of all tasks in force."""
-    return sorted(task_label(**row) for row in _fetch(connection, "list_task_names", {}))
+    return sorted(task_label(**row) for row in fetch_rows(connection, "list_task_names"))
 
 
 def create_manual_run(
@@ -111,11 +108,7 @@ def create_manual_run(
         if fate not in {"begin", "wait"}:
             return run_id, fate
         connection.execute(statement("create_manual_run"), asked | {"fate": fate})
-    if fate == "wait":
-        release_turn(connection, task.uid)
-    if entry.replaces:
-        connection.execute(statement("tell_ended"))
-    connection.execute(statement("wake"))
+    tell_let_in(connection, task.uid, entry, fate)
     return run_id, fate
 
 
@@ -139,7 +132,7 @@ def _require_storable(params: Mapping[str, Any]) -> None:
 
 def count_live_runtimes(connection: Connection) -> int:
     """How many runtimes are alive and take work."""
-    return int(_fetch(connection, "count_live_runtimes", {})[0]["count"])
+    return int(fetch_rows(connection, "count_live_runtimes")[0]["count"])
 
 
 def list_runs(
@@ -151,17 +144,15 @@ def list_runs(
     quarantined: bool = False,
 ) -> RunList:
     """The newest runs, of one task or all, in some states or any; or only those that are in quarantine."""
-    rows = _fetch(
+    rows = fetch_rows(
         connection,
         "list_runs",
-        {
-            "task_uid": task_uid,
-            "states": list(states) or None,
-            "limit": limit,
-            "quarantined": quarantined,
-        },
+        task_uid=task_uid,
+        states=list(states) or None,
+        limit=limit,
+        quarantined=quarantined,
     )
-    now = _fetch(connection, "read_clock", {})[0]["now"]
+    now = fetch_rows(connection, "read_clock")[0]["now"]
     return RunList(now=now, runs=tuple(RunSummary(**_labelled(row)) for row in rows))
 
 
@@ -185,7 +176,7 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
         NotFound: ORD310, there is no such run, or no more.
     """
     which = {"run_id": run_id}
-    rows = _fetch(connection, "load_run", which)
+    rows = fetch_rows(connection, "load_run", **which)
     if not rows:
         raise NotFound(f"there is no run {run_id}", hint="`ordinaut runs` lists them")
     row = _labelled(rows[0])
@@ -197,10 +188,10 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     )
     queued = {name: row.pop(name) for name in _LEASE}
     slot_key = row.pop("slot_key")
-    results = _fetch(connection, "list_step_results", which)
-    attempts = _fetch(connection, "list_step_attempts", which)
-    items = _fetch(connection, "count_step_items", which)
-    waits = _fetch(connection, "list_run_waits", which)
+    results = fetch_rows(connection, "list_step_results", **which)
+    attempts = fetch_rows(connection, "list_step_attempts", **which)
+    items = fetch_rows(connection, "count_step_items", **which)
+    waits = fetch_rows(connection, "list_run_waits", **which)
     return RunReport(
         **row,
         reruns=tuple(reruns),
@@ -209,18 +200,18 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
         steps=_with_waits(
             _steps(body, results, attempts, items, is_leased=_is_leased(row, queued)), waits
         ),
-        events=tuple(RunEvent(**e) for e in _fetch(connection, "list_run_events", which)),
+        events=tuple(RunEvent(**e) for e in fetch_rows(connection, "list_run_events", **which)),
     )
 
 
 def run_progress(connection: Connection, run_id: UUID) -> tuple[str, int] | None:
     """The run's state and how many steps have ended: together they change whenever it gets further."""
-    rows = _fetch(connection, "load_run_progress", {"run_id": run_id})
+    rows = fetch_rows(connection, "load_run_progress", run_id=run_id)
     return (rows[0]["state"], rows[0]["results"]) if rows else None
 
 
 def _slot_wait(connection: Connection, key: str) -> SlotWait:
-    holders = _fetch(connection, "list_slot_holders", {"slot_key": key})
+    holders = fetch_rows(connection, "list_slot_holders", slot_key=key)
     return SlotWait(key=key, holders=tuple(SlotHolder(**_labelled(row)) for row in holders))
 
 
@@ -341,9 +332,4 @@ def _labelled(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ids(connection: Connection, name: str, params: Mapping[str, Any]) -> list[UUID]:
-    return [row["run_id"] for row in _fetch(connection, name, params)]
-
-
-def _fetch(connection: Connection, name: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement(name), params).fetchall()
+    return [row["run_id"] for row in fetch_rows(connection, name, **params)]

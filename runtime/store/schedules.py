@@ -14,17 +14,10 @@ from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
 
 
-@dataclass(frozen=True, slots=True)
-class DueSchedule:
-    """A schedule whose next occurrence is due, as read: firing it succeeds only if nothing changed since."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snoozable:
+    """A schedule, as far as its task may have been snoozed."""
 
-    task_uid: int
-    generation: int
-    cursor_for: datetime
-    next_due_at: datetime
-    revision_id: int
-    body: Mapping[str, Any]
-    now: datetime
     snoozed_since: datetime | None = None
     snoozed_until: datetime | None = None
 
@@ -34,6 +27,19 @@ class DueSchedule:
         if self.snoozed_since is None or self.snoozed_until is None:
             return None
         return self.snoozed_since, self.snoozed_until
+
+
+@dataclass(frozen=True, slots=True)
+class DueSchedule(Snoozable):
+    """A schedule whose next occurrence is due, as read: firing it succeeds only if nothing changed since."""
+
+    task_uid: int
+    generation: int
+    cursor_for: datetime
+    next_due_at: datetime
+    revision_id: int
+    body: Mapping[str, Any]
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

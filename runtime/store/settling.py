@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.program import task_label
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.unsettled import Unsettled
 
-Connection = psycopg.Connection[TupleRow]
 Settled = Literal["happened", "try_again", "failed"]
 
 _MOST = 1000
@@ -20,8 +18,7 @@ _MOST = 1000
 
 def list_unsettled(connection: Connection) -> list[Unsettled]:
     """What waits for somebody to settle it, oldest first."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("list_unsettled"), {"limit": _MOST}).fetchall()
+    rows = fetch_rows(connection, "list_unsettled", limit=_MOST)
     return [
         Unsettled(task=task_label(row.pop("namespace"), row.pop("name")), **row) for row in rows
     ]

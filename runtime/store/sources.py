@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import psycopg
-from psycopg.rows import TupleRow, class_row, dict_row
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.approval import Approval
 from schemas.source import Condition, Reason, SourceStatus
-
-Connection = psycopg.Connection[TupleRow]
 
 _EVENTS: Final[Mapping[Condition, str]] = {
     "Synced": "source.synced",
@@ -174,8 +172,7 @@ def record_look(connection: Connection, project: str, branch: Branch) -> None:
 
 def list_sources(connection: Connection) -> tuple[SourceStatus, ...]:
     """Every branch that is pulled, by project and environment."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("list_sources")).fetchall()
+    rows = fetch_rows(connection, "list_sources")
     return tuple(SourceStatus.model_validate(row) for row in rows)
 
 

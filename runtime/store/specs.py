@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-import psycopg
-from psycopg.rows import TupleRow, class_row
+from psycopg.rows import class_row
 from psycopg.types.json import set_json_loads
 
+from runtime.store.rows import Connection
 from runtime.store.statements import statement
 from schemas.drift import Strayed
 
-Connection = psycopg.Connection[TupleRow]
 Identity = tuple[str, str, str]
 """Kind, namespace and name."""
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
-
 from migrations import migrations
 from runtime.core.program import task_label
 from runtime.core.recurrence import tzdata_version
 from runtime.store.drift import list_drift
 from runtime.store.holds import list_holds
 from runtime.store.rederiving import count_schedules_by_tzdata
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.sources import list_sources
-from runtime.store.statements import statement
 from schemas.override import Pause
 from schemas.status import (
     AppliedRevision,
@@ -29,14 +26,12 @@ from schemas.status import (
     ZoneDataStatus,
 )
 
-Connection = psycopg.Connection[TupleRow]
-
 
 def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
     """Everything on one screen, with at most so many tasks."""
     info = connection.info
-    [installation] = _fetch(connection, "load_installation")
-    tasks = _fetch(connection, "list_task_statuses", limit=limit)
+    [installation] = fetch_rows(connection, "load_installation")
+    tasks = fetch_rows(connection, "list_task_statuses", limit=limit)
     totals = [task.pop("total") for task in tasks]
     return Status(
         now=installation["now"],
@@ -51,14 +46,16 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
         tzdata=ZoneDataStatus(
             version=tzdata_version(), schedules=count_schedules_by_tzdata(connection)
         ),
-        revisions=tuple(AppliedRevision(**r) for r in _fetch(connection, "list_newest_revisions")),
+        revisions=tuple(
+            AppliedRevision(**r) for r in fetch_rows(connection, "list_newest_revisions")
+        ),
         holds=list_holds(connection),
         sources=list_sources(connection),
         drift=list_drift(connection),
-        runtimes=tuple(RuntimeStatus(**r) for r in _fetch(connection, "list_runtimes")),
-        queue=QueueStatus(**_fetch(connection, "load_queue_status")[0]),
-        asked=AskedStatus(**_fetch(connection, "load_asked_status")[0]),
-        outbox=OutboxStatus(**_fetch(connection, "load_outbox_status")[0]),
+        runtimes=tuple(RuntimeStatus(**r) for r in fetch_rows(connection, "list_runtimes")),
+        queue=QueueStatus(**fetch_rows(connection, "load_queue_status")[0]),
+        asked=AskedStatus(**fetch_rows(connection, "load_asked_status")[0]),
+        outbox=OutboxStatus(**fetch_rows(connection, "load_outbox_status")[0]),
         tasks_total=totals[0] if totals else 0,
         tasks=tuple(_task(row) for row in tasks),
     )
@@ -71,8 +68,3 @@ def _task(row: dict[str, Any]) -> TaskStatus:
     # Paused by hand, it has no override.
     known = {name: value for name, value in override.items() if value is not None}
     return TaskStatus(task=label, pause=Pause(since=since, **known) if since else None, **row)
-
-
-def _fetch(connection: Connection, name: str, **params: Any) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement(name), params).fetchall()

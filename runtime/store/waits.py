@@ -6,25 +6,21 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from runtime.core.program import task_label
 from runtime.errors import EXIT_BLOCKED, OrdinautError
 from runtime.store.pool import Pool, fetch_all
+from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.asked import Asked
-
-Connection = psycopg.Connection[TupleRow]
 
 _MOST = 1000
 
 
 def list_asked(connection: Connection) -> list[Asked]:
     """What waits for a person, oldest first."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("list_asked"), {"limit": _MOST}).fetchall()
+    rows = fetch_rows(connection, "list_asked", limit=_MOST)
     return [_asked(row) for row in rows]
 
 

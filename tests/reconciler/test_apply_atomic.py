@@ -21,6 +21,7 @@ from reconciler.planning import plan_against
 from reconciler.rollback import plan_rollback
 from runtime.errors import SourceUnavailable
 from runtime.store.holds import find_hold
+from runtime.store.rows import Connection
 from runtime.store.statements import statement
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlanSource
@@ -112,7 +113,7 @@ class Mortal(psycopg.Cursor[TupleRow]):
 
     calls: ClassVar[int]
     fatal: ClassVar[int]
-    killer: ClassVar[psycopg.Connection[TupleRow]]
+    killer: ClassVar[Connection]
 
     def execute(self, *arguments: Any, **more: Any) -> Any:
         self._die_in_time()
@@ -128,7 +129,7 @@ class Mortal(psycopg.Cursor[TupleRow]):
             end_session(self.killer, self.connection.info.backend_pid)
 
 
-def end_session(killer: psycopg.Connection[TupleRow], pid: int) -> None:
+def end_session(killer: Connection, pid: int) -> None:
     """End another session, and look until it is gone: the server itself would look every tenth of a second only."""
     killer.execute("select pg_terminate_backend(%s)", (pid,))
     for _ in range(10_000):

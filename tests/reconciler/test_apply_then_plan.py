@@ -17,7 +17,7 @@ from reconciler.core.guards import Allowed
 from reconciler.planning import plan_against
 from runtime.embedded import Urls
 from runtime.store.connect import connect
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.plan import Plan, PlanSource
 from tests.reconciler.folders import Folder, folders
 from tests.support.databases import fresh_database

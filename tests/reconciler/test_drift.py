@@ -17,7 +17,7 @@ from runtime.drifting import DriftWatch
 from runtime.errors import NotFound, OrdinautError
 from runtime.store.drift import RESTORED
 from runtime.store.pool import open_pool
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from runtime.wake import Bell, Listener
 from schemas.plan import Plan, PlannedChange
 from schemas.revision import Revision

@@ -20,7 +20,7 @@ from reconciler.planning import plan_against
 from runtime.embedded import Urls
 from runtime.errors import PlanError
 from runtime.store.connect import connect
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.plan import PlanSource
 from tests.reconciler.specs import others, tasks, written
 from tests.support.applying import Bench

@@ -11,8 +11,8 @@ import pytest
 from reconciler.apply import Request, apply_plan
 from reconciler.core.changes import Owner
 from reconciler.settling import Settlement
+from runtime.store.rows import Connection
 from runtime.store.sources import approve_plan, list_sources, withdraw_approval
-from runtime.store.specs import Connection
 from schemas.source import SourceStatus
 from tests.support.locks import somebody_is_blocked
 from tests.support.syncing import PROJECT, Origin, origin, stands

@@ -13,7 +13,7 @@ from psycopg import sql
 from reconciler.apply import Request, apply_plan
 from reconciler.core.guards import Allowed
 from reconciler.planning import plan_against
-from runtime.store.specs import Connection
+from runtime.store.rows import Connection
 from schemas.apply import ApplyReport
 from schemas.plan import Plan, PlanSource
 from tests.support.clock import _ATTACH
