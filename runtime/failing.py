@@ -6,7 +6,6 @@ looked, the next failure has it looked at again.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,6 +16,7 @@ from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.overrides import pause_failing_task
 from runtime.store.pool import Pool
+from runtime.wake import Told
 
 _log = get_logger("failing")
 _RETRY_SECONDS: Final = 0.5
@@ -32,19 +32,16 @@ class Failing:
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
-        self._told: dict[int, None] = {}
-        self._arrived = asyncio.Event()
+        self._told = Told()
 
     def pass_on(self, task_uids: Iterable[int]) -> None:
         """Have it seen soon whether these tasks are to be paused; to be called after the commit of a failed run."""
-        self._told.update(dict.fromkeys(task_uids))
-        if self._told:
-            self._arrived.set()
+        self._told.tell(task_uids)
 
     async def run(self) -> None:
         while True:
             stop_if_cancelled()
-            await self._arrived.wait()
+            await self._told.wait()
             try:
                 await self.look()
             except psycopg.OperationalError as error:
@@ -54,13 +51,11 @@ class Failing:
     async def look(self) -> None:
         """Look once at the tasks that were told of; one stays told if that fails."""
         while self._told:
-            uid = next(iter(self._told))
-            paused = await pause_failing_task(self._pool, uid, actor=ACTOR)
-            self._told.pop(uid, None)
+            with self._told.taken(1) as [uid]:
+                paused = await pause_failing_task(self._pool, uid, actor=ACTOR)
             if paused is not None:
                 _log.warning(
                     "task %s is paused: %s; `ordinaut resume` ends that",
                     paused.task,
                     paused.reason,
                 )
-        self._arrived.clear()

@@ -6,9 +6,7 @@ backlog, tells; a task told of twice is looked at once. If the process ends befo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from itertools import islice
 from typing import Final
 
 import psycopg
@@ -18,7 +16,7 @@ from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.backlog import release_turns
 from runtime.store.pool import Pool
-from runtime.wake import Bell
+from runtime.wake import Bell, Told
 
 _log = get_logger("turns")
 _BATCH: Final = 100
@@ -35,19 +33,16 @@ class Turns:
         self._pool = pool
         self._clock = clock
         self._work = work
-        self._told: dict[int, None] = {}
-        self._arrived = asyncio.Event()
+        self._told = Told()
 
     def pass_on(self, task_uids: Iterable[int]) -> None:
         """Have the backlog of these tasks looked at, soon; to be called after the commit that calls for it."""
-        self._told.update(dict.fromkeys(task_uids))
-        if self._told:
-            self._arrived.set()
+        self._told.tell(task_uids)
 
     async def run(self) -> None:
         while True:
             stop_if_cancelled()
-            await self._arrived.wait()
+            await self._told.wait()
             wait = 0.0
             try:
                 wait = _HELD_UP_SECONDS if await self.look() else 0.0
@@ -58,17 +53,9 @@ class Turns:
 
     async def look(self) -> bool:
         """Look once at some of the tasks that were told of; they stay told if that fails. Whether some were held up."""
-        batch = list(islice(self._told, _BATCH))
-        for uid in batch:
-            del self._told[uid]
-        try:
+        with self._told.taken(_BATCH) as batch:
             released = await release_turns(self._pool, batch)
-        except BaseException:
-            self.pass_on(batch)
-            raise
         self.pass_on(released.held_up)
         if released.count:
             self._work.ring()
-        if not self._told:
-            self._arrived.clear()
         return bool(released.held_up)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -56,6 +57,41 @@ class Bell:
                 task.cancel()
             await asyncio.gather(waiting, timer, return_exceptions=True)
         self._rung.clear()
+
+
+class Told:
+    """Tasks that somebody was told of: each once, in that order, until it was looked at."""
+
+    def __init__(self) -> None:
+        self._uids: dict[int, None] = {}
+        self._any = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    def tell(self, task_uids: Iterable[int]) -> None:
+        """Have these tasks looked at."""
+        self._uids.update(dict.fromkeys(task_uids))
+        if self._uids:
+            self._any.set()
+
+    async def wait(self) -> None:
+        """Wait until there is one to look at."""
+        await self._any.wait()
+
+    @contextlib.contextmanager
+    def taken(self, count: int) -> Iterator[list[int]]:
+        """The first so many, for a block that looks at them; should it fail, they are told of again."""
+        batch = list(islice(self._uids, count))
+        for uid in batch:
+            del self._uids[uid]
+        if not self._uids:
+            self._any.clear()
+        try:
+            yield batch
+        except BaseException:
+            self.tell(batch)
+            raise
 
 
 SELDOM: Final = 12
