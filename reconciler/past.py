@@ -125,7 +125,7 @@ def compare_revisions(connection: Connection, before: str, after: str | None) ->
     _, now = read_ground(connection)
     first, second = documents_as_of(connection, one), documents_as_of(connection, other)
     rows = as_applied(first, owner)
-    changes = diff(as_desired(second, rows.values(), owner), rows, owner, circles=True)
+    changes = diff(as_desired(second, rows.values(), owner), rows, owner, certain=True)
     plan = _plan(changes, other, now, first)
     return Difference(
         as_of=now,

@@ -84,7 +84,7 @@ def plan_against(
     only: tuple[str, ...] = (),
     *,
     taking: Collection[Key] = (),
-    circles: bool = False,
+    certain: bool = False,
 ) -> Plan:
     """The plan that makes a database match the specs, from one consistent view of it.
 
@@ -92,7 +92,7 @@ def plan_against(
         allowed: what guards would refuse, and was asked for in so many words.
         only: keys and labels of the part that is wanted (`reconciler.core.selection`); empty for all.
         taking: documents of other projects to be taken over.
-        circles: whether names may go round in a circle.
+        certain: whether the pasts of documents are known; then names may go round in a circle.
 
     Raises:
         NotFound: one of `only` means nothing.
@@ -107,7 +107,7 @@ def plan_against(
             [row for key in specs.documents if (row := applied.get(key)) and key not in taking],
             owner,
         )
-        changes = diff(specs.documents, applied, owner, taking, circles=circles)
+        changes = diff(specs.documents, applied, owner, taking, certain=certain)
         if changes.problems:
             raise SpecError(
                 "the specs cannot be applied to this database", problems=changes.problems

@@ -107,7 +107,7 @@ def plan_rollback(
         pull_request=to.pull_request,
     )
     try:
-        plan = plan_against(connection, wanted, source, allowed, circles=True)
+        plan = plan_against(connection, wanted, source, allowed, certain=True)
     except SpecError as error:
         # Their places are in files of another commit.
         first = error.problems[0]

@@ -186,8 +186,3 @@ class ChangeSet:
     def writing(self) -> tuple[Writing, ...]:
         """The changes that apply would write."""
         return tuple(c for c in self.changes if not isinstance(c, Unchanged | Unmanaged))
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to apply."""
-        return not self.writing

@@ -60,7 +60,7 @@ def diff(
     owner: Owner,
     taking: Collection[Key] = (),
     *,
-    circles: bool = False,
+    certain: bool = False,
 ) -> ChangeSet:
     """Compare everything.
 
@@ -70,9 +70,9 @@ def diff(
             that `desired` names.
         owner: for whom; documents of others are problems where they are in the way (ORD204), else not looked at.
         taking: keys of others' documents that are to be taken over; not of those that are protected.
-        circles: whether names may go round in a circle, as they do where the pasts of documents are known.
+        certain: whether the pasts of documents are known; then names may go round in a circle.
     """
-    renames, problems = believed_renames(desired, applied, owner, circles=circles)
+    renames, problems = believed_renames(desired, applied, owner, certain=certain)
     moved = {rename.former for rename in renames.values()}
     changes: list[Change] = []
     for key, wanted in desired.items():

@@ -45,19 +45,20 @@ def believed_renames(
     applied: Mapping[Key, Applied],
     owner: Owner,
     *,
-    circles: bool,
+    certain: bool,
 ) -> tuple[Claims, list[Problem]]:
     """The renames to believe, and the problems of those that contradict each other or what goes on.
 
     Args:
-        circles: whether names may go round in a circle.
+        certain: whether the pasts are known, so that nobody who says the same as another is taken for it.
     """
-    said = _said(desired)
     made = {
-        key: claim for key, claim in said.items() if _can_be_left(claim.former, applied, owner)
+        key: claim
+        for key, claim in _said(desired).items()
+        if _can_be_left(claim.former, applied, owner)
     }
-    claims = _standing(made, desired, applied, certain=circles)
-    problems = [*_rivals(claims), *([] if circles else _circles(said))]
+    claims = _standing(made, desired, applied, certain=certain)
+    problems = [*_rivals(claims)]
     problems += [
         _goes_on(claim)
         for key, claim in sorted(made.items())
@@ -69,7 +70,11 @@ def believed_renames(
 
 def circle_problems(desired: Mapping[Key, Desired]) -> list[Problem]:
     """The problems of names that go round in a circle, whatever the database holds."""
-    return list(_circles(_said(desired)))
+    claims = _said(desired)
+    rows = {key: _row_of(claim, claims) for key, claim in sorted(claims.items())}
+    return [
+        _goes_round(claims[key].wanted, [key, *row]) for key, row in rows.items() if row[-1] == key
+    ]
 
 
 def _said(desired: Mapping[Key, Desired]) -> Claims:
@@ -92,11 +97,7 @@ def _standing(
     *,
     certain: bool,
 ) -> Claims:
-    """The claims that stand if all the others of them do.
-
-    Args:
-        certain: whether the pasts are known, so that nobody who says the same as another is taken for it.
-    """
+    """The claims that stand if all the others of them do."""
     while True:
         left = {claim.former for claim in claims.values()}
         standing = {
@@ -145,17 +146,14 @@ def _rivals(claims: Claims) -> Iterator[Problem]:
             )
 
 
-def _circles(claims: Claims) -> Iterator[Problem]:
-    for key, claim in sorted(claims.items()):
-        row = _row_of(claim, claims)
-        if row[-1] == key:
-            names = " -> ".join(one.label for one in reversed([key, *row]))
-            yield problem_with(
-                claim.wanted,
-                "ORD219",
-                f"{key} changes its name in a circle: {names}",
-                "say it in two applies: give one of them a name of its own first; or leave renamed_from out",
-            )
+def _goes_round(wanted: Desired, row: list[Key]) -> Problem:
+    names = " -> ".join(one.label for one in reversed(row))
+    return problem_with(
+        wanted,
+        "ORD219",
+        f"{wanted.key} changes its name in a circle: {names}",
+        "say it in two applies: give one of them a name of its own first; or leave renamed_from out",
+    )
 
 
 def _row_of(claim: Claim, claims: Claims) -> list[Key]:

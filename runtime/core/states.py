@@ -32,8 +32,3 @@ ACTIVE_STATES: Final[frozenset[RunState]] = frozenset({"queued", "running", "wai
 FINAL_STATES: Final[frozenset[RunState]] = frozenset(
     {"succeeded", "failed", "cancelled", "skipped"}
 )
-
-
-def next_state(state: RunState, event: RunEvent) -> RunState | None:
-    """Where an event leads; None if it cannot happen in this state."""
-    return TRANSITIONS.get((state, event))
