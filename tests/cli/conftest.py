@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from tests.support.cli import Cli
+from tests.support.clock import stop_the_clock
+from tests.support.factories import NOON
 
 
 @pytest.fixture
@@ -35,3 +37,9 @@ def rows(database: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection to `database`, for rows made by hand."""
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def _it_is_noon(rows: psycopg.Connection) -> None:
+    """The database's clock stands still."""
+    stop_the_clock(rows, NOON)

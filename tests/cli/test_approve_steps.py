@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +15,7 @@ from tests.support.cli import Cli
 from tests.support.factories import (
     NOON,
     TaskRow,
-    insert_due_work,
-    insert_run,
+    insert_sleeping_run,
     insert_task,
     insert_wait,
 )
@@ -37,9 +35,7 @@ def task(rows: psycopg.Connection) -> TaskRow:
 @pytest.fixture
 def run(rows: psycopg.Connection, task: TaskRow) -> UUID:
     """A run that sleeps."""
-    run_id = insert_run(rows, task, state="waiting")
-    insert_due_work(rows, task, run_id, ready_at=NOON + timedelta(days=900_000))
-    return run_id
+    return insert_sleeping_run(rows, task)
 
 
 def answers(rows: psycopg.Connection) -> list[Any]:

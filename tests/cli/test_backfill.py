@@ -12,17 +12,12 @@ from runtime.actor import current_actor
 from runtime.core.identity import derive_run_id
 from schemas.backfill import BackfillReport
 from tests.support.cli import Cli
-from tests.support.clock import _ATTACH
 from tests.support.factories import NOON, TaskRow, insert_run, insert_schedule, insert_task
 
 DAILY = {"cron": "0 8 * * *", "timezone": "Europe/Chisinau"}
 DAY = timedelta(days=1)
 
-
-@pytest.fixture(autouse=True)
-def _it_is_noon(rows: psycopg.Connection) -> None:
-    rows.execute(_ATTACH.encode())
-    rows.execute("insert into public.test_clock (instant) values (%s)", [NOON])
+pytestmark = pytest.mark.usefixtures("_it_is_noon")
 
 
 @pytest.fixture

@@ -35,6 +35,14 @@ def edit(specs: Path, priority: int) -> None:
     (specs / "one.yaml").write_text(TASK.replace("NAME", "one") + f"priority: {priority}\n")
 
 
+def commit_and_roll_back(clone: Clone, specs: Path, cli: Cli) -> None:
+    """Apply a commit, as r2, and roll back to r1, so that it is held."""
+    edit(specs, 7)
+    clone.commit()
+    cli("apply", "--yes")
+    cli("rollback", "--to", "r1", "--yes")
+
+
 def revisions(rows: psycopg.Connection) -> tuple[object, ...] | None:
     return rows.execute("select count(*) from ordinaut.revision").fetchone()
 
@@ -42,10 +50,7 @@ def revisions(rows: psycopg.Connection) -> tuple[object, ...] | None:
 def test_reverting_the_held_commit_and_applying_that_ends_the_hold(
     clone: Clone, specs: Path, cli: Cli
 ) -> None:
-    edit(specs, 7)
-    clone.commit()
-    cli("apply", "--yes")
-    cli("rollback", "--to", "r1", "--yes")
+    commit_and_roll_back(clone, specs, cli)
     clone.git("revert", "--no-edit", "HEAD")
 
     applied = cli("apply", "--yes")
@@ -58,10 +63,7 @@ def test_reverting_the_held_commit_and_applying_that_ends_the_hold(
 def test_a_plan_that_says_nothing_new_ends_no_hold_by_itself(
     clone: Clone, specs: Path, cli: Cli
 ) -> None:
-    edit(specs, 7)
-    clone.commit()
-    cli("apply", "--yes")
-    cli("rollback", "--to", "r1", "--yes")
+    commit_and_roll_back(clone, specs, cli)
     clone.git("checkout", "--quiet", "HEAD~1")
 
     applied = cli("apply", "--yes")

@@ -12,19 +12,12 @@ from runtime.manual import request_run_once
 from runtime.store.connect import connect
 from runtime.store.runs import Dedupe
 from tests.support.cli import Cli
-from tests.support.clock import _ATTACH
 from tests.support.factories import NOON, TaskRow, insert_task
 
 
 @pytest.fixture
 def task(rows: psycopg.Connection) -> TaskRow:
     return insert_task(rows, overlap="allow", params={"order": 0})
-
-
-@pytest.fixture
-def _it_is_noon(rows: psycopg.Connection) -> None:
-    rows.execute(_ATTACH.encode())
-    rows.execute("insert into public.test_clock (instant) values (%s)", [NOON])
 
 
 def count(rows: psycopg.Connection) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -14,8 +13,7 @@ from tests.support.cli import Cli
 from tests.support.factories import (
     NOON,
     TaskRow,
-    insert_due_work,
-    insert_run,
+    insert_sleeping_run,
     insert_task,
     insert_wait,
 )
@@ -31,9 +29,7 @@ def task(rows: psycopg.Connection) -> TaskRow:
 @pytest.fixture
 def run(rows: psycopg.Connection, task: TaskRow) -> UUID:
     """A run that sleeps, and waits for what its test says."""
-    run_id = insert_run(rows, task, state="waiting", started_at=NOON)
-    insert_due_work(rows, task, run_id, ready_at=NOON + timedelta(days=900_000))
-    return run_id
+    return insert_sleeping_run(rows, task, started_at=NOON)
 
 
 def answer(rows: psycopg.Connection) -> object:

@@ -17,7 +17,6 @@ from runtime.store.connect import connect
 from schemas.event import EVENTS
 from schemas.override import PauseReport
 from tests.support.cli import Cli
-from tests.support.clock import _ATTACH
 from tests.support.factories import (
     NOON,
     TaskRow,
@@ -29,11 +28,7 @@ from tests.support.factories import (
 ZONED = {"cron": "0 8 * * *", "timezone": "Europe/Chisinau"}
 HOUR = timedelta(hours=1)
 
-
-@pytest.fixture(autouse=True)
-def _it_is_noon(rows: psycopg.Connection) -> None:
-    rows.execute(_ATTACH.encode())
-    rows.execute("insert into public.test_clock (instant) values (%s)", [NOON])
+pytestmark = pytest.mark.usefixtures("_it_is_noon")
 
 
 @pytest.fixture

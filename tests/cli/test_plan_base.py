@@ -7,14 +7,10 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import EXIT_BLOCKED
+from tests.cli.test_plan import PROJECT, SERVER
 from tests.support.cli import Cli, Invoked
 from tests.support.git import Clone, new_repository
 
-PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: home\nlint: {ORD805: off}\nsecrets: {token: {env: TOKEN}}\n"  # fmt: skip
-SERVER = (
-    "apiVersion: ordinaut/v1\nkind: ToolServer\nname: fs\n"
-    "stdio: {command: mcp-fs, env: {TOKEN: '${secrets.token}'}}\n"
-)
 TASK = """\
 apiVersion: ordinaut/v1
 kind: Task
@@ -27,6 +23,15 @@ pipeline: [{id: look, uses: fs.list}]
 def task(name: str, more: str = "") -> str:
     """A task in YAML."""
     return TASK.replace("NAME", name) + more
+
+
+PIPELINE = """\
+apiVersion: ordinaut/v1
+kind: Pipeline
+name: looking
+steps: [{id: look, uses: fs.list}]
+"""
+USING = task("one").replace("[{id: look, uses: fs.list}]", "{use: looking}")
 
 
 @pytest.fixture
@@ -240,14 +245,9 @@ class TestBrokenBase:
     def test_a_task_whose_pipeline_is_broken_is_unknown_too(
         self, clone: Clone, alone: Cli
     ) -> None:
-        pipeline = (
-            "apiVersion: ordinaut/v1\nkind: Pipeline\nname: looking\n"
-            "steps: [{id: look, uses: fs.list}]\n"
-        )
-        uses = task("one").replace("[{id: look, uses: fs.list}]", "{use: looking}")
-        clone.write({"specs/looking.yaml": pipeline + "nonsense: 1\n", "specs/one.yaml": uses})
+        clone.write({"specs/looking.yaml": PIPELINE + "nonsense: 1\n", "specs/one.yaml": USING})
         clone.commit("Break it")
-        clone.write({"specs/looking.yaml": pipeline})
+        clone.write({"specs/looking.yaml": PIPELINE})
 
         assert changes(alone("plan", "--base", "HEAD", "--json")) == {
             "looking": ("create", "unknown"),
@@ -257,12 +257,7 @@ class TestBrokenBase:
     def test_a_task_whose_pipeline_calls_a_missing_server_is_unknown(
         self, clone: Clone, alone: Cli
     ) -> None:
-        pipeline = (
-            "apiVersion: ordinaut/v1\nkind: Pipeline\nname: looking\n"
-            "steps: [{id: look, uses: fs.list}]\n"
-        )
-        uses = task("one").replace("[{id: look, uses: fs.list}]", "{use: looking}")
-        clone.write({"specs/looking.yaml": pipeline, "specs/one.yaml": uses})
+        clone.write({"specs/looking.yaml": PIPELINE, "specs/one.yaml": USING})
         clone.write({"specs/two.yaml": None, "specs/fs.yaml": "["})
         clone.commit("Break it")
         clone.write({"specs/fs.yaml": SERVER})

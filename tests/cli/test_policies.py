@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.errors import EXIT_BLOCKED
-from tests.cli.test_plan import TASK, specs
-from tests.cli.test_plan_base import PROJECT, clone, task
+from tests.cli.test_plan import PROJECT, TASK, specs
+from tests.cli.test_plan_base import clone, task
 from tests.support.cli import Cli
 from tests.support.git import Clone
 

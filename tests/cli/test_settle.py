@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,11 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.support.cli import Cli
-from tests.support.factories import NOON, TaskRow, insert_due_work, insert_run, insert_task
+from tests.support.factories import (
+    TaskRow,
+    insert_sleeping_run,
+    insert_task,
+)
 
 PROBLEM = {"code": "ORD405", "message": "bank did not answer in time"}
 
@@ -26,9 +29,7 @@ def task(rows: psycopg.Connection) -> TaskRow:
 @pytest.fixture
 def run(rows: psycopg.Connection, task: TaskRow) -> UUID:
     """A run that sleeps."""
-    run_id = insert_run(rows, task, state="waiting")
-    insert_due_work(rows, task, run_id, ready_at=NOON + timedelta(days=900_000))
-    return run_id
+    return insert_sleeping_run(rows, task)
 
 
 def ask(rows: psycopg.Connection, run_id: UUID, step: str = "pay", iteration: int = 0) -> None:
@@ -161,8 +162,7 @@ def test_of_several_runs_of_a_task_each_has_a_name_of_its_own(
     cli: Cli, rows: psycopg.Connection, task: TaskRow, run: UUID
 ) -> None:
     """Listed by digits of their runs, and found by any six of either end of one."""
-    other = insert_run(rows, task, state="waiting", trigger="manual", trigger_key="other")
-    insert_due_work(rows, task, other, ready_at=NOON + timedelta(days=900_000))
+    other = insert_sleeping_run(rows, task, trigger="manual", trigger_key="other")
     ask(rows, run)
     ask(rows, other)
 

@@ -10,7 +10,7 @@ import pytest
 from runtime.actor import current_actor
 from schemas.override import SnoozeReport
 from tests.support.cli import Cli
-from tests.support.clock import _ATTACH
+from tests.support.clock import stop_the_clock
 from tests.support.factories import NOON, TaskRow, insert_schedule, insert_task
 
 ZONED = {"cron": "0 8 * * *", "timezone": "Europe/Chisinau"}
@@ -18,8 +18,7 @@ ZONED = {"cron": "0 8 * * *", "timezone": "Europe/Chisinau"}
 
 @pytest.fixture
 def task(rows: psycopg.Connection) -> TaskRow:
-    rows.execute(_ATTACH.encode())
-    rows.execute("insert into public.test_clock (instant) values (%s)", [NOON])
+    stop_the_clock(rows, NOON)
     task = insert_task(rows, schedule=ZONED)
     insert_schedule(rows, task, next_for=NOON + timedelta(hours=18), cursor_for=NOON)
     return task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -32,6 +33,16 @@ async def kill(runtime: RunningProcess) -> None:
     assert (await runtime.ended()).status == -9
 
 
+async def kill_and_go_on(site: Site, held: psycopg.AsyncConnection, run_id: UUID) -> None:
+    """Kill a runtime when its statement waits for the lock, let that go, and have another runtime finish the run."""
+    async with site.runtime() as runtime:
+        await somebody_waits_for_the_lock(held)
+        await kill(runtime)
+    await held.execute("select pg_advisory_unlock(42)")
+    async with site.runtime():
+        assert await site.ended(run_id) == ["succeeded"]
+
+
 async def recorded(site: Site) -> tuple[Any, Any]:
     """How many entries and how many results there are."""
     entries = await site.value("select count(*) from public.entry")
@@ -46,12 +57,7 @@ async def test_killed_before_the_commit_nothing_was_done(
     statement = "insert into entry (run) select $1 from pg_advisory_xact_lock(42)"
     slow = {**BOOK, "with": {"statement": statement, "parameters": ["${run.id}"]}}
     run_id = await site.queue(await site.install(slow))
-    async with site.runtime() as runtime:
-        await somebody_waits_for_the_lock(held)
-        await kill(runtime)
-    await held.execute("select pg_advisory_unlock(42)")
-    async with site.runtime():
-        assert await site.ended(run_id) == ["succeeded"]
+    await kill_and_go_on(site, held, run_id)
 
     assert await recorded(site) == (1, 1)
     assert await site.results() == [("book", "ok", 2)]
@@ -65,12 +71,7 @@ async def test_killed_while_it_commits_what_was_committed_is_not_done_again(
     """
     await hold_commits(held)
     run_id = await site.queue(await site.install(BOOK))
-    async with site.runtime() as runtime:
-        await somebody_waits_for_the_lock(held)
-        await kill(runtime)
-    await held.execute("select pg_advisory_unlock(42)")
-    async with site.runtime():
-        assert await site.ended(run_id) == ["succeeded"]
+    await kill_and_go_on(site, held, run_id)
 
     assert await recorded(site) == (1, 1)
     assert await site.results() == [("book", "ok", 1)]

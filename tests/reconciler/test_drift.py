@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import psycopg
 import pytest
 
 from reconciler.apply import Request, apply_plan
@@ -12,7 +11,6 @@ from reconciler.drifting import only_project, plan_drift
 from reconciler.healing import heal_once
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback
-from runtime.clock import SYSTEM_CLOCK
 from runtime.drifting import DriftWatch
 from runtime.errors import NotFound, OrdinautError
 from runtime.store.drift import RESTORED
@@ -23,6 +21,7 @@ from schemas.plan import Plan, PlannedChange
 from schemas.revision import Revision
 from tests.support.applying import Bench, specs, task
 from tests.support.clock import FakeClock
+from tests.support.drifting import by_psql, look
 from tests.support.probes import eventually
 
 TWO = specs(task("one", "every: 1h"), task("two"))
@@ -45,20 +44,6 @@ def only_change(bench: Bench) -> PlannedChange:
     return change
 
 
-async def look(bench: Bench) -> list[tuple[str, str]]:
-    pool = await open_pool(bench.url)
-    try:
-        found = await DriftWatch(pool, SYSTEM_CLOCK).run_once()
-    finally:
-        await pool.close()
-    return sorted((one.type, one.data["document"]) for one in found)
-
-
-def by_psql(bench: Bench, statement: str = BY_HAND) -> None:
-    with psycopg.connect(bench.url, autocommit=True, application_name="psql") as session:
-        session.execute(statement.encode())
-
-
 def test_an_apply_leaves_no_trace_of_a_writer_and_no_drift(applied: Bench) -> None:
     applied.apply(TWO.replace("every: 1h", "every: 2h"))
 
@@ -67,7 +52,7 @@ def test_an_apply_leaves_no_trace_of_a_writer_and_no_drift(applied: Bench) -> No
 
 
 def test_a_row_that_was_written_by_hand_is_drift_with_who_and_when(applied: Bench) -> None:
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
 
     change = only_change(applied)
     (now, role) = applied.row("select ordinaut.now(), session_user::text")
@@ -81,7 +66,7 @@ def test_a_row_that_was_written_by_hand_is_drift_with_who_and_when(applied: Benc
 
 
 def test_the_same_is_told_by_a_plan_of_the_specs(applied: Bench) -> None:
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
 
     (change,) = applied.plan(TWO).changes
 
@@ -106,7 +91,7 @@ def test_what_was_written_with_the_trigger_off_is_drift_of_nobody(applied: Bench
 
 
 def test_a_write_that_an_apply_went_over_is_not_told_again(applied: Bench) -> None:
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
     applied.apply(TWO)
     by_psql(applied, f"set session_replication_role = replica; {BY_HAND}")
 
@@ -172,7 +157,7 @@ def test_what_is_applied_while_drift_is_looked_at_is_none(
 
 
 async def test_of_runtimes_that_look_at_once_one_tells(applied: Bench) -> None:
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
 
     found = await asyncio.gather(*(look(applied) for _ in range(5)))
 
@@ -181,7 +166,7 @@ async def test_of_runtimes_that_look_at_once_one_tells(applied: Bench) -> None:
 
 async def test_drift_is_told_once_when_it_comes_and_once_when_it_goes(applied: Bench) -> None:
     assert await look(applied) == []
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
     assert await look(applied) == [("drift.detected", "Task/one")]
     assert await look(applied) == []
     applied.apply(TWO)
@@ -206,7 +191,7 @@ async def test_what_an_apply_restores_is_told_at_once(
     bench: Bench, clock: FakeClock, heals: bool
 ) -> None:
     bench.apply(TWO, HEALED)
-    by_psql(bench)
+    by_psql(bench, BY_HAND)
     told = "select type from ordinaut.outbox where type like 'drift.%%' order by outbox_id"
     pool = await open_pool(bench.url)
     restored = Bell(clock)
@@ -235,7 +220,7 @@ async def test_what_an_apply_restores_is_told_at_once(
 
 
 async def test_drift_that_was_changed_back_by_hand_is_over_by_no_revision(applied: Bench) -> None:
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
     await look(applied)
     by_psql(applied, BY_HAND.replace("'9'", "'5'"))
 
@@ -245,10 +230,10 @@ async def test_drift_that_was_changed_back_by_hand_is_over_by_no_revision(applie
 
 
 async def test_a_project_that_does_not_care_is_told_nothing(applied: Bench) -> None:
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
     await look(applied)
     applied.apply(TWO, "kind: Project\nname: platform\nowner: team-ops\nheal: off")
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
     assert await look(applied) == []
     assert await look(applied) == []
     assert drift(applied).summary.drift == 1
@@ -282,7 +267,7 @@ async def test_drift_is_healed_by_a_revision_that_arms_the_schedule_anew(bench: 
 
 
 async def test_a_project_that_only_wants_to_know_is_not_healed(applied: Bench) -> None:
-    by_psql(applied)
+    by_psql(applied, BY_HAND)
     await look(applied)
 
     assert heal_once(applied.url) == []
@@ -307,7 +292,7 @@ async def test_what_a_rollback_restored_is_healed_although_something_is_held(ben
     to = resolve_revision(bench.connection, "r1")
     back = plan_rollback(bench.connection, to)
     apply_plan(bench.connection, back, Request(actor="ada@desk", restores=to))
-    by_psql(bench)
+    by_psql(bench, BY_HAND)
     await look(bench)
 
     (healed,) = heal_once(bench.url)

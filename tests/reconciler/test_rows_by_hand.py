@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import psycopg
 import pytest
 
 from reconciler.core.fail_on import refusal_of
@@ -14,13 +13,11 @@ from reconciler.core.render_markdown import render_markdown
 from reconciler.drifting import plan_drift
 from reconciler.healing import heal_once
 from reconciler.past import read_revision
-from runtime.clock import SYSTEM_CLOCK
-from runtime.drifting import DriftWatch
 from runtime.errors import Blocked, OrdinautError, PlanError, SpecError
 from runtime.store.drift import list_drift
-from runtime.store.pool import open_pool
 from schemas.plan import Plan, PlannedChange
 from tests.support.applying import Bench, specs, task
+from tests.support.drifting import by_psql, look
 
 HEALED = "kind: Project\nname: platform\nowner: team-ops\nheal: heal"
 HOURLY = task("one", "every: 1h")
@@ -50,24 +47,10 @@ def applied(bench: Bench) -> Bench:
     return bench
 
 
-def by_psql(bench: Bench, statement: str) -> None:
-    with psycopg.connect(bench.url, autocommit=True, application_name="psql") as session:
-        session.execute(statement.encode())
-
-
 def documents(bench: Bench) -> list[tuple[object, ...]]:
     return bench.rows(
         "select uid, project, kind, namespace, name, body, protected, retired_at from ordinaut.spec order by 1"
     )
-
-
-async def look(bench: Bench) -> list[tuple[str, str]]:
-    pool = await open_pool(bench.url)
-    try:
-        found = await DriftWatch(pool, SYSTEM_CLOCK).run_once()
-    finally:
-        await pool.close()
-    return sorted((one.type, one.data["document"]) for one in found)
 
 
 def only(plan: Plan) -> PlannedChange:

@@ -41,6 +41,15 @@ def withdraw(origin: Origin, found: SourceStatus) -> bool:
     return withdraw_approval(origin.bench.connection, found, actor="eve@desk", reason="too early")
 
 
+async def approved(origin: Origin) -> SourceStatus:
+    """A plan that removes everything, which waited and was let pass."""
+    await origin.look()
+    origin.push(one=None, two=None)
+    await origin.look()
+    approve(origin)
+    return waiting(origin)
+
+
 async def test_what_refuses_only_since_an_approval_is_not_passed_by_it(origin: Origin) -> None:
     origin.clone.write({"specs/ordinaut.yaml": AFTERNOON})
     origin.clone.commit()
@@ -136,11 +145,7 @@ async def test_an_approval_is_taken_back_until_it_is_used(origin: Origin) -> Non
 async def test_an_approval_that_is_taken_back_during_a_look_passes_nothing(
     origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await origin.look()
-    origin.push(one=None, two=None)
-    await origin.look()
-    approve(origin)
-    given = waiting(origin)
+    given = await approved(origin)
     taken_back: list[bool] = []
 
     def applied_late(connection: object, plan: object, request: Request) -> object:
@@ -159,11 +164,7 @@ async def test_an_approval_that_is_taken_back_during_a_look_passes_nothing(
 async def test_an_approval_that_is_being_used_cannot_be_taken_back(
     origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await origin.look()
-    origin.push(one=None, two=None)
-    await origin.look()
-    approve(origin)
-    given = waiting(origin)
+    given = await approved(origin)
     answers: list[Future[bool]] = []
     write = Settlement.write
 

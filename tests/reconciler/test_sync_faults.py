@@ -13,6 +13,7 @@ import pytest
 from reconciler.settling import Settlement
 from reconciler.signatures import NO_TRUST, Trust
 from reconciler.sync import Look
+from reconciler.syncing import BranchSync
 from runtime.errors import SourceUnavailable
 from tests.reconciler.test_signatures import SshKey, allow, ssh_key
 from tests.support.awkward_git import make_awkward
@@ -173,19 +174,23 @@ async def test_what_was_examined_before_the_end_is_not_applied_after_it(
     assert origin.names == []
 
 
-async def test_a_stop_between_two_statements_undoes_them(
-    origin: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server ends the statement that runs, and passes over a request that comes while none does."""
-    sync = origin.sync()
+def stop_after_writing(sync: BranchSync, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the look stopped between two statements of one transaction."""
     write = Settlement.write
 
     def ends(*asked: Any) -> None:
         write(*asked)
         sync._judge._inquiry.stop()
 
-    # To stand between two statements of one transaction.
     monkeypatch.setattr(Settlement, "write", ends)
+
+
+async def test_a_stop_between_two_statements_undoes_them(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the statement that runs, and passes over a request that comes while none does."""
+    sync = origin.sync()
+    stop_after_writing(sync, monkeypatch)
 
     look = await within(sync.look(), "the look")
 
@@ -203,14 +208,7 @@ async def test_a_stop_between_two_statements_keeps_a_commit_without_changes_from
     floor = "select applied_commit, looked_at from ordinaut.source_status"
     before = origin.bench.rows(floor)
     sync = origin.sync()
-    write = Settlement.write
-
-    def ends(*asked: Any) -> None:
-        write(*asked)
-        sync._judge._inquiry.stop()
-
-    # As above.
-    monkeypatch.setattr(Settlement, "write", ends)
+    stop_after_writing(sync, monkeypatch)
 
     await within(sync.look(), "the look")
 

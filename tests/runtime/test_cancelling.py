@@ -45,6 +45,13 @@ async def queue(connection: psycopg.AsyncConnection, **fields: Any) -> tuple[Ins
     return installed, await queue_run(connection, installed)
 
 
+@pytest.fixture
+async def claim(connection: psycopg.AsyncConnection, pool: Pool) -> Claim:
+    """Of the one run there is."""
+    await queue(connection)
+    return await claim_one(pool)
+
+
 async def story(connection: psycopg.AsyncConnection, run_id: UUID) -> tuple[Any, ...]:
     cursor = await connection.execute(
         "select state, reason, detail, ended_by, finished_at is not null,"
@@ -78,10 +85,9 @@ async def test_a_queued_run_is_cancelled_and_told(
 
 
 async def test_a_run_that_sleeps_is_cancelled(
-    connection: psycopg.AsyncConnection, pool: Pool, database: str
+    connection: psycopg.AsyncConnection, pool: Pool, claim: Claim, database: str
 ) -> None:
-    _, run_id = await queue(connection)
-    claim = await claim_one(pool)
+    run_id = claim.run_id
     asleep = Report(
         run_id, claim.lease_epoch, claim.task, move="wait", state="waiting", wait_seconds=FOREVER
     )
@@ -94,10 +100,9 @@ async def test_a_run_that_sleeps_is_cancelled(
 
 
 async def test_what_a_fenced_off_holder_brings_is_not_recorded(
-    connection: psycopg.AsyncConnection, pool: Pool, database: str
+    connection: psycopg.AsyncConnection, pool: Pool, claim: Claim, database: str
 ) -> None:
-    _, run_id = await queue(connection)
-    claim = await claim_one(pool)
+    run_id = claim.run_id
 
     assert cancel(database, run_id).was_executed
 
@@ -107,10 +112,9 @@ async def test_what_a_fenced_off_holder_brings_is_not_recorded(
 
 
 async def test_a_run_that_is_over_cannot_be_cancelled_and_keeps_its_end(
-    connection: psycopg.AsyncConnection, pool: Pool, database: str
+    connection: psycopg.AsyncConnection, pool: Pool, claim: Claim, database: str
 ) -> None:
-    _, run_id = await queue(connection)
-    claim = await claim_one(pool)
+    run_id = claim.run_id
     over = Report(run_id, claim.lease_epoch, claim.task, move="finish", state="succeeded")
     await record_progress(pool, [over])
 
@@ -134,10 +138,9 @@ async def test_who_cancels_second_changes_nothing(
 
 @pytest.mark.parametrize("commits", [True, False])
 async def test_a_cancellation_waits_for_the_report_before_it_and_finds_what_became_of_it(
-    connection: psycopg.AsyncConnection, pool: Pool, database: str, *, commits: bool
+    connection: psycopg.AsyncConnection, pool: Pool, claim: Claim, database: str, *, commits: bool
 ) -> None:
-    _, run_id = await queue(connection)
-    claim = await claim_one(pool)
+    run_id = claim.run_id
     async with await psycopg.AsyncConnection.connect(database) as holder:
         # As a report that ends the run does: its row in the queue, and its state.
         await holder.execute("delete from ordinaut.due_work where run_id = %s", [claim.run_id])

@@ -55,6 +55,15 @@ async def go_as(bench: Bench, name: str, tools: ScriptedTools) -> Claim:
     return claim
 
 
+async def die_looking(bench: Bench, tools: ScriptedTools) -> None:
+    """Execute the one run that is ready, and lose it when it has started its child and looks for the end of that."""
+    claim = await bench.claim()
+    bench.looking = Dying(bench)
+    with pytest.raises(LeaseLost):
+        await bench.execute(claim, tools)
+    bench.looking = None
+
+
 async def cancel(database: str, claim: Claim) -> None:
     """As `ordinaut cancel` does."""
 
@@ -97,11 +106,7 @@ async def test_a_run_that_is_over_before_its_parent_looks_is_found(
 ) -> None:
     tools = ScriptedTools(tool__look=ok(), tool__sum=ok(7), tool__end=ok())
     await queue(bench)
-    claim = await bench.claim()
-    bench.looking = Dying(bench)
-    with pytest.raises(LeaseLost):
-        await bench.execute(claim, tools)
-    bench.looking = None
+    await die_looking(bench, tools)
     await go_as(bench, "report", tools)
     await bench.clock.advance(16)
 
@@ -148,11 +153,7 @@ async def test_whoever_goes_on_after_a_crash_starts_no_second_run(
 ) -> None:
     tools = ScriptedTools(tool__look=ok(), tool__sum=ok(), tool__end=ok())
     await queue(bench, START | {"with": {"task": "report", "wait": wait}}, END)
-    claim = await bench.claim()
-    bench.looking = Dying(bench)
-    with pytest.raises(LeaseLost):
-        await bench.execute(claim, tools)
-    bench.looking = None
+    await die_looking(bench, tools)
     await go_as(bench, "report", tools)
     await bench.clock.advance(16)
 
@@ -310,11 +311,7 @@ async def test_two_ends_of_a_child_and_a_parents_look_at_once_answer_once(
 ) -> None:
     tools = ScriptedTools(tool__look=ok(), tool__sum=ok(1), tool__end=ok())
     await queue(bench)
-    claim = await bench.claim()
-    bench.looking = Dying(bench)
-    with pytest.raises(LeaseLost):
-        await bench.execute(claim, tools)
-    bench.looking = None
+    await die_looking(bench, tools)
     await bench.go(tools)
     await bench.clock.advance(16)
     claim = await bench.claim()

@@ -30,6 +30,7 @@ from tests.support.probes import eventually
 __all__ = ["place", "start"]
 
 CRM = {"key": "crm", "limit": 2}
+ONE = {"key": "crm", "limit": 1}
 
 
 class NoServers:
@@ -67,10 +68,29 @@ async def finish(pool: Pool, claimed: Claim) -> None:
     assert (await record_progress(pool, [over])).held
 
 
+async def begun(gate: Gate, pool: Pool) -> list[UUID]:
+    """The runs that one look lets begin."""
+    count = await gate.look()
+    claimed = [one.run_id for one in await claim(pool)]
+    assert len(claimed) == count
+    return claimed
+
+
 async def install_gated(
     connection: psycopg.AsyncConnection, name: str = "briefing", **fields: Any
 ) -> Installed:
     return await install(connection, task(name, **{"concurrency": CRM, **fields}))
+
+
+@pytest.fixture
+async def two(
+    gate: Gate, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> tuple[UUID, UUID]:
+    """Two runs of a task with one slot, which the first has got."""
+    await install_gated(connection, concurrency=ONE)
+    first, second = [await ask_later(clock, database) for _ in range(2)]
+    await gate.look()
+    return first, second
 
 
 async def test_runs_of_all_tasks_with_a_key_share_its_slots(
@@ -93,20 +113,13 @@ async def test_runs_of_all_tasks_with_a_key_share_its_slots(
     assert await gate.look() == 0
 
     await finish(pool, held[1])
-    assert await gate.look() == 1
-    assert [one.run_id for one in await claim(pool)] == [third]
+    assert await begun(gate, pool) == [third]
 
 
 async def test_a_waiting_run_has_not_begun_and_says_who_is_in_its_way(
-    gate: Gate,
-    pool: Pool,
-    connection: psycopg.AsyncConnection,
-    clock: FakeClock,
-    database: str,
+    pool: Pool, database: str, two: tuple[UUID, UUID]
 ) -> None:
-    await install_gated(connection, concurrency={"key": "crm", "limit": 1})
-    first, second = [await ask_later(clock, database) for _ in range(2)]
-    await gate.look()
+    first, second = two
     await claim(pool)
 
     with connect(database) as reading:
@@ -147,15 +160,9 @@ async def test_a_very_long_key_is_told_from_another_by_its_digest(
 
 
 async def test_a_run_keeps_its_slot_while_it_sleeps_and_when_its_runtime_dies(
-    gate: Gate,
-    pool: Pool,
-    connection: psycopg.AsyncConnection,
-    clock: FakeClock,
-    database: str,
+    gate: Gate, pool: Pool, clock: FakeClock, two: tuple[UUID, UUID]
 ) -> None:
-    await install_gated(connection, concurrency={"key": "crm", "limit": 1})
-    first, second = [await ask_later(clock, database) for _ in range(2)]
-    await gate.look()
+    first, second = two
     (held,) = await claim(pool)
     asleep = Report(
         first, held.lease_epoch, held.task, move="wait", state="waiting", wait_seconds=60
@@ -172,34 +179,25 @@ async def test_a_run_keeps_its_slot_while_it_sleeps_and_when_its_runtime_dies(
     assert (taken.run_id, taken.lease_epoch) == (first, again.lease_epoch + 1)
 
     await finish(pool, taken)
-    assert await gate.look() == 1
-    assert [one.run_id for one in await claim(pool)] == [second]
+    assert await begun(gate, pool) == [second]
 
 
 async def test_a_cancelled_run_frees_its_slot(
-    gate: Gate,
-    pool: Pool,
-    connection: psycopg.AsyncConnection,
-    clock: FakeClock,
-    database: str,
+    gate: Gate, pool: Pool, database: str, two: tuple[UUID, UUID]
 ) -> None:
-    await install_gated(connection, concurrency={"key": "crm", "limit": 1})
-    first, second = [await ask_later(clock, database) for _ in range(2)]
-    await gate.look()
+    first, second = two
 
     with connect(database) as cancelling:
         cancel_run(cancelling, first, reason="", actor="ada")
 
-    assert await gate.look() == 1
-    assert [one.run_id for one in await claim(pool)] == [second]
+    assert await begun(gate, pool) == [second]
 
 
 async def test_the_higher_priority_gets_the_next_slot(
     gate: Gate, pool: Pool, connection: psycopg.AsyncConnection, database: str
 ) -> None:
-    key = {"key": "crm", "limit": 1}
-    await install_gated(connection, "low", priority=1, concurrency=key)
-    await install_gated(connection, "high", priority=9, concurrency=key)
+    await install_gated(connection, "low", priority=1, concurrency=ONE)
+    await install_gated(connection, "high", priority=9, concurrency=ONE)
     ask(database, "low")
     await gate.look()
     (held,) = await claim(pool)
@@ -219,7 +217,7 @@ async def test_where_a_limit_was_lowered_nobody_begins_until_enough_have_ended(
     await gate.look()
     claims = {one.run_id: one for one in await claim(pool)}
     cursor = await connection.execute("select run_id from ordinaut.concurrency_slot order by slot")
-    await install_gated(connection, concurrency={"key": "crm", "limit": 1})
+    await install_gated(connection, concurrency=ONE)
     ask(database)
 
     # The one in slot 1 ends first, and the two beyond the limit still count.
@@ -236,8 +234,7 @@ async def test_what_waited_beyond_its_start_deadline_is_skipped(
     clock: FakeClock,
     database: str,
 ) -> None:
-    key = {"key": "crm", "limit": 1}
-    await install_gated(connection, concurrency=key, start_deadline="1m")
+    await install_gated(connection, concurrency=ONE, start_deadline="1m")
     first, second = [await ask_later(clock, database) for _ in range(2)]
     await gate.look()
     (held,) = await claim(pool)
@@ -271,7 +268,7 @@ async def test_slots_of_runs_that_are_over_are_forgotten_when_nobody_waits(
 
 
 async def test_what_a_schedule_fires_waits_for_a_slot_too(place: Place, gate: Gate) -> None:
-    await place.minutely("allow", concurrency={"key": "crm", "limit": 1})
+    await place.minutely("allow", concurrency=ONE)
     assert await place.fire(2) == Look(due=1, queued=1, skipped=1)
 
     assert await place.claim() == []

@@ -44,6 +44,14 @@ async def work() -> AsyncIterator[asyncio.Task[None]]:
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.fixture
+def keeper(pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock) -> LeaseKeeper:
+    """One that holds the lease for the work."""
+    keeper = LeaseKeeper(pool, clock, LEASE)
+    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
+    return keeper
+
+
 async def stopped(work: asyncio.Task[None]) -> bool:
     await within(asyncio.wait((work,)), "the work stops")
     return work.cancelled()
@@ -64,11 +72,8 @@ async def test_what_works_under_an_earlier_lease_of_a_run_stops_when_it_is_claim
 
 
 async def test_a_held_lease_is_renewed_for_as_long_as_the_work_lasts(
-    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+    keeper: LeaseKeeper, pool: Pool, work: asyncio.Task[None], clock: FakeClock
 ) -> None:
-    keeper = LeaseKeeper(pool, clock, LEASE)
-    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
-
     for _ in range(6):
         await clock.advance(5)
         await keeper.renew()
@@ -78,10 +83,8 @@ async def test_a_held_lease_is_renewed_for_as_long_as_the_work_lasts(
 
 
 async def test_work_stops_when_another_runtime_holds_its_run(
-    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+    keeper: LeaseKeeper, pool: Pool, work: asyncio.Task[None], clock: FakeClock
 ) -> None:
-    keeper = LeaseKeeper(pool, clock, LEASE)
-    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
     await clock.advance(16)
     assert len((await claim_due(pool, runtime_id=2, limit=1, lease=LEASE)).claims) == 1
 
@@ -91,11 +94,8 @@ async def test_work_stops_when_another_runtime_holds_its_run(
 
 
 async def test_work_whose_run_the_database_ended_stops_at_once(
-    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+    keeper: LeaseKeeper, claimed: Claim, work: asyncio.Task[None]
 ) -> None:
-    keeper = LeaseKeeper(pool, clock, LEASE)
-    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
-
     keeper.end([uuid4()], "not ours")
     assert not work.cancelling()
     keeper.end([claimed.run_id], "the next run took its place")
@@ -181,10 +181,8 @@ async def test_a_renewal_that_failed_is_tried_again_soon(
 
 
 async def test_what_is_over_needs_no_more_care(
-    pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
+    keeper: LeaseKeeper, pool: Pool, claimed: Claim, work: asyncio.Task[None], clock: FakeClock
 ) -> None:
-    keeper = LeaseKeeper(pool, clock, LEASE)
-    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
     keeper.drop(claimed.run_id, claimed.lease_epoch)
 
     await clock.advance(16)
@@ -195,14 +193,8 @@ async def test_what_is_over_needs_no_more_care(
 
 
 async def test_the_service_looks_three_times_a_lease(
-    pool: Pool,
-    claimed: Claim,
-    work: asyncio.Task[None],
-    clock: FakeClock,
-    connection: psycopg.AsyncConnection,
+    keeper: LeaseKeeper, clock: FakeClock, connection: psycopg.AsyncConnection
 ) -> None:
-    keeper = LeaseKeeper(pool, clock, LEASE)
-    keeper.hold(claimed.run_id, claimed.lease_epoch, work, clock.monotonic())
     service = asyncio.create_task(keeper.run())
 
     async def renewed() -> None:

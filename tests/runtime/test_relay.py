@@ -46,13 +46,6 @@ def rows(database: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(database)
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
 async def bus(redis_url: str) -> AsyncIterator[Redis]:
     async with open_bus(redis_url) as bus:
         yield bus

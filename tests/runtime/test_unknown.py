@@ -12,7 +12,7 @@ from runtime.errors import LeaseLost
 from runtime.store.settling import Settled, list_unsettled, settle_call
 from schemas.unsettled import Unsettled
 from tests.support.executing import RETRY, Bench, step
-from tests.support.scripted_tools import ScriptedTools, failed, ok
+from tests.support.scripted_tools import Busy, ScriptedTools, failed, ok
 
 ONCE = {"effect": "once"}
 ASK = {**ONCE, "on_unknown": "ask"}
@@ -253,21 +253,15 @@ async def test_after_the_answer_the_timeout_of_the_run_goes_on(
 async def test_an_answer_that_comes_while_the_run_is_held_is_not_slept_over(
     bench: Bench, database: str
 ) -> None:
-    entered, gate = asyncio.Event(), asyncio.Event()
-
-    async def busy(_: Any) -> Any:
-        entered.set()
-        await gate.wait()
-        return ok()
-
+    busy = Busy()
     await bench.queue(pipeline=[step("pay", **ASK), step("slow", "tool.slow", needs=[])])
     tools = ScriptedTools(tool__do=failed("lost"), tool__slow=busy)
     going = asyncio.create_task(bench.go(tools))
-    await entered.wait()
+    await busy.entered.wait()
     while not unsettled(database):
         await asyncio.to_thread(unsettled, database)
     assert await settle(database, "happened")
-    gate.set()
+    busy.gate.set()
     await going
 
     assert await bench.seconds_until_ready() == 0

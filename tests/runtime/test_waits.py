@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import psycopg
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from runtime.store.waits import answer_wait, list_asked
 from schemas.asked import Asked
 from tests.support.executing import Bench, step
-from tests.support.scripted_tools import ScriptedTools, ok
+from tests.support.scripted_tools import Busy, ScriptedTools, ok
 
 ASK = step(
     "ask", "ordinaut.approve", **{"with": {"message": "Pay 100?", "by": ["ana"], "timeout": "2d"}}
@@ -91,13 +90,7 @@ async def test_a_sleep_that_makes_no_sense_fails(bench: Bench, arguments: dict[s
 
 
 async def test_a_short_sleep_beside_a_busy_branch_ends_in_place(bench: Bench) -> None:
-    entered, gate = asyncio.Event(), asyncio.Event()
-
-    async def busy(_: Any) -> Any:
-        entered.set()
-        await gate.wait()
-        return ok()
-
+    busy = Busy()
     await bench.queue(
         pipeline=[
             step("slow", "tool.slow"),
@@ -107,13 +100,13 @@ async def test_a_short_sleep_beside_a_busy_branch_ends_in_place(bench: Bench) ->
     )
     tools = ScriptedTools(tool__slow=busy, tool__do=ok())
     going = asyncio.create_task(bench.go(tools))
-    await entered.wait()
+    await busy.entered.wait()
     while await bench.row("select count(*) from ordinaut.wait") == 0:
         pass
     await bench.clock.advance(5)
     while await bench.row("select count(*) from ordinaut.step_result where step = 'end'") == 0:
         pass
-    gate.set()
+    busy.gate.set()
     await going
 
     assert "run.waiting" not in await bench.events()
@@ -194,21 +187,15 @@ async def test_when_the_time_is_over_no_answer_is_taken_and_the_run_fails(
 async def test_an_answer_that_comes_while_the_run_is_held_is_not_slept_over(
     bench: Bench, database: str
 ) -> None:
-    entered, gate = asyncio.Event(), asyncio.Event()
-
-    async def busy(_: Any) -> Any:
-        entered.set()
-        await gate.wait()
-        return ok()
-
+    busy = Busy()
     await bench.queue(timeout="90d", pipeline=[step("slow", "tool.slow"), ASK | {"needs": []}])
     tools = ScriptedTools(tool__slow=busy)
     going = asyncio.create_task(bench.go(tools))
-    await entered.wait()
+    await busy.entered.wait()
     while not await asyncio.to_thread(asked_now, database):
         pass
     assert await answer(bench, database)
-    gate.set()
+    busy.gate.set()
     await going
 
     assert await bench.row("select state from ordinaut.run") == "waiting"

@@ -16,7 +16,7 @@ from reconciler.planning import plan_against
 from runtime.store.rows import Connection
 from schemas.apply import ApplyReport
 from schemas.plan import Plan, PlanSource
-from tests.support.clock import _ATTACH
+from tests.support.clock import stop_the_clock
 from tests.support.specs import PROJECT, compiled
 
 SERVER = "kind: ToolServer\nname: fs\nstdio: {command: mcp-fs}\n---\n"
@@ -83,10 +83,7 @@ class Bench:
 
     def stop_the_clock(self, at: datetime) -> None:
         """From now on it is always this instant in the database."""
-        if self.row("select to_regclass('public.test_clock') is null")[0]:
-            self.connection.execute(_ATTACH.encode())
-            self.run("insert into public.test_clock (instant) values (%s)", at)
-        self.run("update public.test_clock set instant = %s", at)
+        stop_the_clock(self.connection, at)
 
     def everything(self) -> dict[str, Sequence[tuple[Any, ...]]]:
         """Every row of every table."""

@@ -23,6 +23,15 @@ create or replace function ordinaut.now() returns timestamptz
 _TURNS = 10_000
 
 
+def stop_the_clock(connection: psycopg.Connection, at: datetime) -> None:
+    """From now on it is always this instant in the database, or until the next call."""
+    found = connection.execute("select to_regclass('public.test_clock') is null").fetchone()
+    if found == (True,):
+        connection.execute(_ATTACH.encode())
+        connection.execute("insert into public.test_clock (instant) values (%s)", [at])
+    connection.execute("update public.test_clock set instant = %s", [at])
+
+
 class FakeClock:
     """A `runtime.clock.Clock` whose time passes only in `advance`.
 

@@ -206,6 +206,13 @@ def insert_due_work(
     _insert(connection, "due_work", due_work_row(task.uid, task.revision_id, run_id, **columns))
 
 
+def insert_sleeping_run(connection: psycopg.Connection, task: TaskRow, **columns: Any) -> UUID:
+    """A run that waits, and that nobody takes meanwhile."""
+    run_id = insert_run(connection, task, state="waiting", **columns)
+    insert_due_work(connection, task, run_id, ready_at=NOON + timedelta(days=900_000))
+    return run_id
+
+
 def insert_wait(
     connection: psycopg.Connection, run_id: UUID, step: str, *, asked: Any = None, **columns: Any
 ) -> None:

@@ -24,6 +24,19 @@ def failed(kind: Any = "tool_error", *, retry_after: float | None = None) -> Cal
     )
 
 
+class Busy:
+    """An answer that comes when the test lets it go."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def __call__(self, _: Mapping[str, Any]) -> CallOutcome:
+        self.entered.set()
+        await self.gate.wait()
+        return ok()
+
+
 class ScriptedTools:
     """Answers by tool name; a list is answered one by one, its last answer for ever."""
 

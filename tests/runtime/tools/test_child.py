@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from runtime.tools.redact import Redactor
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.servers import SUPPORT, group_of, is_alive, kill, kill_and_wait, raw
 from tests.support.probes import eventually
-from tests.support.processes import ROOT, _children, nothing_left
+from tests.support.processes import ROOT, RunningProcess, _children, nothing_left
 from tests.support.processes import started as program_started
 
 
@@ -213,16 +214,22 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_runtime_takes_its_servers_along_and_the_next_one_drops_their_records(
-    tmp_path: Path,
-) -> None:
-    records = tmp_path / "servers"
+@asynccontextmanager
+async def left(tmp_path: Path) -> AsyncIterator[tuple[RunningProcess, int]]:
+    """A runtime, and the process id of its server."""
     async with program_started(
         cwd=tmp_path,
         program=(sys.executable, "-c", LEFT, str(tmp_path)),
         env={"PYTHONPATH": str(ROOT)},
     ) as runtime:
-        server = int((await runtime.line("pid")).split()[1])
+        yield runtime, int((await runtime.line("pid")).split()[1])
+
+
+async def test_a_killed_runtime_takes_its_servers_along_and_the_next_one_drops_their_records(
+    tmp_path: Path,
+) -> None:
+    records = tmp_path / "servers"
+    async with left(tmp_path) as (runtime, server):
         litter = [pid for pid in group_of(server) if pid != server]
         runtime.kill()
         await eventually(lambda: not is_alive(server), "the server went with the runtime")
@@ -236,12 +243,7 @@ async def test_a_killed_runtime_takes_its_servers_along_and_the_next_one_drops_t
 
 
 async def test_an_interrupted_runtime_ends_its_servers(tmp_path: Path) -> None:
-    async with program_started(
-        cwd=tmp_path,
-        program=(sys.executable, "-c", LEFT, str(tmp_path)),
-        env={"PYTHONPATH": str(ROOT)},
-    ) as runtime:
-        server = int((await runtime.line("pid")).split()[1])
+    async with left(tmp_path) as (runtime, server):
         runtime.interrupt_group()
         await runtime.ended()
 
