@@ -31,6 +31,7 @@ from runtime.relay import Relay
 from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service
+from runtime.starting import NoStarter
 from runtime.store.cancelling import ENDED, RELATED
 from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
@@ -157,7 +158,7 @@ def assemble(ground: Ground) -> Assembled:
         services += below
     services.append(heart)
     if "scheduler" in ground.duties:
-        services += _scheduling(ground, bells, leases, turns)
+        services += _scheduling(ground, bells, leases, turns, worker)
     if worker is not None:
         services += [_poller(ground, bells, turns), worker]
     here = {service.name for service in services}
@@ -166,7 +167,7 @@ def assemble(ground: Ground) -> Assembled:
 
 
 def _scheduling(
-    ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns
+    ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns, worker: Worker | None
 ) -> tuple[Service, ...]:
     def end_runs(run_ids: Iterable[UUID], why: str) -> None:
         if run_ids := tuple(run_ids):
@@ -183,6 +184,8 @@ def _scheduling(
         runtime_id=ground.runtime_id,
         turns=turns,
         end_runs=end_runs,
+        starter=worker or NoStarter(),
+        lease=ground.config.lease,
     )
     return (
         Rederiver(ground.pool, ground.clock),

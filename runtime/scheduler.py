@@ -1,5 +1,10 @@
 """Service: fires schedules when their time has come. Any number of them may race; each occurrence is decided once.
 
+What is due in a moment is foreseen: read and decided as of its instant, which is then met with the one statement that
+writes the decision and leases the run. Nothing is written ahead, so there is nothing to take back: a pause, an apply or a
+firing of another runtime that comes before the instant leaves the statement nothing to match. The server's clock has the
+last word, which also refuses a decision that comes too early or too late.
+
 After downtime much may be due at once. It is decided and written in bounded parts, in a thread where that takes long, so
 that neither the event loop nor the other schedules wait for a schedule that has much to catch up on.
 """
@@ -10,7 +15,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +29,7 @@ from runtime.core.schedules import TaskSchedule, compile_schedules
 from runtime.deciding import decide_schedule, decided
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
+from runtime.starting import Starter
 from runtime.store.backlog import list_unwatched_turns
 from runtime.store.cancelling import tell_ended
 from runtime.store.pool import Pool
@@ -31,6 +37,7 @@ from runtime.store.schedules import (
     Advance,
     Decided,
     DueSchedule,
+    Fired,
     fire_schedules,
     list_due_schedules,
     look_ahead,
@@ -49,6 +56,11 @@ _WRITTEN_AT_ONCE: Final = 2_000
 # So few schedules, all of them on time, are decided in less than a switch to a thread and back is worth.
 _FEW: Final = 20
 _LATE: Final = timedelta(minutes=1)
+# How far is foreseen, and how long before an instant that is looked; one second is also how long such a decision holds.
+_AHEAD: Final = timedelta(seconds=1)
+_LOOK_BEFORE_SECONDS: Final = 0.5
+# A ring so shortly before an instant is answered after it.
+_TOO_LATE_SECONDS: Final = 0.02
 
 EndRuns = Callable[[Iterable[UUID], str], None]
 """Stops the local work of runs that the database has ended."""
@@ -64,6 +76,15 @@ class Look:
     skipped: int = 0
     held_up: int = 0
     """Schedules that somebody else fires or changes at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Foreseen:
+    """A schedule that is due at an instant of the server's clock, in seconds since 1970, and what becomes of it then."""
+
+    at: float
+    advance: Advance
+    decisions: Sequence[Decided]
 
 
 @dataclass(slots=True)
@@ -90,6 +111,8 @@ class Scheduler:
         runtime_id: int,
         turns: Turns,
         end_runs: EndRuns,
+        starter: Starter,
+        lease: timedelta,
     ) -> None:
         self._pool = pool
         self._clock = clock
@@ -99,9 +122,14 @@ class Scheduler:
         self._runtime_id = runtime_id
         self._turns = turns
         self._end_runs = end_runs
+        self._starter = starter
+        self._lease = lease
         self._swept_at: float | None = None
         self._compiled: OrderedDict[tuple[int, int], TaskSchedule] = OrderedDict()
         self._broken: dict[int, int] = {}
+        self._foreseen: list[_Foreseen] = []
+        # The server's clock, in seconds since 1970, less the monotonic one: at least so much, by what it said last.
+        self._offset = float("-inf")
 
     async def run(self) -> None:
         while True:
@@ -109,6 +137,10 @@ class Scheduler:
             try:
                 look = await self.run_once()
                 due_in = await self._due_in(look)
+                if self._is_next_foreseen(due_in):
+                    due_in = await self._fire_in_time()
+                elif due_in is not None and due_in > _LOOK_BEFORE_SECONDS:
+                    due_in -= _LOOK_BEFORE_SECONDS
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("schedules not looked at: %s", " ".join(str(error).split()))
                 due_in = _RETRY_SECONDS
@@ -116,7 +148,13 @@ class Scheduler:
 
     async def run_once(self) -> Look:
         """Decide everything that is due now, at most a batch of schedules and of their occurrences."""
-        due = await list_due_schedules(self._pool, limit=_BATCH, broken=self._broken)
+        listed = await list_due_schedules(
+            self._pool, limit=_BATCH, ahead=_AHEAD, broken=self._broken
+        )
+        self._offset = float("-inf")
+        if listed:
+            self._read_clock(listed[0].now)
+        due = [one for one in listed if one.next_due_at <= one.now]
         look = Look()
         batch = max(1, min(BATCH, _DECIDED_AT_ONCE // max(1, len(due))))
         in_thread = len(due) > _FEW or any(one.now - one.next_due_at > _LATE for one in due)
@@ -124,7 +162,72 @@ class Scheduler:
         while (part := await self._next_part(left, batch, in_thread=in_thread)).advances:
             stop_if_cancelled()
             look = replace(await self._fire(part, look), due=len(due))
+        await self._foresee(listed[len(due) :])
         return look
+
+    async def _foresee(self, soon: Sequence[DueSchedule]) -> None:
+        """Decide what is about to be due as of its instant."""
+        if len(soon) > _FEW:
+            self._foreseen = await asyncio.to_thread(self._decide_ahead, soon)
+        else:
+            self._foreseen = self._decide_ahead(soon)
+        begun = (one for each in self._foreseen for one in each.decisions if one.reason is None)
+        await self._starter.bring_near({(one.task_uid, one.revision_id) for one in begun})
+
+    def _decide_ahead(self, soon: Sequence[DueSchedule]) -> list[_Foreseen]:
+        foreseen = []
+        for schedule in soon:
+            as_of = schedule.next_due_at
+            part = self._decide_part((replace(schedule, now=as_of),), BATCH)
+            foreseen += [
+                _Foreseen(as_of.timestamp(), replace(advance, as_of=as_of), part.decisions)
+                for advance in part.advances
+            ]
+        return foreseen
+
+    def _is_next_foreseen(self, due_in: float | None) -> bool:
+        """Whether what is due next, in so many seconds, is what was foreseen."""
+        if not self._foreseen or due_in is None:
+            return False
+        return self._left_until(self._foreseen[0]) <= due_in + _TOO_LATE_SECONDS
+
+    def _left_until(self, foreseen: _Foreseen) -> float:
+        """Seconds until its instant has surely come by the server's clock."""
+        return foreseen.at - self._offset - self._clock.monotonic()
+
+    def _read_clock(self, now: datetime) -> None:
+        """Learn from what the server has just answered: when it did so, this was past."""
+        self._offset = max(self._offset, now.timestamp() - self._clock.monotonic())
+
+    async def _fire_in_time(self) -> float:
+        """Fire what was foreseen, each at its instant; seconds until the next look."""
+        last = self._foreseen[-1].at
+        while self._foreseen:
+            stop_if_cancelled()
+            left = self._left_until(self._foreseen[0])
+            if left > _TOO_LATE_SECONDS:
+                if await self._bell.sleep(left - _TOO_LATE_SECONDS / 2):
+                    return 0.0
+                continue
+            if left > 0:
+                await self._clock.sleep(left)
+                continue
+            part = self._reached()
+            look = await self._fire(part, Look())
+            if look.held_up or any(one.is_due_by(last) for one in part.advances):
+                return 0.0
+        return 0.0
+
+    def _reached(self) -> _Part:
+        """What was foreseen, and whose instant has come."""
+        part = _Part([], [])
+        while self._foreseen and self._left_until(self._foreseen[0]) <= 0:
+            foreseen = self._foreseen.pop(0)
+            part.advances.append(foreseen.advance)
+            part.decisions.extend(foreseen.decisions)
+            if len(part.decisions) >= _WRITTEN_AT_ONCE:
+                break
+        return part
 
     async def _due_in(self, look: Look) -> float | None:
         """Seconds until there is something to decide, after a look."""
@@ -137,6 +240,7 @@ class Scheduler:
     async def _look_ahead(self) -> float | None:
         """Seconds until something is due; looks after the backlog on the way, if there is one."""
         ahead = await look_ahead(self._pool, broken=self._broken)
+        self._read_clock(ahead.now)
         now = self._clock.monotonic()
         if ahead.is_waited and (
             self._swept_at is None or now - self._swept_at >= self._poll_seconds
@@ -153,18 +257,11 @@ class Scheduler:
         return self._decide_part(due, batch)
 
     async def _fire(self, part: _Part, look: Look) -> Look:
-        fired = await fire_schedules(
-            self._pool,
-            part.advances,
-            part.decisions,
-            decided_by=self._runtime_id,
-            tzdata=tzdata_version(),
-        )
+        fired = await self._write(part)
         self._turns.pass_on(fired.turns)
         if fired.cancelled:
             self._end_runs(fired.cancelled, "the next run of its task took its place")
             await tell_ended(self._pool)
-        if fired.queued or fired.cancelled:
             self._work.ring()
         return Look(
             queued=look.queued + fired.queued,
@@ -172,6 +269,27 @@ class Scheduler:
             skipped=look.skipped + fired.skipped,
             held_up=look.held_up + len(part.advances) - fired.advanced,
         )
+
+    async def _write(self, part: _Part) -> Fired:
+        """Write what was decided, and have this process begin the runs for which it has room: nobody need look for them."""
+        asked_at = self._clock.monotonic()
+        room = self._starter.set_aside(len(part.decisions))
+        try:
+            fired = await fire_schedules(
+                self._pool,
+                part.advances,
+                part.decisions,
+                decided_by=self._runtime_id,
+                tzdata=tzdata_version(),
+                room=room,
+                lease=self._lease,
+            )
+        finally:
+            self._starter.give_back(room)
+        if fired.queued > len(fired.begun):
+            self._work.ring()
+        await self._starter.begin(fired.begun, asked_at)
+        return fired
 
     def _decide_part(self, due: Iterable[DueSchedule], batch: int) -> _Part:
         """Decide schedules until there is enough to be written."""
@@ -214,6 +332,7 @@ def _advance(due: DueSchedule, firing: Firing) -> Advance:
     return Advance(
         task_uid=due.task_uid,
         generation=due.generation,
+        revision_id=due.revision_id,
         expected_cursor=due.cursor_for,
         cursor_for=firing.cursor_for,
         next_for=None if upcoming is None else upcoming.at,

@@ -31,32 +31,44 @@ class Bell:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rung = asyncio.Event()
+        self._is_rung = False
+        self._sleeper: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
         """Wake the sleeper, or let its next sleep end at once."""
-        self._rung.set()
+        self._is_rung = True
+        self._wake()
 
     @property
     def is_rung(self) -> bool:
         """Whether nobody has woken up since it was rung."""
-        return self._rung.is_set()
+        return self._is_rung
 
-    async def sleep(self, seconds: float | None) -> None:
-        """Sleep until rung, at most `seconds` if there is a limit."""
-        if seconds is None:
-            await self._rung.wait()
-            self._rung.clear()
-            return
-        waiting = asyncio.ensure_future(self._rung.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(seconds))
+    async def sleep(self, seconds: float | None) -> bool:
+        """Sleep until rung, at most `seconds` if there is a limit; whether it was rung."""
+        if self._is_rung:
+            await self._clock.sleep(0)
+        else:
+            await self._doze(seconds)
+        was_rung, self._is_rung = self._is_rung, False
+        return was_rung
+
+    async def _doze(self, seconds: float | None) -> None:
+        self._sleeper = asyncio.get_running_loop().create_future()
+        timer = None
+        if seconds is not None:
+            timer = asyncio.ensure_future(self._clock.sleep(seconds))
+            timer.add_done_callback(self._wake)
         try:
-            await asyncio.wait((waiting, timer), return_when=asyncio.FIRST_COMPLETED)
+            await self._sleeper
         finally:
-            for task in (waiting, timer):
-                task.cancel()
-            await asyncio.gather(waiting, timer, return_exceptions=True)
-        self._rung.clear()
+            self._sleeper = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self, _: object = None) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
 
 
 class Told:

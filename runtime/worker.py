@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -103,7 +103,10 @@ class Worker:
         self._floors = Floors()
         self._shares = Shares(LANES)
         self._ending = 0
+        self._aside = 0
         self._wants_room = False
+        # Whether the last claim left nothing that was ready.
+        self._is_caught_up = False
         self._freed = Bell(around.clock)
         self._closed = False
         self._failures = 0
@@ -137,19 +140,44 @@ class Worker:
             return 0
         asked_at = self._around.clock.monotonic()
         claimed = await self._claim(limit, asked_at)
+        self._is_caught_up = len(claimed.claims) < limit
         self._turns.pass_on(claimed.turns)
         admitted, postponed = self._admit(claimed.claims)
-        self._held.update((claim.run_id, claim) for claim in admitted)
-        try:
-            await self._catalogue.bring_near({(c.task_uid, c.revision_id) for c in admitted})
-        except psycopg.OperationalError as error:
-            # Each run reads its own task then, as often as it takes.
-            _log.warning("runs not begun yet: %s", " ".join(str(error).split()))
-        await self._begin_all(admitted, asked_at)
+        await self.begin(admitted, asked_at)
         if postponed:
-            leases = [(claim.run_id, claim.lease_epoch) for claim in postponed]
-            await release_leases(self._pool, leases, _SUSPECT_WAIT)
+            await release_leases(self._pool, _leases(postponed), _SUSPECT_WAIT)
         return len(admitted)
+
+    def set_aside(self, most: int) -> int:
+        """Keep free slots for runs that are leased as they are made; none while others may wait for one."""
+        slots = min(most, self._limit) if self._is_caught_up and not self._closed else 0
+        self._aside += slots
+        return slots
+
+    def give_back(self, slots: int) -> None:
+        """These slots are kept no more."""
+        self._aside -= slots
+        if self._wants_room:
+            self._bell.ring()
+
+    async def begin(self, claims: Sequence[Claim], asked_at: float) -> None:
+        """Execute runs of which we hold the lease, asked for at that monotonic time."""
+        if not claims:
+            return
+        if self._closed:
+            await release_leases(self._pool, _leases(claims))
+            return
+        self._held.update((claim.run_id, claim) for claim in claims)
+        await self.bring_near({(c.task_uid, c.revision_id) for c in claims})
+        await self._begin_all(claims, asked_at)
+
+    async def bring_near(self, keys: Collection[tuple[int, int]]) -> None:
+        """Have these tasks at hand, by uid and revision, or else each run reads its own."""
+        try:
+            await self._catalogue.bring_near(keys)
+        except psycopg.OperationalError as error:
+            # As often as it takes.
+            _log.warning("tasks not read yet: %s", " ".join(str(error).split()))
 
     async def _claim(self, limit: int, asked_at: float) -> Claimed:
         floors = self._floors.choose(asked_at)
@@ -169,7 +197,7 @@ class Worker:
 
     @property
     def _free(self) -> int:
-        return self._config.concurrency - len(self._held)
+        return self._config.concurrency - len(self._held) - self._aside
 
     @property
     def _limit(self) -> int:
@@ -348,7 +376,8 @@ class Worker:
 
     async def _hand_back(self) -> None:
         """Stop what still runs and release the leases, so that others need not wait for them to expire."""
-        held = [(claim.run_id, claim.lease_epoch) for claim in self._held.values()]
+        self._closed = True
+        held = _leases(self._held.values())
         await end_tasks(self._tasks)
         if held:
             with contextlib.suppress(psycopg.Error, PoolTimeout):
@@ -358,6 +387,10 @@ class Worker:
 def _is_fresh(claim: Claim) -> bool:
     """Whether this is the first lease of the run, so that nothing is on record; one that is run again may have results."""
     return claim.lease_epoch == 1 and claim.trigger != "rerun"
+
+
+def _leases(claims: Iterable[Claim]) -> list[tuple[UUID, int]]:
+    return [(claim.run_id, claim.lease_epoch) for claim in claims]
 
 
 def _is_suspect(claim: Claim) -> bool:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
+from runtime.store.due_work import Claim
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
+
+_NO_LEASE: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,12 @@ class DueSchedule(Snoozable):
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """Where a schedule stands after firing."""
+    """Where a schedule stands after firing.
+
+    Attributes:
+        revision_id: what it was decided by, if that must still be in force.
+        as_of: the instant for which it was decided beforehand: it holds for one second from then.
+    """
 
     task_uid: int
     generation: int
@@ -52,6 +60,12 @@ class Advance:
     cursor_for: datetime
     next_for: datetime | None
     next_due_at: datetime | None
+    revision_id: int | None = None
+    as_of: datetime | None = None
+
+    def is_due_by(self, instant: float) -> bool:
+        """Whether it fires again until then, in seconds since 1970."""
+        return self.next_due_at is not None and self.next_due_at.timestamp() <= instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,7 @@ class Fired:
         skipped: how many do not run.
         cancelled: the runs that were ended for others.
         turns: the tasks in whose backlog somebody must look.
+        begun: those of the queued runs that are leased already, by whoever decided.
     """
 
     advanced: int
@@ -100,6 +115,7 @@ class Fired:
     skipped: int
     cancelled: tuple[UUID, ...]
     turns: tuple[int, ...]
+    begun: tuple[Claim, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +125,27 @@ class Ahead:
     Attributes:
         due_in: seconds until the next schedule is due, negative when overdue; None when nothing is planned.
         is_waited: whether some run waits in the backlog.
+        now: the server's time.
     """
 
     due_in: float | None
     is_waited: bool
+    now: datetime
 
 
 async def list_due_schedules(
-    pool: Pool, *, limit: int, broken: Mapping[int, int]
+    pool: Pool, *, limit: int, broken: Mapping[int, int], ahead: timedelta = timedelta(0)
 ) -> list[DueSchedule]:
-    """The schedules that time has reached: those on time first, then the most overdue.
+    """The schedules that time has reached: those on time first, then the most overdue; last what is due soon.
 
     Args:
         pool: the database.
         limit: how many at most.
         broken: revisions by task that are left out.
+        ahead: how soon.
     """
-    rows = await fetch_all(
-        pool, statement("list_due_schedules"), {"limit": limit, **_left_out(broken)}
-    )
+    asked = {"limit": limit, "ahead": ahead, **_left_out(broken)}
+    rows = await fetch_all(pool, statement("list_due_schedules"), asked)
     return [DueSchedule(**row) for row in rows]
 
 
@@ -138,6 +156,8 @@ async def fire_schedules(
     *,
     decided_by: int,
     tzdata: str,
+    room: int = 0,
+    lease: timedelta = _NO_LEASE,
 ) -> Fired:
     """Advance schedules and write their decisions in one statement; a schedule that changed meanwhile writes nothing.
 
@@ -147,14 +167,35 @@ async def fire_schedules(
         decisions: what was decided for them.
         decided_by: the runtime that decided.
         tzdata: the version of the time zone data it decided by.
+        room: how many of the runs it leases at once.
+        lease: for how long.
     """
-    rows = await fetch_all(
-        pool,
-        statement("fire_schedules"),
-        firing_params(advances, decisions, decided_by=decided_by, tzdata=tzdata),
+    params = firing_params(advances, decisions, decided_by=decided_by, tzdata=tzdata)
+    params |= {"room": room, "lease": lease}
+    row = (await fetch_all(pool, statement("fire_schedules"), params))[0]
+    now = row.pop("now")
+    by_id = {decision.run_id: decision for decision in decisions}
+    begun = tuple(_claim(by_id[run_id], now) for run_id in row.pop("begun"))
+    cancelled, turns = tuple(row.pop("cancelled")), tuple(row.pop("turns"))
+    return Fired(**row, cancelled=cancelled, turns=turns, begun=begun)
+
+
+def _claim(decision: Decided, now: datetime) -> Claim:
+    return Claim(
+        run_id=decision.run_id,
+        task=decision.task,
+        task_uid=decision.task_uid,
+        revision_id=decision.revision_id,
+        lease_epoch=1,
+        attempt=1,
+        trigger="schedule",
+        occurrence_for=decision.occurrence_for.astimezone(UTC),
+        due_at=decision.due_at.astimezone(UTC),
+        started_at=now,
+        claimed_at=now,
+        params=None,
+        event=None,
     )
-    row = rows[0]
-    return Fired(**row | {"cancelled": tuple(row["cancelled"]), "turns": tuple(row["turns"])})
 
 
 def firing_params(
@@ -164,12 +205,14 @@ def firing_params(
     decided_by: int | None,
     tzdata: str,
 ) -> dict[str, Any]:
-    """The parameters of `fire_schedules`; `decided_by` is None for an apply."""
+    """The parameters of `fire_schedules`, which leases nothing; `decided_by` is None for an apply."""
     return {
         "firings": orjson.dumps(list(advances)).decode(),
         "decisions": orjson.dumps(list(decisions)).decode(),
         "decided_by": decided_by,
         "tzdata": tzdata,
+        "room": 0,
+        "lease": _NO_LEASE,
     }
 
 

@@ -1,5 +1,5 @@
-"""What a worker takes on: of every priority its share, runs that lost their lease again and again one at a time, and nothing
-once it drains.
+"""What a worker takes on: what is due from its own scheduler, of every priority its share, runs that lost their lease again
+and again one at a time, and nothing once it drains.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from runtime.tools.definition import ServerDefinition
 from runtime.turns import Turns
 from runtime.wake import Bell
 from runtime.worker import Worker
-from tests.support.clock import FakeClock
-from tests.support.installed import install, queue_run, task
+from tests.support.clock import START, FakeClock
+from tests.support.installed import install, queue_run, schedule, task
 from tests.support.probes import eventually, within
+from tests.support.scheduling import make_scheduler
 from tests.support.scripted_tools import ScriptedTools, ok
 
 # Twenty runs that are not urgent, and many that are. Age gives the former nothing here: all of the flood has waited longer.
@@ -112,6 +114,13 @@ async def queue(connection: psycopg.AsyncConnection, *attempts: int, **fields: A
             "update ordinaut.due_work set attempt = %s, lease_epoch = %s where run_id = %s",
             [attempt, attempt, run_id],
         )
+
+
+async def due_in_a_minute(connection: psycopg.AsyncConnection, *names: str) -> None:
+    """Tasks that are due for the first time then."""
+    for name in names:
+        installed = await install(connection, task(name, schedule={"every": "1m"}))
+        await schedule(connection, installed, START, START + timedelta(minutes=1))
 
 
 async def attempts(connection: psycopg.AsyncConnection) -> list[tuple[int, bool]]:
@@ -228,11 +237,10 @@ async def test_a_full_house_tells_the_others_once_and_not_whenever_it_is_asked(
     await queue(connection, 0, 0)
 
     await worker._look()
-    assert worker._others._rung.is_set()
-    worker._others._rung.clear()
+    assert await worker._others.sleep(0)
     await worker._look()
 
-    assert not worker._others._rung.is_set()
+    assert not worker._others.is_rung
 
 
 async def test_a_flood_of_urgent_work_leaves_its_share_to_what_is_not(
@@ -253,3 +261,88 @@ async def test_a_flood_of_urgent_work_leaves_its_share_to_what_is_not(
     given = 20 - row[0]
     # A twentieth, less what it is not owed yet.
     assert claimed / 20 - 3 < given < claimed / 20 + 1
+
+
+async def test_a_run_is_leased_as_it_is_made_by_a_process_that_has_room_for_it(
+    worker: Worker,
+    pool: Pool,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    tools: Tools,
+) -> None:
+    await due_in_a_minute(connection, "tick")
+    scheduler = make_scheduler(pool, clock, runtime_id=1, starter=worker)
+    await worker.run_once()
+    await clock.advance(60)
+
+    await scheduler.run_once()
+
+    assert worker.active == 1
+    cursor = await connection.execute(
+        "select r.state, r.started_at - r.due_at, w.lease_until - ordinaut.now(), w.lease_epoch, w.attempt, w.runtime_id"
+        " from ordinaut.run r join ordinaut.due_work w on w.run_id = r.run_id"
+    )
+    assert await cursor.fetchall() == [("running", timedelta(0), timedelta(seconds=15), 1, 1, 1)]
+    tools.gate.set()
+    await within(worker.drain(), "its end")
+    cursor = await connection.execute(
+        "select type, data ->> 'late_seconds' from ordinaut.outbox order by outbox_id"
+    )
+    assert [row for row in await cursor.fetchall() if row[0].startswith("run.")] == [
+        ("run.started", "0.000"),
+        ("run.succeeded", None),
+    ]
+
+
+async def test_what_has_no_room_is_queued_for_whoever_has_and_rung_for(
+    worker: Worker, pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    worker._config = replace(worker._config, concurrency=2)
+    await due_in_a_minute(connection, "tick", "tock", "boom")
+    work = Bell(clock)
+    scheduler = make_scheduler(pool, clock, work=work, runtime_id=1, starter=worker)
+    await worker.run_once()
+    await clock.advance(60)
+
+    await scheduler.run_once()
+
+    assert worker.active == 2
+    assert work.is_rung
+    assert await attempts(connection) == [(0, False), (1, True), (1, True)]
+
+
+async def test_a_run_that_is_due_does_not_overtake_what_waits_for_a_slot(
+    worker: Worker, pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    worker._config = replace(worker._config, concurrency=1)
+    await queue(connection, 0, 0)
+    await due_in_a_minute(connection, "tick")
+    scheduler = make_scheduler(pool, clock, runtime_id=1, starter=worker)
+    await worker.run_once()
+    worker._config = replace(worker._config, concurrency=2)
+    await clock.advance(60)
+
+    await scheduler.run_once()
+
+    assert await attempts(connection) == [(0, False), (0, False), (1, False)]
+
+
+async def test_what_is_leased_while_the_worker_closes_is_handed_back(
+    worker: Worker, pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await due_in_a_minute(connection, "tick")
+    scheduler = make_scheduler(pool, clock, runtime_id=1, starter=worker)
+    await worker.run_once()
+    await clock.advance(60)
+    give_back = worker.give_back
+
+    def close(slots: int) -> None:
+        give_back(slots)
+        worker._closed = True
+
+    worker.give_back = close  # type: ignore[method-assign] - it closes at the worst moment
+
+    await scheduler.run_once()
+
+    assert worker.active == 0
+    assert await attempts(connection) == [(0, False)]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 from runtime.clock import Clock
 from runtime.scheduler import EndRuns, Scheduler
+from runtime.starting import NoStarter, Starter
 from runtime.store.pool import Pool
 from runtime.turns import Turns
 from runtime.wake import Bell
 
+LEASE = timedelta(seconds=15)
 RUNTIME = 7
 """The runtime that decides, in these tests."""
 
@@ -25,6 +28,7 @@ def make_scheduler(
     poll_seconds: float = 5.0,
     runtime_id: int = RUNTIME,
     end_runs: EndRuns | None = None,
+    starter: Starter | None = None,
 ) -> Scheduler:
     """A scheduler of a runtime; what is not named is there and told nobody of."""
     work = work or Bell(clock)
@@ -37,6 +41,8 @@ def make_scheduler(
         runtime_id=runtime_id,
         turns=turns or Turns(pool, clock, work),
         end_runs=end_runs or _nothing,
+        starter=starter or NoStarter(),
+        lease=LEASE,
     )
 
 

@@ -1,34 +1,38 @@
 -- name: list_due_schedules
 -- What time has reached, without what this runtime cannot expand. What is on time goes first, so that whoever was missed
--- for long holds nobody up; then the most overdue. No lock: firing compares and sets.
+-- for long holds nobody up; then the most overdue; then what is due soon. No lock: firing compares and sets.
 select s.task_uid, s.generation, s.cursor_for, s.next_due_at, p.revision_id, p.body, ordinaut.now() as now,
     s.snoozed_since, s.snoozed_until
 from ordinaut.schedule s
 join ordinaut.spec p on p.uid = s.task_uid
-where s.next_due_at <= ordinaut.now() and s.paused_at is null and p.retired_at is null
+where s.next_due_at <= ordinaut.now() + %(ahead)s and s.paused_at is null and p.retired_at is null
     and not exists (
         select from unnest(%(broken_uids)s::bigint[], %(broken_revisions)s::bigint[]) as broken(uid, revision_id)
         where broken.uid = s.task_uid and broken.revision_id = p.revision_id)
-order by s.next_due_at < ordinaut.now() - interval '1 minute', s.next_due_at
+order by s.next_due_at > ordinaut.now(), s.next_due_at < ordinaut.now() - interval '1 minute', s.next_due_at
 limit %(limit)s;
 
 -- name: fire_schedules
 -- Advances schedules, creates their runs and queues them: all or nothing for each schedule, however many race.
 -- A schedule that another runtime advanced, or that an apply or a request for a run changed, no longer matches
--- (task_uid, generation, cursor_for), and nothing of its firing is written; nor is it of one that somebody holds locked, so
--- that an apply of some tasks does not hold up all the others. So nobody makes a run of these tasks beside us:
+-- (task_uid, generation, cursor_for), and nothing of its firing is written; nor is it where another revision is in force,
+-- or what was decided for one instant comes before it or much later; nor of one that somebody holds locked, so that an apply of some tasks does not hold up all the others. So nobody makes a run of these tasks beside us:
 -- what is seen here to be free is free. What is seen to be active may end meanwhile; who waits for it is looked after when
--- this has committed (`turns`).
+-- this has committed (`turns`). Who fires has `room` for so many runs, and holds their leases from the first.
 -- Locks: the schedule rows, by task; then, where runs are ended, backlog rows and due_work rows, each by run.
 with firing as materialized (
     select * from jsonb_to_recordset(%(firings)s) as f(
         task_uid bigint, generation integer, expected_cursor timestamptz, cursor_for timestamptz,
-        next_for timestamptz, next_due_at timestamptz)
+        next_for timestamptz, next_due_at timestamptz, revision_id bigint, as_of timestamptz)
 ), locked as materialized (
     select s.task_uid
     from ordinaut.schedule s
     join firing f on f.task_uid = s.task_uid
     where s.generation = f.generation and s.cursor_for = f.expected_cursor and s.paused_at is null
+        and (f.as_of is null or f.as_of between ordinaut.now() - interval '1 second' and ordinaut.now())
+        and (f.revision_id is null or exists (
+            select from ordinaut.spec p
+            where p.uid = f.task_uid and p.revision_id = f.revision_id and p.retired_at is null))
     order by s.task_uid
     for update of s skip locked
 ), advanced as (
@@ -123,18 +127,31 @@ with firing as materialized (
     select j.*, case fate when 'skip' then
         coalesce(reason, case when may_wait = 0 then 'overlap' else 'overlap_queue_full' end) end as skip_reason
     from judged j
+), begun as materialized (
+    -- In the order in which they would be claimed. Who needs a slot of a concurrency key is let through by the gate.
+    select run_id from fated
+    where fate = 'begin' and lane < 100 and due_at <= ordinaut.now()
+        and coalesce(start_until, 'infinity') >= ordinaut.now()
+    order by due_at + make_interval(secs => 30 * (9 - lane)), run_id
+    limit %(room)s
 ), new_run as (
     insert into ordinaut.run
-        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, reason, detail, finished_at, decided_by,
-         tzdata)
-    select run_id, task_uid, revision_id, 'schedule', occurrence_for, due_at,
-        case fate when 'skip' then 'skipped' else 'queued' end, skip_reason, detail,
-        case fate when 'skip' then ordinaut.now() end, %(decided_by)s, %(tzdata)s
-    from fated
+        (run_id, task_uid, revision_id, trigger, occurrence_for, due_at, state, reason, detail, started_at, finished_at,
+         decided_by, tzdata)
+    select f.run_id, task_uid, revision_id, 'schedule', occurrence_for, due_at,
+        case when fate = 'skip' then 'skipped' when b.run_id is not null then 'running' else 'queued' end, skip_reason,
+        detail, case when b.run_id is not null then ordinaut.now() end, case fate when 'skip' then ordinaut.now() end,
+        %(decided_by)s, %(tzdata)s
+    from fated f left join begun b on b.run_id = f.run_id
 ), new_work as (
-    insert into ordinaut.due_work (run_id, task_uid, revision_id, ready_at, start_until, lane)
-    select run_id, task_uid, revision_id, greatest(ordinaut.now(), due_at), coalesce(start_until, 'infinity'), lane
-    from fated where fate = 'begin'
+    insert into ordinaut.due_work
+        (run_id, task_uid, revision_id, ready_at, start_until, lane, lease_until, lease_epoch, attempt, runtime_id)
+    select f.run_id, task_uid, revision_id, greatest(ordinaut.now(), due_at), coalesce(start_until, 'infinity'), lane,
+        case when b.run_id is null then '-infinity' else ordinaut.now() + %(lease)s end,
+        case when b.run_id is null then 0 else 1 end, case when b.run_id is null then 0 else 1 end,
+        case when b.run_id is not null then %(decided_by)s::integer end
+    from fated f left join begun b on b.run_id = f.run_id
+    where fate = 'begin'
 ), new_waiting as (
     insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
     select run_id, task_uid, revision_id, due_at, coalesce(start_until, 'infinity'), lane
@@ -153,6 +170,11 @@ with firing as materialized (
             'task', task, 'run_id', run_id, 'trigger', 'schedule', 'occurrence_for', occurrence_for,
             'reason', skip_reason) || case when detail is null then '{}' else jsonb_build_object('detail', detail) end
         from fated where fate = 'skip'
+        union all
+        select 'run.started', task, run_id, occurrence_for, jsonb_build_object(
+            'task', task, 'run_id', run_id, 'trigger', 'schedule', 'occurrence_for', occurrence_for, 'due_at', due_at,
+            'revision', revision_id, 'late_seconds', round(extract(epoch from ordinaut.now() - due_at), 3))
+        from fated where run_id in (select run_id from begun)
     ) t
     order by t.occurrence_for, t.run_id
 )
@@ -163,7 +185,8 @@ select
     (select count(*) from fated where fate = 'skip') as skipped,
     array(select run_id from ended where state = 'cancelled'
         union all select run_id from ending where last = 'begins') as cancelled,
-    array(select task_uid from fated where fate = 'wait' union select task_uid from ended) as turns;
+    array(select task_uid from fated where fate = 'wait' union select task_uid from ended) as turns,
+    array(select run_id from begun) as begun, ordinaut.now() as now;
 
 -- name: look_ahead
 -- How long until one of the schedules that `list_due_schedules` lists is due, by the server's clock, negative when overdue
@@ -178,4 +201,4 @@ select (
             where broken.uid = s.task_uid and broken.revision_id = p.revision_id)
     order by s.next_due_at
     limit 1
-) as due_in, exists (select from ordinaut.backlog) as is_waited;
+) as due_in, exists (select from ordinaut.backlog) as is_waited, ordinaut.now() as now;
