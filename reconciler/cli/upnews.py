@@ -19,6 +19,7 @@ from runtime.cli.output import (
     dim,
     echo,
     echo_json_line,
+    one_line,
     relative_time,
     short_id,
     table,
@@ -161,8 +162,12 @@ def _event_line(event: Event, zone: tzinfo, count: int) -> str | None:
 
 def _step_facts(what: str, data: Mapping[str, Any]) -> str:
     took = exact_span(data["seconds"]) if "seconds" in data else ""
-    error = f"  {data['error']['code']} {data['error']['message']}" if data.get("error") else ""
+    error = f"  {_failure(data['error'])}" if data.get("error") else ""
     return f"{data['step']}  {dim(data['uses'])}  {colour_state(what)}  {took}{error}"
+
+
+def _failure(error: Mapping[str, Any]) -> str:
+    return f"{error['code']} {one_line(error['message'])}"
 
 
 def _task_facts(event: Event, zone: tzinfo) -> str | None:
@@ -197,7 +202,7 @@ def _run_facts(what: str, event: Event, count: int) -> str:
         case "succeeded":
             return f"{exact_span(data['seconds'])}  {_more(event)}"
         case "failed":
-            return f"{data['error']['code']} {data['error']['message']}  {_more(event)}"
+            return f"{_failure(data['error'])}  {_more(event)}"
         case "waiting":
             return f"again in {exact_span(data['ready_in_seconds'])}"
         case "skipped":

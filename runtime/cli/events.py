@@ -13,7 +13,7 @@ import orjson
 
 from runtime.bus import bus_address, bus_errors, connect_bus, is_away
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import bold, dim, echo, echo_json_line, short_id, wrapped
+from runtime.cli.output import bold, dim, echo, echo_json_line, one_line, short_id, wrapped
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.spans import exact_span
@@ -156,7 +156,7 @@ def _facts(data: dict[str, Any]) -> str:
 def _fact(name: str, value: Any) -> str:
     match name, value:
         case "error", {"code": code, "message": message}:
-            return f"{code} {message}"
+            return f"{code} {one_line(message)}"
         case "due_at", str():
             return f"due {value[:16].replace('T', ' ')}Z"
         case _, float() | int() if name.endswith("seconds"):
@@ -164,4 +164,4 @@ def _fact(name: str, value: Any) -> str:
         case "step" | "reason", str():
             return value
         case _:
-            return f"{name}={value if isinstance(value, str) else orjson.dumps(value).decode()}"
+            return f"{name}={one_line(value) if isinstance(value, str) else orjson.dumps(value).decode()}"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from runtime.cli.output import colour_state, echo, echo_json
+from runtime.cli.output import colour_state, echo, echo_json, one_line
 from runtime.cli.story import step_lines
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.spans import exact_span
@@ -53,5 +53,5 @@ def _print_end(finished: RunReport) -> None:
     if finished.started_at is not None and finished.finished_at is not None:
         parts.append(exact_span((finished.finished_at - finished.started_at).total_seconds()))
     if finished.error is not None:
-        parts.append(f"{finished.error.code} {finished.error.message}")
+        parts.append(f"{finished.error.code} {one_line(finished.error.message)}")
     echo("  ".join(parts))

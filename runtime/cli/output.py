@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NARROWEST: Final = 80
 _GAP: Final = "  "
+_MESSAGE_COLUMNS: Final = 500
 _ASKED: Final = "ordinaut.json_asked"
 _PRINTED: Final = "ordinaut.json_printed"
 _ASKS: Final = re.compile(r"(?<!\S)--(?:json|format[ =]json)(?!\S)")
@@ -221,6 +222,11 @@ def shorten(text: str, width: int) -> str:
     while _width(kept) > width - 1:
         kept = kept[:-1]
     return kept + "…"
+
+
+def one_line(text: str) -> str:
+    """What a stranger says, on one line and bounded: on more it could push away what we say, or pass for it."""
+    return shorten(" ".join(text.split()), _MESSAGE_COLUMNS)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

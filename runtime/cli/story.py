@@ -15,6 +15,7 @@ from runtime.cli.output import (
     dim,
     fields,
     local_time,
+    one_line,
     relative_time,
     short_id,
     shorten,
@@ -65,9 +66,15 @@ def step_lines(step: StepReport, *, unfold: bool) -> Iterator[str]:
     if step.output is not None:
         yield _value("output", step.output, unfold=unfold)
     if step.error is not None:
-        yield f"  error   {_failure(step.error)}"
-        if step.error.detail:
-            yield _text(step.error.detail, unfold=unfold)
+        yield from _error_lines(step.error, unfold=unfold)
+
+
+def _error_lines(error: Failure, *, unfold: bool) -> Iterator[str]:
+    yield f"  error   {_failure(error)}"
+    if unfold and one_line(error.message) != error.message:
+        yield _text(error.message, unfold=True)
+    if error.detail:
+        yield _text(error.detail, unfold=unfold)
 
 
 def _head(run: RunReport) -> Iterator[tuple[str, str]]:
@@ -149,7 +156,7 @@ def _waited(wait: WaitReport) -> str:
         case "callback":
             return _joined("for a callback", until)
         case "unknown":
-            problem = wait.asked["problem"]["message"]
+            problem = one_line(wait.asked["problem"]["message"])
             return _joined(
                 f"nobody knows whether it happened: {problem}", dim("`ordinaut settle`")
             )
@@ -186,7 +193,7 @@ def _events(run: RunReport) -> str:
 
 
 def _failure(error: Failure) -> str:
-    return f"{error.code} {error.message}"
+    return f"{error.code} {one_line(error.message)}"
 
 
 def _value(name: str, value: Any, *, unfold: bool) -> str:

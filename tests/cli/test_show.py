@@ -298,3 +298,22 @@ def test_a_pipeline_that_was_used_by_name_shows_its_steps(
 )
 def test_the_end_of_what_a_server_said_is_shown_with_how_it_ended(detail: str, last: str) -> None:
     assert unstyle(_text(detail, unfold=False)) == f"{' ' * 10}{last}"
+
+
+def test_what_a_tool_says_in_many_lines_passes_for_nothing_of_ours(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    """One line, and bounded, until the whole is asked for."""
+    said = "it failed\nstate    succeeded" + "\nand so on" * 200
+    error = {"code": "ORD404", "message": said, "step": "look"}
+    run_id = insert_run(rows, insert_task(rows), state="failed", error=error)
+    insert_step_result(rows, run_id, outcome="tool_error", output=None, error=error)
+
+    shown = cli("show", "briefing").lines
+    unfolded = cli("show", "briefing", "-v").stdout
+
+    assert [line for line in shown if line.startswith("state ")] == ["state     failed"]
+    told = [line for line in shown if "it failed" in line]
+    assert len(told) == 2
+    assert all("it failed state succeeded and so on" in line and len(line) < 600 for line in told)
+    assert unfolded.count("          and so on\n") == 200

@@ -251,6 +251,22 @@ class TestQueue:
         assert len(told) == 3
         assert all(EVENTS["run.cancelled"].model_validate(data) for (data,) in told)
 
+    def test_what_is_under_way_then_still_has_its_last_steps(self, bench: Bench) -> None:
+        last = "on_retire: cancel\nfinally: [{id: tell, uses: llm.plan, with: {text: over}}]\n"
+        bench.apply(specs(task("one", more=last), task("two")))
+        one = row_of(bench, "one")
+        run_id = insert_run(bench.connection, one, state="running")
+        insert_due_work(bench.connection, one, run_id, lease_epoch=1)
+
+        bench.carry_out(bench.plan(specs(task("two"))))
+
+        assert bench.rows("select state, reason from ordinaut.run") == [("running", "retired")]
+        assert bench.row("select lease_epoch, attempt from ordinaut.due_work") == (2, 0)
+        assert bench.row("select step, outcome from ordinaut.step_result") == (
+            "(over)",
+            "cancelled",
+        )
+
     def test_a_new_schedule_leaves_the_queue_alone(self, bench: Bench) -> None:
         bench.apply(specs(task("one", "every: 1m"), task("two")))
         one = row_of(bench, "one")
