@@ -37,21 +37,7 @@ def request_run(
     connection: Connection,
     label: str,
     params: Mapping[str, Any],
-    *,
-    may_overlap: bool,
-    needs_runtime: bool,
-) -> UUID:
-    """As `request_run_once`, without a key; the new run."""
-    return request_run_once(
-        connection, label, params, None, may_overlap=may_overlap, needs_runtime=needs_runtime
-    )[0]
-
-
-def request_run_once(
-    connection: Connection,
-    label: str,
-    params: Mapping[str, Any],
-    dedupe: Dedupe | None,
+    dedupe: Dedupe | None = None,
     *,
     may_overlap: bool,
     needs_runtime: bool,

@@ -12,7 +12,7 @@ from runtime.cli.options import Span, configured, json_option, named_values
 from runtime.cli.output import short_id
 from runtime.config import Config
 from runtime.database import open_database
-from runtime.manual import request_run_once
+from runtime.manual import request_run
 from runtime.store.runs import Dedupe
 
 _LONGEST_KEY: Final = 200
@@ -80,7 +80,7 @@ def run(
     params = named_values(pairs)
     asked_once = None if dedupe is None else Dedupe(dedupe, within)
     with open_database(config, name="ordinaut run") as connection:
-        run_id, is_new = request_run_once(
+        run_id, is_new = request_run(
             connection, task, params, asked_once, may_overlap=overlap, needs_runtime=wait
         )
         done = "queued run" if is_new else "asked for before: run"

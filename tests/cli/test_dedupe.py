@@ -8,7 +8,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from runtime.manual import request_run_once
+from runtime.manual import request_run
 from runtime.store.connect import connect
 from runtime.store.runs import Dedupe
 from tests.support.cli import Cli
@@ -84,7 +84,7 @@ def test_of_many_that_ask_at_once_all_get_the_same_run(
 
     def ask(_: int) -> tuple[str, bool]:
         with connect(database) as connection:
-            run_id, is_new = request_run_once(
+            run_id, is_new = request_run(
                 connection, "briefing", {}, dedupe, may_overlap=False, needs_runtime=False
             )
         return str(run_id), is_new

@@ -19,7 +19,7 @@ SLOT = {"key": "crm", "limit": 1}
 def ask(site: Site, label: str, **params: Any) -> UUID:
     """As `ordinaut run` does, in a process that executes nothing."""
     with connect(site.env["ORDINAUT_DATABASE_URL"]) as connection:
-        return request_run(connection, label, params, may_overlap=True, needs_runtime=False)
+        return request_run(connection, label, params, may_overlap=True, needs_runtime=False)[0]
 
 
 @pytest.mark.slow

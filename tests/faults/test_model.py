@@ -200,7 +200,7 @@ class World:
         with suppress(RunRefused):
             run_id = request_run(
                 self._connection, name, params, may_overlap=False, needs_runtime=False
-            )
+            )[0]
         task = self.reference.tasks[name]
         is_let_in = self.reference.ask_for(task, run_id or UUID(int=self._asked), word)
         assert is_let_in == (run_id is not None)

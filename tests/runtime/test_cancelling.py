@@ -254,7 +254,8 @@ class TestInAnotherProcess:
 
         def ask() -> UUID:
             with connect(database) as asking:
-                return request_run(asking, "briefing", {}, may_overlap=False, needs_runtime=False)
+                found = request_run(asking, "briefing", {}, may_overlap=False, needs_runtime=False)
+                return found[0]
 
         async with start(lease=timedelta(hours=1), concurrency=1):
             await eventually(lambda: _is_running(connection, run_id), "the run begins")

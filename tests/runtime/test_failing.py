@@ -12,6 +12,7 @@ from runtime.failing import Failing
 from runtime.overrides import resume_task
 from runtime.store.connect import connect
 from runtime.store.pool import Pool
+from runtime.wake import Told
 from schemas.event import EVENTS
 from tests.runtime.test_app import Start, start
 from tests.support.clock import FakeClock
@@ -161,6 +162,18 @@ async def test_a_database_that_is_away_is_asked_again(
     await failing.look()
 
     assert await history.pauses() == PAUSED
+
+
+def test_a_task_that_is_told_of_while_it_is_looked_at_is_looked_at_again() -> None:
+    told = Told()
+    told.tell([1, 2])
+
+    with told.taken(1) as first:
+        told.tell([1])
+    with told.taken(9) as rest:
+        assert not told
+
+    assert (first, rest) == ([1], [2, 1])
 
 
 async def test_while_the_database_is_away_it_is_tried_again_and_said(

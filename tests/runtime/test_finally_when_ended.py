@@ -209,7 +209,7 @@ class TestInAnothersPlace:
 
     def ask(self, database: str) -> UUID:
         with connect(database) as connection:
-            return request_run(connection, "tick", {}, may_overlap=False, needs_runtime=False)
+            return request_run(connection, "tick", {}, may_overlap=False, needs_runtime=False)[0]
 
     async def test_a_run_that_is_asked_for_waits_for_them_too(
         self, place: Place, database: str

@@ -48,7 +48,7 @@ async def gate(pool: Pool, clock: FakeClock, database: str, tmp_path: Path) -> G
 
 def ask(database: str, label: str = "briefing", **params: Any) -> UUID:
     with connect(database) as connection:
-        return request_run(connection, label, params, may_overlap=True, needs_runtime=False)
+        return request_run(connection, label, params, may_overlap=True, needs_runtime=False)[0]
 
 
 async def ask_later(clock: FakeClock, database: str, label: str = "briefing") -> UUID:
