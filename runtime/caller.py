@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from runtime.calling import Tools, redacted, refusal
-from runtime.clock import Clock
+from runtime.calling import redacted, refusal
 from runtime.context import masked, run_context
 from runtime.core.calls import Call
 from runtime.core.expressions import Context
@@ -22,6 +21,7 @@ from runtime.errors import ExpressionError
 from runtime.live import Live
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, Origin, Recorded
+from runtime.surroundings import Surroundings
 
 # What an HTTP header can carry, and any tool can keep.
 _KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -38,33 +38,27 @@ class Caller:
         self,
         claim: Claim,
         program: Program,
-        *,
-        tools: Tools,
-        clock: Clock,
+        around: Surroundings,
         live: Live,
         secrets: Secrets,
+        *,
+        recorded: Recorded,
     ) -> None:
-        self._tools = tools
-        self._clock = clock
+        self._tools = around.tools
+        self._clock = around.clock
         self._claim = claim
         self._program = program
         self._live = live
         self._secrets = secrets
-        self._since = clock.monotonic()
-        self._limit = program.timeout
-        self._excused = timedelta(0)
-        self._origin = Origin(claim.run_id, 0)
-        self._kept_bytes = 0
-
-    def go_on_from(self, recorded: Recorded) -> None:
-        """Leave out of the run's timeout for how long people were asked, and go on with the keys of a run that this one
-        runs again.
-        """
-        self._excused = timedelta(seconds=recorded.asked_for)
+        # When the run first started, by our monotonic clock.
+        self._began = (
+            self._clock.monotonic() - (claim.claimed_at - claim.started_at).total_seconds()
+        )
+        # People were asked for part of the time, which is left out of the timeout.
+        self._over_at = self._began + recorded.asked_for + program.timeout.total_seconds()
+        self._origin = recorded.origin or Origin(claim.run_id, 0)
         outputs = [result.output for result in recorded.results.values()]
         self._kept_bytes = len(orjson.dumps(outputs)) if outputs else 0
-        if recorded.origin is not None:
-            self._origin = recorded.origin
 
     async def call(
         self, call: Call, arguments: Mapping[str, Any], verification: Verification | None = None
@@ -88,7 +82,7 @@ class Caller:
 
     def refusal(self, uses: str) -> CallOutcome | None:
         """Why a tool must not, or cannot, be called now; None if nothing is in the way."""
-        if self.left <= timedelta(0):
+        if self.is_out_of_time:
             return CallOutcome("not_sent", error=self.timed_out())
         return refusal(self._live, self._program.agent, uses)
 
@@ -115,7 +109,7 @@ class Caller:
         *,
         stall: timedelta | None = None,
     ) -> CallOutcome:
-        left = self.left
+        left = timedelta(seconds=self.left)
         if stall is not None and limit is None:
             # What tells of its progress may go on for as long as its run.
             limit = left
@@ -195,29 +189,28 @@ class Caller:
         return text
 
     @property
-    def elapsed(self) -> timedelta:
-        """Time since the run's first start: by the server's clock up to the claim, by our monotonic one since."""
-        before = self._claim.claimed_at - self._claim.started_at
-        return before + timedelta(seconds=self._clock.monotonic() - self._since)
+    def elapsed(self) -> float:
+        """Seconds since the run's first start: by the server's clock up to the claim, by our monotonic one since."""
+        return self._clock.monotonic() - self._began
 
     @property
-    def left(self) -> timedelta:
-        """How long the run may still take; less than nothing once it is out of time."""
-        return self._limit - (self.elapsed - self._excused)
+    def left(self) -> float:
+        """How many seconds the run may still take; less than nothing once it is out of time."""
+        return self._over_at - self._clock.monotonic()
 
     @property
     def now(self) -> datetime:
         """The server's present, as far as this process can tell."""
-        return self._claim.started_at + self.elapsed
+        return self._claim.started_at + timedelta(seconds=self.elapsed)
 
     @property
     def is_out_of_time(self) -> bool:
         """Whether the run has taken longer than it may."""
-        return self.left <= timedelta(0)
+        return self._clock.monotonic() >= self._over_at
 
-    def allow_again(self, elapsed: timedelta) -> None:
-        """Let what comes finally take as long as the run might, from when `elapsed` had passed."""
-        self._limit = elapsed - self._excused + self._program.timeout
+    def allow_again(self, elapsed: float) -> None:
+        """Let what comes finally take as long as the run might, from when `elapsed` seconds had passed."""
+        self._over_at = self._began + elapsed + self._program.timeout.total_seconds()
 
     def timed_out(self) -> CallError:
         """Why a run that is out of time fails."""

@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final
 
 from runtime.caller import Caller
@@ -43,7 +42,7 @@ from runtime.live import Live
 from runtime.progress import Items, Progress
 from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
-from runtime.store.due_work import Claim, Recorded, Report
+from runtime.store.due_work import NOTHING_RECORDED, Claim, Recorded, Report
 from runtime.surroundings import Surroundings
 from runtime.throttle import throttle_of
 from runtime.transactional import Transactional
@@ -57,18 +56,26 @@ _LONGEST_SLEEP_SECONDS: Final = 86_400.0
 
 
 class Execution:
-    """One claim of one run. `run` is called once."""
+    """One claim of one run, from what earlier claims recorded. `run` is called once."""
+
+    _context: Context
 
     def __init__(
-        self, around: Surroundings, claim: Claim, program: Program, live: Live, secrets: Secrets
+        self,
+        around: Surroundings,
+        claim: Claim,
+        program: Program,
+        live: Live,
+        secrets: Secrets,
+        *,
+        recorded: Recorded = NOTHING_RECORDED,
     ) -> None:
         self._around = around
         self._claim = claim
         self._program = program
         self._secrets = secrets
-        self._caller = Caller(
-            claim, program, tools=around.tools, clock=around.clock, live=live, secrets=secrets
-        )
+        self._recorded = recorded
+        self._caller = Caller(claim, program, around, live, secrets, recorded=recorded)
         self._progress = Progress(claim, program.label)
         self._throttle = throttle_of(live, program.agent, around.rates, claim, around.clock)
         self._transactional = Transactional(
@@ -79,42 +86,36 @@ class Execution:
         self._ending: Ending | None = None
         self._calls: dict[str, StepCalls] = {}
         self._values: dict[str, Any] = {}
-        self._recorded = Recorded()
-        self._waits = Waits({}, self._progress, self._caller, around.clock)
-        self._unknowns = Unknowns({}, self._progress)
-        self._context = Context(now=claim.started_at)
+        self._waits = Waits(recorded.waits, self._progress, self._caller, around.clock)
+        self._unknowns = Unknowns(recorded.intents, self._progress)
         self._ready: list[Ready] = []
         self._under_way = UnderWay(around.clock)
         self._checkpoints = Checkpoints(around, self._progress, self._under_way)
         self._left_at_once = _MOST_AT_ONCE
 
-    async def run(self, recorded: Recorded) -> None:
+    async def run(self) -> None:
         """Execute what is left of the run, and report it.
 
         Raises:
             LeaseLost: another runtime holds the run.
         """
-        report = self.begin(recorded)
+        report = self.begin()
         if report is None:
             await self.go_on()
         else:
             await self._around.recorder.record(report)
 
-    def begin(self, recorded: Recorded) -> Report | None:
+    def begin(self) -> Report | None:
         """Go on from the record for as long as nothing has to be waited for.
 
         What is to be recorded when the run ends or goes to sleep by that; None if `go_on` must follow.
         """
-        self._recorded = recorded
-        self._waits = Waits(recorded.waits, self._progress, self._caller, self._around.clock)
-        self._unknowns = Unknowns(recorded.intents, self._progress)
-        self._caller.go_on_from(recorded)
         try:
             self._context = self._caller.context(self._values, self._around.callback_key)
         except OrdinautError as error:
             return self._finished(Failure(told(error)))
         restore_course(self._program.steps, self._recorded, self._course, self._values)
-        if (ending := recorded_ending(recorded)) is not None:
+        if (ending := recorded_ending(self._recorded)) is not None:
             self._go_to_last(ending)
         return self._proceed()
 
@@ -156,7 +157,7 @@ class Execution:
                     self._progress.call_finished(landed.tried)
                 if self._ending is not None or not self._program.last:
                     return self._finished(self._failure)
-                ending = Ending(self._failure, self._caller.elapsed.total_seconds())
+                ending = Ending(self._failure, self._caller.elapsed)
                 self._progress.steps_over(ending)
                 self._go_to_last(ending)
             elif next_at > self._now:
@@ -194,7 +195,7 @@ class Execution:
         self._course = Course(self._program.last)
         restore_course(self._program.last, self._recorded, self._course, self._values)
         self._waits.forget_begun()
-        self._caller.allow_again(timedelta(seconds=ending.seconds))
+        self._caller.allow_again(ending.seconds)
         self._context = replace(self._context, run={**self._context.run, **ending.told})
 
     def _asleep(self, next_at: float) -> Report:
@@ -202,7 +203,7 @@ class Execution:
         now = self._now
         # A run that is out of time does not wait on; while people are asked what happened, its time stands still.
         is_asking = self._unknowns.is_asking
-        left = _LONGEST_SLEEP_SECONDS if is_asking else self._caller.left.total_seconds()
+        left = _LONGEST_SLEEP_SECONDS if is_asking else self._caller.left
         until = min(next_at, now + left, self._waits.next_at)
         reason = "unknown" if is_asking else self._waits.reason
         if reason == "retry" and self._throttle is not None and self._throttle.is_waiting:
@@ -396,4 +397,4 @@ class Execution:
         self._course.passed(step.name)
 
     def _finished(self, failure: Failure | None) -> Report:
-        return self._progress.finished(self._caller.elapsed.total_seconds(), failure, self._ending)
+        return self._progress.finished(self._caller.elapsed, failure, self._ending)

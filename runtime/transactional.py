@@ -24,7 +24,7 @@ from runtime.store.pool import Connection, Pool, borrow
 from runtime.store.transactional import find_result, keep_lease, record_with, run_statement
 from runtime.tools.builtin import builtin_tools
 from runtime.tools.normalise import Unacceptable, normalise
-from runtime.tools.redact import Redactor
+from runtime.tools.redact import NOTHING_TO_BLOT
 from runtime.underway import Landed, Ready
 
 _TOOL: Final = builtin_tools()["ordinaut"]["sql"].info
@@ -87,7 +87,7 @@ class _Commit:
         self._in_doubt = False
         timeout = ready.call.step.timeout
         limit = _MOST_SECONDS if timeout is None else timeout.total_seconds()
-        self._deadline = began + min(limit, around.caller.left.total_seconds())
+        self._deadline = began + min(limit, around.caller.left)
 
     async def outcome(self) -> CallOutcome:
         """What became of it; a connection that is lost is replaced for as long as the call may take."""
@@ -139,7 +139,7 @@ class _Commit:
                 arguments.get("parameters", []),
                 seconds=seconds,
             )
-            value, size = normalise({"rows": rows}, limit=_RESULT_BYTES, redact=Redactor())
+            value, size = normalise({"rows": rows}, limit=_RESULT_BYTES, redact=NOTHING_TO_BLOT)
         except Unacceptable as refusal:
             return CallOutcome("contract_error", error=refusal.error)
         except psycopg.errors.QueryCanceled:

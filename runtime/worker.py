@@ -36,6 +36,7 @@ from runtime.registry import Registry
 from runtime.service import end_tasks, stop_if_cancelled
 from runtime.store.due_work import (
     LANES,
+    NOTHING_RECORDED,
     Claim,
     Claimed,
     Recorded,
@@ -62,7 +63,6 @@ _WRITTEN_AT_ONCE: Final = 128
 # Then others of this process have their turn.
 _PAUSE_AFTER_SECONDS: Final = 0.005
 _SUSPECT_WAIT: Final = timedelta(seconds=1)
-_NOTHING: Final = Recorded()
 _QUARANTINE: Final = CallError(
     "ORD507",
     f"the run was begun {_MAX_LEASES} times, and each time its runtime was lost before a step was over",
@@ -280,7 +280,7 @@ class Worker:
             return None
         try:
             execution = self._execution(claim, program)
-            report = execution.begin(_NOTHING)
+            report = execution.begin()
         except Exception as error:  # noqa: BLE001 - one run that cannot be executed must not stop the others
             self._go_on(claim, self._fail(claim, error), asked_at)
             return None
@@ -324,7 +324,7 @@ class Worker:
 
     async def _begin_late(self, claim: Claim) -> None:
         program, recorded = await self._prepare(claim)
-        await self._execution(claim, program).run(recorded)
+        await self._execution(claim, program, recorded).run()
 
     async def _give_up(self, claim: Claim) -> None:
         """Go on with what comes finally, unless that is to blame."""
@@ -346,9 +346,12 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - one run that cannot be executed must not stop the others
             await self._fail(claim, error)
 
-    def _execution(self, claim: Claim, program: Program) -> Execution:
+    def _execution(
+        self, claim: Claim, program: Program, recorded: Recorded = NOTHING_RECORDED
+    ) -> Execution:
         secrets = self._catalogue.secrets(program.project)
-        return Execution(self._around, claim, program, self._catalogue.live, secrets)
+        live = self._catalogue.live
+        return Execution(self._around, claim, program, live, secrets, recorded=recorded)
 
     async def _prepare(self, claim: Claim) -> tuple[Program, Recorded]:
         """What a run needs to begin; asked for again for as long as we hold it, should the database be away."""
@@ -356,7 +359,7 @@ class Worker:
             try:
                 program = await self._catalogue.program(claim.task_uid, claim.revision_id)
                 if _is_fresh(claim):
-                    return program, _NOTHING
+                    return program, NOTHING_RECORDED
                 return program, await load_results(self._pool, claim.run_id)
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("run %s not begun: %s", claim.run_id, " ".join(str(error).split()))

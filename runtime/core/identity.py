@@ -9,6 +9,8 @@ from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# The two highest bits say that it is a UUID of RFC 9562.
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 KEY_META: Final = "dev.ordinaut/idempotency-key"
 """Where a call's `_meta` carries its idempotency key."""
@@ -40,9 +42,14 @@ def first_id_of(run_id: UUID) -> UUID:
     return UUID(int=run_id.int >> 80 << 80)
 
 
-def derive_event_id(run_id: UUID | str, lease_epoch: int, position: int) -> UUID:
-    """The id of the n-th event that one lease of a run tells: a report said twice gives the same events."""
-    return _uuid8(hashlib.sha256(f"{run_id}\0{lease_epoch}\0{position}".encode()).digest()[:16])
+def derive_event_id(run_id: UUID | str, lease_epoch: int, position: int) -> str:
+    """The id of the n-th event that one lease of a run tells: a report said twice gives the same events.
+
+    A UUID as text, which is all that becomes of it.
+    """
+    named = hashlib.sha256(f"{run_id}\0{lease_epoch}\0{position}".encode()).hexdigest()
+    variant = _VARIANT[named[16]]
+    return f"{named[:8]}-{named[8:12]}-8{named[13:16]}-{variant}{named[17:20]}-{named[20:32]}"
 
 
 def idempotency_key(run_id: UUID | str, step: str, iteration: int, replay_no: int = 0) -> str:

@@ -206,6 +206,9 @@ class Recorded:
     origin: Origin | None = None
 
 
+NOTHING_RECORDED: Final = Recorded()
+
+
 async def claim_due(
     pool: Pool,
     *,

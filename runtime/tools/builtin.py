@@ -17,7 +17,7 @@ from runtime.core.expressions import is_true
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.normalise import Unacceptable, normalise
-from runtime.tools.redact import Redactor
+from runtime.tools.redact import NOTHING_TO_BLOT
 from schemas.patterns import TOPIC
 
 _TEXT_RESULT: Final[dict[str, Any]] = {
@@ -355,15 +355,14 @@ def waiting_tools() -> dict[str, ToolInfo]:
 def call_builtin(tool: BuiltinTool, arguments: Mapping[str, Any]) -> CallOutcome:
     """Call a built-in tool under the same contract as any other."""
     info = tool.info
-    name = f"{info.server}.{info.name}"
     problem = info.argument_error(arguments)
     if problem is not None:
         return CallOutcome("contract_error", error=problem, schema_digest=info.digest)
     try:
         result = tool.run(arguments)
-        value, size = normalise(result, limit=_RESULT_BYTES, redact=Redactor())
+        value, size = normalise(result, limit=_RESULT_BYTES, redact=NOTHING_TO_BLOT)
     except ToolFailure as failure:
-        error = CallError("ORD404", f"{name}: {failure}")
+        error = CallError("ORD404", f"{info.server}.{info.name}: {failure}")
         return CallOutcome("tool_error", error=error, sent=True, schema_digest=info.digest)
     except Unacceptable as refusal:
         return CallOutcome(

@@ -20,13 +20,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
+
+import orjson
 
 from runtime.core.outcomes import CallError
 from runtime.core.storable import LARGEST_INTEGER, MAX_DEPTH, SMALLEST_INTEGER, storable_text
 from runtime.tools.redact import Redactor
-
-_COMPACT_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Unacceptable(Exception):
@@ -82,7 +82,7 @@ def normalise(value: object, *, limit: int, redact: Redactor) -> tuple[Any, int]
         Unacceptable: ORD407 or ORD506.
     """
     safe = _safe(value, redact, MAX_DEPTH)
-    size = len(_COMPACT_JSON.encode(safe).encode())
+    size = len(orjson.dumps(safe))
     if size > limit:
         raise Unacceptable(
             "ORD506", f"the result has {size:,} bytes, and the server's limit is {limit:,}"

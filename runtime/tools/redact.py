@@ -28,3 +28,6 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         return self._pattern.sub(BLOT, text) if self._pattern else text
+
+
+NOTHING_TO_BLOT: Final = Redactor()

@@ -38,7 +38,7 @@ from tests.support.installed import install, task
 
 SCHEDULES = 1_000
 IDLE_SECONDS = 30.0
-LOOK_AGAIN_SECONDS = 0.02
+LOOK_AGAIN_SECONDS = 0.1
 STEP = [{"id": "plan", "uses": "ordinaut.transform", "with": {"value": "hello"}}]
 
 

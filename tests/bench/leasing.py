@@ -125,7 +125,7 @@ def _finished(claim: Claim) -> Report:
         move="finish",
         state="succeeded",
         results=[result],
-        events=[{"id": str(event_id), "type": "run.succeeded", "data": told}],
+        events=[{"id": event_id, "type": "run.succeeded", "data": told}],
     )
 
 

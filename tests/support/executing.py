@@ -84,7 +84,7 @@ class Bench:
         )
         program = compile_program(revision.body, revision.project)
         recorded = await load_results(self.pool, claim.run_id)
-        await Execution(around, claim, program, self.live, self.secrets).run(recorded)
+        await Execution(around, claim, program, self.live, self.secrets, recorded=recorded).run()
 
     async def row(self, query: str) -> Any:
         """The first column of the first row, or the row if it has several."""

@@ -180,7 +180,7 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     recorded = await load_results(world.pool, claim.run_id)
     secrets = Secrets({}, world.clone.folder)
     serving = asyncio.create_task(recorder.run())
-    await Execution(around, claim, program, Live(), secrets).run(recorded)
+    await Execution(around, claim, program, Live(), secrets, recorded=recorded).run()
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
 
