@@ -43,7 +43,7 @@ def runs(rows: psycopg.Connection) -> list[tuple[Any, ...]]:
 
 def end_active_run(rows: psycopg.Connection) -> None:
     rows.execute(
-        "update ordinaut.run set state = 'succeeded' where run_id in (select run_id from ordinaut.due_work)"
+        "update ordinaut.run set state = 'succeeded', finished_at = ordinaut.now() where run_id in (select run_id from ordinaut.due_work)"
     )
     rows.execute("delete from ordinaut.due_work")
 
@@ -83,7 +83,8 @@ def test_asking_again_fills_in_what_came_to_nothing_as_often_as_it_takes(
     for tries in (2, 3):
         end_active_run(rows)
         rows.execute(
-            "update ordinaut.run set state = %s where occurrence_for = %s", [state, morning(2)]
+            "update ordinaut.run set state = %s, finished_at = ordinaut.now() where occurrence_for = %s",
+            [state, morning(2)],
         )
         assert cli(*ask).lines[1].strip() == "Fri 2026-01-02 08:00 +02:00"
         states = [one[1] for one in runs(rows) if one[0] == morning(2)]

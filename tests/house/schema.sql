@@ -176,7 +176,10 @@ declare
     month_end timestamptz := (to_date(month, 'YYYYMM') + interval '1 month') at time zone 'UTC';
     is_by_run boolean := parent <> 'event_log';
 begin
-    execute format('create table ordinaut.%I (like ordinaut.%I including defaults including constraints)', part, parent);
+    execute format(
+        'create table ordinaut.%I (like ordinaut.%I including defaults including constraints)%s', part, parent,
+        -- Room on each page for the version of a row that has begun.
+        case parent when 'run' then ' with (fillfactor = 50)' end);
     -- Unlike `create table partition of`, this lets others read and write the table.
     execute format(
         'alter table ordinaut.%I attach partition ordinaut.%I for values from (%L) to (%L)', parent, part,
@@ -637,6 +640,7 @@ CREATE TABLE ordinaut.run (
     rerun_of uuid,
     origin_id uuid,
     replay_no integer,
+    CONSTRAINT run_end_is_told CHECK (((finished_at IS NULL) = (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text])))),
     CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
@@ -682,11 +686,13 @@ CREATE TABLE ordinaut.run_default (
     rerun_of uuid,
     origin_id uuid,
     replay_no integer,
+    CONSTRAINT run_end_is_told CHECK (((finished_at IS NULL) = (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text])))),
     CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
     CONSTRAINT run_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
     CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['schedule'::text, 'manual'::text, 'event'::text, 'condition'::text, 'backfill'::text, 'run'::text, 'rerun'::text])))
-);
+)
+WITH (fillfactor='50');
 -- Name: runtime; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.runtime (
     runtime_id integer NOT NULL,
@@ -1047,11 +1053,11 @@ CREATE INDEX event_undelivered ON ordinaut.event USING btree (event_no) WHERE (d
 -- Name: revision_by_project; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX revision_by_project ON ordinaut.revision USING btree (project, environment, revision_id DESC);
 -- Name: run_active; Type: INDEX; Schema: ordinaut; Owner: -
-CREATE INDEX run_active ON ONLY ordinaut.run USING btree (task_uid) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text]));
+CREATE INDEX run_active ON ONLY ordinaut.run USING btree (task_uid) WHERE (finished_at IS NULL);
 -- Name: run_by_task; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX run_by_task ON ONLY ordinaut.run USING btree (task_uid, run_id DESC);
 -- Name: run_default_task_uid_idx; Type: INDEX; Schema: ordinaut; Owner: -
-CREATE INDEX run_default_task_uid_idx ON ordinaut.run_default USING btree (task_uid) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text]));
+CREATE INDEX run_default_task_uid_idx ON ordinaut.run_default USING btree (task_uid) WHERE (finished_at IS NULL);
 -- Name: run_default_task_uid_run_id_idx; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX run_default_task_uid_run_id_idx ON ordinaut.run_default USING btree (task_uid, run_id DESC);
 -- Name: schedule_by_due; Type: INDEX; Schema: ordinaut; Owner: -

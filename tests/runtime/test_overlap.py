@@ -457,7 +457,8 @@ class TestNobodyWaitsForEver:
 
         async with await psycopg.AsyncConnection.connect(database) as ending:
             await ending.execute(
-                "update ordinaut.run set state = 'succeeded' where run_id = %s", [claim.run_id]
+                "update ordinaut.run set state = 'succeeded', finished_at = ordinaut.now() where run_id = %s",
+                [claim.run_id],
             )
             await ending.execute("delete from ordinaut.due_work where run_id = %s", [claim.run_id])
             looking = asyncio.create_task(release_turns(place.pool, [installed.uid]))

@@ -242,7 +242,7 @@ async def test_a_run_waits_for_its_turn_where_the_task_lets_it(polling: Polling)
     assert await polling.rows(waits) == [(1,)]
     await polling.connection.execute(
         "with over as (delete from ordinaut.due_work where run_id = %s)"
-        " update ordinaut.run set state = 'succeeded' where run_id = %s",
+        " update ordinaut.run set state = 'succeeded', finished_at = ordinaut.now() where run_id = %s",
         [active, active],
     )
     assert not await polling.turns.look()

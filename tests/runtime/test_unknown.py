@@ -193,7 +193,9 @@ async def test_a_run_that_is_over_cannot_be_settled(bench: Bench, database: str)
     await bench.go(ScriptedTools(tool__do=failed("lost")))
     (call,) = unsettled(database)
     await bench.connection.execute("delete from ordinaut.due_work")
-    await bench.connection.execute("update ordinaut.run set state = 'cancelled'")
+    await bench.connection.execute(
+        "update ordinaut.run set state = 'cancelled', finished_at = ordinaut.now()"
+    )
 
     assert unsettled(database) == []
     with psycopg.connect(database, autocommit=True) as connection:

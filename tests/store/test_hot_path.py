@@ -69,20 +69,36 @@ async def test_leases_are_taken_renewed_and_given_back_without_touching_an_index
     claims = (await claim_due(one, runtime_id=1, limit=300, lease=LEASE)).claims
     assert len(claims) == 300
 
+    assert await touching_no_index(one, connection, "due_work") == 4 * 300
+
+
+async def test_a_run_begins_without_touching_an_index(
+    one: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    await fill(connection, await install(connection, task()), 300)
+
+    assert len((await claim_due(one, runtime_id=1, limit=300, lease=LEASE)).claims) == 300
+
+    assert await touching_no_index(one, connection, "run_default") == 300
+
+
+async def touching_no_index(one: Pool, connection: psycopg.AsyncConnection, table: str) -> int:
+    """How many rows of a table were updated, none of which took along an index."""
     async with one.connection() as session:
         await session.execute("select pg_stat_force_next_flush()")
         await session.execute("select 1")
     cursor = await connection.execute(
         "select n_tup_upd, n_tup_hot_upd, n_tup_newpage_upd from pg_stat_user_tables"
-        " where relname = 'due_work'"
+        " where relname = %s",
+        [table],
     )
     row = await cursor.fetchone()
     assert row is not None
     updates, hot, elsewhere = row
-    assert updates == 4 * 300
     # Where somebody still sees the rows of before, a page has no room, and that alone may be why one is not HOT.
     assert hot + elsewhere == updates
     assert hot > updates / 2
+    return int(updates)
 
 
 def scanned(plan: dict[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from (select distinct task_uid from ordinaut.backlog) b
 where not exists (
     select from ordinaut.run r
     join ordinaut.due_work w on w.run_id = r.run_id
-    where r.task_uid = b.task_uid and r.state in ('queued', 'running', 'waiting') and w.followed)
+    where r.task_uid = b.task_uid and r.finished_at is null and w.followed)
 limit %(limit)s;
 
 -- name: lock_tasks
@@ -40,7 +40,7 @@ with first as materialized (
     join ordinaut.spec p on p.uid = f.task_uid
     where not exists (
         select from ordinaut.run r
-        where r.task_uid = f.task_uid and r.state in ('queued', 'running', 'waiting')
+        where r.task_uid = f.task_uid and r.finished_at is null
             and (p.body ->> 'overlap' <> 'allow' or r.trigger = 'backfill')
             and not exists (select from ordinaut.backlog b where b.run_id = r.run_id))
 ), held as materialized (
@@ -86,7 +86,7 @@ select
 -- Runs are looked up apart: what is read together with rows that are locked may be read again, partition by partition.
 with active as materialized (
     select run_id from ordinaut.run
-    where task_uid = any(%(task_uids)s::bigint[]) and state in ('queued', 'running', 'waiting')
+    where task_uid = any(%(task_uids)s::bigint[]) and finished_at is null
 ), held as materialized (
     select w.run_id
     from active a
@@ -112,7 +112,7 @@ with held_back as materialized (
     delete from ordinaut.backlog b using held_back h where b.run_id = h.run_id returning b.run_id, h.is_late
 ), active as materialized (
     select run_id, trigger from ordinaut.run
-    where task_uid = %(task_uid)s and state in ('queued', 'running', 'waiting')
+    where task_uid = %(task_uid)s and finished_at is null
 ), held as materialized (
     select w.run_id, w.lease_epoch = 0 and w.start_until < ordinaut.now() as is_late
     from active r
@@ -153,7 +153,7 @@ from (
     select coalesce(bool_or(r.trigger <> 'backfill'), false) as runs,
         coalesce(bool_or(r.trigger = 'backfill'), false) as backfills
     from ordinaut.run r
-    where r.task_uid = %(task_uid)s and r.state in ('queued', 'running', 'waiting')
+    where r.task_uid = %(task_uid)s and r.finished_at is null
         and not exists (select from ordinaut.backlog b where b.run_id = r.run_id)
 ) a
 cross join (

@@ -44,8 +44,8 @@ from ordinaut.wait w
 join ordinaut.run p on p.run_id = w.run_id
 left join ordinaut.run c on c.run_id = (w.asked ->> 'run_id')::uuid
 where w.kind = 'run' and w.answered_at is null
-    and (c.state not in ('queued', 'running', 'waiting') or c.reason is null and (
-        p.state not in ('queued', 'running', 'waiting') or exists (
+    and (c.finished_at is not null or c.reason is null and (
+        p.finished_at is not null or exists (
             select from ordinaut.step_result o
             where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)))
 order by w.run_id
@@ -59,10 +59,10 @@ select run_id from ordinaut.due_work where run_id = any(%(run_ids)s) order by ru
 -- name: list_children
 -- The runs that these wait for, with what became of them and their bodies.
 select w.run_id, w.step, w.iteration, c.run_id as child_id, c.state, c.reason, c.detail, c.error,
-    c.reason is not null or p.state in ('queued', 'running', 'waiting') and not exists (
+    c.reason is not null or p.finished_at is null and not exists (
         select from ordinaut.step_result o
         where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at) as is_wanted,
-    c.state in ('queued', 'running', 'waiting') as is_active, b.body
+    c.finished_at is null as is_active, b.body
 from ordinaut.wait w
 join ordinaut.run p on p.run_id = w.run_id
 join ordinaut.run c on c.run_id = (w.asked ->> 'run_id')::uuid

@@ -94,7 +94,7 @@ where run_id = %(run_id)s;
 -- Events that are too old for anybody: no active run began before they came.
 with oldest as (
     select least(ordinaut.now() - %(keep)s, min(started_at)) as at
-    from ordinaut.run where state in ('queued', 'running', 'waiting')
+    from ordinaut.run where finished_at is null
 )
 delete from ordinaut.event
 where event_no in (

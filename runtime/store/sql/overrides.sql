@@ -98,7 +98,7 @@ left join ordinaut.schedule c on c.task_uid = t.uid
 cross join lateral (
     select count(*) filter (where state = 'queued') as queued, count(*) filter (where state <> 'queued') as in_flight
     from ordinaut.run
-    where task_uid = t.uid and state in ('queued', 'running', 'waiting')) r;
+    where task_uid = t.uid and finished_at is null) r;
 
 -- name: pause_failing_task
 -- After a failed run is committed: pauses its task if the newest runs that are over, as many as the task in force says, have

@@ -58,7 +58,7 @@ with kept as materialized (
     delete from ordinaut.run_default
     where run_id = any(array(
         select r.run_id from ordinaut.run_default r, kept k
-        where r.run_id < k.first_run and r.state not in ('queued', 'running', 'waiting')
+        where r.run_id < k.first_run and r.finished_at is not null
             and coalesce(r.finished_at, r.created_at) < k.runs_since
         order by r.run_id limit %(limit)s))
     returning 1

@@ -62,7 +62,7 @@ with firing as materialized (
     cross join lateral (
         select r.run_id, r.task_uid, r.trigger
         from ordinaut.run r
-        where r.task_uid = c.task_uid and r.state in ('queued', 'running', 'waiting')
+        where r.task_uid = c.task_uid and r.finished_at is null
             and not exists (select from ordinaut.backlog b where b.run_id = r.run_id)
     ) r
 ), waiting as materialized (

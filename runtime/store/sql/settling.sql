@@ -3,7 +3,7 @@
 select i.run_id, s.namespace, s.name, i.step, i.iteration, i.attempt, i.idempotency_key, i.asked, i.asked_at,
     jsonb_path_query_first(s.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
 from ordinaut.step_intent i
-join ordinaut.run r on r.run_id = i.run_id and r.state in ('queued', 'running', 'waiting')
+join ordinaut.run r on r.run_id = i.run_id and r.finished_at is null
 join ordinaut.spec s on s.uid = r.task_uid
 where i.asked_at is not null and i.answered_at is null
     and not exists (

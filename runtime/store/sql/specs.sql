@@ -102,7 +102,7 @@ left join (
     select task_uid, count(*) filter (where state = 'queued') as queued,
         count(*) filter (where state <> 'queued') as in_flight
     from ordinaut.run
-    where task_uid = any(%(uids)s::bigint[]) and state in ('queued', 'running', 'waiting')
+    where task_uid = any(%(uids)s::bigint[]) and finished_at is null
     group by task_uid
 ) r on r.task_uid = t.uid
 where r.task_uid is not null or c.next_due_at <= ordinaut.now();

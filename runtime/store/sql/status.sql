@@ -32,20 +32,20 @@ from (
         count(*) filter (where lane > 100) as gated
     from ordinaut.due_work
     where ready_at <= ordinaut.now() and lease_until < ordinaut.now()) late
-left join ordinaut.run r on r.state in ('queued', 'running', 'waiting')
+left join ordinaut.run r on r.finished_at is null
 group by late.gated, late.overdue, late.oldest_ready_at;
 
 -- name: load_asked_status
 -- Of runs that are not over.
 select
     (select count(*) from ordinaut.wait w
-     join ordinaut.run r on r.run_id = w.run_id and r.state in ('queued', 'running', 'waiting')
+     join ordinaut.run r on r.run_id = w.run_id and r.finished_at is null
      where w.kind = 'approval' and w.answered_at is null
      and not exists (
              select from ordinaut.step_result o
              where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)) as approvals,
     (select count(*) from ordinaut.step_intent i
-     join ordinaut.run r on r.run_id = i.run_id and r.state in ('queued', 'running', 'waiting')
+     join ordinaut.run r on r.run_id = i.run_id and r.finished_at is null
      where i.asked_at is not null and i.answered_at is null
      and not exists (
              select from ordinaut.step_result o

@@ -3,7 +3,7 @@
 select w.run_id, s.namespace, s.name, w.step, w.iteration, w.asked, w.began_at, w.until,
     jsonb_path_query_first(s.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
 from ordinaut.wait w
-join ordinaut.run r on r.run_id = w.run_id and r.state in ('queued', 'running', 'waiting')
+join ordinaut.run r on r.run_id = w.run_id and r.finished_at is null
 join ordinaut.spec s on s.uid = r.task_uid
 where w.kind = 'approval' and w.answered_at is null
     and not exists (
