@@ -43,8 +43,10 @@ Connection = psycopg.AsyncConnection[DictRow]
 SILENCE: Final = timedelta(seconds=15)
 # Our statements are few and large, and go through indexes whatever they are given: planning one takes longer than what it
 # does. Left to itself PostgreSQL plans each of them ten times before it keeps a plan, in every session: in a quiet
-# installation for ever.
-_PLANNED_ONCE: Final = "-c plan_cache_mode=force_generic_plan"
+# installation for ever. A plan is most often made while there is nothing in the tables, when reading all of one looks as
+# good as an index, and kept while they grow; so indexes are what there is. Where a scan cannot be helped, older versions
+# think it so dear that they would compile it.
+_PLANNED_ONCE: Final = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
 
 
 class Pool(AsyncConnectionPool[Connection]):

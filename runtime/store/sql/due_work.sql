@@ -232,17 +232,20 @@ with report as materialized (
         finished_at = case when a.move = 'finish' then ordinaut.now() end
     from accepted a
     where r.run_id = a.run_id and a.move <> 'keep'
+        and r.run_id = any(array(select run_id from accepted where move <> 'keep'))
 ), waiting as (
     update ordinaut.due_work w
     set ready_at = case when a.woken then ordinaut.now() else ordinaut.now() + make_interval(secs => a.wait_seconds) end,
         lease_until = '-infinity', runtime_id = null, attempt = 0
     from accepted a
     where w.run_id = a.run_id and a.move = 'wait'
+        and w.run_id = any(array(select run_id from accepted where move = 'wait'))
 ), progressed as (
     -- A run that gets further does not kill its runtimes. Nothing is written for one that was leased once.
     update ordinaut.due_work w set attempt = 1
     from accepted a
     where w.run_id = a.run_id and a.move = 'keep' and w.attempt > 1
+        and w.run_id = any(array(select run_id from accepted where move = 'keep'))
 ), finished as (
     delete from ordinaut.due_work w
     where w.run_id = any(array(select run_id from accepted where move = 'finish'))
