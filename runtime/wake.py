@@ -37,7 +37,8 @@ class Bell:
     def ring(self) -> None:
         """Wake the sleeper, or let its next sleep end at once."""
         self._is_rung = True
-        self._wake()
+        if self._sleeper is not None:
+            _wake(self._sleeper)
 
     @property
     def is_rung(self) -> bool:
@@ -54,21 +55,23 @@ class Bell:
         return was_rung
 
     async def _doze(self, seconds: float | None) -> None:
-        self._sleeper = asyncio.get_running_loop().create_future()
+        sleeper = self._sleeper = asyncio.get_running_loop().create_future()
         timer = None
         if seconds is not None:
             timer = asyncio.ensure_future(self._clock.sleep(seconds))
-            timer.add_done_callback(self._wake)
+            # Its own sleeper: the end of a timer that was cancelled must not wake the next.
+            timer.add_done_callback(lambda _: _wake(sleeper))
         try:
-            await self._sleeper
+            await sleeper
         finally:
             self._sleeper = None
             if timer is not None:
                 timer.cancel()
 
-    def _wake(self, _: object = None) -> None:
-        if self._sleeper is not None and not self._sleeper.done():
-            self._sleeper.set_result(None)
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 class Told:
