@@ -10,7 +10,9 @@ import pytest
 
 from runtime.errors import LeaseLost
 from runtime.store.cancelling import cancel_run
+from runtime.store.children import settle_children
 from runtime.store.due_work import Claim, Place, Waiting
+from runtime.store.pool import borrow
 from tests.support.executing import Bench, step
 from tests.support.installed import install, task
 from tests.support.scripted_tools import ScriptedTools, failed, ok
@@ -265,6 +267,16 @@ async def test_a_run_that_cannot_be_started_fails_the_step(
         "ORD509",
         why,
     )
+
+
+async def test_whoever_could_start_no_run_is_looked_at_no_more(bench: Bench) -> None:
+    """There are only so many that are looked at at once, and it must not be one of them for ever."""
+    await queue(bench)
+
+    await bench.go(ScriptedTools())
+
+    async with borrow(bench.pool) as connection:
+        assert await settle_children(connection) == (0, [])
 
 
 async def test_another_active_run_of_the_task_stands_in_the_way_as_its_policy_says(

@@ -38,11 +38,12 @@ select run_id from new_run;
 
 -- name: list_parents_to_wake
 -- Runs that wait for one that is over, or are over themselves, but for their steps of `finally`. Which of these are ended
--- already has a reason.
+-- already has a reason. A step that could not
+-- start one waits for nobody.
 select distinct w.run_id
 from ordinaut.wait w
 join ordinaut.run p on p.run_id = w.run_id
-left join ordinaut.run c on c.run_id = (w.asked ->> 'run_id')::uuid
+join ordinaut.run c on c.run_id = (w.asked ->> 'run_id')::uuid
 where w.kind = 'run' and w.answered_at is null
     and (c.finished_at is not null or c.reason is null and (
         p.finished_at is not null or exists (
