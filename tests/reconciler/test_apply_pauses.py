@@ -1,4 +1,4 @@
-"""An apply leaves a pause alone, whatever becomes of the schedule; only retiring the task ends it."""
+"""An apply leaves a pause or a snooze alone, whatever becomes of the schedule; only retiring the task ends it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runtime.errors import NotFound
-from runtime.overrides import pause_task
+from runtime.overrides import pause_task, snooze_task
 from schemas.event import EVENTS
 from tests.support.applying import Bench, specs, task
 from tests.support.locks import somebody_is_blocked
 
 START = datetime(2026, 10, 22, 12, 0, 30, tzinfo=UTC)
 PAUSED = "select paused_at, next_for from ordinaut.schedule order by task_uid"
+SNOOZED = "select snoozed_since, snoozed_until from ordinaut.schedule"
 IN_FORCE = "select actor, reason from ordinaut.task_override where ended_at is null"
 
 
@@ -62,6 +63,29 @@ def test_retiring_a_task_ends_its_pause(bench: Bench) -> None:
 
     assert [at for at, _ in bench.rows(PAUSED)] == [None]
     assert bench.plan(specs(task("one", "every: 1m"), task("two"))).overrides == ()
+
+
+def test_a_first_schedule_is_snoozed_if_its_task_is(bench: Bench) -> None:
+    bench.stop_the_clock(START)
+    bench.apply(specs(task("one"), task("two")))
+    snooze_task(bench.connection, "one", until="10m", reason="", actor="bob")
+
+    bench.apply(specs(task("one", "every: 1m"), task("two")))
+
+    assert bench.rows(SNOOZED) == [(START, START + timedelta(minutes=10))]
+
+
+def test_retiring_a_task_ends_its_snooze(bench: Bench) -> None:
+    """What is due when the task is back runs, whatever was said of the one before."""
+    bench.stop_the_clock(START)
+    bench.apply(specs(task("one", "every: 1m"), task("two")))
+    snooze_task(bench.connection, "one", until="10m", reason="", actor="bob")
+
+    bench.stop_the_clock(START + timedelta(minutes=2))
+    bench.apply(specs(task("two")))
+    bench.apply(specs(task("one", "every: 1m"), task("two")))
+
+    assert bench.rows(SNOOZED) == [(START, START + timedelta(minutes=2))]
 
 
 async def test_a_task_that_is_retired_meanwhile_cannot_be_paused(bench: Bench) -> None:

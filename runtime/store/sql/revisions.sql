@@ -117,7 +117,7 @@ from stage c
 where s.uid = c.uid and c.action <> 'retire' and s.revision_id <> %(revision_id)s;
 
 -- name: retire_specs
--- The row and its history stay, under the name that was applied; a pause ends with its task.
+-- The row and its history stay, under the name that was applied; a pause or a snooze ends with its task.
 with retired as (
     update ordinaut.spec s
     set namespace = c.namespace, name = c.name, revision_id = %(revision_id)s, retired_at = ordinaut.now()
@@ -129,7 +129,11 @@ with retired as (
     from retired r
     where o.task_uid = r.uid and o.ended_at is null
 )
-update ordinaut.schedule c set paused_at = null from retired r where c.task_uid = r.uid and c.paused_at is not null;
+update ordinaut.schedule c
+set paused_at = null, snoozed_until = case when c.snoozed_until > ordinaut.now()
+    then greatest(c.snoozed_since, ordinaut.now()) else c.snoozed_until end
+from retired r
+where c.task_uid = r.uid and (c.paused_at is not null or c.snoozed_until > ordinaut.now());
 
 -- name: insert_spec_revisions
 -- What this revision wrote; a retirement repeats what was applied, whatever the row holds.
@@ -148,13 +152,17 @@ left join lateral (
 select uid, kind, namespace, name from stage where kind = 'Task' and action <> 'retire';
 
 -- name: arm_schedules
--- What fires next, by a new schedule; an older firing finds another generation and writes nothing. A paused task stays so.
-insert into ordinaut.schedule (task_uid, cursor_for, next_for, next_due_at, seal, tzdata, paused_at)
+-- What fires next, by a new schedule; an older firing finds another generation and writes nothing. A task that is paused or
+-- snoozed stays so.
+insert into ordinaut.schedule
+    (task_uid, cursor_for, next_for, next_due_at, seal, tzdata, paused_at, snoozed_since, snoozed_until)
 select a.task_uid, %(now)s, a.next_for, a.next_due_at, ordinaut.seal(%(now)s, a.next_for, a.next_due_at), %(tzdata)s,
     (select o.created_at from ordinaut.task_override o
-     where o.task_uid = a.task_uid and o.kind = 'pause' and o.ended_at is null)
+     where o.task_uid = a.task_uid and o.kind = 'pause' and o.ended_at is null),
+    z.created_at, z.until
 from unnest(%(task_uids)s::bigint[], %(next_fors)s::timestamptz[], %(next_due_ats)s::timestamptz[])
     as a(task_uid, next_for, next_due_at)
+left join ordinaut.task_override z on z.task_uid = a.task_uid and z.kind = 'snooze' and z.ended_at is null
 order by a.task_uid
 on conflict (task_uid) do update
 set generation = ordinaut.schedule.generation + 1, cursor_for = excluded.cursor_for, next_for = excluded.next_for,
