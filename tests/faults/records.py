@@ -75,6 +75,7 @@ class Task:
 class Wait:
     """A wait on record; `answer` is what a person said, or how what it waits for ended."""
 
+    began_at: datetime
     until: datetime | None
     answer: bool | None = None
 
@@ -122,6 +123,8 @@ class Run:
     ready_at: datetime | None = None
     lease_until: datetime | None = None
     started_at: datetime | None = None
+    over_at: datetime | None = None
+    """When its steps were over, and the last ones began."""
     epoch: int = 0
     attempt: int = 0
     is_followed: bool = False
@@ -168,6 +171,10 @@ class Run:
             and (name, 0) not in self.results
         ]
 
+    def has_left(self, wait: Wait) -> bool:
+        """Whether it has come beyond the step that began a wait."""
+        return self.place is None or (self.over_at is not None and self.over_at > wait.began_at)
+
     def end(self, state: str, reason: str | None = None) -> None:
         self.state, self.reason, self.place = state, reason, None
 
@@ -189,7 +196,6 @@ class Hold:
     error_before: str | None = None
     """Why those failed that came before the last ones."""
     says: bool = False
-    is_forgotten: bool = False
 
     @property
     def is_current(self) -> bool:
@@ -200,7 +206,3 @@ class Hold:
         """Whether nothing of the steps under way is left to be done."""
         ends = all(end_of(step) in self.run.results for step in self.run.steps)
         return not self.calls and (ends or self.error is not None)
-
-    def is_kept_by(self, runtime: int) -> bool:
-        """Whether this runtime looks after this lease: of several on one run it knows the newest."""
-        return self.runtime == runtime and not self.is_forgotten

@@ -199,10 +199,24 @@ class Reference:
             self.look(task)
 
     def cancel(self, run: Run) -> None:
-        is_followed = run.place == "queue" and run.is_followed
-        run.end("cancelled", "cancelled")
-        if is_followed:
+        """Somebody ends a run, which still has its last steps; or, once it has come to these, ends it all the same."""
+        if self._end_run(run, "cancelled") != "begins" and run.is_followed:
             self.look(run.task)
+
+    def _end_run(self, run: Run, reason: str, *, again: bool = True) -> str:
+        """End a run over the head of whoever executes it: whether its last steps begin, are under way, or there are none.
+        Only with `again` those that are under way end as well.
+        """
+        has_last = run.place == "queue" and run.started_at is not None and run.body.last
+        fate = "none" if not has_last else "goes on" if OVER in run.results else "begins"
+        if fate == "begins":
+            run.epoch += 1
+            run.results[OVER] = Result("cancelled", run.epoch, "ORD510")
+            run.over_at, run.reason = self.now, reason
+            run.lease_until, run.attempt, run.is_woken, run.ready_at = None, 0, False, self.now
+        elif fate == "none" or again:
+            run.end("cancelled", reason)
+        return fate
 
     def answer(self, run: Run, step: str, *, approved: bool) -> bool:
         """A person decides; whether it counts."""
@@ -293,7 +307,7 @@ class Reference:
                 self.holds = [
                     hold
                     for hold in self.holds
-                    if not (hold.run in ended and hold.is_kept_by(runtime))
+                    if not (hold.run in ended and hold.runtime == runtime)
                 ]
                 if touched:
                     self.told.append((runtime, task))
@@ -314,9 +328,7 @@ class Reference:
                 continue
             late = self.now - at > ON_TIME or len(chosen) > 1
             missed = task.body.most if task.body.catch_up == "all" and late else 0
-            before = {run.run_id for run in self._runs_of(task) if run.state in _ACTIVE}
-            fate = self._let_in(task, task.body.overlap, missed=missed)
-            ended += [self.runs[one] for one in before if self.runs[one].state == "cancelled"]
+            fate = self._let_in(task, task.body.overlap, missed=missed, ended=ended)
             run = self._new_at(task, at)
             if fate == "skip":
                 room = _room(task.body.overlap, missed=missed)
@@ -348,13 +360,22 @@ class Reference:
         return reasons
 
     def _let_in(
-        self, task: Task, overlap: str, *, missed: int = 0
+        self,
+        task: Task,
+        overlap: str,
+        *,
+        missed: int = 0,
+        ended: list[Run] | None = None,
     ) -> Literal["queue", "backlog", "skip"]:
-        """What becomes of another run of a task; a backfill that is under way takes nobody's place, and no run takes its."""
-        if overlap == "cancel_running":
-            for run in self._runs_of(task):
-                if run.state in _ACTIVE and not run.is_backfill:
-                    run.end("cancelled", "overlap")
+        """What becomes of another run of a task, and which are ended for it; a backfill that is under way takes nobody's
+        place, and no run takes its.
+        """
+        regular = [
+            run for run in self._runs_of(task) if run.state in _ACTIVE and not run.is_backfill
+        ]
+        for run in regular if overlap == "cancel_running" else ():
+            if self._end_run(run, "overlap", again=False) != "goes on" and ended is not None:
+                ended.append(run)
         active, waiting = self._active(task), self._waiting(task)
         if overlap == "allow" or not (active or waiting):
             return "queue"
@@ -420,10 +441,12 @@ class Reference:
             if child.place is None:
                 if self._hear_of_child(run):
                     self._wake(run)
-            elif run.place is None and run.open_waits("run"):
-                if child.place == "queue" and child.is_followed:
+            elif child.reason is None and any(
+                run.has_left(one) for _, one in run.open_waits("run")
+            ):
+                is_followed = child.place == "queue" and child.is_followed
+                if self._end_run(child, "cancelled") != "begins" and is_followed:
                     self.told.append((runtime, child.task))
-                child.end("cancelled", "cancelled")
 
     def _hear_of_child(self, run: Run) -> bool:
         """Whether a run hears now that the one it waits for is over."""
@@ -440,9 +463,8 @@ class Reference:
         """A runtime begins, or goes on with, a run."""
         self.lease(run)
         run.lease_until = self.now + LEASE
-        for older in self.holds:
-            if older.runtime == runtime and older.run is run:
-                older.is_forgotten = True
+        # What works there under an earlier lease of the run has lost that.
+        self.holds = [one for one in self.holds if one.run is not run or one.runtime != runtime]
         hold = Hold(run, runtime, run.epoch, self.monotonic + LEASE.total_seconds())
         # Whether somebody decided in time is only ever read from the record.
         hold.known = {name: _decided(one, self.now) for name, one in run.waits.items()}
@@ -452,11 +474,14 @@ class Reference:
         for step in run.steps:
             if end_of(step) in run.results:
                 hold.error = hold.error or run.results[end_of(step)].error
+        if run.attempt > MOST_LEASES and (OVER in run.results or not run.body.last):
+            run.error = "ORD507"
+            self._end(hold, "failed")
+            return
         if run.attempt > MOST_LEASES:
-            self._end(hold, "ORD507")
-        else:
-            self._begin(hold)
-            self._report(hold)
+            hold.error = "ORD507"
+        self._begin(hold)
+        self._report(hold)
 
     def lease(self, run: Run) -> None:
         """What is recorded of every lease, also of one that is handed back at once."""
@@ -493,7 +518,7 @@ class Reference:
     def beat(self, runtime: int) -> None:
         """A runtime stops what it cannot trust to hold any more, and renews the rest."""
         soon = self.monotonic + LEASE.total_seconds() / 4
-        for hold in [one for one in self.holds if one.is_kept_by(runtime)]:
+        for hold in [one for one in self.holds if one.runtime == runtime]:
             if hold.trusted_until <= soon or not hold.is_current:
                 self.holds.remove(hold)
             else:
@@ -522,6 +547,7 @@ class Reference:
             if hold.is_over and hold.run.body.last and OVER not in hold.run.results:
                 outcome = "ok" if hold.error is None else "failed"
                 hold.run.results[OVER] = Result(outcome, hold.epoch, hold.error)
+                hold.run.over_at = self.now
                 hold.error_before, hold.error = hold.error, None
                 hold.says = has_moved = True
 
@@ -607,7 +633,7 @@ class Reference:
         run, name = hold.run, step.name
         if name not in run.waits:
             until = None if step.span is None else self.now + step.span
-            run.waits[name] = Wait(until)
+            run.waits[name] = Wait(self.now, until)
             hold.over_at[name] = self._over_at(until)
             hold.says = True
         match step.kind:
@@ -630,7 +656,7 @@ class Reference:
         """Start a run of the other task, once, and wait for its end."""
         run, place = hold.run, (step.name, 0)
         if step.name not in run.waits:
-            run.waits[step.name] = Wait(None)
+            run.waits[step.name] = Wait(self.now, None)
             hold.says = True
             if not self._start_child(hold, step):
                 self._record(hold, place, _refused(hold, "ORD509"))
@@ -677,17 +703,18 @@ class Reference:
                 run.attempt = 1
             hold.says = False
         elif hold.is_over:
-            self._end(hold, hold.error_before or hold.error)
+            is_cancelled = OVER in run.results and run.results[OVER].outcome == "cancelled"
+            run.error = None if is_cancelled else hold.error_before or hold.error
+            ended = "cancelled" if is_cancelled else "failed" if run.error else "succeeded"
+            self._end(hold, ended)
         else:
             run.state, run.lease_until, run.attempt = "waiting", None, 0
             run.ready_at = self.now if run.is_woken else self._next_at(hold)
 
-    def _end(self, hold: Hold, error: str | None) -> None:
-        run, is_followed = hold.run, hold.run.is_followed
-        run.error = error
-        run.end("succeeded" if error is None else "failed")
-        if is_followed:
-            self.told.append((hold.runtime, run.task))
+    def _end(self, hold: Hold, state: str) -> None:
+        hold.run.end(state, hold.run.reason)
+        if hold.run.is_followed:
+            self.told.append((hold.runtime, hold.run.task))
 
     def _next_at(self, hold: Hold) -> datetime | None:
         """When a run that sleeps goes on by itself; spans are measured by a clock that nobody sets."""
