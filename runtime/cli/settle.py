@@ -10,14 +10,7 @@ import orjson
 from runtime.actor import current_actor
 from runtime.cli.naming import name_among, named, only_one
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import (
-    echo,
-    echo_json,
-    local_time,
-    relative_time,
-    shorten,
-    zone_of,
-)
+from runtime.cli.output import echo, echo_json, local_time, relative_time, shorten, zone_of
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import NotFound, StalePlan
