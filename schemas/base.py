@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from schemas import patterns
+from schemas.docstrings import describe_fields
 from schemas.durations import format_duration, parse_duration
 
 API_VERSION = "ordinaut/v1"
@@ -118,7 +119,7 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        json_schema_extra=describe_fields,
         # A command uses few of the models: each is built when it is first used.
         defer_build=True,
         hide_input_in_errors=True,

@@ -338,7 +338,7 @@ EVENTS: Final[dict[str, type[Model]]] = {
 class Event(BaseModel):
     """An event as it stands on the stream, one field an attribute; newer programs may have added attributes."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     specversion: Literal["1.0"]
     """The version of CloudEvents."""

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from reconciler.core.desired import Place
 from reconciler.core.documents import Mark, Node, SourceDocument
+from schemas.docstrings import docstrings_of
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -98,6 +99,14 @@ def field_at(root: type[BaseModel], path: Path) -> FieldInfo | None:
         if found := fields_by_name(model).get(path[-1]):
             return found
     return None
+
+
+def docstring_at(root: type[BaseModel], path: Path) -> str:
+    """What the field at `path` is for, in words; empty if `path` does not end at a field of a model."""
+    for model in models_at(root, path[:-1]):
+        if path[-1] in fields_by_name(model):
+            return docstrings_of(model).get(attribute(model, str(path[-1])), "")
+    return ""
 
 
 @cache

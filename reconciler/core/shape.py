@@ -18,6 +18,7 @@ from reconciler.core.documents import SourceDocument, shown, shown_kind
 from reconciler.core.entry import problem_at
 from reconciler.core.locate import (
     Path,
+    docstring_at,
     field_at,
     fields_by_name,
     models_at,
@@ -135,8 +136,8 @@ def _missing_field(document: SourceDocument, kind: type[Document], path: Path) -
     owner = f"`{path_text(around)}`" if around else f"this {kind.__name__}"
     info = field_at(kind, path)
     hint = f"add `{name}:`" + (_example(info.examples[0]) if info and info.examples else "")
-    if info and info.description:
-        hint += f" ({info.description[0].lower()}{info.description[1:].rstrip('.')})"
+    if text := docstring_at(kind, path):
+        hint += f" ({text[0].lower()}{text[1:].rstrip('.')})"
     return problem_at(place_of(document, around), "ORD006", f"{owner} lacks `{name}`", hint)
 
 
