@@ -27,9 +27,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from runtime.embedded.files import write_private
-from runtime.embedded.state import StateFolder
 from runtime.errors import EmbeddedError
+from runtime.files import write_private
 from runtime.logs import get_logger
 
 MOST_ENTRIES: Final = 8
@@ -125,6 +124,8 @@ class Cache:
         return self.state_dir / "cache"
 
     def _prepare(self) -> None:
+        from runtime.embedded.state import StateFolder  # noqa: PLC0415 - with the servers, and finding does without
+
         StateFolder(self.state_dir).prepare()
         self._folder.mkdir(mode=0o700, exist_ok=True)
         if _is_ours_alone(self._folder.lstat()) and self._key() is None:

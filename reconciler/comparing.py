@@ -18,7 +18,6 @@ from reconciler.commits import (
     find_repository,
     find_tree,
     read_commit,
-    read_revision,
 )
 from reconciler.core.assumed import NOTHING, Assumed, assumed
 from reconciler.core.changes import Owner
@@ -30,19 +29,9 @@ from reconciler.git import author_of
 from reconciler.load import compile_source
 from reconciler.origin import plan_source, pull_request
 from reconciler.planning import ground_of
-from reconciler.source import Source, read_source
 from runtime.clock import SYSTEM_CLOCK
 from runtime.errors import SpecError
 from schemas.plan import GitBase, Plan, PlanSource
-
-
-def read_head(folder: Path, head: str | None) -> Source:
-    """The specs to plan for: those of a revision, or those that are checked out, edits included.
-
-    Raises:
-        NotFound: there is no such folder or revision.
-    """
-    return read_source(folder) if head is None else read_revision(folder, head)
 
 
 def plan_between(
@@ -57,7 +46,7 @@ def plan_between(
     """The plan from where the histories of two revisions part to the second of them.
 
     Args:
-        specs: what `read_head` compiles to, without errors.
+        specs: what `head`, or the working tree, compiles to, without errors.
         base: the revision to compare with.
         head: the revision that `specs` are of; None for the working tree.
         only: keys and labels of the part that is wanted; empty for all.

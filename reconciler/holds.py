@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.core.changes import Owner
 from reconciler.core.desired import Specs
 from reconciler.core.holding import brings_back, whole_digest
 from reconciler.git import ask_git
-from reconciler.past import documents_as_of, documents_before, resolve_revision
 from runtime.store.holds import clear_hold, find_hold, set_hold
 from runtime.store.rows import Connection
 from runtime.store.specs import StoredRevision
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlanSource
-from schemas.revision import Revision
+
+if TYPE_CHECKING:
+    from schemas.revision import Revision
 
 
 def hold_on(
@@ -31,6 +33,8 @@ def hold_on(
         return None
     if hold.commit is None or source.commit is None:
         return PlanHold(**hold.model_dump(), ends=_digest(specs) != hold.digest)
+    from reconciler.past import documents_before  # noqa: PLC0415 - holds are rare
+
     descends = _descends(folder, source.commit, hold.commit)
     wanted = {key: one.digest for key, one in specs.documents.items()}
     ends = descends and not brings_back(documents_before(connection, hold.revision), wanted)
@@ -69,6 +73,8 @@ def hold_replaced(
     owner = Owner(restored.project, restored.environment)
     standing = find_hold(connection, owner.project, owner.environment)
     if standing is None:
+        from reconciler.past import resolve_revision  # noqa: PLC0415 - as above
+
         before = resolve_revision(connection, f"r{replaced.revision_id}")
         set_hold(
             connection,
@@ -83,4 +89,6 @@ def hold_replaced(
 
 
 def _digest_as_of(connection: Connection, revision: Revision) -> str:
+    from reconciler.past import documents_as_of  # noqa: PLC0415 - as above
+
     return whole_digest((one.key, one.digest) for one in documents_as_of(connection, revision))

@@ -9,7 +9,6 @@ from typing import Any, Final
 from reconciler.core.changes import Applied, ChangeSet, Conflict, Owner, Update, Version
 from reconciler.core.desired import Key
 from reconciler.core.digest import digest_of, facet_digests
-from reconciler.core.filling import UNKNOWN, is_filled_otherwise, todays_digest
 from reconciler.core.rules import Rules
 from runtime.store.rows import Connection
 from runtime.store.specs import (
@@ -50,6 +49,8 @@ def read_refilled(connection: Connection, changes: ChangeSet) -> set[int]:
     moved = {one.from_.uid: one.to for one in changes if isinstance(one, Update | Conflict)}
     if not moved:
         return set()
+    from reconciler.core.filling import UNKNOWN, is_filled_otherwise, todays_digest  # noqa: PLC0415 - only updates need it
+
     return {
         found.uid
         for found in read_filled_otherwise(connection, list(moved), todays_digest())

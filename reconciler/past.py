@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from reconciler.core.changes import ChangeSet, Owner
 from reconciler.core.desired import Key, Place
 from reconciler.core.diff import diff
-from reconciler.core.plan import Ground, make_plan
+from reconciler.core.ground import Ground
+from reconciler.core.plan import make_plan
 from reconciler.core.recorded import Recorded, as_applied, as_desired, written_changes
 from reconciler.core.suggest import did_you_mean
 from runtime.core.recurrence import tzdata_version

@@ -19,10 +19,10 @@ from reconciler.core.belonging import require_one_environment
 from reconciler.core.changes import Applied, ChangeSet, Owner, Writing
 from reconciler.core.desired import Key, Specs
 from reconciler.core.diff import diff, told_apart
-from reconciler.core.freezing import freeze_at, under_freeze
+from reconciler.core.ground import Ground, QueueState
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.holding import under_hold
-from reconciler.core.plan import Ground, QueueState, make_plan, planned_changes
+from reconciler.core.plan import make_plan
 from reconciler.core.renaming import former_key
 from reconciler.core.selection import part_of
 from reconciler.holds import hold_on
@@ -33,16 +33,20 @@ from runtime.core.recurrence import tzdata_version
 from runtime.errors import SpecError
 from runtime.garbage import collecting_nothing
 from runtime.store.drift import read_stray_writes
-from runtime.store.rederiving import count_schedules_by_tzdata
 from runtime.store.rows import Connection
-from runtime.store.specs import read_base, read_bodies, read_ground, read_overrides, read_queue
+from runtime.store.specs import (
+    count_schedules_by_tzdata,
+    read_base,
+    read_bodies,
+    read_ground,
+    read_overrides,
+    read_queue,
+)
 from schemas.drift import StrayWrite
 from schemas.plan import Override, Plan, PlanBase, PlannedChange, PlanSource
 
 WORTH_COMPANY: Final = 2_000
 """So many changes are worth a second process: half a second's work for one."""
-
-_CHANGES: Final = TypeAdapter(tuple[PlannedChange, ...])
 
 
 def plan_specs(
@@ -115,7 +119,8 @@ def plan_against(
         changes = told_apart(changes, read_refilled(connection, changes))
         part = part_of(changes, specs.documents, only)
         ground = observed_ground(connection, specs, source, applied, part.changes)
-        writes = read_stray_writes(connection, _touched(part.changes))
+        touched = _touched(part.changes)
+        writes = read_stray_writes(connection, touched) if touched else {}
     ground = replace(ground, allowed=allowed, only=only, left_out=part.left_out)
     return planned(part.changes, ground, writes)
 
@@ -140,24 +145,31 @@ def planned(changes: ChangeSet, ground: Ground, writes: Mapping[int, StrayWrite]
         writes: who wrote its rows past git, by uid.
     """
     made = attributed(make_plan(changes, ground, _planned_in_two), writes)
+    if not ground.rules.guards.freeze:
+        return made
+    from reconciler.core.freezing import freeze_at, under_freeze  # noqa: PLC0415 - only windows need it
+
     freeze = freeze_at(ground.rules.guards.freeze, ground.now, ground.allowed.freeze)
     return under_freeze(made, freeze)
 
 
 def _planned_in_two(writing: Sequence[Writing], ground: Ground) -> tuple[PlannedChange, ...]:
     """What `planned_changes` says, half of it found by a process beside this one where that is worth it."""
+    from reconciler.core.planned import planned_changes  # noqa: PLC0415 - heavy, and a plan without changes does without
+
     if len(writing) < WORTH_COMPANY or not has_company():
         return planned_changes(writing, ground)
     half = len(writing) // 2
+    changes = TypeAdapter(tuple[PlannedChange, ...])
     with (
         collecting_nothing(),
-        beside(lambda: _CHANGES.dump_json(planned_changes(writing[half:], ground))) as answer,
+        beside(lambda: changes.dump_json(planned_changes(writing[half:], ground))) as answer,
     ):
         planned, told = planned_changes(writing[:half], ground), answer()
         rest = (
             planned_changes(writing[half:], ground)
             if told is None
-            else _CHANGES.validate_json(told)
+            else changes.validate_json(told)
         )
     return (*planned, *rest)
 
@@ -214,11 +226,8 @@ def observed_ground(
         ground_of(specs, source, now),
         installation_id=installation_id,
         base=_base(connection, owner),
-        bodies=read_bodies(connection, touched),
-        queue={
-            work.task_uid: QueueState(work.queued, work.in_flight, work.overdue, work.cancels)
-            for work in read_queue(connection, touched)
-        },
+        bodies=read_bodies(connection, touched) if touched else {},
+        queue=_queue(connection, touched) if touched else {},
         overrides=_overrides(connection, owner),
         tzdata_applied=count_schedules_by_tzdata(connection, (owner.project, owner.environment)),
         rules=rules_in_force(connection, applied, owner),
@@ -227,6 +236,13 @@ def observed_ground(
 
 def _touched(changes: ChangeSet) -> list[int]:
     return [change.from_.uid for change in changes.writing if change.from_ is not None]
+
+
+def _queue(connection: Connection, uids: Sequence[int]) -> dict[int, QueueState]:
+    return {
+        work.task_uid: QueueState(work.queued, work.in_flight, work.overdue, work.cancels)
+        for work in read_queue(connection, uids)
+    }
 
 
 def _base(connection: Connection, owner: Owner) -> PlanBase | None:

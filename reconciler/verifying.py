@@ -17,9 +17,10 @@ from reconciler.core.changes import Applied, ChangeSet, Unchanged, Unmanaged, ke
 from reconciler.core.desired import Desired, Key, Place, Specs
 from reconciler.core.diff import diff, told_apart
 from reconciler.core.digest import facet_digests
+from reconciler.core.ground import Ground
 from reconciler.core.guards import Allowed
 from reconciler.core.holding import under_hold
-from reconciler.core.plan import Ground, make_plan
+from reconciler.core.plan import make_plan
 from reconciler.core.recorded import Recorded, as_desired
 from reconciler.core.secrets import secrets_in
 from reconciler.core.standing import keys_of, owner_of, present_key, stale_keys, written_key

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runtime.config import Config
-from runtime.embedded import running, temporarily
-from runtime.embedded.state import StateFolder
 from runtime.errors import DatabaseUnavailable
 from runtime.store.connect import connect
 from runtime.store.migrate import require_current
@@ -20,7 +18,11 @@ from runtime.store.rows import Connection
 
 def has_database(config: Config) -> bool:
     """Whether there is a database, or the settings name one; it need not run."""
-    return config.database_url is not None or StateFolder(config.state_dir).postgres.is_dir()
+    if config.database_url is not None:
+        return True
+    from runtime.embedded.state import StateFolder  # noqa: PLC0415 - only for a database of our own
+
+    return StateFolder(config.state_dir).postgres.is_dir()
 
 
 @contextmanager
@@ -45,6 +47,8 @@ def database(config: Config, *, create: bool) -> Iterator[str]:
             f"there is no database yet: database_url is not set, and {config.state_dir} holds none",
             hint="`ordinaut up` makes one; or set ORDINAUT_DATABASE_URL to a PostgreSQL of your own",
         )
+    from runtime.embedded import temporarily  # noqa: PLC0415 - as above
+
     with temporarily(config.state_dir) as urls:
         yield urls.database
 
@@ -76,5 +80,7 @@ def redis_url(config: Config) -> str | None:
     """The address of Redis: the one the settings name, else the embedded one if it runs; None if there is none now."""
     if config.redis_url is not None:
         return config.redis_url
+    from runtime.embedded import running  # noqa: PLC0415 - as above
+
     urls = running(config.state_dir)
     return urls.redis if urls else None

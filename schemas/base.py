@@ -45,6 +45,9 @@ Tool = Annotated[
 ]
 """A tool's address: its server, a dot, its name. `namespace/server.tool` reaches another namespace."""
 
+TimeZone = Annotated[str, Field(min_length=1, max_length=64, examples=["Europe/Chisinau", "UTC"])]
+"""A name of the IANA time zone database."""
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from schemas import patterns
-from schemas.base import Document, Model, PositiveDuration, Text, word_or_mapping
-from schemas.schedule import TimeZone
+from schemas.base import Document, Model, PositiveDuration, Text, TimeZone, word_or_mapping
 
 LocalClock = Annotated[
     str, StringConstraints(pattern=patterns.LOCAL_CLOCK), Field(examples=["22:00"])

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from schemas.base import Model
-from schemas.project import HealPolicy
+from schemas.rules import HealPolicy
 
 Strayed = Literal["content", "name", "owner", "protected", "retired", "revision", "schedule"]
 """What of a row differs from what was applied: its body, its kind, namespace or name, its project or environment, its protection, whether it is in force, which revision wrote it, or when its task fires next."""

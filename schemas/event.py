@@ -17,7 +17,7 @@ from schemas.arrival import EventArrived
 from schemas.base import Model
 from schemas.drift import Strayed, StrayWrite
 from schemas.override import TaskPaused, TaskResumed, TaskSnoozed
-from schemas.project import HealPolicy
+from schemas.rules import HealPolicy
 from schemas.source import SourceApproved, SourceChanged, SourceReachable, SourceUnreachable
 
 TYPE_PREFIX: Final = "ordinaut."

@@ -26,6 +26,7 @@ from schemas.base import (
     PositiveDuration,
     QualifiedName,
     Text,
+    TimeZone,
     Tool,
     as_list,
 )
@@ -108,9 +109,6 @@ DayOrMoment = Annotated[
     WithJsonSchema({"type": "string", "examples": ["2026-12-31", "2026-12-31T18:00"]}),
 ]
 """A whole day of wall time, or a moment."""
-
-TimeZone = Annotated[str, Field(min_length=1, max_length=64, examples=["Europe/Chisinau", "UTC"])]
-"""A name of the IANA time zone database."""
 
 
 class TimeBound(Model):

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
 from runtime.cli.options import Command
 from runtime.cli.output import echo_json, echo_json_line
 from runtime.errors import EXIT_ERROR, EXIT_INTERRUPTED, OrdinautError, SpecError
-from schemas.apply import ApplyResult
 from schemas.base import Model
-from schemas.failure import CommandFailure, Failure, PlanFailure
 from schemas.problem import Problem
 
+if TYPE_CHECKING:
+    from schemas.failure import Failure
+
 _ANSWERED: Final = "ordinaut.answered"
-Answer = Callable[[Failure, int, tuple[Problem, ...]], Model]
+Answer: TypeAlias = "Callable[[Failure, int, tuple[Problem, ...]], Model]"
 # What says how a command failed, by what is called of it: a command line may be refused before that.
 _ANSWERS: Final[dict[Command, Answer]] = {}
 
@@ -65,14 +66,20 @@ def _told(of: Answer, error: BaseException) -> Model:
 
 
 def _command_failure(failure: Failure, exit_code: int, problems: tuple[Problem, ...]) -> Model:
+    from schemas.failure import CommandFailure  # noqa: PLC0415 - only failures need it
+
     return CommandFailure(exit_code=exit_code, error=failure, problems=problems)
 
 
 def _result(failure: Failure, exit_code: int, problems: tuple[Problem, ...]) -> Model:
+    from schemas.apply import ApplyResult  # noqa: PLC0415 - as above
+
     return ApplyResult(ok=False, exit_code=exit_code, error=failure, problems=problems)
 
 
 def _no_plan(failure: Failure, exit_code: int, problems: tuple[Problem, ...]) -> Model:
+    from schemas.failure import PlanFailure  # noqa: PLC0415 - as above
+
     return PlanFailure(exit_code=exit_code, error=failure, diagnostics=problems)
 
 
@@ -94,6 +101,8 @@ def _ends_in(command: Command, of: Answer) -> Command:
 
 def _failure(error: BaseException) -> tuple[Failure, int]:
     """What an error is called, and how the command will end."""
+    from schemas.failure import Failure  # noqa: PLC0415 - as above
+
     match error:
         case OrdinautError():
             told = Failure(code=error.code, message=error.message, hint=error.hint)

@@ -15,18 +15,14 @@ from reconciler.cli.progress import Progress
 from reconciler.cli.rendered import rendered_option
 from reconciler.cli.reviewers import Reviewers
 from reconciler.cli.showing import look_of_terminal, problems_shown
-from reconciler.comparing import plan_between, read_head
 from reconciler.core.desired import Specs
 from reconciler.core.fail_on import refusal_of
 from reconciler.core.guards import refusal, refused_content
-from reconciler.core.remarks import remarks_on
 from reconciler.core.render import render_plan
 from reconciler.database import database_to_read
-from reconciler.drifting import only_project, plan_drift
 from reconciler.load import compile_source
-from reconciler.planfile import write_markdown, write_plan
 from reconciler.planning import plan_specs, require_sound
-from reconciler.source import Source
+from reconciler.source import Source, read_source
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
 from runtime.config import Config
@@ -44,6 +40,10 @@ class _Files:
     md_out: Path | None
 
     def write(self, made: Plan) -> None:
+        if not (self.out or self.json_out or self.md_out):
+            return
+        from reconciler.planfile import write_markdown, write_plan  # noqa: PLC0415 - few plans are written
+
         for path in filter(None, (self.out, self.json_out)):
             write_plan(made, path)
         if self.md_out is not None:
@@ -157,6 +157,8 @@ def _require_drift_sense(*, drift_only: bool, other: bool) -> None:
 
 
 def _drift(config: Config, project: str | None) -> Plan:
+    from reconciler.drifting import only_project, plan_drift  # noqa: PLC0415 - no other plan needs it
+
     with open_database(config, read_only=True, name="ordinaut plan") as connection:
         name = project or only_project(connection, config.environment)
         return plan_drift(connection, name, config.environment)
@@ -169,12 +171,14 @@ def _made(
     only: tuple[str, ...],
     reviewers: Reviewers,
 ) -> Plan:
-    source = read_head(config.specs, head)
+    source = _source(config.specs, head)
     cache = Cache(config.state_dir)
     specs = compile_source(source, config.environment, cache, Progress().through)
     with problems_shown(source), reviewers.told_of_problems(source):
         require_sound(specs)
         if base is not None:
+            from reconciler.comparing import plan_between  # noqa: PLC0415 - no other plan needs it
+
             made = plan_between(config.specs, specs, base, head, only, cache=cache)
         else:
             made = _over_database(config, specs, source, only)
@@ -182,8 +186,17 @@ def _made(
         from reconciler.linting import advised  # noqa: PLC0415 - a plan without changes needs none of it
 
         made = advised(made, source, specs, made.as_of, head)
-    reviewers.tell(source, lambda: remarks_on(made, source.texts))
+    reviewers.tell(source, made)
     return made
+
+
+def _source(folder: Path, head: str | None) -> Source:
+    """The specs to plan for: those of a revision, or those that are checked out, edits included."""
+    if head is None:
+        return read_source(folder)
+    from reconciler.commits import read_revision  # noqa: PLC0415 - no other plan needs it
+
+    return read_revision(folder, head)
 
 
 def _over_database(config: Config, specs: Specs, source: Source, only: tuple[str, ...]) -> Plan:

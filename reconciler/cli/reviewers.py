@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.core.annotations import as_github
-from reconciler.core.remarks import Remarks
-from reconciler.planfile import write_sarif
-from reconciler.reviewing import from_top, sarif_of
 from reconciler.source import Source
 from runtime.errors import SpecError
+from schemas.plan import Plan
+
+if TYPE_CHECKING:
+    from reconciler.core.remarks import Remarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +38,16 @@ class Reviewers:
         if self:
             raise click.UsageError(f"{why}: leave out --sarif-out and --annotations")
 
-    def tell(self, source: Source, remarks: Callable[[], Remarks]) -> None:
-        """Tell what there is to be told about what was read, which is put together only if anybody listens.
+    def tell(self, source: Source, plan: Plan) -> None:
+        """Tell what there is to be told about a plan, which is put together only if anybody listens.
 
         Raises:
             PlanError: ORD207, the file cannot be written.
         """
-        if not self:
-            return
-        told = from_top(remarks(), source)
-        if self.sarif_out is not None:
-            write_sarif(sarif_of(told, "plan", self.environment), self.sarif_out)
-        if self.annotations is not None:
-            click.echo(as_github(told), nl=False, err=True)
+        if self:
+            from reconciler.core.remarks import remarks_on  # noqa: PLC0415 - few plans have reviewers
+
+            self._tell(source, remarks_on(plan, source.texts))
 
     @contextmanager
     def told_of_problems(self, source: Source) -> Iterator[None]:
@@ -57,6 +55,19 @@ class Reviewers:
         try:
             yield
         except SpecError as error:
-            problems = error.problems
-            self.tell(source, lambda: Remarks(problems, texts=source.texts))
+            if self:
+                from reconciler.core.remarks import Remarks  # noqa: PLC0415 - as above
+
+                self._tell(source, Remarks(error.problems, texts=source.texts))
             raise
+
+    def _tell(self, source: Source, remarks: Remarks) -> None:
+        from reconciler.core.annotations import as_github  # noqa: PLC0415 - as above
+        from reconciler.planfile import write_sarif  # noqa: PLC0415 - as above
+        from reconciler.reviewing import from_top, sarif_of  # noqa: PLC0415 - as above
+
+        told = from_top(remarks, source)
+        if self.sarif_out is not None:
+            write_sarif(sarif_of(told, "plan", self.environment), self.sarif_out)
+        if self.annotations is not None:
+            click.echo(as_github(told), nl=False, err=True)

@@ -11,7 +11,6 @@ from typing import Final
 import click
 
 from reconciler.core.look import Look
-from reconciler.diagnostics import as_text
 from reconciler.source import Source
 from runtime.cli.output import NARROWEST
 from runtime.errors import SpecError
@@ -37,6 +36,8 @@ def problems_shown(source: Source) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
+        from reconciler.diagnostics import as_text  # noqa: PLC0415 - only problems need it
+
         click.echo(as_text(error.problems, source.texts), err=True)
         raise
 

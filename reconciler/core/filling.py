@@ -12,8 +12,6 @@ from typing import Any, Final
 
 from reconciler.core.digest import canonical, digest_of
 from reconciler.core.fields import Op, field_ops
-from schemas.export import kind_schema
-from schemas.spec import KINDS
 
 Filling = Mapping[str, Mapping[str, Collection[str]]]
 """By kind and the name of a field, at any depth: what it is when left out, as canonical JSON."""
@@ -25,6 +23,8 @@ UNKNOWN: Final[Filling] = {}
 @cache
 def todays_filling() -> Filling:
     """The defaults of this version."""
+    from schemas.spec import KINDS  # noqa: PLC0415 - the models of specs, of which a plan of remembered ones needs none
+
     filling: dict[str, dict[str, list[str]]] = {}
     for kind in sorted(KINDS):
         for name, value in sorted(defaults_of(kind)):
@@ -41,6 +41,9 @@ def todays_digest() -> str:
 @cache
 def defaults_of(kind: str) -> frozenset[tuple[str, bytes]]:
     """The fields of a kind, at any depth, with what they are when left out, as canonical JSON."""
+    from schemas.export import kind_schema  # noqa: PLC0415 - as above
+    from schemas.spec import KINDS  # noqa: PLC0415 - as above
+
     return frozenset(_defaulted(kind_schema(KINDS[kind])))
 
 

@@ -19,7 +19,7 @@ from runtime.core.recurrence import Compiled, RRuleTrigger, compile_trigger, des
 from runtime.core.recurrence.zone import load_zone
 from schemas.freeze import PlanFreeze
 from schemas.plan import Guard, Plan
-from schemas.project import FreezeWindow
+from schemas.rules import FreezeWindow
 
 # Windows that follow one another without a gap are looked through so often; what is frozen longer never opens.
 _ROUNDS: Final = 366

@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.core.desired import Key
 from runtime.errors import Blocked, Conflicted, Frozen, Held, PolicyBroken, PolicyFailed
 from schemas.plan import Guard, Plan
-from schemas.project import Guards
+from schemas.rules import Guards
 
 # Documents and places that a refusal names.
 _NAMED: Final = 10

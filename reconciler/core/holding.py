@@ -7,13 +7,16 @@ something else on top, and has perhaps not heard of the rollback, has not seen t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from reconciler.core.desired import Key
 from reconciler.core.digest import digest_of
 from reconciler.core.guards import refused
-from reconciler.core.recorded import Recorded
 from schemas.hold import Hold, PlanHold
 from schemas.plan import Guard, Plan, PlanSource
+
+if TYPE_CHECKING:
+    from reconciler.core.recorded import Recorded
 
 _SHORT = 7
 

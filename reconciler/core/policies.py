@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from reconciler.core.guards import refused
 from reconciler.core.look import visible
-from reconciler.core.policy_answers import Answer, answers
 from reconciler.core.rules import policies_in
 from reconciler.core.secrets import blotted
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import NotFound
 from schemas.plan import Guard, Plan
 from schemas.policy import PlanPolicy
-from schemas.project import Policy
+from schemas.rules import Policy
+
+if TYPE_CHECKING:
+    from reconciler.core.policy_answers import Answer
 
 VERDICTS: Final = frozenset({"applyable", "freeze", "guards", "hold", "policies"})
 """Fields of a plan that say what others make of it: no policy is asked about them."""
@@ -60,6 +62,8 @@ def judge(
             )
     if not standing:
         return ()
+    from reconciler.core.policy_answers import answers  # noqa: PLC0415 - most projects have no policies
+
     asked = plan.model_dump(mode="json", exclude=set(VERDICTS))
     given = answers([one.policy.when for one in standing], asked)
     return tuple(

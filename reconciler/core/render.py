@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from reconciler.core.folding import ROOM, fold, fold_lines
 from reconciler.core.guards import refused
 from reconciler.core.look import Look, counted, day_and_time, flow, rough_span, wrapped
-from reconciler.core.render_change import change_lines, grid_of
 from reconciler.core.render_notes import git_base_text, note_lines
 from reconciler.core.render_policies import policy_lines
 from runtime.core.recurrence.zone import load_zone
-from schemas.apply import ApplyReport
 from schemas.plan import Plan
+
+if TYPE_CHECKING:
+    from schemas.apply import ApplyReport
 
 _UTC: Final = ZoneInfo("UTC")
 _SHORT: Final = 7
@@ -35,6 +36,8 @@ def render_plan(plan: Plan, look: Look) -> str:
 
 def told_changes(plan: Plan, look: Look, room: int = ROOM) -> list[str]:
     """Every change, tasks first; beyond `room`, what weighs little is only counted."""
+    from reconciler.core.render_change import change_lines, grid_of  # noqa: PLC0415 - without changes there are none to show
+
     ordered = sorted(plan.changes, key=lambda change: change.kind != "Task")
     folded = fold(ordered, len(ordered) if look.verbose else room)
     grid = grid_of(folded.told, look.width)

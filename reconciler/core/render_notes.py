@@ -8,7 +8,6 @@ from textwrap import wrap
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from reconciler.core.freezing import freeze_words
 from reconciler.core.holding import hold_words
 from reconciler.core.look import Look, counted, day_and_time, flow, visible, wrapped
 from runtime.core.recurrence.zone import load_zone
@@ -75,6 +74,8 @@ def _hold(plan: Plan, look: Look) -> Iterator[str]:
 
 def _freeze(plan: Plan, look: Look) -> Iterator[str]:
     if (freeze := plan.freeze) and (freeze.override or not plan.changes):
+        from reconciler.core.freezing import freeze_words  # noqa: PLC0415 - freezes are rare
+
         fate = f"overridden: {freeze.override}" if freeze.override else "apply is refused"
         yield from _note(["frozen", freeze_words(freeze), fate], look)
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from schemas.project import Guards, Policy, Project
+from schemas.rules import Guards, Policy
+
+if TYPE_CHECKING:
+    from schemas.project import Project
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reconciler.core.changes import Change, ChangeSet, Rename, Retire, Unchanged, Unmanaged, key_of
 from reconciler.core.desired import Desired, Key
 from reconciler.core.digest import canonical
-from reconciler.core.references import Names, references, tool_uses
 from reconciler.core.renaming import former_key
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import NotFound
+
+if TYPE_CHECKING:
+    from reconciler.core.references import Names
 
 _SECRETS = b"secrets."
 
@@ -98,6 +101,8 @@ def _called(wanted: Desired) -> Iterator[str]:
 
 
 def _with_needed(keys: set[Key], documents: Mapping[Key, Desired]) -> set[Key]:
+    from reconciler.core.references import Names  # noqa: PLC0415 - with the models of specs, and a whole plan needs none
+
     names = Names(frozenset(documents))
     found, new = set(keys), set(keys)
     while new:
@@ -108,6 +113,8 @@ def _with_needed(keys: set[Key], documents: Mapping[Key, Desired]) -> set[Key]:
 
 def _needed(wanted: Desired, names: Names) -> Iterator[Key]:
     """The documents that a sound document names."""
+    from reconciler.core.references import references, tool_uses  # noqa: PLC0415 - as above
+
     namespace = wanted.key.namespace
     for one in references(wanted.document):
         if key := names.find(one.kind, one.text, namespace):

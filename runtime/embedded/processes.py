@@ -24,7 +24,7 @@ from typing import Self
 
 from runtime.clock import Clock
 from runtime.embedded import launch
-from runtime.embedded.files import write_private
+from runtime.files import write_private
 from runtime.started import started
 
 StopSignals = Sequence[tuple[signal.Signals, float]]

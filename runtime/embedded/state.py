@@ -28,9 +28,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from runtime.embedded.files import write_private
 from runtime.embedded.processes import Account, ProcessRecord
 from runtime.errors import EmbeddedError
+from runtime.files import write_private
 
 # A socket's path holds 103 bytes on macOS and 107 on Linux; the longest name in the folder is PostgreSQL's.
 _SOCKET_PATH_BYTES = 103

@@ -14,7 +14,6 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import set_json_loads
 
-from runtime.core.diagnosis.server import setting_of
 from runtime.errors import ConfigError, DatabaseUnavailable, StoreError
 from runtime.store.rows import Connection
 
@@ -119,6 +118,8 @@ def unreadable() -> ConfigError:
 
 def unset(role: str, missing: Sequence[str]) -> ConfigError:
     """The error for sessions that do not begin as we ask."""
+    from runtime.core.diagnosis.server import setting_of  # noqa: PLC0415 - only this error needs it
+
     names = ", ".join(each.partition(" ")[0] for each in missing)
     return ConfigError(
         f"setting database_url: it leads through a pooler, where sessions begin without {names}",

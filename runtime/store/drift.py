@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from runtime.store.pool import Pool, fetch_all
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.drift import Drift, StrayWrite
+
+if TYPE_CHECKING:
+    from runtime.store.pool import Pool
 
 RESTORED: Final = "restored"
 """What the hint of `tell_restored` carries."""
@@ -25,6 +27,8 @@ class DriftNews:
 
 async def detect_drift(pool: Pool) -> list[DriftNews]:
     """Compare every document in force with what was applied; returns what was news, which is in the outbox."""
+    from runtime.store.pool import fetch_all  # noqa: PLC0415 - commands use no pool
+
     return [DriftNews(**row) for row in await fetch_all(pool, statement("detect_drift"), {})]
 
 

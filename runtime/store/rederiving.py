@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from runtime.store.pool import Pool, fetch_all
-from runtime.store.rows import Connection
 from runtime.store.statements import statement
 
 
@@ -68,14 +67,3 @@ async def rederive_schedules(
         {"derived": orjson.dumps(list(derived)).decode(), "tzdata": tzdata},
     )
     return [Moved(**row) for row in rows]
-
-
-def count_schedules_by_tzdata(
-    connection: Connection, owner: tuple[str, str] | None = None
-) -> dict[str, int]:
-    """How many schedules in force were derived by each version, the oldest first; of a project and environment, or all."""
-    project, environment = owner or (None, None)
-    rows = connection.execute(
-        statement("count_schedules_by_tzdata"), {"project": project, "environment": environment}
-    ).fetchall()
-    return dict(rows)

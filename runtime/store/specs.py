@@ -195,6 +195,17 @@ def read_queue(connection: Connection, uids: Sequence[int]) -> list[TaskWork]:
         return cursor.execute(statement("read_queue"), {"uids": uids}).fetchall()
 
 
+def count_schedules_by_tzdata(
+    connection: Connection, owner: tuple[str, str] | None = None
+) -> dict[str, int]:
+    """How many schedules in force were derived by each version, the oldest first; of a project and environment, or all."""
+    project, environment = owner or (None, None)
+    rows = connection.execute(
+        statement("count_schedules_by_tzdata"), {"project": project, "environment": environment}
+    ).fetchall()
+    return dict(rows)
+
+
 def explain_staleness(connection: Connection, identities: Iterable[Identity]) -> list[LastWrite]:
     """Who wrote these documents last, and what that changed."""
     with connection.cursor(row_factory=class_row(LastWrite)) as cursor:

@@ -9,9 +9,9 @@ from runtime.core.program import task_label
 from runtime.core.recurrence import tzdata_version
 from runtime.store.drift import list_drift
 from runtime.store.holds import list_holds
-from runtime.store.rederiving import count_schedules_by_tzdata
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.sources import list_sources
+from runtime.store.specs import count_schedules_by_tzdata
 from schemas.override import Pause
 from schemas.status import (
     AppliedRevision,

@@ -10,7 +10,8 @@ from typing import Any
 from reconciler.core.changes import Version
 from reconciler.core.desired import Key, Specs
 from reconciler.core.digest import digest_of, facet_digests
-from reconciler.core.plan import Ground, QueueState, make_plan
+from reconciler.core.ground import Ground, QueueState
+from reconciler.core.plan import make_plan
 from reconciler.core.selection import part_of
 from schemas.plan import Override, Plan, PlanBase, PlanSource
 from tests.support.specs import Database, compiled, database_of

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.core.freezing import freeze_at, freeze_guard, freeze_words
-from schemas.project import FreezeWindow
+from schemas.rules import FreezeWindow
 
 FRIDAY = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)  # 18:00 in Chisinau
 MONDAY = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # 08:00 there

@@ -10,7 +10,7 @@ from reconciler.core.guards import NOTHING_ALLOWED, Footprint, evaluate, refused
 from reconciler.core.look import Look
 from reconciler.core.render import render_plan
 from schemas.plan import Plan
-from schemas.project import Guards
+from schemas.rules import Guards
 from tests.core.plan_story import plan_of
 from tests.support.specs import compiled, database_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.core.desired import Key
 from reconciler.core.guards import Allowed, Footprint, evaluate, refused
-from schemas.project import Guards
+from schemas.rules import Guards
 from tests.support.documents import key
 
 RULES = Guards()

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from reconciler.core.changes import ChangeSet
-from reconciler.core.plan import Ground, QueueState, make_plan
+from reconciler.core.ground import Ground, QueueState
+from reconciler.core.plan import make_plan
 from schemas.plan import (
     FieldChange,
     GitBase,

@@ -18,7 +18,7 @@ from reconciler.core.rules import Rules
 from runtime.errors import NotFound, PolicyBroken, PolicyFailed
 from schemas.plan import Plan
 from schemas.policy import PlanPolicy
-from schemas.project import Policy
+from schemas.rules import Policy
 from tests.core.plan_story import AFTER, BEFORE, plan_of
 from tests.support.specs import PROJECT, Database, compiled, database_of
 

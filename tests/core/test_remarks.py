@@ -11,7 +11,7 @@ from reconciler.core.entry import Finding
 from reconciler.core.remarks import Remarks, remarks_on
 from reconciler.core.rules import Rules
 from schemas.problem import Problem
-from schemas.project import Policy
+from schemas.rules import Policy
 from tests.core.plan_story import drifted, plan_of, task
 from tests.support.specs import PROJECT, Database, compiled, database_of
 

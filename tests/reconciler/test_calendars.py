@@ -11,7 +11,8 @@ import pytest
 from reconciler.core.compile import SourceFile, compile_specs
 from reconciler.core.desired import Key, Specs
 from reconciler.core.diff import diff
-from reconciler.core.plan import Ground, make_plan
+from reconciler.core.ground import Ground
+from reconciler.core.plan import make_plan
 from reconciler.load import load_specs
 from schemas.plan import Plan, PlannedChange, PlanSource
 from tests.core.plan_story import NOW

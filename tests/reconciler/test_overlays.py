@@ -17,9 +17,10 @@ from reconciler.core.compile import compile_specs
 from reconciler.core.desired import Key, Place, Specs
 from reconciler.core.diff import diff
 from reconciler.core.files import SourceFile
+from reconciler.core.ground import Ground
 from reconciler.core.lint.rules import lint
 from reconciler.core.lint.world import world_of
-from reconciler.core.plan import Ground, make_plan
+from reconciler.core.plan import make_plan
 from reconciler.core.remembering import Memory, recalled, remembered
 from schemas.plan import PlanSource
 from schemas.problem import Problem

@@ -17,10 +17,11 @@ from reconciler.core.compile import compile_specs
 from reconciler.core.desired import Specs
 from reconciler.core.fail_on import REFUSABLE, refusal_of
 from reconciler.core.files import SourceFile
+from reconciler.core.ground import Ground
 from reconciler.core.lint.rules import lint
 from reconciler.core.lint.world import world_of
 from reconciler.core.look import Look
-from reconciler.core.plan import Ground, make_plan
+from reconciler.core.plan import make_plan
 from reconciler.core.remarks import Remarks, remarks_on
 from reconciler.core.render import render_plan
 from reconciler.core.render_markdown import render_markdown
