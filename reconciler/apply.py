@@ -45,7 +45,7 @@ from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import Arming, settle_overdue
 from reconciler.settling import Settlement
 from reconciler.staleness import already_applied, require_fresh
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
 from runtime.store.drift import mark_apply, tell_restored

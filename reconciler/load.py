@@ -32,7 +32,7 @@ from reconciler.core.remembering import (
 from reconciler.core.renaming import circle_problems
 from reconciler.core.through import Through, silently
 from reconciler.source import Source, read_source
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.garbage import collecting_nothing
 
 WORTH_REMEMBERING: Final = 65_536

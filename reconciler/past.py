@@ -14,7 +14,7 @@ from reconciler.core.ground import Ground
 from reconciler.core.plan import make_plan
 from reconciler.core.recorded import Recorded, as_applied, as_desired, written_changes
 from reconciler.core.suggest import did_you_mean
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.errors import NotFound, PlanError
 from runtime.store.history import (
     StoredDocument,

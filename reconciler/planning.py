@@ -29,7 +29,7 @@ from reconciler.holds import hold_on
 from reconciler.observe import observe, read_refilled, rules_in_force
 from reconciler.origin import plan_source
 from runtime.clock import SYSTEM_CLOCK
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.errors import SpecError
 from runtime.garbage import collecting_nothing
 from runtime.store.drift import read_stray_writes
@@ -67,7 +67,8 @@ def plan_specs(
     source = plan_source(specs.project, folder)
     if connection is None:
         return plan_first(specs, source, SYSTEM_CLOCK.now(), only)
-    made = plan_against(connection, specs, source, allowed, only)
+    with collecting_nothing():
+        made = plan_against(connection, specs, source, allowed, only)
     return under_hold(made, hold_on(connection, specs, source, folder))
 
 

@@ -27,7 +27,7 @@ from reconciler.core.standing import keys_of, owner_of, present_key, stale_keys,
 from reconciler.holds import hold_now
 from reconciler.observe import observe, read_refilled
 from reconciler.planning import observed_ground, one_view, planned
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.errors import PlanError
 from runtime.store.drift import read_stray_writes
 from runtime.store.rows import Connection

@@ -14,9 +14,10 @@ from itertools import islice, takewhile
 from typing import Final
 
 from runtime.core.program import lane_of
-from runtime.core.recurrence import Occurrence, tzdata_version
+from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TaskSchedule, compile_schedules
+from runtime.core.zonedata import tzdata_version
 from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
 from runtime.store.backlog import find_decided, queue_backfill

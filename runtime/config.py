@@ -7,7 +7,6 @@ Precedence: flag, then environment variable `ORDINAUT_…`, then `ordinaut.toml`
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -137,10 +136,12 @@ def environment_variable(name: str, environ: Mapping[str, str] = os.environ) -> 
 def _from_file(path: Path, names: tuple[str, ...]) -> dict[str, object]:
     try:
         with path.open("rb") as file:
+            import tomllib  # noqa: PLC0415 - few have such a file
+
             table = tomllib.load(file)
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} could not be read: {error}") from error
     unknown = sorted(set(table) - set(names))
     if unknown:

@@ -16,8 +16,8 @@ from typing import Final
 import psycopg
 
 from runtime.clock import Clock
-from runtime.core.recurrence import tzdata_version
 from runtime.core.schedules import compile_schedules
+from runtime.core.zonedata import tzdata_version
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.pool import Pool

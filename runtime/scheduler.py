@@ -24,8 +24,8 @@ from psycopg_pool import PoolTimeout
 
 from runtime.clock import Clock
 from runtime.core.misfire import BATCH, Firing
-from runtime.core.recurrence import tzdata_version
 from runtime.core.schedules import TaskSchedule, compile_schedules
+from runtime.core.zonedata import tzdata_version
 from runtime.deciding import decide_schedule, decided
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled

@@ -14,7 +14,6 @@ from typing import Final, Literal, NamedTuple
 
 from reconciler.core.gains import gains_of
 from reconciler.core.look import Look, counted, day_and_time, flow, wrapped
-from runtime.core.recurrence.zone import load_zone
 from schemas.plan import PlannedChange
 
 Weight = Literal["meta", "pipeline", "schedule", "loud"]
@@ -113,6 +112,8 @@ def _first(changes: Iterable[PlannedChange], year: int) -> list[str]:
     soonest = min(effects, default=None)
     if soonest is None:
         return []
+    from runtime.core.recurrence.zone import load_zone  # noqa: PLC0415 - with all of recurrence, and few outputs need it
+
     at, key, zone = soonest
     return [f"{day_and_time(at, load_zone(zone).tz, year)}, {key}"]
 

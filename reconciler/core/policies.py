@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from reconciler.core.guards import refused
 from reconciler.core.look import visible
 from reconciler.core.rules import policies_in
-from reconciler.core.secrets import blotted
 from reconciler.core.suggest import did_you_mean
 from runtime.errors import NotFound
 from schemas.plan import Guard, Plan
@@ -156,6 +155,8 @@ def _holds(policy: Policy, environment: str) -> bool:
 
 
 def _judged(asked: _Standing, answer: Answer, reason: str | None) -> PlanPolicy:
+    from reconciler.core.secrets import blotted  # noqa: PLC0415 - as above
+
     is_error = asked.policy.severity == "error"
     return PlanPolicy(
         name=asked.name,

@@ -15,7 +15,6 @@ from reconciler.core.guards import refused
 from reconciler.core.look import Look, counted, day_and_time, flow, rough_span, wrapped
 from reconciler.core.render_notes import git_base_text, note_lines
 from reconciler.core.render_policies import policy_lines
-from runtime.core.recurrence.zone import load_zone
 from schemas.plan import Plan
 
 if TYPE_CHECKING:
@@ -170,6 +169,8 @@ def first_effect(plan: Plan) -> str | None:
     first = plan.summary.first_effect_at
     if first is None:
         return None
+    from runtime.core.recurrence.zone import load_zone  # noqa: PLC0415 - with all of recurrence, and few outputs need it
+
     zones = (
         c.preview.timezone
         for c in plan.changes

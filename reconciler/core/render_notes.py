@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from reconciler.core.holding import hold_words
 from reconciler.core.look import Look, counted, day_and_time, flow, visible, wrapped
-from runtime.core.recurrence.zone import load_zone
 from schemas.plan import GitBase, Override, Plan
 from schemas.problem import Problem
 
@@ -89,6 +88,8 @@ def _overrides(plan: Plan, look: Look) -> Iterator[str]:
 
 def override_words(override: Override, year: int) -> str:
     """What was set, by whom, until when and why; times in the zone of the task, without a year that is `year`."""
+    from runtime.core.recurrence.zone import load_zone  # noqa: PLC0415 - with all of recurrence, and few outputs need it
+
     state = "paused" if override.kind == "pause" else "snoozed"
     zone = load_zone(override.timezone).tz if override.timezone else _UTC
     until = f" until {day_and_time(override.until, zone, year)}" if override.until else ""

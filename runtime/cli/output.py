@@ -20,7 +20,6 @@ import click
 import orjson
 
 from runtime.config import environment_variable
-from runtime.core.recurrence.zone import load_zone
 from runtime.core.spans import rough_span
 from runtime.errors import ScheduleError
 
@@ -179,6 +178,8 @@ def short_id(run_id: UUID) -> str:
 
 def zone_of(name: str | None) -> tzinfo:
     """The zone of this name; UTC where there is no name, or this program does not know it."""
+    from runtime.core.recurrence.zone import load_zone  # noqa: PLC0415 - with all of recurrence, and few outputs need it
+
     try:
         return load_zone(name).tz if name else UTC
     except ScheduleError:

@@ -12,7 +12,7 @@ import orjson
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.store.rows import Connection
 from runtime.store.schedules import Advance, Decided, Snoozable, firing_params
 from runtime.store.specs import Identity

@@ -6,7 +6,7 @@ from typing import Any
 
 from migrations import migrations
 from runtime.core.program import task_label
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.store.drift import list_drift
 from runtime.store.holds import list_holds
 from runtime.store.rows import Connection, fetch_rows

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from migrations import migrations
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.errors import EXIT_LOCKED
 from schemas.event import Failure
 from schemas.override import Pause

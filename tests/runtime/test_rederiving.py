@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.rederiving import Rederiver
 from runtime.store.pool import Pool, open_pool
 from runtime.store.rederiving import Derived, Moved, rederive_schedules

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from runtime.core.recurrence import tzdata_version
+from runtime.core.zonedata import tzdata_version
 from runtime.scheduler import Look, Scheduler
 from runtime.store.pool import Pool, open_pool
 from runtime.store.statements import statement

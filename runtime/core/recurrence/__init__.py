@@ -38,7 +38,6 @@ from runtime.core.recurrence.triggers import (
     Until,
 )
 from runtime.core.recurrence.words import describe
-from runtime.core.recurrence.zone import tzdata_version
 
 __all__ = [
     "AtTrigger",
@@ -55,5 +54,4 @@ __all__ = [
     "describe",
     "never_fires",
     "occurrences",
-    "tzdata_version",
 ]

@@ -1,7 +1,7 @@
 """Time zones: checked names, wall time to instants under both policies, and where offsets change.
 
 The data is that of the `tzdata` distribution alone, never the machine's: the same specs must give the same instants on
-every machine, and system databases are often years behind. Its version is `tzdata_version()`.
+every machine, and system databases are often years behind. Its version is `zonedata.tzdata_version()`.
 
 A wall time is naive. It names one instant, none (a gap) or two (a fold). PEP 495 gives both candidate offsets
 (`fold=0`, `fold=1`); in a gap the one of fold 0 is the offset before the gap, which is what RFC 5545 section 3.3.5 asks for.
@@ -33,11 +33,6 @@ _AROUND = timedelta(hours=26)
 _DEBIAN_LIMIT = timedelta(hours=3)
 # Offsets are sampled this far apart to find transitions; the closest pair in the tz database lies 6.9 days apart.
 _SAMPLE_SECONDS = 6 * 86400
-
-
-def tzdata_version() -> str:
-    """The release of the IANA database in use, e.g. `2026f`."""
-    return str(tzdata.IANA_VERSION)
 
 
 @lru_cache(maxsize=1)

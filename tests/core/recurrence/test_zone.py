@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.core.recurrence import tzdata_version
 from runtime.core.recurrence.zone import epoch_seconds, from_epoch, load_zone, zone_names
+from runtime.core.zonedata import tzdata_version
 from tests.core.recurrence import oracle
 from tests.core.recurrence.strategies import CHANGES
 
