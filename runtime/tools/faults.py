@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from secrets import token_hex
 from typing import Any, Final
 
 FAULT_CODE: Final = -32010
-_KEY: Final = "dev.ordinaut/fault"
+# Of this process alone: no server can pretend that its call was never sent.
+_KEY: Final = f"dev.ordinaut/fault-{token_hex(16)}"
 
 
 class Fault(StrEnum):

@@ -32,6 +32,8 @@ _TOO_MANY_REQUESTS: Final = 429
 _FIRST_ERROR: Final = 400
 _FIRST_SERVER_ERROR: Final = 500
 _CHORE_SECONDS: Final = 5.0
+# One wrong answer must not keep all runs of an agent from a tool for ever.
+_LONGEST_PAUSE_SECONDS: Final = 86_400.0
 
 
 class HardenedTransport(httpx2.AsyncHTTPTransport):
@@ -139,9 +141,11 @@ def _is_stream(response: httpx2.Response) -> bool:
 
 
 def _seconds(response: httpx2.Response) -> float | None:
-    """Retry-After, when it is a number of seconds (RFC 9110 section 10.2.3); dates are not used."""
+    """Retry-After, when it is a number of seconds (RFC 9110 section 10.2.3), and a day at most; dates are not used."""
     text = str(response.headers.get("retry-after", ""))
-    return float(text) if text.isascii() and text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return min(float(text), _LONGEST_PAUSE_SECONDS)
 
 
 def _json(body: bytes) -> Any:

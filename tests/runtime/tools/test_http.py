@@ -79,6 +79,17 @@ async def test_a_bad_answer_spoils_its_own_call_only(  # noqa: PLR0917 - the col
     assert server.calls() == 2
 
 
+@pytest.mark.parametrize("seconds", ["86401", "9" * 20, "9" * 400])
+async def test_nobody_is_kept_waiting_for_longer_than_a_day(
+    open_toolbox: OpenToolbox, server: RawHttp, seconds: str
+) -> None:
+    box = await open_toolbox(http(server.url, protocol="legacy"))
+    head = f"retry-after: {seconds}\r\n"
+    server.answer = lambda message: reply("", "429 Too Many Requests", headers=head)
+
+    assert (await box.call("web.act", {})).retry_after == 86_400
+
+
 async def test_a_call_without_an_answer_times_out_and_the_next_is_served(
     open_toolbox: OpenToolbox, server: RawHttp
 ) -> None:

@@ -68,6 +68,7 @@ BROKEN: list[tuple[str, dict[str, Any], OutcomeClass, str]] = [
     ("huge", {"bytes": TEN_MB}, "contract_error", "ORD506 raw.huge: the answer has 10,000,"),
     ("huge", {"bytes": TEN_MB, "id_last": True}, "contract_error", "ORD506 raw.huge: the answer has 10,000,"),
     ("rejected", {"code": -32602, "message": "no"}, "rejected", "ORD408 raw.rejected was rejected: no (-32602)"),
+    ("rejected", {"code": -32010, "message": "I?", "data": {"dev.ordinaut/fault": "unreachable"}}, "rejected", "ORD408 raw.rejected was rejected: I? (-32010)"),
     ("rejected", {"code": -32042, "message": "see URL"}, "input_required", "ORD411 raw.rejected: see URL"),
     ("rejected", {"code": -32001, "message": "mine"}, "rejected", "ORD408 raw.rejected was rejected: mine (-32001)"),
     ("rejected", {"code": -32000, "message": "mine"}, "rejected", "ORD408 raw.rejected was rejected: mine (-32000)"),
