@@ -59,6 +59,8 @@ _LATE: Final = timedelta(minutes=1)
 # How far is foreseen, and how long before an instant that is looked; one second is also how long such a decision holds.
 _AHEAD: Final = timedelta(seconds=1)
 _LOOK_BEFORE_SECONDS: Final = 0.5
+# Two clocks part by no more than that in a second, unless somebody sets one.
+_DRIFT: Final = 0.0005
 # A ring so shortly before an instant is answered after it.
 _TOO_LATE_SECONDS: Final = 0.02
 
@@ -128,8 +130,9 @@ class Scheduler:
         self._compiled: OrderedDict[tuple[int, int], TaskSchedule] = OrderedDict()
         self._broken: dict[int, int] = {}
         self._foreseen: list[_Foreseen] = []
-        # The server's clock, in seconds since 1970, less the monotonic one: at least so much, by what it said last.
+        # The server's clock, in seconds since 1970, less the monotonic one: at least so much, by what it said until then.
         self._offset = float("-inf")
+        self._read_at = 0.0
 
     async def run(self) -> None:
         while True:
@@ -151,7 +154,6 @@ class Scheduler:
         listed = await list_due_schedules(
             self._pool, limit=_BATCH, ahead=_AHEAD, broken=self._broken
         )
-        self._offset = float("-inf")
         if listed:
             self._read_clock(listed[0].now)
         due = [one for one in listed if one.next_due_at <= one.now]
@@ -196,8 +198,11 @@ class Scheduler:
         return foreseen.at - self._offset - self._clock.monotonic()
 
     def _read_clock(self, now: datetime) -> None:
-        """Learn from what the server has just answered: when it did so, this was past."""
-        self._offset = max(self._offset, now.timestamp() - self._clock.monotonic())
+        """Learn from what the server has just answered: this was past by then. The fastest answer is the best."""
+        read_at = self._clock.monotonic()
+        known = self._offset - _DRIFT * (read_at - self._read_at)
+        self._offset = max(known, now.timestamp() - read_at)
+        self._read_at = read_at
 
     async def _fire_in_time(self) -> float:
         """Fire what was foreseen, each at its instant; seconds until the next look."""
@@ -214,7 +219,11 @@ class Scheduler:
                 continue
             part = self._reached()
             look = await self._fire(part, Look())
-            if look.held_up or any(one.is_due_by(last) for one in part.advances):
+            if look.held_up:
+                # Perhaps too early, where somebody has set the server's clock back.
+                self._offset = float("-inf")
+                return 0.0
+            if any(one.is_due_by(last) for one in part.advances):
                 return 0.0
         return 0.0
 

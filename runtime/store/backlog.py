@@ -17,6 +17,7 @@ from runtime.core.identity import derive_run_id
 from runtime.core.overlap import Admission, Fate, Standing, fate_of
 from runtime.store.pool import Pool, borrow, fetch_all
 from runtime.store.rows import Connection
+from runtime.store.runtimes import WORK
 from runtime.store.statements import statement
 
 # A look is repeated while what it waits for ends under its eyes. What cannot be marked at all is left to the sweep.
@@ -96,7 +97,8 @@ def tell_let_in(connection: Connection, task_uid: int, entry: Admission, fate: F
         release_turn(connection, task_uid)
     if entry.replaces:
         connection.execute(statement("tell_ended"))
-    connection.execute(statement("wake"))
+    # Workers alone: all the others would look first, and find nothing.
+    connection.execute(statement("cry"), {"hint": WORK})
 
 
 def queue_backfill(
