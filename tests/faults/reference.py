@@ -35,8 +35,8 @@ TRIES: Final = 2
 TRUSTED_LEASES: Final = 2
 MOST_LEASES: Final = 5
 ON_TIME: Final = timedelta(seconds=60)
-RATE: Final = 2
-RATE_SPAN: Final = timedelta(seconds=60)
+RATE: Final = timedelta(seconds=60)
+"""One call in so much time."""
 _ACTIVE: Final = frozenset({"queued", "running", "waiting"})
 
 
@@ -61,7 +61,7 @@ class Reference:
         self.events: list[tuple[str, datetime]] = []
         """Topics, and when something happened under them."""
         self.spent_until: datetime | None = None
-        """When all tokens of the rate limit are back."""
+        """When the one token of the rate limit is back."""
         self.turns: dict[tuple[UUID, Place, int], datetime] = {}
         """Tries of calls that wait for a token, and when they have it."""
         self.told: list[tuple[int, Task]] = []
@@ -620,8 +620,8 @@ class Reference:
         turn = hold.run.run_id, place, 1 + len(hold.run.tries_of(place))
         promised = self.turns.get(turn)
         if promised is None:
-            spent = max(self.spent_until or self.now, self.now) + RATE_SPAN / RATE
-            self.spent_until, promised = spent, spent - RATE_SPAN
+            promised = max(self.spent_until or self.now, self.now)
+            self.spent_until = promised + RATE
         if promised <= self.now:
             self.turns.pop(turn, None)
             return True

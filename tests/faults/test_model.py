@@ -51,6 +51,7 @@ from tests.faults.wishes import (
     SERVERS,
     WORDS,
     Body,
+    Kind,
     as_yaml,
     some_body,
 )
@@ -116,10 +117,10 @@ EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
     "snooze": (2, lambda draw: draw.choice([1, 3])),
     "resume": (4, lambda _: None),
     "cancel": (3, lambda _: None),
-    "decide": (8, lambda draw: draw.random() < 0.7),
-    "settle_doubt": (5, lambda draw: draw.choice(["happened", "try_again", "failed"])),
-    "emit": (5, lambda draw: draw.random() < 0.3),
-    "call_back": (4, lambda _: None),
+    "decide": (2, lambda draw: draw.random() < 0.7),
+    "settle_doubt": (2, lambda draw: draw.choice(["happened", "try_again", "failed"])),
+    "emit": (2, lambda draw: draw.random() < 0.3),
+    "call_back": (2, lambda _: None),
     "wait": (8, lambda draw: draw.choice([5, 11, 16, 31, 60, 61, 200, 700])),
     "reach": (8, lambda draw: draw.random() < 0.7),
     "set_clock": (3, lambda draw: draw.choice([-90, -20, -1, 20, 20, 90])),
@@ -128,19 +129,32 @@ EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
     "let_through": (8, lambda _: None),
     "claim": (20, lambda _: None),
     "come_back": (25, _outcome),
-    "tell_parents": (5, lambda _: None),
+    "tell_parents": (2, lambda _: None),
     "beat": (5, lambda _: None),
     "crash": (7, lambda _: None),
     "sweep": (3, lambda _: None),
 }
 
 
+# What the waits of steps are ended by.
+ENDS: Mapping[Kind, str] = {
+    "approve": "decide",
+    "ask": "settle_doubt",
+    "event": "emit",
+    "callback": "call_back",
+    "run": "tell_parents",
+}
+
+
 def course_of(seed: int, length: int) -> list[Event]:
     """A random course of events, the same for the same seed."""
     draw = random.Random(seed)
-    names, weights = list(EVENTS), [weight for weight, _ in EVENTS.values()]
-    # Each pipeline has its turn, however few courses there are.
+    # Each pipeline has its turn, however few courses there are, and what it waits for comes more often.
     first = some_body(draw, MAIN, PIPELINES[seed % len(PIPELINES)])
+    kinds = {step.kind for step in (*first.steps, *first.last)}
+    wanted = {what for kind, what in ENDS.items() if kind in kinds}
+    names = list(EVENTS)
+    weights = [6 * weight if what in wanted else weight for what, (weight, _) in EVENTS.items()]
     course = [Event("apply", given=(MAIN, first))]
     course += [
         Event(what, draw.randrange(8), EVENTS[what][1](draw))

@@ -72,7 +72,7 @@ PIPELINES: Final = (
     (Step("a", "call", retries=True), Step("p", "approve", (), 2 * MINUTE)),
     (Step("a", "call", retries=True), Step("b", "call", ("a",))),
     (Step("s", "sleep", (), MINUTE), Step("a", "call", ("s",), retries=True)),
-    (Step("p", "approve"), Step("a", "call", ("p",))),
+    (Step("e", "event"), Step("f", "event", ("e",), MINUTE), Step("a", "call", ("f",))),
     (Step("e", "event", (), 5 * MINUTE), Step("s", "spread", ("e",))),
     (Step("a", "call"),),
 )
@@ -85,7 +85,7 @@ _LAST: Final = ((), (), (Step("z", "call"),), (Step("z", "approve", (), MINUTE),
 SERVERS: Final = (
     "kind: ToolServer\nname: fs\nstdio: {command: mcp-fs}",
     "kind: Agent\nname: aide\nscopes: ['fs.*', 'ordinaut.*']\n"
-    "rate_limits: [{tools: fs.read, calls: 2, per: 60s}]",
+    "rate_limits: [{tools: fs.read, calls: 1, per: 60s}]",
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -106,21 +108,28 @@ async def test_a_runtime_works_and_is_woken_past_the_pooler(
     )
     await schedule(connection, timed, *(await cursor.fetchone() or ()))
     installed = await install(connection, task("asked"))
-    config = Config(state_dir=tmp_path, poll=timedelta(hours=1), lease=timedelta(milliseconds=300))
+    config = Config(state_dir=tmp_path, poll=timedelta(hours=1))
     async with (
         through() as url,
         running(config, Place(url, redis_url, tmp_path, database)),
         Redis.from_url(redis_url, decode_responses=True) as bus,
     ):
-        await asyncio.gather(*(queue_run(connection, installed, str(n)) for n in range(40)))
+        asked = await asyncio.gather(
+            *(queue_run(connection, installed, str(number)) for number in range(40))
+        )
         await connection.execute("notify ordinaut_wake")
 
         async def published() -> bool:
             entries = await bus.xrange("ordinaut:events")
-            told = [fields["type"] for _, fields in entries]
-            return told.count("ordinaut.run.succeeded") > 40
+            ends = [
+                json.loads(fields["data"])
+                for _, fields in entries
+                if fields["type"] == "ordinaut.run.succeeded"
+            ]
+            told = {UUID(end["run_id"]) for end in ends}
+            return told.issuperset(asked) and "schedule" in [end["trigger"] for end in ends]
 
-        await eventually(published, "all are told on the stream")
+        await eventually(published, "all are told on the stream", seconds=30)
 
     cursor = await connection.execute("select count(*) from ordinaut.run where state = 'failed'")
     assert await cursor.fetchone() == (0,)
