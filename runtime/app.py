@@ -23,6 +23,7 @@ from runtime.bus import open_bus
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.duties import EVERYTHING, Duty
+from runtime.garbage import collecting_seldom
 from runtime.logs import get_logger
 from runtime.registry import NoServers, Registry
 from runtime.service import ServiceGroup, until_first
@@ -169,6 +170,7 @@ async def running(
         group.start()
         stack.push_async_callback(group.stop)
         watchdog = Watchdog(group, assembled.wanted, clock, config.stall)
+        stack.enter_context(collecting_seldom())
         yield Runtime(group, watchdog, assembled, clock, config)
 
 
