@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from runtime.core.zonedata import tzdata_version
 from runtime.scheduler import Look, Scheduler
 from runtime.store.pool import Pool, open_pool
+from runtime.store.schedules import list_due_schedules
 from runtime.store.statements import statement
 from runtime.wake import Bell
 from tests.support.clock import START, FakeClock
@@ -169,6 +170,36 @@ async def test_a_schedule_that_changed_since_it_was_read_fires_nothing(
 
     assert await scheduler.run_once() == Look()
     assert await fates(connection) == []
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        "generation = generation + 1",
+        "cursor_for = next_for, next_for = next_for + interval '1 min', next_due_at = next_due_at + interval '1 min'",
+        "paused_at = ordinaut.now()",
+    ],
+    ids=["applied", "fired", "paused"],
+)
+async def test_what_changed_between_the_look_and_the_firing_is_left_as_it_is(
+    scheduler: Scheduler,
+    pool: Pool,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    meanwhile: str,
+) -> None:
+    await minutely(connection)
+    await clock.advance(60)
+    due = await list_due_schedules(pool, limit=10, broken={})
+    part = await scheduler._next_part(due, 10, in_thread=False)
+    await connection.execute(f"update ordinaut.schedule set {meanwhile}".encode())
+    planned = "select cursor_for, next_for, next_due_at from ordinaut.schedule"
+    before = await (await connection.execute(planned)).fetchall()
+
+    assert (await scheduler._fire(part, Look())).held_up == 1
+
+    assert await fates(connection) == []
+    assert await (await connection.execute(planned)).fetchall() == before
 
 
 async def test_a_schedule_that_somebody_holds_is_fired_later_and_holds_up_no_other(
