@@ -171,15 +171,22 @@ async def test_a_result_that_is_too_large_for_the_database_fails_with_a_code_of_
     assert refused.message.startswith("a result is too large for PostgreSQL: total size of jsonb")
 
 
+@pytest.mark.parametrize("together", [True, False])
 async def test_what_the_database_cannot_keep_is_made_so_that_it_can(
-    recorder: Recorder, claims: list[Claim], connection: psycopg.AsyncConnection
+    recorder: Recorder, claims: list[Claim], connection: psycopg.AsyncConnection, *, together: bool
 ) -> None:
     deep: Any = "bottom"
     for _ in range(600):
         deep = [deep]
     outputs = ["a\0b", {"\ud800": 10**30}, deep, 7, r"\u0000"]
 
-    await asyncio.gather(*map(recorder.record, map(report, claims, outputs)))
+    one_by_one = asyncio.Semaphore(len(outputs) if together else 1)
+
+    async def record(told: Report) -> None:
+        async with one_by_one:
+            await recorder.record(told)
+
+    await asyncio.gather(*map(record, map(report, claims, outputs)))
 
     cursor = await connection.execute(
         "select output from ordinaut.step_result join ordinaut.run using (run_id) order by trigger_key"
