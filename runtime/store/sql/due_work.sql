@@ -174,13 +174,14 @@ with report as materialized (
     insert into ordinaut.step_result
         (run_id, step, iteration, lease_epoch, attempt, outcome, uses, input, output, error, idempotency_key,
          server_generation, schema_digest, started_at, finished_at)
-    select a.run_id, s.step, s.iteration, a.lease_epoch, s.attempt, s.outcome, s.uses, s.input, s.output, s.error,
-        s.idempotency_key, s.server_generation, s.schema_digest,
-        ordinaut.now() - make_interval(secs => s.seconds), ordinaut.now()
+    -- Part by part: making a row of each would take ten times as long.
+    select a.run_id, s.part ->> 'step', (s.part ->> 'iteration')::integer, a.lease_epoch,
+        (s.part ->> 'attempt')::smallint, s.part ->> 'outcome', s.part ->> 'uses',
+        nullif(s.part -> 'input', 'null'), nullif(s.part -> 'output', 'null'), nullif(s.part -> 'error', 'null'),
+        s.part ->> 'idempotency_key', (s.part ->> 'server_generation')::integer, s.part ->> 'schema_digest',
+        ordinaut.now() - make_interval(secs => (s.part ->> 'seconds')::float8), ordinaut.now()
     from accepted a
-    cross join lateral jsonb_to_recordset(a.results) as s(
-        step text, iteration integer, attempt smallint, outcome text, uses text, input jsonb, output jsonb, error jsonb,
-        idempotency_key text, server_generation integer, schema_digest text, seconds float8)
+    cross join lateral jsonb_array_elements(a.results) as s(part)
     on conflict (run_id, step, iteration) do nothing
 ), tried as (
     insert into ordinaut.step_attempt
@@ -230,9 +231,9 @@ with report as materialized (
     update ordinaut.run r
     set state = a.state, error = a.error,
         finished_at = case when a.move = 'finish' then ordinaut.now() end
-    from accepted a
-    where r.run_id = a.run_id and a.move <> 'keep'
-        and r.run_id = any(array(select run_id from accepted where move <> 'keep'))
+    -- All that are looked up are joined at once: of `accepted` one row is expected, and each would be looked up by itself.
+    from report a
+    where r.run_id = a.run_id and r.run_id = any(array(select run_id from accepted where move <> 'keep'))
 ), waiting as (
     update ordinaut.due_work w
     set ready_at = case when a.woken then ordinaut.now() else ordinaut.now() + make_interval(secs => a.wait_seconds) end,
