@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -139,12 +140,17 @@ def ground(source: Source, environment: str) -> str:
 def _program() -> list[tuple[str, int, int]]:
     """The program's own modules as they are on disk: whoever works on it changes them without a new version."""
     root = Path(__file__).parents[1]
-    found = []
-    for package in _PROGRAM:
-        for path in sorted((root / package).rglob("*.py")):
-            about = path.stat()
-            found.append((str(path), about.st_size, about.st_mtime_ns))
-    return found
+    return sorted(module for package in _PROGRAM for module in _modules(str(root / package)))
+
+
+def _modules(folder: str) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                about = entry.stat()
+                yield entry.path, about.st_size, about.st_mtime_ns
+            elif entry.is_dir():
+                yield from _modules(entry.path)
 
 
 def _compiled(source: Source, environment: str, through: Through) -> Specs:
