@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from runtime.core.course import Failure
 from runtime.core.outcomes import CallError
 from runtime.store.due_work import OVER, Recorded
+
+CANCELLED: Final = "ORD510"
+"""Of the failure of steps that somebody ended; whoever did has written it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Ending:
         """What the steps of `finally` find under `run`."""
         if self.failure is None:
             return {"outcome": "succeeded", "error": None}
-        outcome = "failed" if self.cancelled is None else "cancelled"
+        outcome = "cancelled" if self.failure.error.code == CANCELLED else "failed"
         return {"outcome": outcome, "error": error_of(self.failure)}
 
 

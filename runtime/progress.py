@@ -215,11 +215,6 @@ class Progress:
         outcome = "ok" if error is None else "failed"
         self._report.results.append(_bare(OVER, 0, outcome, "") | over)
 
-    def given_up(self, ending: Ending) -> Report:
-        """Nothing of the steps is tried any more: only those of `finally` are left."""
-        self.steps_over(ending)
-        return self.checkpoint()
-
     def call_retrying(self, tried: Try, wait_seconds: float) -> None:
         """The try failed, and another follows after a wait."""
         self._report.attempts.append(

@@ -1,9 +1,4 @@
-"""Service: claims ready runs, executes as many at once as it has slots, and drains when it is told to stop.
-
-A run whose step kills the runtime would be claimed again for ever, and take along whatever runs beside it. So leases are
-counted: after `_TRUSTED_LEASES` without progress a run is executed while no other such run is, which shows who is to
-blame, and after `_MAX_LEASES` it fails.
-"""
+"""Service: claims ready runs, executes as many at once as it has slots, and drains when it is told to stop."""
 
 from __future__ import annotations
 
@@ -24,13 +19,13 @@ from runtime.core.floors import Floors
 from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.core.shares import Shares
-from runtime.ending import Ending, recorded_ending
 from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
 from runtime.logs import get_logger
 from runtime.progress import Progress
+from runtime.quarantine import given_up, is_given_up, is_suspect
 from runtime.recorder import Told
 from runtime.registry import Registry
 from runtime.service import end_tasks, stop_if_cancelled
@@ -54,8 +49,6 @@ from runtime.wake import SELDOM, Bell, until_next
 
 _log = get_logger("worker")
 _RETRY_SECONDS: Final = 0.5
-_TRUSTED_LEASES: Final = 2
-_MAX_LEASES: Final = 5
 # Claimed together: others of these are recorded, and other runs claimed, while some are executed.
 _MOST_AT_ONCE: Final = 256
 # Ends that are worth a statement of their own while the rest of what was claimed is being executed.
@@ -63,10 +56,6 @@ _WRITTEN_AT_ONCE: Final = 128
 # Then others of this process have their turn.
 _PAUSE_AFTER_SECONDS: Final = 0.005
 _SUSPECT_WAIT: Final = timedelta(seconds=1)
-_QUARANTINE: Final = CallError(
-    "ORD507",
-    f"the run was begun {_MAX_LEASES} times, and each time its runtime was lost before a step was over",
-)
 
 
 class Worker:
@@ -207,10 +196,10 @@ class Worker:
         """What may begin, and what must wait because another run under suspicion is being executed."""
         admitted: list[Claim] = []
         postponed: list[Claim] = []
-        is_taken = any(map(_is_suspect, self._held.values()))
+        is_taken = any(map(is_suspect, self._held.values()))
         for claim in claims:
-            (postponed if is_taken and _is_suspect(claim) else admitted).append(claim)
-            is_taken = is_taken or _is_suspect(claim)
+            (postponed if is_taken and is_suspect(claim) else admitted).append(claim)
+            is_taken = is_taken or is_suspect(claim)
         return admitted, postponed
 
     async def _look(self) -> float | None:
@@ -319,7 +308,7 @@ class Worker:
             self._bell.ring()
 
     async def _execute(self, claim: Claim) -> None:
-        begin = self._begin_late if claim.attempt <= _MAX_LEASES else self._give_up
+        begin = self._give_up if is_given_up(claim) else self._begin_late
         await self._watched(claim, partial(begin, claim))
 
     async def _begin_late(self, claim: Claim) -> None:
@@ -328,15 +317,10 @@ class Worker:
 
     async def _give_up(self, claim: Claim) -> None:
         """Go on with what comes finally, unless that is to blame."""
-        program, recorded = await self._prepare(claim)
-        if not program.last or recorded_ending(recorded) is not None:
-            await self._report(claim, _QUARANTINE)
-            return
-        seconds = (claim.claimed_at - claim.started_at).total_seconds()
-        await self._around.recorder.record(
-            Progress(claim, claim.task).given_up(Ending(Failure(_QUARANTINE), seconds))
-        )
-        await self._begin_late(claim)
+        report = given_up(claim, *await self._prepare(claim))
+        await self._around.recorder.record(report)
+        if report.move == "keep":
+            await self._begin_late(claim)
 
     async def _watched(self, claim: Claim, rest: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -394,10 +378,6 @@ def _is_fresh(claim: Claim) -> bool:
 
 def _leases(claims: Iterable[Claim]) -> list[tuple[UUID, int]]:
     return [(claim.run_id, claim.lease_epoch) for claim in claims]
-
-
-def _is_suspect(claim: Claim) -> bool:
-    return claim.attempt > _TRUSTED_LEASES
 
 
 def _reason(error: Exception) -> CallError:
