@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.support.cli import Cli
@@ -36,6 +38,22 @@ def test_a_plan_says_the_same_cold_and_warm(folder: Path, cli: Cli) -> None:
     assert "task-39" in cold[0]
     assert cli("apply", "--yes").status == 0
     assert cli("plan").stdout.startswith("No changes: 41 documents match r1")
+
+
+def test_a_plan_without_changes_loads_nothing_that_only_changes_need() -> None:
+    others = {
+        *("reconciler.core.compile", "reconciler.core.planned", "reconciler.core.render_change"),
+        *("runtime.core.expressions", "runtime.core.recurrence", "runtime.embedded"),
+        *("schemas.apply", "schemas.project", "schemas.spec", "schemas.task"),
+        *("jmespath", "jsonschema", "psycopg_pool", "yaml"),
+    }
+    code = f"import sys, reconciler.cli.plan; print(*sorted({others} & set(sys.modules)))"
+
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert shown.stdout.split() == []
 
 
 def _without_times(shown: str) -> str:
