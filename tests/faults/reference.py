@@ -507,7 +507,7 @@ class Reference:
         run, step = hold.run, hold.run.step(place[0])
         tried = 1 + len(run.tries_of(place))
         hold.says = True
-        if outcome == "tool_error" and step.retries and tried < TRIES:
+        if outcome == "tool_error" and step.retries and tried < TRIES and hold.error is None:
             self._try_again(run, place, Try(outcome, self.now + RETRY))
         elif outcome != "lost" or place not in run.doubts:
             error = None if outcome == "ok" else "ORD404"

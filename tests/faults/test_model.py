@@ -63,7 +63,7 @@ from tests.support.scripted_tools import failed, ok
 
 T = TypeVar("T")
 RUNTIMES = 3
-COURSES, LENGTH = 14, 80
+COURSES, LENGTH = 14, 75
 LONG_COURSES, LONG_LENGTH = 400, 150
 MOST_REPLAYS = 100
 
@@ -98,7 +98,7 @@ class Event:
 
 def _outcome(draw: random.Random) -> tuple[str, bool]:
     """How a call ends, and whether its runtime dies right after it has recorded that."""
-    return draw.choice(["ok"] * 13 + ["tool_error"] * 4 + ["lost"] * 3), draw.random() < 0.1
+    return draw.choice(["ok"] * 14 + ["tool_error"] * 3 + ["lost"] * 3), draw.random() < 0.1
 
 
 def _applied(draw: random.Random) -> tuple[str, Body]:
@@ -121,17 +121,17 @@ EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
     "settle_doubt": (2, lambda draw: draw.choice(["happened", "try_again", "failed"])),
     "emit": (2, lambda draw: draw.random() < 0.3),
     "call_back": (2, lambda _: None),
-    "wait": (8, lambda draw: draw.choice([5, 11, 16, 31, 60, 61, 200, 700])),
+    "wait": (6, lambda draw: draw.choice([5, 11, 16, 31, 60, 61, 200, 700])),
     "reach": (8, lambda draw: draw.random() < 0.7),
     "set_clock": (3, lambda draw: draw.choice([-90, -20, -1, 20, 20, 90])),
     "fire": (10, lambda _: None),
-    "fire_all_at_once": (2, lambda _: None),
-    "let_through": (8, lambda _: None),
-    "claim": (20, lambda _: None),
-    "come_back": (25, _outcome),
+    "fire_all_at_once": (1, lambda _: None),
+    "let_through": (3, lambda _: None),
+    "claim": (25, lambda _: None),
+    "come_back": (50, _outcome),
     "tell_parents": (2, lambda _: None),
     "beat": (5, lambda _: None),
-    "crash": (7, lambda _: None),
+    "crash": (5, lambda _: None),
     "sweep": (3, lambda _: None),
 }
 
@@ -156,6 +156,9 @@ def course_of(seed: int, length: int) -> list[Event]:
     names = list(EVENTS)
     weights = [6 * weight if what in wanted else weight for what, (weight, _) in EVENTS.items()]
     course = [Event("apply", given=(MAIN, first))]
+    if "run" in kinds:
+        course.append(Event("apply", given=(OTHER, some_body(draw, OTHER))))
+    course += [Event("run_now"), Event("claim")]
     course += [
         Event(what, draw.randrange(8), EVENTS[what][1](draw))
         for what in draw.choices(names, weights, k=length)
@@ -362,6 +365,8 @@ class World:
     ) -> None:
         """A tool answers; also one that was called long ago, by a runtime that has lost its lease since."""
         outcome, dies = given
+        if not self.reference.holds:
+            self.claim(which, None)
         for hold in _one(self.reference.holds, which):
             runtime, run = self.runtimes[hold.runtime], hold.run
             (place,) = _one(sorted(hold.calls), which)
@@ -440,7 +445,9 @@ class World:
     def claim(self, which: int, _: None) -> None:
         """A runtime claims; what of it is its own choice is taken from it, and whether it may is the reference's to say."""
         reference, runtime = self.reference, self._runtime(which)
-        free = [run for run in reference.runs.values() if run.can_be_claimed(reference.now)]
+        if not self._free():
+            self.let_through(which, None)
+        free = self._free()
         room, before = runtime.room, self._epochs()
         runtime.begun.clear()
         self._do(runtime.worker.run_once())
@@ -529,6 +536,10 @@ class World:
 
     def _runtime(self, which: int) -> DrivenRuntime:
         return list(self.runtimes.values())[which % RUNTIMES]
+
+    def _free(self) -> list[Run]:
+        now = self.reference.now
+        return [run for run in self.reference.runs.values() if run.can_be_claimed(now)]
 
     def _live_runs(self) -> list[Run]:
         return [run for run in self.reference.runs.values() if run.place is not None]

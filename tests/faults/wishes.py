@@ -107,7 +107,7 @@ def some_body(draw: random.Random, name: str, steps: tuple[Step, ...] | None = N
         count=count,
         window=draw.choice([3, 10]) * MINUTE,
         word=draw.choice(WORDS),
-        slots=draw.choice([0, 0, 1, 2]),
+        slots=draw.choice([0, 0, 0, 1, 2]),
         steps=steps or draw.choice(PIPELINES if name == MAIN else _PIPELINES_OF_THE_OTHER),
         last=draw.choice(_LAST),
     )
