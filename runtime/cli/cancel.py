@@ -32,8 +32,8 @@ def cancel(*, config: Config, run: str, reason: str, as_json: bool) -> None:
 
     RUN is its id, six or more digits of either end of it, a task's name for its newest run, or `last`. From this moment on
     nothing that works on it can record anything; its runtime stops at once, and asks the tool to. What a tool has done
-    already stays done. Steps of `finally` still run after what was begun; cancelled once more, the run ends without
-    them. Exits with 1 if the run ended before.
+    already stays done. Steps of `finally` still run after what was begun; cancelled while these run, the run ends
+    where it is. Exits with 1 if the run ended before.
     """
     with open_database(config, name="ordinaut cancel") as connection:
         done = cancel_run(
