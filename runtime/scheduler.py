@@ -194,8 +194,8 @@ class Scheduler:
         return self._left_until(self._foreseen[0]) <= due_in + _TOO_LATE_SECONDS
 
     def _left_until(self, foreseen: _Foreseen) -> float:
-        """Seconds until its instant has surely come by the server's clock."""
-        return foreseen.at - self._offset - self._clock.monotonic()
+        """Seconds until its instant has surely come by the server's clock, to the microsecond, which is as far as it counts."""
+        return round(foreseen.at - self._offset - self._clock.monotonic(), 6)
 
     def _read_clock(self, now: datetime) -> None:
         """Learn from what the server has just answered: this was past by then. The fastest answer is the best."""

@@ -15,10 +15,11 @@ limit %(limit)s;
 -- name: fire_schedules
 -- Advances schedules, creates their runs and queues them: all or nothing for each schedule, however many race.
 -- A schedule that another runtime advanced, or that an apply or a request for a run changed, no longer matches
--- (task_uid, generation, cursor_for), and nothing of its firing is written; nor is it where another revision is in force,
--- or what was decided for one instant comes before it or much later; nor of one that somebody holds locked, so that an apply of some tasks does not hold up all the others. So nobody makes a run of these tasks beside us:
--- what is seen here to be free is free. What is seen to be active may end meanwhile; who waits for it is looked after when
--- this has committed (`turns`). Who fires has `room` for so many runs, and holds their leases from the first.
+-- (task_uid, generation, cursor_for), and nothing of its firing is written. Nor is it where another revision is in force; where
+-- what was decided for one instant comes before it or much later, or the schedule is due at another now; or where somebody
+-- holds the row, so that an apply of some tasks does not hold up all the others. So nobody makes a run of these tasks
+-- beside us: what is seen here to be free is free. What is seen to be active may end meanwhile; who waits for it is looked
+-- after when this has committed (`turns`). Who fires has `room` for so many runs, and holds their leases from the first.
 -- Locks: the schedule rows, by task; then, where runs are ended, backlog rows and due_work rows, each by run.
 with firing as materialized (
     select * from jsonb_to_recordset(%(firings)s) as f(
@@ -29,7 +30,8 @@ with firing as materialized (
     from ordinaut.schedule s
     join firing f on f.task_uid = s.task_uid
     where s.generation = f.generation and s.cursor_for = f.expected_cursor and s.paused_at is null
-        and (f.as_of is null or f.as_of between ordinaut.now() - interval '1 second' and ordinaut.now())
+        and (f.as_of is null
+            or f.as_of = s.next_due_at and f.as_of between ordinaut.now() - interval '1 second' and ordinaut.now())
         and (f.revision_id is null or exists (
             select from ordinaut.spec p
             where p.uid = f.task_uid and p.revision_id = f.revision_id and p.retired_at is null))
