@@ -17,6 +17,7 @@ from runtime.config import Config
 from runtime.core.outcomes import CallOutcome
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper
+from runtime.quarantine import is_suspect
 from runtime.recorder import Recorder
 from runtime.registry import NoServers, Registry
 from runtime.service import end_tasks
@@ -26,7 +27,7 @@ from runtime.store.rates import Rates
 from runtime.surroundings import Surroundings
 from runtime.turns import Turns
 from runtime.wake import Bell
-from runtime.worker import Worker, _is_suspect
+from runtime.worker import Worker
 from tests.support.clock import FakeClock, settle
 from tests.support.probes import within
 from tests.support.scheduling import make_scheduler
@@ -142,7 +143,7 @@ class DrivenRuntime:
     @property
     def suspects(self) -> int:
         """How many runs it executes that lost their runtimes before."""
-        return sum(map(_is_suspect, self.worker._held.values()))
+        return sum(map(is_suspect, self.worker._held.values()))
 
     @property
     def is_quiet(self) -> bool:
