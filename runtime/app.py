@@ -142,8 +142,9 @@ async def running(
             Toolbox((), clock, config.state_dir, project=place.folder)
         )
         # Whoever calls no tool starts no server.
-        servers = toolbox if "worker" in duties else NoServers()
-        registry = Registry(pool, servers, clock, place.folder)
+        registry = Registry(
+            pool, toolbox if "worker" in duties else NoServers(), clock, place.folder
+        )
         try:
             await make_partitions(pool)
             await registry.refresh()
