@@ -130,11 +130,7 @@ async def running(
         DatabaseUnavailable: PostgreSQL cannot be reached.
     """
     async with AsyncExitStack() as stack:
-        pool = await open_pool(place.database_url, silence=config.silence)
-        patience = min(_CLOSING_SECONDS, config.silence.total_seconds())
-        stack.push_async_callback(pool.close, patience)
-        statements = await open_side_pool(place.database_url, "ordinaut statements", beside=pool)
-        stack.push_async_callback(statements.close, patience)
+        pool, statements = await _open_pools(stack, config, place)
         bus = open_bus(place.redis_url) if place.redis_url and "relay" in duties else None
         if bus is not None:
             stack.push_async_callback(bus.aclose)
@@ -142,9 +138,8 @@ async def running(
             Toolbox((), clock, config.state_dir, project=place.folder)
         )
         # Whoever calls no tool starts no server.
-        registry = Registry(
-            pool, toolbox if "worker" in duties else NoServers(), clock, place.folder
-        )
+        servers = toolbox if "worker" in duties else NoServers()
+        registry = Registry(pool, servers, clock, place.folder)
         try:
             await make_partitions(pool)
             await registry.refresh()
@@ -173,6 +168,16 @@ async def running(
         watchdog = Watchdog(group, assembled.wanted, clock, config.stall)
         stack.enter_context(collecting_seldom())
         yield Runtime(group, watchdog, assembled, clock, config)
+
+
+async def _open_pools(stack: AsyncExitStack, config: Config, place: Place) -> tuple[Pool, Pool]:
+    """Ours, and one for statements of steps; both are closed with the stack."""
+    pool = await open_pool(place.database_url, silence=config.silence)
+    patience = min(_CLOSING_SECONDS, config.silence.total_seconds())
+    stack.push_async_callback(pool.close, patience)
+    statements = await open_side_pool(place.database_url, "ordinaut statements", beside=pool)
+    stack.push_async_callback(statements.close, patience)
+    return pool, statements
 
 
 async def _announce(pool: Pool, duties: frozenset[Duty]) -> int:
