@@ -723,7 +723,7 @@ class Reference:
         times = [
             one.ready_at
             for (place, _), one in run.tries.items()
-            if place[0] in left and place not in run.doubts
+            if place[0] in left and place not in run.doubts and place not in hold.turn_at
         ]
         spans = [at for name, at in hold.over_at.items() if name in left]
         spans += [at for (name, _), at in hold.turn_at.items() if name in left]

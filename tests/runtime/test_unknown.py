@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -142,6 +143,20 @@ async def test_what_happened_is_the_result_and_the_run_goes_on(
     assert await bench.row(RESULT) == ("ok", {"id": 7}, 1)
     assert "step.settled" in await bench.events()
     assert unsettled(database) == []
+
+
+async def test_an_answer_counts_that_comes_before_its_question_by_a_clock_that_was_set_back(
+    bench: Bench, database: str
+) -> None:
+    await bench.queue(pipeline=[step("pay", **ASK), step("end", "tool.end")])
+    tools = ScriptedTools(tool__do=failed("lost"), tool__end=ok())
+    await bench.go(tools)
+    await bench.clock.set(bench.clock.now() - timedelta(minutes=5))
+    await settle(database, "happened")
+
+    await bench.go(tools)
+
+    assert await bench.row("select state from ordinaut.run") == "succeeded"
 
 
 async def test_what_did_not_happen_is_tried_again_with_the_same_key_and_may_be_in_doubt_again(

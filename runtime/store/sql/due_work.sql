@@ -280,7 +280,7 @@ where i.run_id = %(run_id)s
 union all
 select 'asked', '', 0, null, null, null, null, extract(epoch from sum(upper(span) - lower(span)))::float8
 from (
-    select range_agg(tstzrange(asked_at, coalesce(answered_at, ordinaut.now()))) as spans
+    select range_agg(tstzrange(asked_at, greatest(asked_at, coalesce(answered_at, ordinaut.now())))) as spans
     from ordinaut.step_intent where run_id = %(run_id)s and asked_at is not null) asked
 cross join lateral unnest(asked.spans) span
 having count(*) > 0
