@@ -146,6 +146,27 @@ ENDS: Mapping[Kind, str] = {
 }
 
 
+# What else a course begins with where there is such a step, as chance seldom comes to it.
+OPENINGS: Mapping[Kind, Sequence[Event]] = {
+    "ask": (
+        Event("come_back", given=("lost", False)),
+        Event("settle_doubt", given="happened"),
+        Event("settle_doubt", given="failed"),
+    ),
+    "once": (
+        Event("come_back", given=("ok", False)),
+        Event("come_back", given=("lost", False)),
+        Event("rerun", given=("failed", False)),
+        Event("claim"),
+    ),
+    "run": (
+        Event("come_back", given=("ok", False)),
+        Event("cancel"),
+        Event("tell_parents"),
+    ),
+}
+
+
 def course_of(seed: int, length: int) -> list[Event]:
     """A random course of events, the same for the same seed."""
     draw = random.Random(seed)
@@ -158,7 +179,8 @@ def course_of(seed: int, length: int) -> list[Event]:
     course = [Event("apply", given=(MAIN, first))]
     if "run" in kinds:
         course.append(Event("apply", given=(OTHER, some_body(draw, OTHER))))
-    course += [Event("run_now"), Event("claim")]
+    course += [Event("emit"), Event("run_now"), Event("claim")]
+    course += [event for kind, events in OPENINGS.items() if kind in kinds for event in events]
     course += [
         Event(what, draw.randrange(8), EVENTS[what][1](draw))
         for what in draw.choices(names, weights, k=length)
