@@ -58,8 +58,8 @@ async def pgqueuer(url: str) -> list[float]:
         worker = PgQueuer(driver)
 
         @worker.entrypoint("ready")
-        async def ready(job: Any) -> None:
-            late.append(time.time() - float(job.payload))
+        async def ready(asked: Any) -> None:
+            late.append(time.time() - float(asked.payload))
             if len(late) == COUNT:
                 over.set()
 
