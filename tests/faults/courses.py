@@ -1,0 +1,119 @@
+"""Courses of events: what people, tools and machines do, in an order that follows from a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.wishes import (
+    MAIN,
+    OTHER,
+    PIPELINES,
+    WORDS,
+    Body,
+    Kind,
+    some_body,
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens; `which` of those to whom it can happen is counted round. To nobody, it does not happen."""
+
+    what: str
+    which: int = 0
+    given: Any = None
+
+
+def _outcome(draw: random.Random) -> tuple[str, bool]:
+    """How a call ends, and whether its runtime dies right after it has recorded that."""
+    return draw.choice(["ok"] * 14 + ["tool_error"] * 3 + ["lost"] * 3), draw.random() < 0.1
+
+
+def _applied(draw: random.Random) -> tuple[str, Body]:
+    name = draw.choice([MAIN, OTHER])
+    return name, some_body(draw, name)
+
+
+# How often each happens, among all, and what else has to be drawn for it.
+EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
+    "apply": (2, _applied),
+    "retire": (1, lambda _: None),
+    "run_now": (6, lambda draw: draw.choice([None, *WORDS])),
+    "rerun": (3, lambda draw: (draw.choice(["", "failed", "a", "b"]), draw.random() < 0.5)),
+    "backfill": (2, lambda draw: draw.choice([2, 6])),
+    "pause": (2, lambda _: None),
+    "snooze": (2, lambda draw: draw.choice([1, 3])),
+    "resume": (4, lambda _: None),
+    "cancel": (3, lambda _: None),
+    "decide": (2, lambda draw: draw.random() < 0.7),
+    "settle_doubt": (2, lambda draw: draw.choice(["happened", "try_again", "failed"])),
+    "emit": (2, lambda draw: draw.random() < 0.3),
+    "call_back": (2, lambda _: None),
+    "wait": (6, lambda draw: draw.choice([5, 11, 16, 31, 60, 61, 200, 700])),
+    "reach": (8, lambda draw: draw.random() < 0.7),
+    "set_clock": (3, lambda draw: draw.choice([-90, -20, -1, 20, 20, 90])),
+    "fire": (10, lambda _: None),
+    "fire_all_at_once": (1, lambda _: None),
+    "let_through": (3, lambda _: None),
+    "claim": (25, lambda _: None),
+    "come_back": (50, _outcome),
+    "tell_parents": (2, lambda _: None),
+    "beat": (5, lambda _: None),
+    "crash": (5, lambda _: None),
+    "sweep": (3, lambda _: None),
+}
+
+
+# What the waits of steps are ended by.
+ENDS: Mapping[Kind, str] = {
+    "approve": "decide",
+    "ask": "settle_doubt",
+    "event": "emit",
+    "callback": "call_back",
+    "run": "tell_parents",
+}
+
+
+# What else a course begins with where there is such a step, as chance seldom comes to it.
+OPENINGS: Mapping[Kind, Sequence[Event]] = {
+    "ask": (
+        Event("come_back", given=("lost", False)),
+        Event("settle_doubt", given="happened"),
+        Event("settle_doubt", given="failed"),
+    ),
+    "once": (
+        Event("come_back", given=("ok", False)),
+        Event("come_back", given=("lost", False)),
+        Event("rerun", given=("failed", False)),
+        Event("claim"),
+    ),
+    "run": (
+        Event("come_back", given=("ok", False)),
+        Event("cancel"),
+        Event("tell_parents"),
+    ),
+}
+
+
+def course_of(seed: int, length: int) -> list[Event]:
+    """A random course of events, the same for the same seed."""
+    draw = random.Random(seed)
+    # Each pipeline has its turn, however few courses there are, and what it waits for comes more often.
+    first = some_body(draw, MAIN, PIPELINES[seed % len(PIPELINES)])
+    kinds = {step.kind for step in (*first.steps, *first.last)}
+    wanted = {what for kind, what in ENDS.items() if kind in kinds}
+    names = list(EVENTS)
+    weights = [6 * weight if what in wanted else weight for what, (weight, _) in EVENTS.items()]
+    course = [Event("apply", given=(MAIN, first))]
+    if "run" in kinds:
+        course.append(Event("apply", given=(OTHER, some_body(draw, OTHER))))
+    course += [Event("emit"), Event("run_now"), Event("claim")]
+    course += [event for kind, events in OPENINGS.items() if kind in kinds for event in events]
+    course += [
+        Event(what, draw.randrange(8), EVENTS[what][1](draw))
+        for what in draw.choices(names, weights, k=length)
+    ]
+    return course
