@@ -14,6 +14,7 @@ from runtime.manual import RunRefused
 from runtime.rerunning import Rerun, rerun_run
 from runtime.store.connect import connect
 from runtime.store.runs import load_run
+from runtime.store.settling import list_unsettled, settle_call
 from schemas.run import RunReport
 from tests.support.executing import Bench, step
 from tests.support.installed import install, task
@@ -147,6 +148,36 @@ async def test_a_call_that_may_have_been_made_is_not_simply_made_again(
     anew = again(database, claim.run_id, start="pay")
     await bench.go(tools)
     assert (load(database, anew).state, names(tools)) == ("succeeded", ["pay"])
+
+
+async def test_about_a_second_try_that_may_have_been_made_people_are_asked_once(
+    bench: Bench, database: str, connection: psycopg.AsyncConnection
+) -> None:
+    await bench.queue(pipeline=[step("pay", "tool.pay", effect="once", on_unknown="ask")])
+    claim = await bench.claim()
+    await connection.execute(
+        "insert into ordinaut.step_intent (run_id, step, attempt, lease_epoch, idempotency_key)"
+        " values (%s, 'pay', 2, 1, 'k')",
+        [claim.run_id],
+    )
+    await connection.execute("delete from ordinaut.due_work")
+    await connection.execute(
+        "update ordinaut.run set state = 'failed', finished_at = ordinaut.now()"
+    )
+    redriven = again(database, claim.run_id, only_failed=True)
+    tools = ScriptedTools(tool__pay=ok())
+    await bench.go(tools)
+
+    # Of two doubts about one call the answer to one might not be heard for the other.
+    cursor = await connection.execute(
+        "select attempt from ordinaut.step_intent where run_id = %s", [redriven]
+    )
+    assert await cursor.fetchall() == [(1,)]
+    with connect(database) as people:
+        (call,) = list_unsettled(people)
+        assert settle_call(people, call, settled="try_again", result=None, by="ana", reason="")
+    await bench.go(tools)
+    assert (load(database, redriven).state, names(tools)) == ("succeeded", ["pay"])
 
 
 async def test_a_call_that_ended_as_unknown_is_in_doubt_again_and_not_simply_made_again(

@@ -44,7 +44,8 @@ with new_run as (
         or s.step = any(%(items)s::text[]) and s.iteration >= 0 and s.outcome in ('ok', 'skipped'))
 ), doubted as (
     insert into ordinaut.step_intent (run_id, step, iteration, attempt, lease_epoch, idempotency_key)
-    select %(new_id)s, i.step, i.iteration, i.attempt, 0, i.idempotency_key
+    -- The calls begin with their first try once more.
+    select distinct on (i.step, i.iteration) %(new_id)s::uuid, i.step, i.iteration, 1, 0, i.idempotency_key
     from ordinaut.step_intent i
     where i.run_id = %(run_id)s and not %(anew)s
         and not exists (
