@@ -50,7 +50,8 @@ def believed_renames(
     """The renames to believe, and the problems of those that contradict each other or what goes on.
 
     Args:
-        certain: whether the pasts are known, so that nobody who says the same as another is taken for it.
+        certain: whether the pasts are known, so that nobody who says the same as another is taken for it, and names may go
+            round in a circle.
     """
     made = {
         key: claim
@@ -58,7 +59,7 @@ def believed_renames(
         if _can_be_left(claim.former, applied, owner)
     }
     claims = _standing(made, desired, applied, certain=certain)
-    problems = [*_rivals(claims)]
+    problems = [*_rivals(claims), *([] if certain else circle_problems(desired))]
     problems += [
         _goes_on(claim)
         for key, claim in sorted(made.items())

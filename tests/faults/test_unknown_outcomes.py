@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from tests.faults.site import Site, step
 from tests.support.cli import Cli
+from tests.support.locks import hold_statements, let_go, somebody_waits_for_the_lock
 from tests.support.probes import eventually
 from tests.support.processes import RunningProcess
 from tests.support.proxy import Proxy
@@ -24,10 +27,16 @@ async def test_a_runtime_killed_before_the_call_leaves_it_unknown_and_unmade(
         run_id = await site.queue(
             await site.install(step("first", "wait"), step("pay", effect="once"))
         )
-        async with site.runtime(database_url=network.url) as runtime:
+        async with (
+            site.runtime(database_url=network.url) as runtime,
+            await psycopg.AsyncConnection.connect(database, autocommit=True) as holder,
+        ):
             await site.called("first")
-            network.stall_answers()
+            await hold_statements(holder, "insert", "step_intent")
             site.open_gate()
+            await somebody_waits_for_the_lock(holder)
+            network.stall_answers()
+            await let_go(holder)
             intents = "select count(*) = 1 from ordinaut.step_intent"
             await eventually(lambda: site.value(intents), "the intent is on record", seconds=20)
             await lose(runtime)

@@ -40,6 +40,27 @@ async def hold_commits(connection: psycopg.AsyncConnection) -> None:
     await connection.execute(_HOLD_COMMITS.encode())
 
 
+_HOLD_STATEMENTS = """
+select pg_advisory_lock(42);
+create function public.hold_statement() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock_shared(42); return null; end $$;
+create trigger hold before {what} on ordinaut.{table} for each statement execute function public.hold_statement();
+"""
+
+
+async def hold_statements(connection: psycopg.AsyncConnection, what: str, table: str) -> None:
+    """Let every statement that does something (`insert`, `update`) to a table wait in its midst until `let_go`.
+
+    A lock on the table would hold it up before it is executed, when it is only planned.
+    """
+    await connection.execute(_HOLD_STATEMENTS.format(what=what, table=table).encode())
+
+
+async def let_go(connection: psycopg.AsyncConnection) -> None:
+    """Give up advisory lock 42."""
+    await connection.execute("select pg_advisory_unlock(42)")
+
+
 async def somebody_waits_for_the_lock(connection: psycopg.AsyncConnection) -> None:
     """Wait until a session of this database waits for advisory lock 42, and for no other."""
 
