@@ -84,12 +84,25 @@ class Arming:
         self._now = now
         self._known: dict[str, tuple[datetime | None, datetime | None] | None] = {}
 
+    def expand(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        """Find what these tasks fire next before it is asked for.
+
+        Raises:
+            ScheduleError: as for `armed`.
+        """
+        for body in bodies:
+            self._found(body)
+
     def armed(self, task_uid: int, body: Mapping[str, Any]) -> Armed | None:
         """What a task fires next, strictly after that moment; None if no clock drives it.
 
         Raises:
             ScheduleError: the schedule cannot be expanded; a plan refuses such specs.
         """
+        found = self._found(body)
+        return None if found is None else Armed(task_uid, *found)
+
+    def _found(self, body: Mapping[str, Any]) -> tuple[datetime | None, datetime | None] | None:
         schedules = body["schedule"]
         # Jitter is another for each task.
         alike = all(one.get("jitter") == _NO_JITTER for one in schedules)
@@ -97,8 +110,7 @@ class Arming:
         name = canonical([schedules, body.get("calendars"), whose]).decode()
         if name not in self._known:
             self._known[name] = self._next(body)
-        found = self._known[name]
-        return None if found is None else Armed(task_uid, *found)
+        return self._known[name]
 
     def _next(self, body: Mapping[str, Any]) -> tuple[datetime | None, datetime | None] | None:
         schedule = compile_schedules(body)
