@@ -141,7 +141,8 @@ class Scheduler:
                 look = await self.run_once()
                 due_in = await self._due_in(look)
                 if self._is_next_foreseen(due_in):
-                    due_in = await self._fire_in_time()
+                    await self._fire_in_time()
+                    due_in = 0.0
                 elif due_in is not None and due_in > _LOOK_BEFORE_SECONDS:
                     due_in -= _LOOK_BEFORE_SECONDS
             except (psycopg.OperationalError, PoolTimeout) as error:
@@ -204,15 +205,15 @@ class Scheduler:
         self._offset = max(known, now.timestamp() - read_at)
         self._read_at = read_at
 
-    async def _fire_in_time(self) -> float:
-        """Fire what was foreseen, each at its instant; seconds until the next look."""
+    async def _fire_in_time(self) -> None:
+        """Fire what was foreseen, each at its instant, until something calls for another look."""
         last = self._foreseen[-1].at
         while self._foreseen:
             stop_if_cancelled()
             left = self._left_until(self._foreseen[0])
             if left > _TOO_LATE_SECONDS:
                 if await self._bell.sleep(left - _TOO_LATE_SECONDS / 2):
-                    return 0.0
+                    return
                 continue
             if left > 0:
                 await self._clock.sleep(left)
@@ -222,10 +223,9 @@ class Scheduler:
             if look.held_up:
                 # Perhaps too early, where somebody has set the server's clock back.
                 self._offset = float("-inf")
-                return 0.0
+                return
             if any(one.is_due_by(last) for one in part.advances):
-                return 0.0
-        return 0.0
+                return
 
     def _reached(self) -> _Part:
         """What was foreseen, and whose instant has come."""

@@ -80,12 +80,19 @@ async def test_what_was_foreseen_is_fired_at_its_instant_without_another_look(
     assert await fates(connection) == [("queued", None, tick.revision_id)]
 
 
-async def test_a_pause_before_the_instant_is_heeded(
-    connection: psycopg.AsyncConnection, pool: Pool, clock: FakeClock, tick: Installed
+@pytest.mark.parametrize(
+    "what", ["ordinaut.schedule set paused_at", "ordinaut.spec set retired_at"]
+)
+async def test_a_pause_or_a_retirement_before_the_instant_is_heeded(
+    connection: psycopg.AsyncConnection,
+    pool: Pool,
+    clock: FakeClock,
+    tick: Installed,
+    what: str,
 ) -> None:
     scheduler = make_scheduler(pool, clock, poll_seconds=3600)
     async with foreseeing(scheduler, clock):
-        await connection.execute("update ordinaut.schedule set paused_at = ordinaut.now()")
+        await connection.execute(f"update {what} = ordinaut.now()".encode())
 
         await clock.advance(0.5)
 
@@ -104,19 +111,6 @@ async def test_a_revision_before_the_instant_is_what_runs(
 
         await eventually(lambda: fates(connection), "it is fired")
     assert await fates(connection) == [("queued", None, newer.revision_id)]
-
-
-async def test_a_retired_task_does_not_fire(
-    connection: psycopg.AsyncConnection, pool: Pool, clock: FakeClock, tick: Installed
-) -> None:
-    scheduler = make_scheduler(pool, clock, poll_seconds=3600)
-    async with foreseeing(scheduler, clock):
-        await connection.execute("update ordinaut.spec set retired_at = ordinaut.now()")
-
-        await clock.advance(0.5)
-
-        await eventually(lambda: not scheduler._foreseen and clock.sleepers, "it has looked")
-    assert await fates(connection) == []
 
 
 async def test_what_is_put_off_before_the_instant_waits_for_the_new_one(

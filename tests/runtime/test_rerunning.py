@@ -53,6 +53,22 @@ async def ran(bench: Bench, **answers: Any) -> tuple[UUID, ScriptedTools]:
     return (await bench.go(tools)).run_id, tools
 
 
+async def in_doubt(bench: Bench, pay: dict[str, Any], *, attempt: int) -> UUID:
+    """A run that is over, and of which nobody knows whether that try of its call was made."""
+    await bench.queue(pipeline=[pay])
+    claim = await bench.claim()
+    await bench.connection.execute(
+        "insert into ordinaut.step_intent (run_id, step, attempt, lease_epoch, idempotency_key)"
+        " values (%s, 'pay', %s, 1, 'k')",
+        [claim.run_id, attempt],
+    )
+    await bench.connection.execute("delete from ordinaut.due_work")
+    await bench.connection.execute(
+        "update ordinaut.run set state = 'failed', finished_at = ordinaut.now()"
+    )
+    return claim.run_id
+
+
 async def test_all_of_it_is_done_once_more_with_new_keys(bench: Bench, database: str) -> None:
     before, first = await ran(bench)
 
@@ -124,28 +140,17 @@ async def test_each_time_that_is_asked_for_has_keys_of_its_own(
 
 
 async def test_a_call_that_may_have_been_made_is_not_simply_made_again(
-    bench: Bench, database: str, connection: psycopg.AsyncConnection
+    bench: Bench, database: str
 ) -> None:
-    steps = [step("pay", "tool.pay", effect="once")]
-    await bench.queue(pipeline=steps)
-    claim = await bench.claim()
-    await connection.execute(
-        "insert into ordinaut.step_intent (run_id, step, attempt, lease_epoch, idempotency_key)"
-        " values (%s, 'pay', 1, 1, 'k')",
-        [claim.run_id],
-    )
-    await connection.execute("delete from ordinaut.due_work")
-    await connection.execute(
-        "update ordinaut.run set state = 'failed', finished_at = ordinaut.now()"
-    )
+    before = await in_doubt(bench, step("pay", "tool.pay", effect="once"), attempt=1)
 
-    redriven = again(database, claim.run_id, only_failed=True)
+    redriven = again(database, before, only_failed=True)
     tools = ScriptedTools(tool__pay=ok())
     await bench.go(tools)
     assert (load(database, redriven).state, tools.calls) == ("failed", [])
 
     # Asked for by name, it is.
-    anew = again(database, claim.run_id, start="pay")
+    anew = again(database, before, start="pay")
     await bench.go(tools)
     assert (load(database, anew).state, names(tools)) == ("succeeded", ["pay"])
 
@@ -153,18 +158,8 @@ async def test_a_call_that_may_have_been_made_is_not_simply_made_again(
 async def test_about_a_second_try_that_may_have_been_made_people_are_asked_once(
     bench: Bench, database: str, connection: psycopg.AsyncConnection
 ) -> None:
-    await bench.queue(pipeline=[step("pay", "tool.pay", effect="once", on_unknown="ask")])
-    claim = await bench.claim()
-    await connection.execute(
-        "insert into ordinaut.step_intent (run_id, step, attempt, lease_epoch, idempotency_key)"
-        " values (%s, 'pay', 2, 1, 'k')",
-        [claim.run_id],
-    )
-    await connection.execute("delete from ordinaut.due_work")
-    await connection.execute(
-        "update ordinaut.run set state = 'failed', finished_at = ordinaut.now()"
-    )
-    redriven = again(database, claim.run_id, only_failed=True)
+    pay = step("pay", "tool.pay", effect="once", on_unknown="ask")
+    redriven = again(database, await in_doubt(bench, pay, attempt=2), only_failed=True)
     tools = ScriptedTools(tool__pay=ok())
     await bench.go(tools)
 

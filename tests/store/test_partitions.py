@@ -91,6 +91,17 @@ def report(claim: Any, move: str, **more: Any) -> Report:
     )
 
 
+@pytest.mark.parametrize("change", ["state = 'succeeded'", "finished_at = ordinaut.now()"])
+async def test_a_run_has_an_end_if_it_is_over_and_only_then(
+    connection: psycopg.AsyncConnection, change: str
+) -> None:
+    """Whoever looks for runs that are not over looks for those without an end."""
+    await queue_run(connection, await install(connection, task()))
+
+    with pytest.raises(psycopg.errors.CheckViolation, match="run_end_is_told"):
+        await connection.execute(f"update ordinaut.run set {change}".encode())
+
+
 async def test_runtimes_that_start_together_make_the_same_partitions(
     pools: list[Pool], connection: psycopg.AsyncConnection, clock: FakeClock
 ) -> None:
@@ -114,6 +125,8 @@ async def test_a_partition_lets_rows_of_its_month_in_and_is_like_its_table(
     where = await fetch(connection, "select tableoid::regclass::text from ordinaut.run")
 
     assert where == ["run_202601"]
+    options = "select reloptions from pg_class where oid = %s::regclass"
+    assert await fetch(connection, options, "ordinaut.run_202601") == [["fillfactor=50"]]
     indexes = "select count(*) from pg_index where indrelid = %s::regclass"
     assert await fetch(connection, indexes, "ordinaut.run_202601") == [3]
     with pytest.raises(psycopg.errors.CheckViolation):
