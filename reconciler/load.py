@@ -149,7 +149,7 @@ def _modules(folder: str) -> Iterator[tuple[str, int, int]]:
             if entry.name.endswith(".py"):
                 about = entry.stat()
                 yield entry.path, about.st_size, about.st_mtime_ns
-            elif entry.is_dir():
+            elif entry.name != "__pycache__" and entry.is_dir(follow_symlinks=False):
                 yield from _modules(entry.path)
 
 

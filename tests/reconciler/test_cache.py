@@ -364,6 +364,23 @@ def test_a_program_that_changed_recalls_nothing(
     assert _goals(compile_source(source, "default", cache))["task-1"] == "Rome 1"
 
 
+def test_what_python_keeps_of_the_program_is_not_looked_at(
+    source: Source, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may belong to somebody else, who lets nobody in."""
+    really = os.scandir
+
+    def scandir(folder: str) -> object:
+        if folder.endswith("__pycache__"):
+            raise PermissionError(13, "Permission denied", folder)
+        return really(folder)
+
+    _pretend(cache, source)
+    monkeypatch.setattr("reconciler.load.os.scandir", scandir)
+
+    assert _goals(compile_source(source, "default", cache))["task-1"] != "Rome 1"
+
+
 def test_a_damaged_entry_is_compiled_anew_and_replaced(source: Source, cache: Cache) -> None:
     plain = _everything(compile_source(source, "default", cache))
     entry = _entry(cache)
