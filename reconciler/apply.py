@@ -17,7 +17,6 @@ Theory of operation
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -157,13 +156,11 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     )
     request.tell("writing")
     tasks = Arming(now)
-    with ThreadPoolExecutor(1) as beside:
-        # Of a large apply a twentieth of the time, in which the database is busy with writing.
-        expanded = beside.submit(tasks.expand, _driven(plan))
+    # Of a large apply a twentieth of the time, in which the database is busy with writing.
+    with tasks.expanding(_driven(plan)):
         uids = revisions.write_specs(
             connection, revision_id, [_staged(change, plan) for change in plan.changes]
         )
-        expanded.result()
     request.tell("scheduling")
     new = _arm_schedules(connection, plan, uids, tasks, now)
     _arm_conditions(connection, plan, uids, now)

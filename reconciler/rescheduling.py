@@ -8,9 +8,12 @@ skipped. So no occurrence is lost between two revisions, and none is invented.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Event
 from typing import Any, Final
 
 from reconciler.core.digest import canonical
@@ -84,14 +87,27 @@ class Arming:
         self._now = now
         self._known: dict[str, tuple[datetime | None, datetime | None] | None] = {}
 
-    def expand(self, bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Find what these tasks fire next before it is asked for.
+    @contextmanager
+    def expanding(self, bodies: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+        """Find what these tasks fire next beside a block that waits for others.
 
-        Raises:
-            ScheduleError: as for `armed`.
+        Nothing depends on it: what is not found by the end of the block, or cannot be, is found when it is asked for.
         """
-        for body in bodies:
-            self._found(body)
+        is_over = Event()
+
+        def expand() -> None:
+            for body in bodies:
+                if is_over.is_set():
+                    return
+                self._found(body)
+
+        with ThreadPoolExecutor(1) as beside:
+            with suppress(RuntimeError):  # there may be no thread to be had
+                beside.submit(expand)
+            try:
+                yield
+            finally:
+                is_over.set()
 
     def armed(self, task_uid: int, body: Mapping[str, Any]) -> Armed | None:
         """What a task fires next, strictly after that moment; None if no clock drives it.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
+
+import pytest
 
 from reconciler.core.compile import SourceFile, compile_specs
 from reconciler.rescheduling import Arming
@@ -76,3 +79,35 @@ def test_a_task_that_no_clock_drives_is_not_armed() -> None:
     tasks = Arming(_NOW)
 
     assert [tasks.armed(uid, body) for uid, body in enumerate(bodies.values())] == [None, None]
+
+
+def test_what_was_found_beside_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    (body,) = _bodies(daily='cron: "0 9 * * *", timezone: UTC').values()
+    tasks, found = Arming(_NOW), Event()
+
+    def bodies() -> Iterator[Mapping[str, Any]]:
+        yield body
+        found.set()
+
+    with tasks.expanding(bodies()):
+        assert found.wait(20)
+    monkeypatch.delattr("reconciler.rescheduling.compile_schedules")
+
+    armed = tasks.armed(1, body)
+    assert armed is not None
+    assert armed.next_for == datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+@pytest.mark.timeout(60)
+def test_what_is_looked_for_beside_ends_with_what_it_is_beside() -> None:
+    (body,) = _bodies(daily='cron: "0 9 * * *", timezone: UTC').values()
+    has_begun = Event()
+
+    def for_ever() -> Iterator[Mapping[str, Any]]:
+        while True:
+            has_begun.set()
+            yield body
+
+    with pytest.raises(ZeroDivisionError), Arming(_NOW).expanding(for_ever()):
+        assert has_begun.wait(20)
+        raise ZeroDivisionError
