@@ -31,7 +31,7 @@ from reconciler.origin import plan_source
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.zonedata import tzdata_version
 from runtime.errors import SpecError
-from runtime.garbage import collecting_nothing
+from runtime.garbage import collecting_later
 from runtime.store.drift import read_stray_writes
 from runtime.store.rows import Connection
 from runtime.store.specs import (
@@ -67,7 +67,7 @@ def plan_specs(
     source = plan_source(specs.project, folder)
     if connection is None:
         return plan_first(specs, source, SYSTEM_CLOCK.now(), only)
-    with collecting_nothing():
+    with collecting_later():
         made = plan_against(connection, specs, source, allowed, only)
     return under_hold(made, hold_on(connection, specs, source, folder))
 
@@ -163,7 +163,7 @@ def _planned_in_two(writing: Sequence[Writing], ground: Ground) -> tuple[Planned
     half = len(writing) // 2
     changes = TypeAdapter(tuple[PlannedChange, ...])
     with (
-        collecting_nothing(),
+        collecting_later(),
         beside(lambda: changes.dump_json(planned_changes(writing[half:], ground))) as answer,
     ):
         planned, told = planned_changes(writing[:half], ground), answer()

@@ -108,6 +108,10 @@ def test_what_is_looked_for_beside_ends_with_what_it_is_beside() -> None:
             has_begun.set()
             yield body
 
-    with pytest.raises(ZeroDivisionError), Arming(_NOW).expanding(for_ever()):
-        assert has_begun.wait(20)
-        raise ZeroDivisionError
+    def failing() -> None:
+        with Arming(_NOW).expanding(for_ever()):
+            assert has_begun.wait(20)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
