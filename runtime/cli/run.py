@@ -16,6 +16,7 @@ from runtime.manual import request_run
 from runtime.store.runs import Dedupe
 
 _LONGEST_KEY: Final = 200
+_DAY: Final = timedelta(days=1)
 
 
 def _key(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -50,9 +51,7 @@ Examples:
 @click.option(
     "--within",
     type=Span(timedelta(milliseconds=1)),
-    default="1d",
-    help="For how long that holds.",
-    show_default=True,
+    help="For how long that holds.  [default: 1d]",
 )
 @overlap_option
 @wait_option
@@ -64,7 +63,7 @@ def run(
     task: str,
     pairs: tuple[str, ...],
     dedupe: str | None,
-    within: timedelta,
+    within: timedelta | None,
     overlap: bool,
     wait: bool,
     as_json: bool,
@@ -77,8 +76,10 @@ def run(
     With --wait the command prints each step as it ends, and exits with 1 unless the run succeeds. Interrupting it leaves
     the run alone.
     """
+    if within is not None and dedupe is None:
+        raise click.UsageError("--within says for how long a key holds: give one with --dedupe")
     params = named_values(pairs)
-    asked_once = None if dedupe is None else Dedupe(dedupe, within)
+    asked_once = None if dedupe is None else Dedupe(dedupe, within or _DAY)
     with open_database(config, name="ordinaut run") as connection:
         run_id, is_new = request_run(
             connection, task, params, asked_once, may_overlap=overlap, needs_runtime=wait

@@ -17,6 +17,7 @@ from runtime.cli.output import (
     echo_json,
     fields,
     local_time,
+    one_line,
     relative_time,
     short_id,
     zone_of,
@@ -114,12 +115,12 @@ def _head(found: Explanation, zone: tzinfo) -> str:
 
 
 def _lines(one: Explained, found: Explanation, zone: tzinfo) -> Iterator[str]:
-    sentence = click.style(one.sentence, fg=_COLOURS.get(one.verdict))
+    sentence = click.style(one_line(one.sentence), fg=_COLOURS.get(one.verdict))
     when = local_time(one.at or found.since, zone)
     run = f"  {dim(f'run {short_id(one.run_id)}')}" if one.run_id else ""
     yield f"{bold(when)}{run}"
     yield f"  {sentence}"
     for fact in one.facts:
-        yield f"  {fact}"
+        yield f"  {one_line(fact)}"
     if one.hint:
         yield f"  {dim(one.hint)}"

@@ -104,12 +104,14 @@ def test_of_many_that_ask_at_once_all_get_the_same_run(
         (("--dedupe", "k" * 201), "1 to 200 characters"),
         (("--dedupe", "k", "--within", "soon"), "soon"),
         (("--dedupe", "k", "--within", "0s"), "1ms is the least"),
+        (("--within", "2d"), "give one with --dedupe"),
     ],
 )
 def test_a_key_or_a_window_that_is_none_is_refused(
-    cli: Cli, task: TaskRow, options: tuple[str, ...], said: str
+    cli: Cli, rows: psycopg.Connection, task: TaskRow, options: tuple[str, ...], said: str
 ) -> None:
     refused = cli("run", "briefing", *options)
 
     assert refused.status == 1
     assert said in refused.stderr
+    assert count(rows) == 0

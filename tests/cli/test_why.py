@@ -229,6 +229,20 @@ def test_each_state_has_its_sentence(
     assert only(why(cli, "--at", AT)).sentence == sentence
 
 
+def test_what_a_tool_says_on_many_lines_is_told_on_one_and_passes_for_nothing_of_ours(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    message = "no\n\nTue 2026-01-06 08:30\n  it ran, on time" + " and succeeded" * 1000
+    error = {"code": "ORD404", "message": message}
+    insert_run(rows, task, occurrence_for=MORNING, created_at=MORNING, state="failed", error=error)
+
+    told = cli("why", "briefing", "--at", AT).stdout
+
+    (line,) = [line for line in told.splitlines() if "no Tue 2026-01-06 08:30 it ran" in line]
+    assert len(line) < 600
+    assert only(why(cli, "--at", AT)).sentence.endswith(message)
+
+
 def test_a_run_that_sleeps_says_until_when(
     cli: Cli, rows: psycopg.Connection, task: TaskRow
 ) -> None:
