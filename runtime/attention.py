@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from runtime.clock import Clock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
+from runtime.store.due_work import Claim
 from runtime.store.pool import Pool
 from runtime.store.waits import take_woken
 from runtime.wake import Bell, until_next
@@ -32,17 +33,18 @@ class Attention:
         self._clock = clock
         self._bell = bell
         self._poll_seconds = poll_seconds
-        self._listening: dict[UUID, Callable[[], None]] = {}
+        self._listening: dict[tuple[UUID, int], Callable[[], None]] = {}
 
-    def listen(self, run_id: UUID, hear: Callable[[], None]) -> None:
-        """Call `hear` whenever something of the run was answered, until `forget`."""
-        if run_id not in self._listening:
-            self._listening[run_id] = hear
+    def listen(self, claim: Claim, hear: Callable[[], None]) -> None:
+        """Call `hear` whenever something of a run was answered while this claim holds it, until `forget`."""
+        lease = (claim.run_id, claim.lease_epoch)
+        if lease not in self._listening:
+            self._listening[lease] = hear
             self._bell.ring()
 
-    def forget(self, run_id: UUID) -> None:
-        """The run listens no more."""
-        self._listening.pop(run_id, None)
+    def forget(self, claim: Claim) -> None:
+        """The run listens no more under this claim."""
+        self._listening.pop((claim.run_id, claim.lease_epoch), None)
 
     async def run(self) -> None:
         while True:
@@ -58,6 +60,7 @@ class Attention:
         """Look once, if anybody listens."""
         if not self._listening:
             return
-        for run_id in await take_woken(self._pool, list(self._listening)):
-            if (hear := self._listening.get(run_id)) is not None:
+        woken = set(await take_woken(self._pool, list(self._listening)))
+        for (run_id, _), hear in tuple(self._listening.items()):
+            if run_id in woken:
                 hear()

@@ -137,7 +137,7 @@ class Execution:
                     await self._around.recorder.record(report)
                     return
         finally:
-            self._around.attention.forget(self._claim.run_id)
+            self._around.attention.forget(self._claim)
             await self._under_way.end()
             self._around.tools.end_run(str(self._claim.run_id))
 

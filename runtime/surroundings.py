@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from uuid import UUID
 
 from runtime.calling import Tools
 from runtime.clock import Clock
@@ -47,12 +46,12 @@ class Looking(Protocol):
 class Listening(Protocol):
     """Whoever tells runs of answers."""
 
-    def listen(self, run_id: UUID, hear: Callable[[], None]) -> None:
-        """Call `hear` whenever something of the run was answered, until `forget`."""
+    def listen(self, claim: Claim, hear: Callable[[], None]) -> None:
+        """Call `hear` whenever something of a run was answered while this claim holds it, until `forget`."""
         ...
 
-    def forget(self, run_id: UUID) -> None:
-        """The run listens no more."""
+    def forget(self, claim: Claim) -> None:
+        """The run listens no more under this claim."""
         ...
 
 

@@ -122,7 +122,7 @@ class Waits:
             self._is_called = True
             under_way.ring()
 
-        around.attention.listen(self._caller.claim.run_id, hear)
+        around.attention.listen(self._caller.claim, hear)
         if self._is_called:
             self._is_called = False
             self._recorded = await around.arrivals.look(self._caller.claim)

@@ -76,9 +76,18 @@ def answer_wait(
     return answered
 
 
-async def take_woken(pool: Pool, run_ids: Sequence[UUID]) -> list[UUID]:
-    """Those of these runs of which something was answered since this was last asked, or they were claimed."""
-    rows = await fetch_all(pool, statement("take_woken"), {"run_ids": list(run_ids)})
+async def take_woken(pool: Pool, leases: Sequence[tuple[UUID, int]]) -> list[UUID]:
+    """Those of these runs of which something was answered since this was last asked, or they were claimed.
+
+    Args:
+        pool: the database.
+        leases: runs with the leases they are held under; of a lease that is lost nothing is heard.
+    """
+    asked = {
+        "run_ids": [run_id for run_id, _ in leases],
+        "lease_epochs": [lease_epoch for _, lease_epoch in leases],
+    }
+    rows = await fetch_all(pool, statement("take_woken"), asked)
     return [row["run_id"] for row in rows]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.errors import LeaseLost
 from runtime.store.events import Event, arrive
 from runtime.store.waits import answer_wait, list_asked
-from tests.support.executing import Bench, step
+from tests.support.executing import LEASE, Bench, step
 from tests.support.scripted_tools import ScriptedTools, ok
 
 ASK = step("ask", "ordinaut.approve", needs=[], **{"with": {"message": "Go on?", "timeout": "1h"}})
@@ -34,10 +35,15 @@ class Busy:
         await self.gate.wait()
         return ok()
 
-    async def until_it_waits(self) -> None:
+    async def begin(self) -> asyncio.Task[Any]:
+        await self.bench.queue(timeout="90d", pipeline=self.steps)
+        going = asyncio.create_task(self.bench.go(self.tools))
         await self.entered.wait()
-        while not await self.bench.row("select count(*) from ordinaut.wait"):
+        # It listens from then on, when it has looked for what came before.
+        recorded = "select count(*) from ordinaut.wait"
+        while not await self.bench.row(recorded) or not self.bench.attention._listening:
             pass
+        return going
 
     async def until_after(self) -> None:
         while ("tool.after", {}) not in self.tools.calls:
@@ -51,9 +57,7 @@ async def begin(bench: Bench) -> AsyncIterator[Callable[[dict[str, Any]], Any]]:
 
     async def _begin(waits: dict[str, Any]) -> Busy:
         busy = Busy(bench, waits)
-        await bench.queue(timeout="90d", pipeline=busy.steps)
-        begun.append((busy, asyncio.create_task(bench.go(busy.tools))))
-        await busy.until_it_waits()
+        begun.append((busy, await busy.begin()))
         return busy
 
     yield _begin
@@ -62,16 +66,17 @@ async def begin(bench: Bench) -> AsyncIterator[Callable[[dict[str, Any]], Any]]:
         await going
 
 
+def approve(database: str) -> bool:
+    with psycopg.connect(database, autocommit=True) as connection:
+        (one,) = list_asked(connection)
+        return answer_wait(connection, one, approved=True, by="ana", reason="")
+
+
 async def test_an_approval_lets_its_branch_go_on_while_another_is_busy(
     bench: Bench, begin: Any, database: str
 ) -> None:
-    def approve() -> bool:
-        with psycopg.connect(database, autocommit=True) as connection:
-            (one,) = list_asked(connection)
-            return answer_wait(connection, one, approved=True, by="ana", reason="")
-
     busy = await begin(ASK)
-    assert await asyncio.to_thread(approve)
+    assert await asyncio.to_thread(approve, database)
 
     await busy.until_after()
 
@@ -92,6 +97,23 @@ async def test_an_event_lets_its_branch_go_on_while_another_is_busy(
     await busy.until_after()
 
     assert not busy.gate.is_set()
+
+
+async def test_who_has_lost_a_run_leaves_it_to_the_holder_to_hear_of_an_answer(
+    bench: Bench, database: str
+) -> None:
+    busy = Busy(bench, ASK)
+    going = await busy.begin()
+    await bench.clock.advance(LEASE.total_seconds() + 1)
+    await bench.claim()
+    assert await asyncio.to_thread(approve, database)
+
+    await bench.attention.run_once()
+
+    assert await bench.row("select woken from ordinaut.due_work")
+    busy.gate.set()
+    with pytest.raises(LeaseLost):
+        await going
 
 
 async def test_nothing_is_asked_of_the_database_while_nobody_listens(bench: Bench) -> None:
