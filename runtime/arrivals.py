@@ -92,6 +92,7 @@ class Arrivals:
             self._turns.pass_on((started.turn,))
         if started.replaced:
             await self._asked(lambda c: c.execute(statement("tell_ended")))
+            self._bell.ring()
         if started.is_new:
             await self._asked(lambda c: c.execute(statement("wake")))
         return None if started.error is None else CallOutcome("tool_error", error=started.error)

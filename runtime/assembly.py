@@ -32,12 +32,12 @@ from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service
 from runtime.starting import NoStarter
-from runtime.store.cancelling import ENDED, RELATED
+from runtime.store.cancelling import ENDED
 from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
-from runtime.store.runtimes import EVENTS, WORK, Beat
+from runtime.store.runtimes import EVENTS, RELATED, WORK, Beat
 from runtime.surroundings import Surroundings
 from runtime.tools.toolbox import Toolbox
 from runtime.turns import Turns
@@ -98,6 +98,7 @@ class _Bells:
         self.criers = [self.crier_of_ends, self.crier_of_work]
         self.work = work if "worker" in duties else self._cried(ground, WORK)
         self.events = events if "relay" in duties else self._cried(ground, EVENTS)
+        self.related = self.emitted if "worker" in duties else self._cried(ground, RELATED)
 
     def missed(self, beat: Beat) -> None:
         """Ring for whoever of this process has something to do; other processes look for themselves."""
@@ -133,7 +134,7 @@ class _Bells:
 def assemble(ground: Ground) -> Assembled:
     """The services for these duties."""
     bells = _Bells(ground)
-    turns = Turns(ground.pool, ground.clock, bells.work)
+    turns = Turns(ground.pool, ground.clock, bells.work, bells.related)
     leases = LeaseKeeper(ground.pool, ground.clock, ground.config.lease)
     heart = Heart(
         ground.pool,
@@ -172,8 +173,9 @@ def _scheduling(
     def end_runs(run_ids: Iterable[UUID], why: str) -> None:
         if run_ids := tuple(run_ids):
             leases.end(run_ids, why)
-            # Others may execute some of them.
+            # Others may execute some of them, or wait for some.
             bells.crier_of_ends.bell.ring()
+            bells.related.ring()
 
     scheduler = Scheduler(
         ground.pool,
@@ -264,6 +266,7 @@ def _poller(ground: Ground, bells: _Bells, turns: Turns) -> Poller:
         clock=ground.clock,
         bell=bells.conditions,
         work=bells.work,
+        related=bells.related,
         turns=turns,
         config=ground.config,
     )

@@ -74,6 +74,7 @@ class Poller:
         clock: Clock,
         bell: Bell,
         work: Bell,
+        related: Bell,
         turns: Turns,
         config: Config,
     ) -> None:
@@ -84,6 +85,7 @@ class Poller:
         self._clock = clock
         self._bell = bell
         self._work = work
+        self._related = related
         self._turns = turns
         self._config = config
         self._active: dict[asyncio.Task[None], PollClaim] = {}
@@ -172,6 +174,7 @@ class Poller:
             return CallError("ORD506", f"the database refused the answer: {error}")
         if settled.fate is not None and claim.body["overlap"] == "cancel_running":
             await tell_ended(self._pool)
+            self._related.ring()
         if not settled.is_written:
             await release_poll(self._pool, claim)
         elif settled.fate == "begin":

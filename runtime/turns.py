@@ -25,14 +25,18 @@ _HELD_UP_SECONDS: Final = 0.05
 
 
 class Turns:
-    """Service: the one of this process that looks into the backlog."""
+    """Service: the one of this process that looks into the backlog.
+
+    `work` is rung when a run may begin, and `related` when one is skipped that another waits for.
+    """
 
     name = "turns"
 
-    def __init__(self, pool: Pool, clock: Clock, work: Bell) -> None:
+    def __init__(self, pool: Pool, clock: Clock, work: Bell, related: Bell) -> None:
         self._pool = pool
         self._clock = clock
         self._work = work
+        self._related = related
         self._told = Told()
 
     def pass_on(self, task_uids: Iterable[int]) -> None:
@@ -58,4 +62,6 @@ class Turns:
         self.pass_on(released.held_up)
         if released.count:
             self._work.ring()
+        if released.is_related:
+            self._related.ring()
         return bool(released.held_up)

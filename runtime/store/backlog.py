@@ -17,7 +17,7 @@ from runtime.core.identity import derive_run_id
 from runtime.core.overlap import Admission, Fate, Standing, fate_of
 from runtime.store.pool import Pool, borrow, fetch_all
 from runtime.store.rows import Connection
-from runtime.store.runtimes import WORK
+from runtime.store.runtimes import RELATED, WORK
 from runtime.store.statements import statement
 
 # A look is repeated while what it waits for ends under its eyes. What cannot be marked at all is left to the sweep.
@@ -26,10 +26,17 @@ _LOOKS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What one look at the backlog did: how many runs may begin, and the tasks that somebody else held locked."""
+    """What one look at the backlog did.
+
+    Attributes:
+        count: how many runs may begin.
+        held_up: the tasks that somebody else held locked.
+        is_related: whether a run was skipped that another waits for.
+    """
 
     count: int
     held_up: tuple[int, ...]
+    is_related: bool
 
 
 async def release_turns(pool: Pool, task_uids: Sequence[int]) -> Released:
@@ -37,7 +44,7 @@ async def release_turns(pool: Pool, task_uids: Sequence[int]) -> Released:
 
     Where something is, its end will be followed by such a look. To be called after the commit of what calls for it.
     """
-    released = 0
+    released, is_related = 0, False
     async with borrow(pool) as connection, connection.transaction():
         cursor = await connection.execute(
             statement("lock_idle_tasks"), {"task_uids": list(task_uids)}
@@ -51,26 +58,31 @@ async def release_turns(pool: Pool, task_uids: Sequence[int]) -> Released:
             found = await cursor.fetchone()
             assert found is not None  # noqa: S101 - counts have a row
             released += found["released"]
+            is_related = is_related or found["is_related"]
             cursor = await connection.execute(
                 statement("follow_active"), {"task_uids": found["blocked"]}
             )
             blocked = _unmarked(found["blocked"], await cursor.fetchall())
-    return Released(released, tuple(sorted(set(task_uids) - set(idle))))
+    return Released(released, tuple(sorted(set(task_uids) - set(idle))), is_related)
 
 
 def release_turn(connection: Connection, task_uid: int) -> None:
-    """As `release_turns`, of one task, on a connection in autocommit mode."""
+    """As `release_turns`, of one task, on a connection in autocommit mode; has whoever waits for what was skipped look."""
+    is_related = False
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         which = {"task_uids": [task_uid]}
         cursor.execute(statement("lock_tasks"), which)
         for _ in range(_LOOKS):
             found = cursor.execute(statement("release_turns"), which).fetchone()
             assert found is not None  # noqa: S101 - counts have a row
+            is_related = is_related or found["is_related"]
             if (
                 not found["blocked"]
                 or cursor.execute(statement("follow_active"), which).fetchall()
             ):
-                return
+                break
+    if is_related:
+        connection.execute(statement("cry"), {"hint": RELATED})
 
 
 def let_in(connection: Connection, task_uid: int, entry: Admission) -> Fate | Literal["retired"]:
@@ -97,6 +109,7 @@ def tell_let_in(connection: Connection, task_uid: int, entry: Admission, fate: F
         release_turn(connection, task_uid)
     if entry.replaces:
         connection.execute(statement("tell_ended"))
+        connection.execute(statement("cry"), {"hint": RELATED})
     # Workers alone: all the others would look first, and find nothing.
     connection.execute(statement("cry"), {"hint": WORK})
 

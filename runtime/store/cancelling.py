@@ -11,12 +11,11 @@ from psycopg.rows import class_row
 from runtime.store.backlog import release_turn
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.rows import Connection
+from runtime.store.runtimes import RELATED
 from runtime.store.statements import statement
 
 ENDED: Final = "ended"
 """What the hint of `tell_ended` carries."""
-RELATED: Final = "related"
-"""The hint that a run is over which others wait for, or which waits for others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from runtime.core.zonedata import tzdata_version
 from runtime.store.rows import Connection
+from runtime.store.runtimes import RELATED
 from runtime.store.schedules import Advance, Decided, Snoozable, firing_params
 from runtime.store.specs import Identity
 from runtime.store.statements import statement
@@ -232,8 +233,9 @@ def tell(connection: Connection, revision_id: int, project: str, data: str) -> N
 
 
 def tell_ended(connection: Connection) -> None:
-    """Have whoever executes a run look whether it still holds it; only after the commit that ended some."""
+    """Have whoever executes a run, or waits for one, look what became of it; only after the commit that ended some."""
     connection.execute(statement("tell_ended"))
+    connection.execute(statement("cry"), {"hint": RELATED})
 
 
 def wake(connection: Connection) -> None:

@@ -15,6 +15,8 @@ WORK: Final = "work"
 """The hint that runs are ready."""
 EVENTS: Final = "events"
 """The hint that events wait to be published."""
+RELATED: Final = "related"
+"""The hint that a run is over which others wait for, or which waits for others."""
 
 
 @dataclass(frozen=True, slots=True)

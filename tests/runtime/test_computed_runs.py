@@ -52,7 +52,7 @@ class Site:
 async def site(pool: Pool, tmp_path: Path) -> AsyncIterator[Site]:
     clock, config = SYSTEM_CLOCK, Config()
     bell = Bell(clock)
-    turns = Turns(pool, clock, bell)
+    turns = Turns(pool, clock, bell, Bell(clock))
     recorder = Recorder(pool, clock, Bell(clock), turns)
     async with Toolbox((), clock, tmp_path / "state") as tools:
         registry = Registry(pool, tools, clock, tmp_path)

@@ -138,7 +138,7 @@ class TestAWeek:
     ) -> None:
         await minutely(connection, catch_up={"policy": "all"})
         await clock.advance(WEEK_MINUTES * 60)
-        turns = Turns(pool, clock, Bell(clock))
+        turns = Turns(pool, clock, Bell(clock), Bell(clock))
 
         await decide_all(make_scheduler(pool, clock, turns=turns))
         await turns.look()

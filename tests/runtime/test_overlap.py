@@ -49,7 +49,7 @@ class Place:
         self.connection = connection
         self.clock = clock
         self.work = Bell(clock)
-        self.turns = Turns(pool, clock, self.work)
+        self.turns = Turns(pool, clock, self.work, Bell(clock))
         self.ended: list[UUID] = []
         self.scheduler: Scheduler = make_scheduler(
             pool, clock, work=self.work, turns=self.turns, end_runs=self._end
@@ -532,7 +532,7 @@ class TestNobodyWaitsForEver:
     ) -> None:
         cut_off = await open_pool(database)
         await cut_off.close()
-        turns = Turns(cut_off, place.clock, place.work)
+        turns = Turns(cut_off, place.clock, place.work, Bell(place.clock))
         turns.pass_on([1])
         service = asyncio.create_task(turns.run())
 

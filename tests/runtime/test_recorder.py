@@ -35,7 +35,7 @@ async def claims(pool: Pool, connection: psycopg.AsyncConnection) -> list[Claim]
 
 @pytest.fixture
 async def recorder(pool: Pool, clock: FakeClock) -> AsyncIterator[Recorder]:
-    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock), Bell(clock)))
     service = asyncio.create_task(recorder.run())
     yield recorder
     service.cancel()
@@ -216,7 +216,7 @@ async def test_a_report_waits_for_a_database_that_comes_back(
 async def test_stopping_the_recorder_leaves_nobody_waiting(
     pool: Pool, claims: list[Claim], clock: FakeClock, database: str
 ) -> None:
-    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock), Bell(clock)))
     service = asyncio.create_task(recorder.run())
     async with pool.connection() as blocker, blocker.transaction():
         await blocker.execute("lock table ordinaut.due_work in access exclusive mode")

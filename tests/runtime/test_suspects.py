@@ -78,9 +78,9 @@ async def worker(
 ) -> AsyncIterator[Worker]:
     await clock.attach(database)
     config = Config()
-    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    recorder = Recorder(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock), Bell(clock)))
     attention = Attention(pool, clock, Bell(clock), 5.0)
-    arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock)))
+    arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock), Bell(clock)))
     around = Surroundings(
         tools, recorder, pool, Rates(pool), clock, random.Random(1), arrivals, attention, b"key"
     )
@@ -91,7 +91,7 @@ async def worker(
         registry=registry,
         around=around,
         leases=LeaseKeeper(pool, clock, config.lease),
-        turns=Turns(pool, clock, Bell(clock)),
+        turns=Turns(pool, clock, Bell(clock), Bell(clock)),
         bell=Bell(clock),
         others=Bell(clock),
         gate=Gate(pool, registry, clock, 5),

@@ -101,7 +101,7 @@ class DrivenRuntime:
         self._pool = pool
         self.number = number
         self.tools = PatientTools()
-        self.turns = Turns(pool, clock, bell)
+        self.turns = Turns(pool, clock, bell, Bell(clock))
         self.leases = LeaseKeeper(pool, clock, config.lease)
         self.scheduler = make_scheduler(
             pool, clock, turns=self.turns, runtime_id=number, end_runs=self.leases.end

@@ -116,7 +116,7 @@ async def opened_bench(
     """One run under test, and the secret `token`."""
     await clock.attach(database)
     (folder / "token").write_text("s3cr3t-token\n")
-    turns = Turns(pool, clock, Bell(clock))
+    turns = Turns(pool, clock, Bell(clock), Bell(clock))
     recorder = Recorder(pool, clock, Bell(clock), turns)
     serving = asyncio.create_task(recorder.run())
     secrets = Secrets({"token": {"file": "token"}}, folder)

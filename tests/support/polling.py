@@ -65,7 +65,7 @@ class Polling:
         self.pool = pool
         self.connection = connection
         self.clock = clock
-        self.turns = Turns(pool, clock, Bell(clock))
+        self.turns = Turns(pool, clock, Bell(clock), Bell(clock))
         self._database = database
         self._folder = folder
 
@@ -78,6 +78,7 @@ class Polling:
             clock=self.clock,
             bell=Bell(self.clock),
             work=Bell(self.clock),
+            related=Bell(self.clock),
             turns=self.turns,
             config=Config(),
         )

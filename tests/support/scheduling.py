@@ -39,7 +39,7 @@ def make_scheduler(
         work,
         poll_seconds,
         runtime_id=runtime_id,
-        turns=turns or Turns(pool, clock, work),
+        turns=turns or Turns(pool, clock, work, Bell(clock)),
         end_runs=end_runs or _nothing,
         starter=starter or NoStarter(),
         lease=LEASE,

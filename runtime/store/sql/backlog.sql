@@ -23,7 +23,7 @@ select uid from ordinaut.spec where uid = any(%(task_uids)s::bigint[]) order by 
 -- name: release_turns
 -- Lets the first waiting run of each of these tasks begin, if nothing of the task is active; what waited beyond its start
 -- deadline is skipped. Where runs may overlap, a backfill waits for nothing but its own. Answers with the tasks where a
--- run still waits for one that is active.
+-- run still waits for one that is active, and whether one was skipped that a step of another run waits for.
 -- Locks: those backlog rows, by run.
 with first as materialized (
     select f.run_id, f.task_uid
@@ -77,6 +77,7 @@ with first as materialized (
 )
 select
     (select count(*) from new_work) as released,
+    exists (select from skipped where trigger = 'run') as is_related,
     array(select task_uid from first except select task_uid from new_work) as blocked;
 
 -- name: follow_active

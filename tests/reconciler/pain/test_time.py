@@ -159,10 +159,10 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     revision = (await load_task_revisions(world.pool, [key])).get(key)
     assert revision is not None
     bell = Bell(world.clock)
-    recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell))
+    recorder = Recorder(world.pool, world.clock, bell, Turns(world.pool, world.clock, bell, bell))
     attention = Attention(world.pool, world.clock, Bell(world.clock), 5.0)
     arrivals = Arrivals(
-        world.pool, world.clock, Bell(world.clock), Turns(world.pool, world.clock, bell)
+        world.pool, world.clock, Bell(world.clock), Turns(world.pool, world.clock, bell, bell)
     )
     rates = Rates(world.pool)
     around = Surroundings(
