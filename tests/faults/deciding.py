@@ -241,20 +241,30 @@ class Deciding:
                 run.is_gated = False
 
     def tell_parents(self, runtime: int) -> None:
-        """Runs that wait for others hear of their ends; those that nobody waits for any more are ended."""
-        for run in self.runs.values():
-            child = self.runs.get(run.child) if run.child else None
-            if child is None:
-                continue
-            if child.place is None:
+        """Runs that wait for others hear of their ends; those that nobody waits for any more are ended, and that is heard of."""
+        while True:
+            for run in self.runs.values():
                 if self._hear_of_child(run):
                     self._wake(run)
-            elif child.reason is None and any(
-                run.has_left(one) for _, one in run.open_waits("run")
-            ):
+            unwanted = list(filter(self._is_unwanted, self.runs.values()))
+            if not unwanted:
+                return
+            for child in unwanted:
                 is_followed = child.place == "queue" and child.is_followed
                 if self._end_run(child, "cancelled") != "begins" and is_followed:
                     self.told.append((runtime, child.task))
+
+    def _is_unwanted(self, child: Run) -> bool:
+        """Whether a run was started by one that waits for it no more, and nobody has ended it yet."""
+        return (
+            child.place is not None
+            and child.reason is None
+            and any(
+                run.child == child.run_id and run.has_left(wait)
+                for run in self.runs.values()
+                for _, wait in run.open_waits("run")
+            )
+        )
 
     def _hear_of_child(self, run: Run) -> bool:
         """Whether a run hears now that the one it waits for is over."""

@@ -366,7 +366,7 @@ class World:
         runtime.begun.clear()
         self._do(runtime.worker.run_once())
         self._do(quiet(runtime))
-        begun = [reference.runs[claim.run_id] for claim in runtime.begun]
+        begun = self._in_order_of_turns([claim.run_id for claim in runtime.begun])
         after = self._epochs()
         postponed = [
             run
@@ -382,6 +382,14 @@ class World:
             assert run.attempt >= TRUSTED_LEASES, "it is not under suspicion"
             assert runtime.suspects, "nothing else that is under suspicion is executed"
         self._look_around()
+
+    def _in_order_of_turns(self, run_ids: Sequence[UUID]) -> list[Run]:
+        """Of what begins at the same moment anyone may be the first to ask for a token."""
+        turns = dict(
+            self.people.rows("select run_id, max(ready_at) from ordinaut.rate_turn group by 1")
+        )
+        begun = [self.reference.runs[run_id] for run_id in run_ids]
+        return sorted(begun, key=lambda run: turns.get(run.run_id, self.reference.now))
 
     def _epochs(self) -> dict[UUID, int]:
         rows = self.people.rows("select run_id, lease_epoch from ordinaut.due_work")
