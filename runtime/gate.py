@@ -8,13 +8,13 @@ ends that nobody saw, runtimes look now and then.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from runtime.clock import Clock
 from runtime.core.expressions import ABSENT, Context
+from runtime.core.identity import short_key
 from runtime.core.program import Program
 from runtime.errors import OrdinautError
 from runtime.registry import Registry
@@ -31,7 +31,6 @@ from runtime.store.gate import (
 from runtime.store.pool import Pool
 
 _BATCH: Final = 500
-_LONGEST_KEY: Final = 200
 
 
 def _nothing(written: Written) -> None:
@@ -104,7 +103,7 @@ class Gate:
 
 
 def slot_key(program: Program, run: Gated) -> str:
-    """The concurrency key of a run; a very long one is cut, and told from others by its digest.
+    """The concurrency key of a run.
 
     Raises:
         ExpressionError: it names what this run does not have.
@@ -117,7 +116,4 @@ def slot_key(program: Program, run: Gated) -> str:
             event=ABSENT if run.event is None else run.event,
         )
     )
-    text = key if isinstance(key, str) else repr(key)
-    if len(text) <= _LONGEST_KEY:
-        return text
-    return f"{text[:_LONGEST_KEY]}… {hashlib.sha256(text.encode()).hexdigest()}"
+    return short_key(key if isinstance(key, str) else repr(key))

@@ -14,7 +14,7 @@ from typing import Any
 
 from runtime.core.expressions import Context, compile_template
 from runtime.core.program import task_label
-from runtime.core.rates import RateLimit, rate_limits
+from runtime.core.rates import RateLimit, rate_limits, server_limits
 from runtime.errors import OrdinautError
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
@@ -47,6 +47,7 @@ class Live:
         broken: why a server has no definition, by its key (an unreadable secret, for example).
         agents: scopes by `name` or `namespace/name`.
         secret_sources: where each project's secrets are read.
+        limits: how often tools may be called, whoever calls them.
     """
 
     revision_id: int = 0
@@ -54,6 +55,7 @@ class Live:
     broken: Mapping[str, OrdinautError] = field(default_factory=dict)
     agents: Mapping[str, Scope] = field(default_factory=dict)
     secret_sources: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    limits: tuple[RateLimit, ...] = ()
 
 
 def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: datetime) -> Live:
@@ -69,10 +71,13 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
     sources = {d.project: d.body["secrets"] for d in documents if d.kind == "Project"}
     servers: list[ServerDefinition] = []
     broken: dict[str, OrdinautError] = {}
+    limits: list[RateLimit] = []
     for document in documents:
         if document.kind != "ToolServer":
             continue
         key = task_label(document.namespace, document.name)
+        # What an older program wrote says nothing of it.
+        limits += server_limits(key, document.body.get("rate_limits", ()))
         try:
             secrets = Secrets(sources.get(document.project, {}), folder)
             servers.append(define_server(key, document.body, secrets, now))
@@ -88,7 +93,7 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
         if d.kind == "Agent"
         for label in (task_label(d.namespace, d.name),)
     }
-    return Live(revision_id, tuple(servers), broken, agents, sources)
+    return Live(revision_id, tuple(servers), broken, agents, sources, tuple(limits))
 
 
 def define_server(

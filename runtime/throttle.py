@@ -1,14 +1,15 @@
-"""Keeps the calls of one run within the rate limits of its agent, together with all other runs of that agent.
+"""Keeps the calls of one run within the rate limits of its agent, together with all other runs of that agent, and of tool
+servers, together with everybody's.
 
 A call asks for its turn before it is made, and before it is written down as made. Where its turn comes later the call is
 held, as one that waits to be tried again: the run goes to sleep if nothing else of it is under way. A tool that asks for a
-pause gets it from every run of the agent.
+pause gets it from every run that a limit on it is for.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -16,7 +17,7 @@ from psycopg_pool import PoolTimeout
 from runtime.clock import Clock
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
-from runtime.core.rates import RateLimit, hold_on, limits_on
+from runtime.core.rates import RateLimit, holds_on, limits_on
 from runtime.live import Live
 from runtime.logs import get_logger
 from runtime.store.due_work import Claim
@@ -35,9 +36,8 @@ class Throttle:
     """The turns of one run's calls."""
 
     def __init__(
-        self, agent: str, limits: tuple[RateLimit, ...], rates: Rates, claim: Claim, clock: Clock
+        self, limits: tuple[RateLimit, ...], rates: Rates, claim: Claim, clock: Clock
     ) -> None:
-        self._agent = agent
         self._limits = limits
         self._rates = rates
         self._run_id = claim.run_id
@@ -62,11 +62,13 @@ class Throttle:
 
     async def ask(self, ready: Ready) -> Landed:
         """Ask for the turn of a call: it may be made, or asks again after the seconds that come back."""
-        turn_in = await self._turn_in(ready.call)
+        turn_in = await self._turn_in(ready.call, ready.shown)
         return Landed(ready.call, ready.shown, CallOutcome("not_sent"), 0.0, turn_in=turn_in)
 
-    async def _turn_in(self, call: Call) -> float:
-        limits = (*self._limits_on(call.step.uses), hold_on(self._agent, call.step.uses))
+    async def _turn_in(self, call: Call, shown: Any) -> float:
+        on_tool = self._limits_on(call.step.uses)
+        # Buckets have names, and no secret stands in one.
+        limits = (*(limit.of(shown) for limit in on_tool), *holds_on(on_tool, call.step.uses))
         turn = _turn(call)
         while True:
             try:
@@ -84,11 +86,12 @@ class Throttle:
             await self._clock.sleep(seconds)
 
     async def heed(self, uses: str, retry_after: float | None) -> None:
-        """Keep all runs of the agent from calling a tool that asked for a pause."""
-        if not retry_after or not self._limits_on(uses):
+        """Keep all whom a limit on it is for from calling a tool that asked for a pause."""
+        if not retry_after:
             return
         try:
-            await self._rates.hold_back(hold_on(self._agent, uses), timedelta(seconds=retry_after))
+            for hold in holds_on(self._limits_on(uses), uses):
+                await self._rates.hold_back(hold, timedelta(seconds=retry_after))
         except (psycopg.OperationalError, PoolTimeout) as error:
             _log.warning("a pause of %s is not told: %s", uses, " ".join(str(error).split()))
 
@@ -99,11 +102,10 @@ class Throttle:
 def throttle_of(
     live: Live, agent: str | None, rates: Rates, claim: Claim, clock: Clock
 ) -> Throttle | None:
-    """What keeps a run within the limits of its agent; None if there are none."""
+    """What keeps a run within the limits of its agent and of tool servers; None if there are none."""
     scope = None if agent is None else live.agents.get(agent)
-    if agent is None or scope is None or not scope.limits:
-        return None
-    return Throttle(agent, scope.limits, rates, claim, clock)
+    limits = (*(scope.limits if scope is not None else ()), *live.limits)
+    return Throttle(limits, rates, claim, clock) if limits else None
 
 
 def _turn(call: Call) -> _Turn:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer, StringConstraints
 
 from schemas import patterns
-from schemas.base import Document, Integer, Model, PositiveDuration, ShortText
+from schemas.base import Condition, Document, Integer, Model, PositiveDuration, ShortText
 
 ToolPattern = Annotated[
     str,
@@ -35,6 +35,8 @@ class RateLimit(Model):
     """How many calls."""
     per: PositiveDuration
     """In how much time; each call's place comes back after an even part of it."""
+    key: Condition | None = Field(default=None, examples=["customer", "message.to"])
+    """JMESPath over a call's arguments; calls for which it gives different values do not share the limit."""
 
 
 class Budget(Model):

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from schemas import patterns
+from schemas.agent import RateLimit
 from schemas.base import Document, Flag, Integer, Model, PositiveDuration, ShortText, Text
 
 
@@ -40,6 +41,13 @@ class ToolFilter(Model):
     """Tools that may be called."""
     deny: tuple[Text, ...] = ()
     """Tools that may not, even if allowed above."""
+
+
+class ServerRateLimit(RateLimit):
+    """So many calls may follow at once on one another, whoever makes them, and on average no more are made in that time."""
+
+    tools: Text = "*"
+    """The tools of the server that share the limit; a pattern such as `list_*`."""
 
 
 class ServerLimits(Model):
@@ -91,6 +99,8 @@ class ToolServer(Document):
     """Believe the server's hints that a tool is read-only or idempotent."""
     on_contract_change: Literal["refuse", "warn"] = "refuse"
     """What to do when a tool no longer matches the tool lock."""
+    rate_limits: tuple[ServerRateLimit, ...] = ()
+    """How often its tools may be called, by all tasks and agents together."""
     limits: ServerLimits = ServerLimits()
     """What the server may use."""
     sandbox: Sandbox | None = None

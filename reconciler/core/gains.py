@@ -36,8 +36,11 @@ def _gains(change: PlannedChange) -> Iterator[str]:
                 yield from _powers(op)
         case "ToolServer" if is_new:
             yield "is a new tool server"
-        case "ToolServer" if any(_top(op) in _TRANSPORTS for op in change.ops):
-            yield "runs or reaches something else"
+        case "ToolServer":
+            if any(_top(op) in _TRANSPORTS for op in change.ops):
+                yield "runs or reaches something else"
+            if any(_top(op) == "rate_limits" for op in change.ops):
+                yield _other("rate_limits")
         case _:
             pass
 
@@ -50,11 +53,15 @@ def _powers(op: FieldChange) -> Iterator[str]:
             yield from (f"is not denied {scope}" for scope in _more(op.after, op.before))
         case "destructive" if op.after == "granted":
             yield _GRANTED
-        # Which of two limits lets more through depends on what is called.
         case name if name in _LIMITS:
-            yield f"has other {name.replace('_', ' ')}"
+            yield _other(name)
         case _:
             pass
+
+
+def _other(limits: str) -> str:
+    """Which of two limits lets more through depends on what is called."""
+    return f"has other {limits.replace('_', ' ')}"
 
 
 def _more(before: list[str] | None, after: list[str] | None) -> list[str]:

@@ -36,14 +36,16 @@ def _agent(body: Body) -> Iterator[tuple[str, list[str]]]:
     if body.get("destructive") == "granted":
         yield "", ["destructive tools without approval"]
     yield "denied", list(body.get("deny", ()))
-    yield (
-        "limits",
-        [
-            f"{one['calls']} calls of {one['tools']} in {one['per']}"
-            for one in body.get("rate_limits", ())
-        ],
-    )
+    yield "limits", _limits(body)
     yield "budgets", [_budget(one) for one in body.get("budgets", ())]
+
+
+def _limits(body: Body) -> list[str]:
+    return [
+        f"{one['calls']} calls of {one['tools']} in {one['per']}"
+        + (f" for each {one['key']}" if "key" in one else "")
+        for one in body.get("rate_limits", ())
+    ]
 
 
 def _budget(budget: Body) -> str:
@@ -64,6 +66,7 @@ def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
     allowed, denied = list(tools.get("allow", ())), list(tools.get("deny", ()))
     if denied or allowed != ["*"]:
         yield "tools", [*allowed, *(f"but not {tool}" for tool in denied)]
+    yield "limits", _limits(body)
 
 
 def _command(stdio: Body) -> Iterator[str]:

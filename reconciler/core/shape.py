@@ -107,7 +107,7 @@ def _hint_for_unknown(kind: type[Document], name: str, known: tuple[str, ...]) -
 _HOMES: Final[dict[str, tuple[str, ...]]] = {
     "Task": ("schedule", "pipeline", "catch_up", "retry", "concurrency"),
     "Pipeline": ("steps",),
-    "ToolServer": ("stdio", "http", "tools", "limits", "sandbox"),
+    "ToolServer": ("stdio", "http", "tools", "limits", "sandbox", "rate_limits"),
     "Project": ("defaults", "guards"),
     "Calendar": ("windows", "ranges"),
     "Agent": ("budgets", "rate_limits"),

@@ -56,7 +56,12 @@ def _agent(label: str, agent: Agent, runs: Sequence[TaskRuns], period: Period) -
         allowed_runs=allowed,
         days_exceeded=sum(allowed is not None and count > allowed for count in days.values()),
         unknown=tuple(sorted(bounded, reverse=True)),
-        rates=tuple(_rate(limit, runs, period) for limit in agent.rate_limits),
+        rates=tuple(
+            _rate(limit, runs, period)
+            for limit in agent.rate_limits
+            # Which calls share one that has a key shows when they are made.
+            if limit.key is None
+        ),
     )
 
 

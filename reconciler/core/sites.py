@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -10,6 +10,7 @@ from reconciler.core.locate import Path
 from reconciler.core.references import steps_of
 from reconciler.core.resolve import default_params
 from runtime.core.expressions import ANSWER_ROOTS, TEMPLATE_ROOTS
+from schemas.agent import Agent, RateLimit
 from schemas.base import Document
 from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
 from schemas.schedule import ConditionSchedule, EventSchedule
@@ -29,8 +30,8 @@ class Site:
 
     Attributes:
         path: where it stands.
-        value: any JSON value with templates, the text of a condition, or a condition over an event, whose fields are
-            the names it may use.
+        value: any JSON value with templates, the text of a condition, or an expression over one value, an
+            event or the arguments of a call, whose fields are the names it may use.
         form: which of the three.
         roots: the names that have a value there.
         step: the position of the step whose results so far can be named; None where no step has run.
@@ -52,6 +53,9 @@ def sites_of(document: Document) -> Iterator[Site]:
             yield from _task_sites(document)
         case ToolServer():
             yield from _server_sites(document)
+            yield from _rate_sites(document.rate_limits)
+        case Agent():
+            yield from _rate_sites(document.rate_limits)
         case Pipeline():
             for name, value in default_params(document).items():
                 at = ("params", "properties", name, "default")
@@ -114,6 +118,12 @@ def _task_sites(task: Task) -> Iterator[Site]:
                 if text is not None:
                     at = (*path, "condition", name)
                     yield Site(at, text, "condition", _POLL | {"result"})
+
+
+def _rate_sites(limits: Sequence[RateLimit]) -> Iterator[Site]:
+    for number, limit in enumerate(limits):
+        if limit.key is not None:
+            yield Site(("rate_limits", number, "key"), limit.key, "filter", _FIXED)
 
 
 def _server_sites(server: ToolServer) -> Iterator[Site]:

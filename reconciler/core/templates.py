@@ -21,10 +21,10 @@ from runtime.core.expressions import (
     ANSWER_ROOTS,
     Reference,
     compile_condition,
+    compile_query,
     compile_template,
     references,
 )
-from runtime.core.expressions.syntax import parse
 from runtime.core.graph import StepGraph, StepProblem, check_references, find_problems
 from runtime.errors import ExpressionError
 from schemas.pipeline import Pipeline, Step
@@ -163,8 +163,8 @@ def _read(text: str, form: str) -> _Text:
             case "condition":
                 found = references(compile_condition(text, roots=ANSWER_ROOTS))
             case _:
-                # The event is the root of a filter, so any name may stand in it.
-                parse(text)
+                # An event, or the arguments of a call, is the root of it, so any name may stand in it.
+                compile_query(text)
                 found = frozenset()
     except ExpressionError as error:
         return _Text(error=error)

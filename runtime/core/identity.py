@@ -9,6 +9,7 @@ from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_LONGEST_KEY: Final = 200
 # The two highest bits say that it is a UUID of RFC 9562.
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
@@ -35,6 +36,13 @@ def derive_run_id(task_uid: int, trigger: str, trigger_key: str, occurrence_for:
     named = f"{task_uid}\0{trigger}\0{trigger_key}\0{occurrence_for.astimezone(UTC).isoformat()}"
     tail = hashlib.sha256(named.encode()).digest()[:10]
     return _uuid8(milliseconds.to_bytes(6, "big") + tail)
+
+
+def short_key(text: str) -> str:
+    """A key that an index can hold; a very long one is cut, and told from others by its digest."""
+    if len(text) <= _LONGEST_KEY:
+        return text
+    return f"{text[:_LONGEST_KEY]}… {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def first_id_of(run_id: UUID) -> UUID:

@@ -56,6 +56,13 @@ def test_an_agent_gains_what_is_added_and_loses_in_silence(
     assert gains(AGENT, AGENT.replace(old, new)) == gained
 
 
+def test_a_tool_server_with_other_rate_limits_may_let_more_through() -> None:
+    limits = "rate_limits: [{calls: 5, per: 1m}]\n"
+
+    assert gains(SERVER, SERVER + limits) == ("has other rate limits",)
+    assert gains(SERVER + limits, SERVER) == ("has other rate limits",)
+
+
 def test_granting_less_is_no_gain() -> None:
     granted = AGENT.replace("scopes:", "destructive: granted\nscopes:")
 

@@ -17,7 +17,7 @@ name: root
 scopes: ['*', mail.send]
 deny: [fs.delete]
 destructive: granted
-rate_limits: [{tools: llm.*, calls: 3, per: 60s}]
+rate_limits: [{tools: llm.*, calls: 3, per: 60s}, {calls: 1, per: 1h, key: to}]
 budgets: [{per: day, runs: 9, tokens: 1000, cost: '1.50'}]
 """
 STDIO = """
@@ -64,6 +64,7 @@ def test_a_new_agent_shows_what_it_may_call_and_spend() -> None:
         "              destructive tools without approval\n"
         "    denied    fs.delete\n"
         "    limits    3 calls of llm.* in 1m\n"
+        "              1 calls of * in 1h for each to\n"
         "    budgets   9 runs, 1000 tokens, 1.5 USD a day\n"
     ) in text
     assert text.partition("<!--")[0].count("may call") == 1

@@ -176,7 +176,7 @@ _SERVERS = st.one_of(
 ).flatmap(
     lambda transport: st.fixed_dictionaries(
         {name: st.just(value) for name, value in transport.items()},
-        optional={"lifecycle": st.sampled_from(["always", "lazy", "per_run"]), "idle_stop": _SPANS, "call_timeout": _SPANS, "protocol": st.sampled_from(["auto", "legacy"]), "tools": st.just({"allow": ["do_*"], "deny": ["do_not"]}), "limits": st.just({"result_bytes": 4096})},
+        optional={"lifecycle": st.sampled_from(["always", "lazy", "per_run"]), "idle_stop": _SPANS, "call_timeout": _SPANS, "protocol": st.sampled_from(["auto", "legacy"]), "tools": st.just({"allow": ["do_*"], "deny": ["do_not"]}), "rate_limits": st.just([{"calls": 3, "per": "60s", "key": "to"}]), "limits": st.just({"result_bytes": 4096})},
     )
 )  # fmt: skip
 _CALENDARS = st.one_of(

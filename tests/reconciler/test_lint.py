@@ -405,11 +405,11 @@ def test_more_runs_or_calls_than_an_agent_is_allowed_are_told() -> None:
     agent = AGENT + (
         "scopes: ['*']\n"
         "budgets: [{per: run, runs: 1}, {per: day, tokens: 5}, {per: day, runs: 5}]\n"
-        "rate_limits: [{calls: 9, per: 1h}, {calls: 2, per: 1d, tools: llm.*}]\n"
+        "rate_limits: [{calls: 1, per: 1d, key: prompt}, {calls: 2, per: 1d, tools: llm.*}]\n"
     )
     problems = of("ORD810", agent, task("{every: 4h}", agent="worker"))
 
-    assert [(p.line, p.column) for p in problems] == [(5, 72), (6, 44)]
+    assert [(p.line, p.column) for p in problems] == [(5, 72), (6, 57)]
     assert [p.message for p in problems] == [
         "6 runs are due on Wed 21 Oct, and the budget allows 5 a day: the others are refused",
         "6 calls of `llm.*` are due within 1d, and the limit allows 2",

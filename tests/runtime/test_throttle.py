@@ -1,10 +1,14 @@
-"""Calls keep the rate limits of their agent, in all runtimes together, and one that waits for its turn holds nobody up."""
+"""Calls keep the rate limits of their agent and of tool servers, in all runtimes together, and one that waits for its turn
+holds nobody up.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,14 +17,14 @@ import pytest
 
 from runtime.core.calls import Call
 from runtime.core.program import compile_program
-from runtime.core.rates import hold_on, rate_limits
+from runtime.core.rates import hold_on, rate_limits, server_limits
 from runtime.live import Live, Scope
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
 from runtime.store.runtimes import load_task_revisions
 from runtime.throttle import throttle_of
 from runtime.underway import Ready
-from tests.runtime.test_app import Start, start
+from tests.runtime.test_app import Start, sleepy, start
 from tests.support.clock import FakeClock
 from tests.support.executing import Bench, step
 from tests.support.installed import HEAD, install, queue_run, task
@@ -233,6 +237,65 @@ class TestRuns:
         assert throttle.is_waiting
         assert not throttle.lets(call)
 
+    async def test_a_server_s_limit_is_shared_by_agents_and_by_runs_without_one(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        limits = server_limits("tool", [{"tools": "do", "calls": 2, "per": "1m"}])
+        bench.live = Live(agents={"bot": Scope(("*",)), "cat": Scope(("*",))}, limits=limits)
+        tools = ScriptedTools(tool__do=ok(), tool__other=ok())
+
+        for agent in (AGENT, {"agent": "cat"}, {}):
+            await clock.advance(1)
+            await bench.queue(**agent, pipeline=[step("free", "tool.other"), step("a")])
+            await bench.go(tools)
+
+        assert [name for name, _ in tools.calls].count("tool.do") == 2
+        assert [name for name, _ in tools.calls].count("tool.other") == 3
+        assert await bench.seconds_until_ready() == 28
+
+    async def test_each_value_of_a_key_has_a_limit_of_its_own(self, bench: Bench) -> None:
+        bench.live = limited({"tools": "*", "calls": 1, "per": "1m", "key": "to"})
+        names = ["ada", "bob", "ada"]
+        mails = [
+            step(f"s{number}", needs=[], **{"with": {"to": name}})
+            for number, name in enumerate(names)
+        ]
+        await bench.queue(**AGENT, pipeline=mails)
+        tools = ScriptedTools(tool__do=ok())
+
+        await bench.go(tools)
+
+        assert [sent["to"] for _, sent in tools.calls] == ["ada", "bob"]
+        assert await bench.seconds_until_ready() == 60
+
+    async def test_no_secret_is_kept_with_a_key(self, bench: Bench) -> None:
+        bench.live = limited({"tools": "*", "calls": 1, "per": "1m", "key": "as"})
+        await bench.queue(**AGENT, pipeline=[step("a", **{"with": {"as": "${secrets.token}"}})])
+        tools = ScriptedTools(tool__do=ok())
+
+        await bench.go(tools)
+
+        assert [sent["as"] for _, sent in tools.calls] == ["s3cr3t-token"]
+        kept = await bench.row("select string_agg(bucket, ' ') from ordinaut.rate_bucket")
+        assert " as: " in kept
+        assert "s3cr3t" not in kept
+
+    async def test_a_server_that_asks_for_a_pause_gets_it_from_everybody(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        limits = server_limits("tool", [{"tools": "*", "calls": 100, "per": "1m"}])
+        bench.live = Live(agents={"bot": Scope(("*",))}, limits=limits)
+        await bench.queue(**AGENT, pipeline=[step("a")])
+        await bench.go(ScriptedTools(tool__do=failed(retry_after=45)))
+
+        await clock.advance(5)
+        await bench.queue(pipeline=[step("a")])
+        tools = ScriptedTools(tool__do=ok())
+        await bench.go(tools)
+
+        assert tools.calls == []
+        assert await bench.seconds_until_ready() == 40
+
     async def test_tools_that_only_compute_or_wait_need_no_turn(self, bench: Bench) -> None:
         bench.live = limited({"tools": "*", "calls": 1, "per": "1h"})
         await bench.queue(**AGENT, pipeline=[step(f"s{n}", "ordinaut.assert") for n in range(3)])
@@ -247,15 +310,29 @@ async def _turns(bench: Bench) -> bool:
     return bool(await bench.row("select count(*) from ordinaut.rate_turn"))
 
 
+BOT = {**HEAD, "kind": "Agent", "name": "bot", "scopes": ["*"]}
+THREE = {"calls": 3, "per": "1h"}
+
+
+def of_an_agent(tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {**BOT, "rate_limits": [THREE]}, task(agent="bot")
+
+
+def of_a_server(tmp_path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    server = sleepy(0, tmp_path) | {"rate_limits": [THREE]}
+    return server, task(pipeline=[{"id": "nap", "uses": "sleepy.nap"}])
+
+
+@pytest.mark.parametrize("limited_by", [of_an_agent, of_a_server])
 async def test_two_runtimes_keep_one_limit(
-    start: Start, connection: psycopg.AsyncConnection
+    start: Start,
+    connection: psycopg.AsyncConnection,
+    tmp_path: Path,
+    limited_by: Callable[[Path], tuple[dict[str, Any], dict[str, Any]]],
 ) -> None:
-    rate = {"tools": "llm.*", "calls": 3, "per": "1h"}
-    await install(
-        connection,
-        {**HEAD, "kind": "Agent", "name": "bot", "scopes": ["llm.*"], "rate_limits": [rate]},
-    )
-    installed = await install(connection, task(agent="bot"))
+    owner, body = limited_by(tmp_path)
+    await install(connection, owner)
+    installed = await install(connection, body)
 
     async def states() -> bool:
         cursor = await connection.execute(
@@ -269,4 +346,4 @@ async def test_two_runtimes_keep_one_limit(
         for number in range(10):
             await queue_run(connection, installed, str(number))
         await connection.execute("notify ordinaut_wake")
-        await eventually(states, "three runs have their turn, and seven wait")
+        await eventually(states, "three runs have their turn, and seven wait", seconds=20)

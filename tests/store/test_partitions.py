@@ -247,6 +247,20 @@ async def test_events_are_dropped_by_their_own_time(
     assert left == [START + timedelta(days=75)]
 
 
+async def test_buckets_that_are_full_again_are_forgotten(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    await connection.execute(
+        "insert into ordinaut.rate_bucket (bucket, spent_until)"
+        " values ('full', ordinaut.now() - interval '2 h'), ('spent', ordinaut.now() + interval '1 min')"
+    )
+
+    assert await sweep_history(pool, KEPT) == 1
+
+    cursor = await connection.execute("select bucket from ordinaut.rate_bucket")
+    assert await cursor.fetchall() == [("spent",)]
+
+
 async def test_no_statement_locks_rows_while_it_reads_history(
     connection: psycopg.AsyncConnection, pool: Pool
 ) -> None:

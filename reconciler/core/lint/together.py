@@ -90,7 +90,8 @@ def budgets(world: World) -> Iterator[Problem]:
                 f" {found.allowed_runs} a day: the others are refused",
                 "raise the budget, or let the agent's tasks run less often",
             )
-        for number, rate in enumerate(found.rates):
+        numbers = (n for n, limit in enumerate(agent.rate_limits) if limit.key is None)
+        for number, rate in zip(numbers, found.rates, strict=True):
             if rate.expected > rate.calls:
                 yield from entry.problem(
                     ("rate_limits", number, "calls"),

@@ -98,7 +98,11 @@ with kept as materialized (
 ), turns as (
     delete from ordinaut.rate_turn t using kept k where t.ready_at < k.runs_since returning 1
 ), buckets as (
-    delete from ordinaut.rate_bucket b using kept k where b.spent_until < k.runs_since returning 1
+    -- A full one is as good as none. Each value of a key has one, so they are not kept for as long as runs are.
+    delete from ordinaut.rate_bucket
+    where spent_until < date_trunc('hour', ordinaut.now()) and bucket = any(array(
+        select bucket from ordinaut.rate_bucket where spent_until < date_trunc('hour', ordinaut.now()) limit %(limit)s))
+    returning 1
 ), runtimes as (
     delete from ordinaut.runtime r using kept k where r.heartbeat_at < k.runs_since returning 1
 )
