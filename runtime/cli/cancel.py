@@ -21,19 +21,23 @@ from schemas.run import CancelReport
 Examples:
   ordinaut cancel 3f9a1c20
   ordinaut cancel weekly-payments --reason 'wrong month'
+  ordinaut cancel weekly-payments --now
 """
 )
 @click.argument("run", metavar="RUN")
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is kept with the run.")
+@click.option(
+    "--now", "at_once", is_flag=True, help="End it where it is, without its steps of `finally`."
+)
 @json_option
 @configured("database_url", "state_dir")
-def cancel(*, config: Config, run: str, reason: str, as_json: bool) -> None:
+def cancel(*, config: Config, run: str, reason: str, at_once: bool, as_json: bool) -> None:
     """End a run before it is over, whether it is queued, waits or is being executed.
 
     RUN is its id, six or more digits of either end of it, a task's name for its newest run, or `last`. From this moment on
     nothing that works on it can record anything; its runtime stops at once, and asks the tool to. What a tool has done
-    already stays done. Steps of `finally` still run after what was begun; cancelled while these run, the run ends
-    where it is. Exits with 1 if the run ended before.
+    already stays done. Steps of `finally` still run after what was begun, and only --now cuts them off. Exits with 1 if the run,
+    or its steps, ended before.
     """
     with open_database(config, name="ordinaut cancel") as connection:
         done = cancel_run(
@@ -41,6 +45,7 @@ def cancel(*, config: Config, run: str, reason: str, as_json: bool) -> None:
             resolve_run(connection, run),
             reason=reason.strip(),
             actor=current_actor(),
+            at_once=at_once,
         )
     echo_report(done, _lines(done), as_json=as_json)
 
@@ -57,4 +62,4 @@ def _lines(done: CancelReport) -> Iterator[tuple[str, str]]:
     if done.was_executed:
         yield "stops", "the step under way; nothing it still brings is recorded"
     if done.outcome == "ending":
-        yield "finally", "its last steps run; cancelled again, it ends without them"
+        yield "finally", "its last steps run; --now ends it without them"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -20,14 +20,15 @@ ENDED: Final = "ended"
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """A run that was cancelled.
+    """What became of a run that was to be cancelled.
 
     Attributes:
         followed: another run of its task waits for its end.
         is_held: somebody was executing it.
         has_slot: it held a slot of a concurrency key.
         is_related: another run waits for it, or it waits for others.
-        is_ending: its steps of `finally` come first, and it is over after them.
+        last: its steps of `finally`: they begin, and it is over after them; they go on, and nothing was done; or there are none
+            left, and it is over.
     """
 
     task_uid: int
@@ -35,23 +36,22 @@ class Cancelled:
     is_held: bool
     has_slot: bool
     is_related: bool
-    is_ending: bool
+    last: Literal["begins", "goes on", "none"]
 
 
 def cancel_run(
-    connection: Connection, run_id: UUID, *, actor: str, detail: str
+    connection: Connection, run_id: UUID, *, actor: str, detail: str, at_once: bool = False
 ) -> Cancelled | None:
     """Cancel a run, let the next of its task begin, and have its holder stop; None if there was nothing to cancel.
-
-    Once it has come to its steps of `finally`, another cancellation ends it where it is.
 
     Args:
         connection: in autocommit mode.
         run_id: the run.
         actor: who asks.
         detail: why; may be empty.
+        at_once: it ends where it is, without steps of `finally`.
     """
-    asked = {"run_id": run_id, "actor": actor, "detail": detail}
+    asked = {"run_id": run_id, "actor": actor, "detail": detail, "at_once": at_once}
     with connection.cursor(row_factory=class_row(Cancelled)) as cursor:
         cancelled = cursor.execute(statement("cancel_run"), asked).fetchone()
     if cancelled is None:
@@ -60,7 +60,7 @@ def cancel_run(
         connection.execute(statement("tell_ended"))
     if cancelled.followed:
         release_turn(connection, cancelled.task_uid)
-    if cancelled.followed or cancelled.has_slot or cancelled.is_ending:
+    if cancelled.followed or cancelled.has_slot or cancelled.last == "begins":
         connection.execute(statement("wake"))
     if cancelled.is_related:
         connection.execute(statement("cry"), {"hint": RELATED})

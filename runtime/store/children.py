@@ -166,7 +166,12 @@ async def settle_children(connection: Connection) -> tuple[int, list[UUID]]:
 
 async def cancel_child(connection: Connection, run_id: UUID) -> Cancelled | None:
     """End a run whose parent is over; None if it is over itself. Whoever waits for its end is left to the caller."""
-    asked = {"run_id": run_id, "actor": "ordinaut", "detail": "the run that started it is over"}
+    asked = {
+        "run_id": run_id,
+        "actor": "ordinaut",
+        "detail": "the run that started it is over",
+        "at_once": False,
+    }
     async with connection.cursor(row_factory=class_row(Cancelled)) as cursor:
         await cursor.execute(statement("cancel_run"), asked)
         cancelled = await cursor.fetchone()

@@ -93,7 +93,7 @@ def test_an_unknown_run_is_refused(cli: Cli, task: TaskRow) -> None:
     assert cli("cancel", "123456").status == 1
 
 
-def test_steps_that_come_finally_are_told_of_and_a_second_time_ends_them(
+def test_steps_that_come_finally_are_told_of_and_end_only_where_that_is_asked_for(
     cli: Cli, rows: psycopg.Connection
 ) -> None:
     last = [{"id": "tell", "uses": "llm.plan", "with": {"text": "over"}}]
@@ -103,7 +103,9 @@ def test_steps_that_come_finally_are_told_of_and_a_second_time_ends_them(
     first = cli("cancel", "tidy")
     shown = cli("show", "tidy")
     second = cli("cancel", "tidy", "--json")
+    third = cli("cancel", "tidy", "--now", "--json")
 
-    assert "finally    its last steps run; cancelled again, it ends without them" in first.lines
+    assert "finally    its last steps run; --now ends it without them" in first.lines
     assert f"running  being cancelled  by {current_actor()}" in shown.stdout
-    assert CancelReport.model_validate(second.json).outcome == "cancelled"
+    outcomes = [CancelReport.model_validate(one.json).outcome for one in (second, third)]
+    assert outcomes == ["unchanged", "cancelled"]

@@ -48,10 +48,8 @@ class Deciding:
         self.told: list[tuple[int, Task]] = []
         """Runtimes that are about to look whether the turn of a run of a task has come."""
 
-    def _end_run(self, run: Run, reason: str, *, again: bool = True) -> str:
-        """End a run over the head of whoever executes it: whether its last steps begin, are under way, or there are none.
-        Only with `again` those that are under way end as well.
-        """
+    def _end_run(self, run: Run, reason: str) -> str:
+        """End a run over the head of whoever executes it: whether its last steps begin, go on, or there are none."""
         has_last = run.place == "queue" and run.started_at is not None and run.body.last
         fate = "none" if not has_last else "goes on" if OVER in run.results else "begins"
         if fate == "begins":
@@ -59,7 +57,7 @@ class Deciding:
             run.results[OVER] = Result("cancelled", run.epoch, "ORD510")
             run.over_at, run.reason = self.now, reason
             run.lease_until, run.attempt, run.is_woken, run.ready_at = None, 0, False, self.now
-        elif fate == "none" or again:
+        elif fate == "none":
             run.end("cancelled", reason)
         return fate
 
@@ -182,7 +180,7 @@ class Deciding:
             run for run in self._runs_of(task) if run.state in _ACTIVE and not run.is_backfill
         ]
         for run in regular if overlap == "cancel_running" else ():
-            if self._end_run(run, "overlap", again=False) != "goes on" and ended is not None:
+            if self._end_run(run, "overlap") != "goes on" and ended is not None:
                 ended.append(run)
         active, waiting = self._active(task), self._waiting(task)
         if overlap == "allow" or not (active or waiting):
@@ -255,10 +253,10 @@ class Deciding:
                     self.told.append((runtime, child.task))
 
     def _is_unwanted(self, child: Run) -> bool:
-        """Whether a run was started by one that waits for it no more, and nobody has ended it yet."""
+        """Whether a run was started by one that waits for it no more, and has not come to its last steps."""
         return (
             child.place is not None
-            and child.reason is None
+            and OVER not in child.results
             and any(
                 run.child == child.run_id and run.has_left(wait)
                 for run in self.runs.values()

@@ -172,8 +172,8 @@ class Reference(Deciding):
             self.look(task)
 
     def cancel(self, run: Run) -> None:
-        """Somebody ends a run, which still has its last steps; or, once it has come to these, ends it all the same."""
-        if self._end_run(run, "cancelled") != "begins" and run.is_followed:
+        """Somebody ends a run, which still has its last steps; once it has come to these, they are not cut off."""
+        if self._end_run(run, "cancelled") == "none" and run.is_followed:
             self.look(run.task)
 
     def answer(self, run: Run, step: str, *, approved: bool) -> bool:

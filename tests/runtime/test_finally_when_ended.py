@@ -8,11 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from runtime.cancelling import cancel_run
+from runtime.cancelling import RunOver, cancel_run
 from runtime.errors import LeaseLost
 from runtime.manual import request_run
+from runtime.store.children import settle_children
 from runtime.store.connect import connect
 from runtime.store.due_work import Claim
+from runtime.store.pool import borrow
 from runtime.store.waits import list_asked
 from schemas.event import EVENTS
 from schemas.run import CancelReport
@@ -33,10 +35,12 @@ CANCELLED = {"code": "ORD510", "message": "ada cancelled the run: wrong month"}
 TOLD = [("tool.tell", {"outcome": "cancelled", "error": CANCELLED}), ("tool.sweep", {})]
 
 
-async def cancel(database: str, run_id: UUID) -> CancelReport:
+async def cancel(database: str, run_id: UUID, *, at_once: bool = False) -> CancelReport:
     def end() -> CancelReport:
         with connect(database) as connection:
-            return cancel_run(connection, run_id, reason="wrong month", actor="ada")
+            return cancel_run(
+                connection, run_id, reason="wrong month", actor="ada", at_once=at_once
+            )
 
     return await asyncio.to_thread(end)
 
@@ -95,15 +99,54 @@ async def test_who_executes_the_run_is_fenced_off(bench: Bench, database: str) -
     assert await bench.row(results) == ["(over) cancelled", "sweep ok", "tell ok"]
 
 
-async def test_cancelled_once_more_the_run_ends_without_them(bench: Bench, database: str) -> None:
+async def test_a_cancellation_that_is_repeated_cuts_nothing_off(
+    bench: Bench, database: str
+) -> None:
     await bench.queue(timeout="90d", pipeline=[REST], **LAST)
     claim = await bench.go(ScriptedTools())
     await cancel(database, claim.run_id)
 
     again = await cancel(database, claim.run_id)
-    third = await cancel(database, claim.run_id)
+    tools = both()
+    await bench.go(tools)
 
-    assert (again.outcome, third.outcome) == ("cancelled", "unchanged")
+    assert again.outcome == "unchanged"
+    assert tools.calls == TOLD
+    assert await end_of(bench) == ("cancelled", "cancelled", "ada", "wrong month", None)
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+async def test_a_cancellation_that_comes_while_they_run_is_refused_and_cuts_nothing_off(
+    bench: Bench, database: str, outcome: str
+) -> None:
+    do = ok() if outcome == "succeeded" else failed()
+    await bench.queue(timeout="90d", pipeline=[step("do")], **{"finally": [REST, SWEEP]})
+    claim = await bench.go(ScriptedTools(tool__do=do))
+
+    with pytest.raises(RunOver, match="those of `finally` run") as refused:
+        await cancel(database, claim.run_id)
+    await bench.clock.advance(3600)
+    tools = both()
+    await bench.go(tools)
+
+    assert (refused.value.code, "--now" in str(refused.value.hint)) == ("ORD314", True)
+    assert [name for name, _ in tools.calls] == ["tool.sweep"]
+    assert (await end_of(bench))[:3] == (outcome, None, None)
+
+
+@pytest.mark.parametrize("at_last", [True, False], ids=["while_they_run", "before_they_begin"])
+async def test_cancelled_at_once_the_run_ends_without_them(
+    bench: Bench, database: str, *, at_last: bool
+) -> None:
+    await bench.queue(timeout="90d", pipeline=[REST], **LAST)
+    claim = await bench.go(ScriptedTools())
+    if at_last:
+        await cancel(database, claim.run_id)
+
+    ended = await cancel(database, claim.run_id, at_once=True)
+    again = await cancel(database, claim.run_id, at_once=True)
+
+    assert (ended.outcome, again.outcome) == ("cancelled", "unchanged")
     assert await end_of(bench) == ("cancelled", "cancelled", "ada", "wrong month", None)
     assert await bench.row("select count(*) from ordinaut.due_work") == 0
 
@@ -164,6 +207,29 @@ async def test_children_end_before_them_and_have_theirs(bench: Bench, database: 
     assert {claim.task for claim in claims} == {"briefing", "report"}
     assert [name for name, _ in tools.calls] == ["tool.tell", "tool.sweep"] * 2
     assert await bench.row("select array_agg(state) from ordinaut.run") == ["cancelled"] * 2
+
+
+async def test_a_child_that_has_come_to_them_is_left_alone_when_its_parent_is_over(
+    bench: Bench, database: str
+) -> None:
+    body = {"timeout": "90d", "pipeline": [step("do")], "finally": [REST]}
+    await install(bench.connection, task("report", **body))
+    child = step("child", "ordinaut.run", **{"with": {"task": "report"}})
+    await bench.queue(timeout="90d", pipeline=[child])
+    parent = await bench.go(ScriptedTools())
+    await bench.go(ScriptedTools(tool__do=ok()))
+    await bench.clock.advance(1)
+
+    await cancel(database, parent.run_id)
+    await bench.arrivals.run_once()
+
+    states = "select state from ordinaut.run where trigger = 'run'"
+    assert await bench.row(states) == "waiting"
+    async with borrow(bench.pool) as connection:
+        assert await settle_children(connection) == (0, [])
+    await bench.clock.advance(3600)
+    await bench.go(ScriptedTools())
+    assert await bench.row(states) == "succeeded"
 
 
 class TestInAnothersPlace:

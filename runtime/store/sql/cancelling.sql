@@ -1,7 +1,8 @@
 -- name: cancel_run
 -- Ends a run that is not over, wherever it stands: it waits for its turn, is queued, sleeps, or is being executed. Its row in
 -- the queue goes with its state, so a report of its holder comes either before this, and then there is nothing to cancel, or
--- finds its lease gone. Where it has steps of `finally` that have not begun, these come first, and it is over after them.
+-- finds its lease gone. Where it has steps of `finally`, it is over after them, unless it is to end at once; `last` says whether
+-- they begin, or go on because it had come to them.
 -- No row if it is over, or moves at this moment from one queue to the other.
 -- Locks: its backlog row, then its due_work row.
 with waiting as materialized (
@@ -13,9 +14,11 @@ with waiting as materialized (
     where w.run_id = %(run_id)s and (select count(*) from unqueued) >= 0
     for update
 ), judged as materialized (
-    select h.*, ordinaut.begin_finally(h.run_id, 'cancelled', %(actor)s, %(detail)s) = 'begins' as is_ending from held h
+    select h.*, case when %(at_once)s then 'none'
+        else ordinaut.begin_finally(h.run_id, 'cancelled', %(actor)s, %(detail)s) end as last
+    from held h
 ), dropped as (
-    delete from ordinaut.due_work w using judged h where w.run_id = h.run_id and not h.is_ending
+    delete from ordinaut.due_work w using judged h where w.run_id = h.run_id and h.last = 'none'
     returning w.run_id, w.followed, h.is_held, w.slot_key is not null and w.lane < 100 as has_slot
 ), ended as (
     update ordinaut.run r
@@ -39,12 +42,12 @@ with waiting as materialized (
         select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
         from ordinaut.spec s where s.uid = e.task_uid) t
 )
-select task_uid, followed, is_held, has_slot, is_ending, trigger = 'run' or exists (
+select task_uid, followed, is_held, has_slot, last, trigger = 'run' or exists (
     select from ordinaut.wait w where w.run_id = e.run_id and w.kind = 'run' and w.answered_at is null) as is_related
 from (
-    select run_id, task_uid, followed, is_held, has_slot, trigger, false as is_ending from ended
+    select run_id, task_uid, followed, is_held, has_slot, trigger, 'none' as last from ended
     union all
-    select run_id, task_uid, false, is_held, false, '', true from judged where is_ending) e;
+    select run_id, task_uid, false, is_held and last = 'begins', false, '', last from judged where last <> 'none') e;
 
 -- name: tell_ended
 -- Runs were ended over the heads of whoever executes them: all look at once whether they still hold theirs. Out of band, as

@@ -37,18 +37,18 @@ with new_run as (
 select run_id from new_run;
 
 -- name: list_parents_to_wake
--- Runs that wait for one that is over, or are over themselves, but for their steps of `finally`. Which of these are ended
--- already has a reason. A step that could not
--- start one waits for nobody.
+-- Runs that wait for one that is over, or are over themselves, but for their steps of `finally`: these may wait for others, and
+-- what has come to its own is left alone. A step that could not start one waits for nobody.
 select distinct w.run_id
 from ordinaut.wait w
 join ordinaut.run p on p.run_id = w.run_id
 join ordinaut.run c on c.run_id = (w.asked ->> 'run_id')::uuid
 where w.kind = 'run' and w.answered_at is null
-    and (c.finished_at is not null or c.reason is null and (
-        p.finished_at is not null or exists (
+    and (c.finished_at is not null
+        or (p.finished_at is not null or exists (
             select from ordinaut.step_result o
-            where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)))
+            where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at))
+        and not exists (select from ordinaut.step_result o where o.run_id = c.run_id and o.step = '(over)'))
 order by w.run_id
 limit %(limit)s;
 
@@ -60,9 +60,10 @@ select run_id from ordinaut.due_work where run_id = any(%(run_ids)s) order by ru
 -- name: list_children
 -- The runs that these wait for, with what became of them and their bodies.
 select w.run_id, w.step, w.iteration, c.run_id as child_id, c.state, c.reason, c.detail, c.error,
-    c.reason is not null or p.finished_at is null and not exists (
+    p.finished_at is null and not exists (
         select from ordinaut.step_result o
-        where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at) as is_wanted,
+        where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)
+    or exists (select from ordinaut.step_result o where o.run_id = c.run_id and o.step = '(over)') as is_wanted,
     c.finished_at is null as is_active, b.body
 from ordinaut.wait w
 join ordinaut.run p on p.run_id = w.run_id
