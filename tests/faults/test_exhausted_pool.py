@@ -13,19 +13,20 @@ _BUSY = "lock table ordinaut.due_work, ordinaut.schedule, ordinaut.runtime, ordi
 async def test_a_runtime_without_a_free_connection_goes_on_when_there_is_one(
     site: Site, database: str
 ) -> None:
-    """Asserts: all four connections of the pool wait for locks that somebody holds. A call that is under way ends meanwhile;
-    when the locks are given up its result is recorded under the first lease.
+    """Asserts: all four connections of the pool wait for locks that somebody holds. A call that is under way ends meanwhile,
+    and its report waits for a connection in vain; when the locks are given up its result is recorded under the first lease.
     """
     run_id = await site.queue(await site.install(step("only", "wait")))
     async with (
         await psycopg.AsyncConnection.connect(database) as holder,
-        site.runtime(lease="30s"),
+        site.runtime(lease="30s", silence="3s") as runtime,
     ):
         await site.called("only")
         await holder.execute(_BUSY)
         await site.connection.execute("notify ordinaut_wake")
         site.open_gate()
         await somebody_is_blocked(database, sessions=4)
+        await runtime.line("progress not written yet")
         await holder.rollback()
         assert await site.ended(run_id) == ["succeeded"]
 

@@ -31,6 +31,7 @@ from runtime.wake import Bell
 from runtime.worker import Worker
 from tests.support.clock import START, FakeClock
 from tests.support.installed import install, queue_run, schedule, task
+from tests.support.locks import somebody_is_blocked
 from tests.support.probes import eventually, within
 from tests.support.scheduling import make_scheduler
 from tests.support.scripted_tools import ScriptedTools, ok
@@ -261,6 +262,30 @@ async def test_a_flood_of_urgent_work_leaves_its_share_to_what_is_not(
     given = 20 - row[0]
     # A twentieth, less what it is not owed yet.
     assert claimed / 20 - 3 < given < claimed / 20 + 1
+
+
+async def test_after_a_slow_look_it_begins_behind_what_it_claimed_until_it_may_sweep(
+    worker: Worker, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> None:
+    installed = await install(connection, task())
+    await queue_run(connection, installed, "first")
+    async with await psycopg.AsyncConnection.connect(database) as holder:
+        await holder.execute("lock table ordinaut.due_work in access exclusive mode")
+        looking = asyncio.create_task(worker.run_once())
+        await somebody_is_blocked(database)
+        await clock.advance(1)
+        await holder.rollback()
+        assert await within(looking, "the look") == 1
+
+    late = await queue_run(connection, installed, "late")
+    await connection.execute(
+        "update ordinaut.due_work set ready_at = ready_at - interval '1 min' where run_id = %s",
+        [late],
+    )
+
+    assert await worker.run_once() == 0
+    await clock.advance(10)
+    assert await worker.run_once() == 1
 
 
 async def test_a_run_is_leased_as_it_is_made_by_a_process_that_has_room_for_it(
