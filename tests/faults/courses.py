@@ -37,6 +37,21 @@ def _applied(draw: random.Random) -> tuple[str, Body]:
     return name, some_body(draw, name)
 
 
+def _meddling(draw: random.Random) -> tuple[str, Any] | None:
+    """What happens at the very instant of which something was decided before."""
+    return draw.choice([None, None, None, *_MEDDLING])
+
+
+_MEDDLING = (
+    ("pause", None),
+    ("snooze", 1),
+    ("run_now", None),
+    ("fire", None),
+    ("set_clock", -1),
+    ("set_clock", 20),
+)
+
+
 # How often each happens, among all, and what else has to be drawn for it.
 EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
     "apply": (2, _applied),
@@ -47,20 +62,22 @@ EVENTS: Mapping[str, tuple[int, Callable[[random.Random], Any]]] = {
     "pause": (2, lambda _: None),
     "snooze": (2, lambda draw: draw.choice([1, 3])),
     "resume": (4, lambda _: None),
-    "cancel": (3, lambda _: None),
+    "cancel": (3, lambda draw: draw.random() < 0.2),
     "decide": (2, lambda draw: draw.random() < 0.7),
     "settle_doubt": (2, lambda draw: draw.choice(["happened", "try_again", "failed"])),
-    "emit": (2, lambda draw: draw.random() < 0.3),
+    "emit": (2, lambda draw: (draw.random() < 0.3, draw.choice(WORDS))),
     "call_back": (2, lambda _: None),
     "wait": (6, lambda draw: draw.choice([5, 11, 16, 31, 60, 61, 200, 700])),
-    "reach": (8, lambda draw: draw.random() < 0.7),
+    "reach": (8, lambda draw: (draw.random() < 0.7, None)),
     "set_clock": (3, lambda draw: draw.choice([-90, -20, -1, 20, 20, 90])),
     "fire": (10, lambda _: None),
     "fire_all_at_once": (1, lambda _: None),
+    "foresee": (3, _meddling),
     "let_through": (3, lambda _: None),
     "claim": (25, lambda _: None),
     "come_back": (50, _outcome),
     "tell_parents": (2, lambda _: None),
+    "attend": (3, lambda _: None),
     "beat": (5, lambda _: None),
     "crash": (5, lambda _: None),
     "sweep": (3, lambda _: None),
@@ -90,9 +107,27 @@ OPENINGS: Mapping[Kind, Sequence[Event]] = {
         Event("rerun", given=("failed", False)),
         Event("claim"),
     ),
+    "approve": (
+        Event("come_back", given=("ok", False)),
+        Event("decide", given=False),
+        Event("claim"),
+        Event("rerun", given=("a", False)),
+        Event("claim"),
+    ),
+    "callback": (
+        Event("reach", given=(True, "call_back")),
+        Event("come_back", given=("ok", False)),
+        Event("claim"),
+    ),
+    "event": (
+        Event("come_back", given=("ok", False)),
+        Event("emit", given=(False, "rum")),
+        Event("reach", given=(True, "emit")),
+        Event("claim"),
+    ),
     "run": (
         Event("come_back", given=("ok", False)),
-        Event("cancel"),
+        Event("cancel", given=False),
         Event("tell_parents"),
     ),
 }
@@ -110,7 +145,7 @@ def course_of(seed: int, length: int) -> list[Event]:
     course = [Event("apply", given=(MAIN, first))]
     if "run" in kinds:
         course.append(Event("apply", given=(OTHER, some_body(draw, OTHER))))
-    course += [Event("emit"), Event("run_now"), Event("claim")]
+    course += [Event("emit", given=(False, "tea")), Event("run_now"), Event("claim")]
     course += [event for kind, events in OPENINGS.items() if kind in kinds for event in events]
     course += [
         Event(what, draw.randrange(8), EVENTS[what][1](draw))

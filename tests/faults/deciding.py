@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from tests.faults.records import (
@@ -15,7 +15,7 @@ from tests.faults.records import (
     Run,
     Task,
 )
-from tests.faults.wishes import NEWS, WORDS
+from tests.faults.wishes import NEWS, WORDS, Kind
 
 ON_TIME: Final = timedelta(seconds=60)
 _ACTIVE: Final = frozenset({"queued", "running", "waiting"})
@@ -29,6 +29,23 @@ class Ids(Protocol):
     def of_child(self, parent: Run, step: str) -> UUID: ...
 
 
+NOTICED: Final[Mapping[Kind, str]] = {
+    "approve": "decide",
+    "callback": "call_back",
+    "event": "emit",
+}
+"""Waits that may be answered up to some instant, and how."""
+
+
+class Edge(NamedTuple):
+    """An instant, who would notice it, and where that is an answer, the step that waits for it."""
+
+    at: datetime
+    what: str
+    run_id: UUID = UUID(int=0)
+    step: str = ""
+
+
 class Deciding:
     """Everything that is there, and what time and the ends of runs make of it."""
 
@@ -39,8 +56,8 @@ class Deciding:
         self.tasks: dict[str, Task] = {}
         self.runs: dict[UUID, Run] = {}
         self.holds: list[Hold] = []
-        self.events: list[tuple[str, datetime]] = []
-        """Topics, and when something happened under them."""
+        self.events: list[tuple[str, str | None, datetime]] = []
+        """Topics, what something said that happened under them, and when."""
         self.spent_until: datetime | None = None
         """When the one token of the rate limit is back."""
         self.turns: dict[tuple[UUID, Place, int], datetime] = {}
@@ -48,9 +65,10 @@ class Deciding:
         self.told: list[tuple[int, Task]] = []
         """Runtimes that are about to look whether the turn of a run of a task has come."""
 
-    def _end_run(self, run: Run, reason: str) -> str:
+    def _end_run(self, run: Run, reason: str, *, at_once: bool = False) -> str:
         """End a run over the head of whoever executes it: whether its last steps begin, go on, or there are none."""
-        has_last = run.place == "queue" and run.started_at is not None and run.body.last
+        has_begun = run.place == "queue" and run.started_at is not None
+        has_last = has_begun and run.body.last and not at_once
         fate = "none" if not has_last else "goes on" if OVER in run.results else "begins"
         if fate == "begins":
             run.epoch += 1
@@ -61,8 +79,8 @@ class Deciding:
             run.end("cancelled", reason)
         return fate
 
-    def _happen(self, topic: str) -> None:
-        self.events.append((topic, self.now))
+    def _happen(self, topic: str, word: str | None = None) -> None:
+        self.events.append((topic, word, self.now))
         for run in self.runs.values():
             if run.place == "queue" and self._end_waits_for_events(run):
                 self._wake(run)
@@ -71,8 +89,10 @@ class Deciding:
         """Give each wait the first event since the run began that came in time and ended no other; whether one had any."""
         has_ended = False
         for name, wait in (*run.open_waits("event"), *run.open_waits("callback")):
-            for number, (topic, at) in enumerate(self.events):
+            wanted = run.step(name).wants
+            for number, (topic, word, at) in enumerate(self.events):
                 is_its = topic == topic_of(run, name) and number not in run.used.values()
+                is_its = is_its and wanted in {None, word}
                 is_in_time = wait.until is None or at <= wait.until
                 assert run.started_at is not None
                 if is_its and is_in_time and at >= run.started_at:
@@ -85,30 +105,45 @@ class Deciding:
         if run.lease_until is None:
             run.ready_at = self.now
 
-    def edges(self) -> list[tuple[datetime, str]]:
+    def edges(self) -> list[Edge]:
         """Instants ahead at which something begins or ends to be so, and who would notice."""
-        found = set[tuple[datetime, str]]()
+        found = set[Edge]()
         for task in self.tasks.values():
             if not task.is_retired:
-                ahead = task.between(self.now, self.now + 2 * task.body.period)
                 owed = [at + task.body.window for at in task.reached(self.now)]
-                found |= {(at, "fire") for at in (*ahead, *owed)}
+                found |= {Edge(at, "fire") for at in (*self._ahead(task), *owed)}
         for run in self.runs.values():
+            late = [run.start_until] if run.place and run.epoch == 0 else []
             if run.place == "queue":
-                found |= {(at, "claim") for at in (run.lease_until, run.ready_at) if at}
+                found |= {Edge(at, "claim") for at in (run.lease_until, run.ready_at, *late) if at}
                 found |= {
-                    (wait.until, what)
-                    for kind, what in (("approve", "decide"), ("callback", "call_back"))
-                    for _, wait in run.open_waits(kind)
+                    Edge(wait.until, what, run.run_id, step)
+                    for kind, what in NOTICED.items()
+                    for step, wait in run.open_waits(kind)
                     if wait.until
                 }
-                found |= {(w.until, "emit") for _, w in run.open_waits("event") if w.until}
-        return sorted((at, what) for at, what in found if at > self.now)
+        return sorted(edge for edge in found if edge.at > self.now)
 
-    def fire(self, runtime: int) -> None:
-        """Every schedule that is due is decided; runs that this runtime executes, and that are ended by it, stop at once."""
+    def _ahead(self, task: Task) -> list[datetime]:
+        return task.between(self.now, self.now + 2 * task.body.period)
+
+    def due_next(self) -> datetime | None:
+        """When a schedule is due next."""
+        active = [one for one in self.tasks.values() if not (one.is_paused or one.is_retired)]
+        return min((at for task in active for at in self._ahead(task)), default=None)
+
+    def due_now(self) -> set[str]:
+        """The tasks that somebody has to decide now."""
+        return {
+            task.name
+            for task in self.tasks.values()
+            if not task.is_paused and not task.is_retired and task.reached(self.now)
+        }
+
+    def fire(self, runtime: int, names: Collection[str]) -> None:
+        """The schedules of these tasks are decided; runs that this runtime executes, and that are ended by it, stop at once."""
         for task in self.tasks.values():
-            if not task.is_paused and not task.is_retired:
+            if task.name in names:
                 touched, ended = self._decide(task)
                 self.holds = [
                     hold
@@ -134,6 +169,8 @@ class Deciding:
                 continue
             late = self.now - at > ON_TIME or len(chosen) > 1
             missed = task.body.most if task.body.catch_up == "all" and late else 0
+            is_late = any(run.is_late(self.now) for run in self._runs_of(task))
+            has_touched |= is_late and task.body.overlap != "allow"
             fate = self._let_in(task, task.body.overlap, missed=missed, ended=ended)
             run = self._new_at(task, at)
             if fate == "skip":
@@ -149,6 +186,9 @@ class Deciding:
         """Why some of what time has reached does not run."""
         body = task.body
         reasons = {at: "catch_up_window" for at in reached if self.now - at > body.window}
+        if body.deadline is not None:
+            late = (at for at in reached if self.now - at > body.deadline)
+            reasons = dict.fromkeys(late, "start_deadline") | reasons
         reasons |= {at: "snoozed" for at in reached if task.snoozes(at)}
         fresh = [at for at in reached if at not in reasons]
         is_replacing = body.overlap == "cancel_running"
@@ -174,8 +214,10 @@ class Deciding:
         ended: list[Run] | None = None,
     ) -> Literal["queue", "backlog", "skip"]:
         """What becomes of another run of a task, and which are ended for it; a backfill that is under way takes nobody's
-        place, and no run takes its.
+        place, and no run takes its. Who is too late to begin is in nobody's way.
         """
+        for run in self._runs_of(task) if overlap != "allow" else ():
+            self._skip_late(run)
         regular = [
             run for run in self._runs_of(task) if run.state in _ACTIVE and not run.is_backfill
         ]
@@ -199,8 +241,15 @@ class Deciding:
         run.place = place
         run.ready_at = max(self.now, due_at) if place == "queue" else due_at
 
+    def _skip_late(self, run: Run) -> None:
+        if run.is_late(self.now):
+            run.end("skipped", "start_deadline")
+
     def look(self, task: Task) -> None:
         """Somebody looks whether the turn of a run has come."""
+        behind = self._waiting(task)
+        for run in behind:
+            self._skip_late(run)
         waiting, active = self._waiting(task), self._active(task)
         if not waiting:
             return
@@ -211,7 +260,7 @@ class Deciding:
         first = waiting[0]
         assert first.ready_at is not None
         self._place(first, "queue", first.ready_at)
-        first.is_followed = len(waiting) > 1
+        first.is_followed = len(behind) > 1
 
     def sweep(self) -> None:
         """Somebody looks after tasks where nobody would notice that a turn has come."""
@@ -228,15 +277,16 @@ class Deciding:
                 if run.place == "queue" and run.is_gated and run.word == word and run.ready_at
                 if run.ready_at <= self.now
             ]
-            waiting.sort(key=lambda run: (run.ready_at, run.run_id))
-            taken = sum(
-                run.place == "queue" and not run.is_gated and run.word == word
-                for run in self.runs.values()
-                if run.body.slots
-            )
-            room = waiting[0].body.slots - taken if waiting else 0
+            holders = (run for run in self.runs.values() if run.place and run.word == word)
+            taken = sum(run.has_slot for run in holders)
+            first = min(waiting, key=lambda run: (run.ready_at, run.run_id), default=None)
+            room = first.body.slots - taken if first else 0
+            for run in waiting:
+                # Who is not to begin needs no slot for that.
+                run.is_gated = not run.is_late(self.now)
+            waiting = sorted((run for run in waiting if run.is_gated), key=lambda run: run.turn_at)
             for run in waiting[: max(0, room)]:
-                run.is_gated = False
+                run.is_gated, run.has_slot = False, True
 
     def tell_parents(self, runtime: int) -> None:
         """Runs that wait for others hear of their ends; those that nobody waits for any more are ended, and that is heard of."""
@@ -285,6 +335,8 @@ class Deciding:
 
     def _add(self, run: Run) -> Run:
         run.is_gated = run.body.slots > 0
+        if run.body.deadline is not None and not run.is_backfill:
+            run.start_until = (run.at or self.now) + run.body.deadline
         self.runs[run.run_id] = run
         return run
 

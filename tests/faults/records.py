@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Final, Literal
 from uuid import UUID
 
@@ -120,6 +121,8 @@ class Run:
     error: str | None = None
     place: Literal["queue", "backlog"] | None = None
     is_gated: bool = False
+    has_slot: bool = False
+    start_until: datetime | None = None
     ready_at: datetime | None = None
     lease_until: datetime | None = None
     started_at: datetime | None = None
@@ -153,6 +156,17 @@ class Run:
     def step(self, name: str) -> Step:
         return next(one for one in (*self.body.steps, *self.body.last) if one.name == name)
 
+    @property
+    def turn_at(self) -> tuple[datetime, UUID]:
+        """In this order runs go that are ready: a step of priority is worth half a minute of waiting."""
+        assert self.ready_at is not None
+        return self.ready_at + timedelta(seconds=30) * (9 - self.body.priority), self.run_id
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether it has not begun, and is not to begin any more."""
+        is_over = self.start_until is not None and self.start_until < now
+        return self.place is not None and self.epoch == 0 and is_over
+
     def can_be_claimed(self, now: datetime) -> bool:
         is_free = self.lease_until is None or self.lease_until < now
         is_ready = self.ready_at is not None and self.ready_at <= now
@@ -181,16 +195,25 @@ class Run:
 
 @dataclass
 class Hold:
-    """What one runtime believes to execute; `calls` are those it waits for, `known` what it read when it began."""
+    """What one runtime believes to execute; `calls` are those it waits for, `known` how waits stood when it looked, and
+    `settled` what people had said of calls when it began. Spans are measured by a clock that nobody sets.
+    """
 
     run: Run
     runtime: int
     epoch: int
     trusted_until: float
     calls: set[Place] = field(default_factory=set)
-    known: dict[str, Wait] = field(default_factory=dict)
+    known: dict[str, str | None] = field(default_factory=dict)
+    settled: dict[Place, str] = field(default_factory=dict)
+    doubted: set[Place] = field(default_factory=set)
+    """Calls that nobody knows the end of, as far as it has come to them."""
+    spread: set[Step] = field(default_factory=set)
+    """Steps of many calls that have begun here and are not over."""
     over_at: dict[str, float] = field(default_factory=dict)
     turn_at: dict[Place, float] = field(default_factory=dict)
+    again_at: dict[Place, float] = field(default_factory=dict)
+    """When another try of a call may follow."""
     error: str | None = None
     """Why the steps under way fail."""
     error_before: str | None = None
@@ -200,6 +223,32 @@ class Hold:
     @property
     def is_current(self) -> bool:
         return self.run.place == "queue" and self.run.epoch == self.epoch
+
+    @property
+    def listens(self) -> bool:
+        """Whether it hears of answers: some step waits for one."""
+        return any(
+            step.name in self.over_at
+            and step.kind in {"approve", "event", "callback", "run"}
+            and end_of(step) not in self.run.results
+            for step in self.run.steps
+        )
+
+    @property
+    def moves_at(self) -> float:
+        """When it goes on by itself, whatever else it waits for; infinite if it does not."""
+        if self.error is not None:
+            return inf
+        return min((at for step in self.run.steps for at in self._moves_of(step)), default=inf)
+
+    def _moves_of(self, step: Step) -> list[float]:
+        place = (step.name, 0)
+        if end_of(step) in self.run.results or place in self.calls:
+            return []
+        if step.kind in {"sleep", "event", "callback"}:
+            return [self.over_at.get(step.name, inf)]
+        ahead = [times[place] for times in (self.turn_at, self.again_at) if place in times]
+        return [max(ahead)] if ahead and place not in self.doubted else []
 
     @property
     def is_over(self) -> bool:

@@ -171,9 +171,9 @@ class Reference(Deciding):
         if fills:
             self.look(task)
 
-    def cancel(self, run: Run) -> None:
-        """Somebody ends a run, which still has its last steps; once it has come to these, they are not cut off."""
-        if self._end_run(run, "cancelled") == "none" and run.is_followed:
+    def cancel(self, run: Run, *, at_once: bool) -> None:
+        """Somebody ends a run, which still has its last steps; only `at_once` cuts these off."""
+        if self._end_run(run, "cancelled", at_once=at_once) == "none" and run.is_followed:
             self.look(run.task)
 
     def answer(self, run: Run, step: str, *, approved: bool) -> bool:
@@ -197,15 +197,15 @@ class Reference(Deciding):
         self._wake(run)
         return True
 
-    def emit(self) -> None:
+    def emit(self, word: str) -> None:
         """An event comes from outside; whoever waits for it, or will by then, has it."""
-        self._happen(NEWS)
+        self._happen(NEWS, word)
 
     def call_back(self, run: Run, step: str) -> bool:
         """Somebody has the token of a step; whether that ends its wait, or will as soon as it begins."""
         topic, wait = topic_of(run, step), run.waits.get(step)
         is_over = wait is not None and wait.until is not None and wait.until < self.now
-        is_used = any(topic == other for other, _ in self.events)
+        is_used = any(topic == other for other, _, _ in self.events)
         if run.place != "queue" or is_used or is_over or (step, 0) in run.results:
             return False
         self._happen(topic)
@@ -218,9 +218,11 @@ class Reference(Deciding):
         # What works there under an earlier lease of the run has lost that.
         self.holds = [one for one in self.holds if one.run is not run or one.runtime != runtime]
         hold = Hold(run, runtime, run.epoch, self.monotonic + LEASE.total_seconds())
-        # Whether somebody decided in time is only ever read from the record.
-        hold.known = {name: _decided(one, self.now) for name, one in run.waits.items()}
+        self._read_decisions(hold)
         hold.over_at = {name: self._over_at(one.until) for name, one in run.waits.items()}
+        hold.settled = {place: one.answer for place, one in run.doubts.items() if one.answer}
+        for place, _ in run.tries:
+            hold.again_at[place] = self._over_at(max(one.ready_at for one in run.tries_of(place)))
         if OVER in run.results:
             hold.error_before = run.results[OVER].error
         for step in run.steps:
@@ -232,8 +234,19 @@ class Reference(Deciding):
             return
         if run.attempt > MOST_LEASES:
             hold.error = "ORD507"
-        self._begin(hold)
-        self._report(hold)
+        self._go_on(hold)
+
+    def _read_decisions(self, hold: Hold) -> None:
+        """Whether somebody decided in time is only ever read from the record."""
+        for name, wait in hold.run.waits.items():
+            if hold.run.step(name).kind == "approve":
+                hold.known[name] = _decided(wait, self.now)
+
+    def skip(self, run: Run, runtime: int) -> None:
+        """A runtime came to it when it was too late to begin."""
+        run.end("skipped", "start_deadline")
+        if run.is_followed:
+            self.told.append((runtime, run.task))
 
     def lease(self, run: Run) -> None:
         """What is recorded of every lease, also of one that is handed back at once."""
@@ -260,10 +273,41 @@ class Reference(Deciding):
         tried = 1 + len(run.tries_of(place))
         hold.says = True
         if outcome == "tool_error" and step.retries and tried < TRIES and hold.error is None:
-            self._try_again(run, place, Try(outcome, self.now + RETRY))
-        elif outcome != "lost" or place not in run.doubts:
+            self._try_again(hold, place, Try(outcome, self.now + RETRY))
+        elif outcome == "lost" and place in run.doubts and hold.error is None:
+            hold.doubted.add(place)
+        elif outcome == "lost" and place in run.doubts:
+            self._record(hold, place, Result("unknown", hold.epoch, "ORD415"))
+        else:
             error = None if outcome == "ok" else "ORD404"
             self._record(hold, place, Result(outcome, hold.epoch, error))
+        self._go_on(hold)
+
+    def attend(self, runtime: int) -> None:
+        """A runtime hears of answers to what runs wait for that it executes."""
+        for hold in [one for one in self.holds if one.runtime == runtime]:
+            if hold.is_current and hold.run.is_woken and hold.listens:
+                hold.run.is_woken = False
+                self._look(hold)
+                hold.known.clear()
+                self._read_decisions(hold)
+                self.holds.remove(hold)
+                self._go_on(hold)
+
+    def moves_at(self) -> float:
+        """When something that is executed goes on by itself, by the clock that nobody sets."""
+        return min((hold.moves_at for hold in self.holds), default=inf)
+
+    def move(self) -> None:
+        """What was waited for beside calls is over."""
+        for hold in [one for one in self.holds if one.moves_at <= self.monotonic]:
+            for name, over_at in hold.over_at.items():
+                if over_at <= self.monotonic:
+                    hold.known.pop(name, None)
+            self.holds.remove(hold)
+            self._go_on(hold)
+
+    def _go_on(self, hold: Hold) -> None:
         self._begin(hold)
         self._report(hold)
 
@@ -290,12 +334,21 @@ class Reference(Deciding):
             for step in hold.run.steps:
                 if self._can_begin(hold, step):
                     has_moved |= self._begin_step(hold, step)
+            for step in tuple(hold.spread):
+                self._end_items(hold, step)
+            self._give_up_doubts(hold)
             if hold.is_over and hold.run.body.last and OVER not in hold.run.results:
                 outcome = "ok" if hold.error is None else "failed"
                 hold.run.results[OVER] = Result(outcome, hold.epoch, hold.error)
                 hold.run.over_at = self.now
                 hold.error_before, hold.error = hold.error, None
                 hold.says = has_moved = True
+
+    def _give_up_doubts(self, hold: Hold) -> None:
+        """Of calls in doubt nothing more is found out where their steps are over without them."""
+        for place in hold.doubted if hold.is_over else ():
+            if place not in hold.run.results:
+                self._record(hold, place, Result("unknown", hold.epoch, "ORD415"))
 
     def _can_begin(self, hold: Hold, step: Step) -> bool:
         results = hold.run.results
@@ -319,23 +372,25 @@ class Reference(Deciding):
     def _begin_call(self, hold: Hold, step: Step) -> bool:
         """Whether the call is over before it is made: nobody knows whether it was made before, and it must not be twice."""
         run, place = hold.run, (step.name, 0)
+        if hold.again_at.get(place, 0) > self.monotonic:
+            return False
         if (doubt := run.doubts.get(place)) is not None:
             if step.kind == "once":
                 self._record(hold, place, Result("unknown", hold.epoch, "ORD415"))
                 return True
-            if doubt.answer is None:
+            answer = hold.settled.pop(place, None)
+            if answer is None:
+                hold.doubted.add(place)
                 hold.says |= not doubt.is_asked
                 doubt.is_asked = True
                 return False
-            if doubt.answer != "try_again":
-                is_good = doubt.answer == "happened"
+            if answer != "try_again":
+                is_good = answer == "happened"
                 result = Result("ok", hold.epoch) if is_good else _refused(hold, "ORD416")
                 self._record(hold, place, result)
                 return True
-            self._try_again(run, place, Try("unknown", self.now))
+            self._try_again(hold, place, Try("unknown", self.now))
             hold.says = True
-        if max((one.ready_at for one in run.tries_of(place)), default=self.now) > self.now:
-            return False
         if step.kind == "limited" and not self._has_turn(hold, place):
             return False
         if step.kind in {"once", "ask"}:
@@ -346,23 +401,34 @@ class Reference(Deciding):
 
     def _begin_items(self, hold: Hold, step: Step) -> bool:
         """As many calls as may be under way at once; one that fails lets no other begin."""
-        results, items = hold.run.results, items_of(step)
-        found = [results[item] for item in items if item in results]
-        error = next((result.error for result in found if result.error), None)
+        hold.spread.add(step)
+        items = items_of(step)
+        is_good = all(one.error is None for one in _found(hold, step))
         for item in items:
             has_room = sum(call in items for call in hold.calls) < SIDE_BY_SIDE
-            if error is None and has_room and item not in results:
+            if is_good and has_room and item not in hold.run.results:
                 hold.calls.add(item)
-        if any(call in items for call in hold.calls):
+        return self._end_items(hold, step)
+
+    def _end_items(self, hold: Hold, step: Step) -> bool:
+        """Also when another step has failed meanwhile: whether all of them are over, or no other begins."""
+        found, items = _found(hold, step), items_of(step)
+        error = next((result.error for result in found if result.error), None)
+        is_going_on = any(call in items for call in hold.calls)
+        if is_going_on or (error is None and len(found) < len(items)):
             return False
         outcome = "ok" if error is None else "tool_error"
         self._record(hold, end_of(step), Result(outcome, hold.epoch, error))
+        hold.spread.discard(step)
         return True
 
     def _has_turn(self, hold: Hold, place: Place) -> bool:
         """Whether a try of a call has its token now. It is promised the next one, and keeps that promise if its runtime
         does not live to see it.
         """
+        if hold.turn_at.get(place, 0) > self.monotonic:
+            return False
+        hold.turn_at.pop(place, None)
         turn = hold.run.run_id, place, 1 + len(hold.run.tries_of(place))
         promised = self.turns.get(turn)
         if promised is None:
@@ -388,15 +454,26 @@ class Reference(Deciding):
             case "approve":
                 outcome = hold.known.get(name)
             case _:
-                run.is_woken |= self._end_waits_for_events(run)
-                hold.over_at[name] = self._over_at(run.waits[name].until)
-                outcome = _decided(run.waits[name], self.now)
+                self._look_for(hold, name)
+                outcome = hold.known[name]
         if outcome is None:
             return False
         late = "ORD414" if step.kind == "approve" else "ORD417"
         error = {"ok": None, "denied": "ORD413", "timeout": late}[outcome]
         self._record(hold, (name, 0), Result(outcome, hold.epoch, error))
         return True
+
+    def _look_for(self, hold: Hold, name: str) -> None:
+        """What the record says of a wait for an event or a run, which is looked up once, and when there is a reason."""
+        if name not in hold.known:
+            self._look(hold)
+            wait = hold.run.waits[name]
+            hold.known[name] = _decided(wait, self.now)
+            hold.over_at[name] = self._over_at(wait.until)
+
+    def _look(self, hold: Hold) -> None:
+        hold.run.is_woken |= self._end_waits_for_events(hold.run)
+        hold.run.is_woken |= self._hear_of_child(hold.run)
 
     def _wait_for_child(self, hold: Hold, step: Step) -> bool:
         """Start a run of the other task, once, and wait for its end."""
@@ -407,12 +484,14 @@ class Reference(Deciding):
             if not self._start_child(hold, step):
                 self._record(hold, place, _refused(hold, "ORD509"))
                 return True
-        run.is_woken |= self._hear_of_child(run)
-        answer = run.waits[step.name].answer
-        if answer is None:
+        self._look_for(hold, step.name)
+        outcome = hold.known[step.name]
+        if outcome is None:
             return False
-        result = Result("ok", hold.epoch) if answer else _refused(hold, "ORD509")
-        self._record(hold, place, result)
+        is_good = outcome == "ok"
+        self._record(
+            hold, place, Result("ok", hold.epoch) if is_good else _refused(hold, "ORD509")
+        )
         return True
 
     def _start_child(self, hold: Hold, step: Step) -> bool:
@@ -437,9 +516,12 @@ class Reference(Deciding):
         if place == end_of(run.step(place[0])):
             hold.error = hold.error or result.error
 
-    def _try_again(self, run: Run, place: Place, tried: Try) -> None:
+    def _try_again(self, hold: Hold, place: Place, tried: Try) -> None:
+        run = hold.run
         run.tries[place, 1 + len(run.tries_of(place))] = tried
         run.doubts.pop(place, None)
+        hold.doubted.discard(place)
+        hold.again_at[place] = self._over_at(tried.ready_at)
 
     def _report(self, hold: Hold) -> None:
         run = hold.run
@@ -465,17 +547,14 @@ class Reference(Deciding):
     def _next_at(self, hold: Hold) -> datetime | None:
         """When a run that sleeps goes on by itself; spans are measured by a clock that nobody sets."""
         run = hold.run
-        left = [step.name for step in run.steps if end_of(step) not in run.results]
-        times = [
-            one.ready_at
-            for (place, _), one in run.tries.items()
-            if place[0] in left and place not in run.doubts and place not in hold.turn_at
-        ]
-        spans = [at for name, at in hold.over_at.items() if name in left]
-        spans += [at for (name, _), at in hold.turn_at.items() if name in left]
-        if (first := min(spans, default=inf)) < inf:
-            times.append(self.now + timedelta(seconds=max(0.0, first - self.monotonic)))
-        return min(times, default=None)
+        left = [step for step in run.steps if end_of(step) not in run.results]
+        spans = [hold.over_at.get(step.name, inf) for step in left]
+        first = min((hold.moves_at, *spans))
+        return (
+            None
+            if first == inf
+            else self.now + timedelta(seconds=max(0.0, first - self.monotonic))
+        )
 
     def _over_at(self, until: datetime | None) -> float:
         return inf if until is None else self.monotonic + (until - self.now).total_seconds()
@@ -486,6 +565,12 @@ def _decided(wait: Wait, now: datetime) -> str | None:
     if wait.answer is not None:
         return "ok" if wait.answer else "denied"
     return "timeout" if wait.until is not None and wait.until <= now else None
+
+
+def _found(hold: Hold, step: Step) -> list[Result]:
+    """What is on record of the items of a step."""
+    results = hold.run.results
+    return [results[item] for item in items_of(step) if item in results]
 
 
 def _refused(hold: Hold, error: str) -> Result:

@@ -25,8 +25,8 @@ Kind = Literal[
 @dataclass(frozen=True)
 class Step:
     """A call of a tool: a plain one, one that a rate limit is on, one for each of three items, or one that must not be made
-    twice, after which nobody or everybody is asked what became of it. Or a wait: for a person, a time, an event, a callback
-    or a run of the other task.
+    twice, after which nobody or everybody is asked what became of it. Or a wait: for a person, a time, an event, where it
+    `wants` something one that says so, a callback or a run of the other task.
     """
 
     name: str
@@ -34,11 +34,14 @@ class Step:
     needs: tuple[str, ...] = ()
     span: timedelta | None = None
     retries: bool = False
+    wants: str | None = None
 
 
 @dataclass(frozen=True)
 class Body:
-    """A task as it is applied; `slots` is how many runs with the same word there may be at once, 0 for any number."""
+    """A task as it is applied; `slots` is how many runs with the same word there may be at once, 0 for any number, and
+    `deadline` how late a run may begin.
+    """
 
     overlap: str = "skip"
     catch_up: str = "latest"
@@ -50,6 +53,8 @@ class Body:
     most: int = 2
     word: str = WORDS[0]
     slots: int = 0
+    priority: int = 5
+    deadline: timedelta | None = None
     steps: tuple[Step, ...] = (Step("a", "call"),)
     last: tuple[Step, ...] = ()
 
@@ -62,19 +67,27 @@ class Body:
 # The first that are drawn for a course begin it, so each has its turn.
 PIPELINES: Final = (
     (Step("a", "call"), Step("p", "approve", ("a",), 3 * MINUTE), Step("b", "call", ("p",))),
-    (Step("s", "spread"), Step("b", "call", ("s",))),
+    (Step("s", "spread"), Step("c", "call"), Step("b", "call", ("s", "c"))),
     (Step("a", "ask", retries=True), Step("b", "call", ("a",))),
-    (Step("a", "call"), Step("r", "run", ("a",)), Step("b", "call", ("r",))),
-    (Step("a", "limited", retries=True), Step("b", "limited", ("a",))),
+    (Step("a", "call"), Step("r", "run"), Step("b", "call", ("a", "r"))),
+    (Step("a", "limited", retries=True), Step("b", "limited", ("a",)), Step("c", "call")),
     (Step("a", "call", retries=True), Step("o", "once", ("a",)), Step("b", "call", ("o",))),
-    (Step("c", "callback", (), 3 * MINUTE), Step("a", "call", ("c",))),
+    (Step("c", "callback", (), 3 * MINUTE), Step("a", "call"), Step("b", "call", ("a", "c"))),
     (Step("a", "call"), Step("e", "event", ("a",), 2 * MINUTE), Step("f", "event", ("e",))),
     (Step("a", "call", retries=True), Step("p", "approve", (), 2 * MINUTE)),
     (Step("a", "call", retries=True), Step("b", "call", ("a",))),
-    (Step("s", "sleep", (), MINUTE), Step("a", "call", ("s",), retries=True)),
-    (Step("e", "event"), Step("f", "event", ("e",), MINUTE), Step("a", "call", ("f",))),
-    (Step("e", "event", (), 5 * MINUTE), Step("s", "spread", ("e",))),
-    (Step("a", "call"),),
+    (Step("s", "sleep", (), MINUTE), Step("b", "call"), Step("a", "call", ("s",), retries=True)),
+    (
+        Step("e", "event", wants="rum"),
+        Step("f", "event", ("e",), MINUTE),
+        Step("a", "call", ("f",)),
+    ),
+    (
+        Step("e", "event", (), 5 * MINUTE, wants="tea"),
+        Step("a", "call"),
+        Step("s", "spread", ("e",)),
+    ),
+    (Step("a", "call", retries=True), Step("o", "once"), Step("b", "call", ("a", "o"))),
 )
 # One task runs the other, and none runs itself.
 _PIPELINES_OF_THE_OTHER: Final = tuple(
@@ -108,6 +121,8 @@ def some_body(draw: random.Random, name: str, steps: tuple[Step, ...] | None = N
         window=draw.choice([3, 10]) * MINUTE,
         word=draw.choice(WORDS),
         slots=draw.choice([0, 0, 0, 1, 2]),
+        priority=draw.choice([5, 5, 2, 9]),
+        deadline=draw.choice([None, None, MINUTE, 4 * MINUTE]),
         steps=steps or draw.choice(PIPELINES if name == MAIN else _PIPELINES_OF_THE_OTHER),
         last=draw.choice(_LAST),
     )
@@ -120,11 +135,13 @@ def as_yaml(name: str, body: Body) -> str:
     times += [f"until: {body.until:%Y-%m-%dT%H:%M:%SZ}"] if body.until else []
     times += [f"count: {body.count}"] if body.count else []
     slots = f'concurrency: {{key: "${{params.word}}", limit: {body.slots}}}\n'
+    deadline = f"start_deadline: {body.deadline.seconds}s\n" if body.deadline else ""
     return (
         f"kind: Task\nname: {name}\nagent: aide\noverlap: {body.overlap}\ntimeout: 7d\n"
         f"schedule: {{{', '.join(times)}}}\n"
         f"catch_up: {{policy: {body.catch_up}, window: {body.window.seconds}s, max: {body.most}}}\n"
         f"params: {{word: {body.word}}}\n{slots if body.slots else ''}"
+        f"priority: {body.priority}\n{deadline}"
         f"pipeline:\n{_listed(body.steps)}\n"
         + (f"finally:\n{_listed(body.last)}\n" if body.last else "")
     )
@@ -143,6 +160,7 @@ def _step(step: Step) -> str:
 def _call(step: Step) -> str:
     span = "" if step.span is None else f"{step.span.seconds}s"
     timeout = span and f", timeout: {span}"
+    wanted = f", filter: \"data.word == '{step.wants}'\"" if step.wants else ""
     given = f'step: {step.name}, word: "${{params.word}}"'
     items = f'foreach: "${{`{list(range(ITEMS))}`}}", max_parallel: {SIDE_BY_SIDE}'
     calls: Mapping[Kind, str] = {
@@ -153,7 +171,7 @@ def _call(step: Step) -> str:
         "ask": f"uses: fs.list, with: {{{given}}}, effect: once, on_unknown: ask",
         "approve": f"uses: ordinaut.approve, with: {{message: really{timeout}}}",
         "sleep": f"uses: ordinaut.sleep, with: {{for: {span}}}",
-        "event": f"uses: ordinaut.wait_for, with: {{event: {NEWS}{timeout}}}",
+        "event": f"uses: ordinaut.wait_for, with: {{event: {NEWS}{wanted}{timeout}}}",
         "callback": f"uses: ordinaut.wait_for, with: {{callback: true{timeout}}}",
         "run": f"uses: ordinaut.run, with: {{task: {OTHER}, params: {{word: {WORDS[1]}}}}}",
     }

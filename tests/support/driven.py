@@ -20,6 +20,7 @@ from runtime.lease import LeaseKeeper
 from runtime.quarantine import is_suspect
 from runtime.recorder import Recorder
 from runtime.registry import NoServers, Registry
+from runtime.scheduler import Look
 from runtime.service import end_tasks
 from runtime.store.due_work import Claim, Report
 from runtime.store.pool import Pool
@@ -101,11 +102,9 @@ class DrivenRuntime:
         self._pool = pool
         self.number = number
         self.tools = PatientTools()
+        self.attention = Attention(pool, clock, bell, 5.0)
         self.turns = Turns(pool, clock, bell, Bell(clock))
         self.leases = LeaseKeeper(pool, clock, config.lease)
-        self.scheduler = make_scheduler(
-            pool, clock, turns=self.turns, runtime_id=number, end_runs=self.leases.end
-        )
         self.arrivals = Arrivals(pool, clock, bell, self.turns)
         recorder = Recorder(pool, clock, bell, self.turns)
         registry = Registry(pool, NoServers(), clock, Path())
@@ -122,7 +121,7 @@ class DrivenRuntime:
                 clock,
                 random.Random(number),
                 self.arrivals,
-                Attention(pool, clock, bell, 5.0),
+                self.attention,
                 b"key",
             ),
             leases=self.leases,
@@ -133,12 +132,25 @@ class DrivenRuntime:
             config=config,
         )
         self.begun = self.worker.begun = []
+        self.scheduler = make_scheduler(
+            pool,
+            clock,
+            turns=self.turns,
+            runtime_id=number,
+            end_runs=self.leases.end,
+            starter=self.worker,
+        )
         self._recording = asyncio.create_task(recorder.run())
 
     @property
     def room(self) -> int:
         """How many runs it may claim."""
         return self.worker._free
+
+    @property
+    def room_ahead(self) -> int:
+        """How many runs it may begin as they are made: none while others may wait."""
+        return max(0, self.room) if self.worker._is_caught_up else 0
 
     @property
     def suspects(self) -> int:
@@ -150,8 +162,15 @@ class DrivenRuntime:
         """Whether nothing is asked of the database, and every run that is executed here waits for the answer of a tool."""
         stats = self._pool.get_stats()
         is_asking = stats["pool_available"] < stats["pool_size"] or stats.get("requests_waiting")
-        is_busy = self.worker._ending or len(self.worker._tasks) > len(self.tools.waiting)
+        waiting = {one.run_id for one in self.tools.waiting}
+        is_busy = self.worker._ending or len(self.worker._tasks) > len(waiting)
         return not (is_asking or is_busy)
+
+    async def fire_foreseen(self) -> None:
+        """Write what was decided ahead and whose instant has come."""
+        part = self.scheduler._reached()
+        if part.advances:
+            await self.scheduler._fire(part, Look())
 
     async def look_around(self) -> None:
         """Look into the backlog wherever that is called for."""
