@@ -94,6 +94,9 @@ class Unknowns:
     def look(self, call: Call, shown: Any, context: Context) -> Verdict | None:
         """What is to be done about a call before it may be made; None if there is no doubt about it."""
         place = _place(call)
+        if call.step.effect != "once":
+            # By the revision that is run again it must not be repeated; by this one it may.
+            return None
         if place not in self._doubts and place in self._intents:
             self.begin(Landed(call, shown, _CUT_OFF, 0.0))
         landed = self._doubts.get(place)

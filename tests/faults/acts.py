@@ -35,6 +35,16 @@ from tests.faults.world import World, one_of
 from tests.support.driven import DrivenRuntime, quiet
 from tests.support.scripted_tools import failed, ok
 
+_TURNS = "select run_id, max(ready_at) from ordinaut.rate_turn group by 1"
+# Those that were replaced came before those that were not, and those that wait after these.
+_CHILDREN = """
+select split_part(r.trigger_key, ':', 1)::uuid,
+    case when r.finished_at is not null then 2.0 when w.run_id is not null then 2.2 else 2.4 end::float8
+from ordinaut.run r
+left join ordinaut.due_work w on w.run_id = r.run_id
+where r.trigger = 'run'
+"""
+
 
 class Acts(World):
     """All that people, runtimes and time do."""
@@ -261,7 +271,7 @@ class Acts(World):
         now = self.reference.now
         made = [run for run_id, run in self.reference.runs.items() if run_id not in before]
         able = [run for run in made if run.can_be_claimed(now) and not run.is_late(now)]
-        first = sorted(able, key=lambda run: run.turn_at)[:room]
+        first = sorted(able, key=lambda run: run.due_turn_at)[:room]
         assert {claim.run_id for claim in runtime.begun} == {run.run_id for run in first}
         self._begin_what_was_made(runtime)
         self._look_around()
@@ -377,25 +387,19 @@ class Acts(World):
             assert early <= self._claimed[runtime.number] / 20, "it was not its turn"
 
     def _in_their_order(self, run_ids: Sequence[UUID]) -> list[Run]:
-        """Of what begins at the same moment anyone may be the first to ask for a token; and who starts a run of a task may
-        do so before or after another of these that is one.
-        """
+        """Of what begins at the same moment anyone may be the first to ask for a token, or to start a run."""
         begun = [self.reference.runs[run_id] for run_id in run_ids]
         if len(begun) < 2:
             return begun
-        turns = dict(
-            self.people.rows("select run_id, max(ready_at) from ordinaut.rate_turn group by 1")
-        )
-        refused = {
-            row[0]
-            for row in self.people.rows(
-                "select run_id from ordinaut.step_result where uses = 'ordinaut.run' and outcome <> 'ok'"
-            )
-        }
+        turns = dict(self.people.rows(_TURNS))
+        children = dict(self.people.rows(_CHILDREN))
+        has_child = any(run.run_id in children for run in begun)
 
-        def order(run: Run) -> tuple[datetime, int]:
+        def order(run: Run) -> tuple[datetime, float]:
+            # Who was refused met one that is active: that of another of these, if it has one, else one that ends here.
             starts = any(step.kind == "run" for step in run.body.steps)
-            place = 0 if run.run_id in refused else 2 if starts else 1
+            late = 3 if has_child else 0
+            place = children.get(run.run_id, late) if starts else 1
             return turns.get(run.run_id, self.reference.now), place
 
         return sorted(begun, key=order)

@@ -16,6 +16,7 @@ Place = tuple[str, int]
 OVER: Final[Place] = ("(over)", 0)
 """Where it is recorded how the steps ended, before the last ones begin."""
 _MANY: Final = 1_000_000
+_A_STEP: Final = timedelta(seconds=30)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -160,7 +161,13 @@ class Run:
     def turn_at(self) -> tuple[datetime, UUID]:
         """In this order runs go that are ready: a step of priority is worth half a minute of waiting."""
         assert self.ready_at is not None
-        return self.ready_at + timedelta(seconds=30) * (9 - self.body.priority), self.run_id
+        return self.ready_at + _A_STEP * (9 - self.body.priority), self.run_id
+
+    @property
+    def due_turn_at(self) -> tuple[datetime, UUID]:
+        """In this order they go that are made together for their occurrences."""
+        assert self.at is not None
+        return self.at + _A_STEP * (9 - self.body.priority), self.run_id
 
     def is_late(self, now: datetime) -> bool:
         """Whether it has not begun, and is not to begin any more."""

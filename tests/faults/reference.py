@@ -35,6 +35,7 @@ RETRY: Final = timedelta(seconds=10)
 TRIES: Final = 2
 TRUSTED_LEASES: Final = 2
 MOST_LEASES: Final = 5
+LOOKED_UP: Final = frozenset({"event", "callback", "run"})
 RATE: Final = timedelta(seconds=60)
 """One call in so much time."""
 
@@ -331,8 +332,9 @@ class Reference(Deciding):
         has_moved = True
         while has_moved:
             has_moved = False
-            for step in hold.run.steps:
-                if self._can_begin(hold, step):
+            # What has to be looked up is known when everything else has begun.
+            for step in sorted(hold.run.steps, key=lambda step: step.kind in LOOKED_UP):
+                if self._can_begin(hold, step) and not (has_moved and step.kind in LOOKED_UP):
                     has_moved |= self._begin_step(hold, step)
             for step in tuple(hold.spread):
                 self._end_items(hold, step)
@@ -374,7 +376,9 @@ class Reference(Deciding):
         run, place = hold.run, (step.name, 0)
         if hold.again_at.get(place, 0) > self.monotonic:
             return False
-        if (doubt := run.doubts.get(place)) is not None:
+        # Where another revision is run again, its call may be one that can be repeated.
+        doubt = run.doubts.get(place) if step.kind in {"once", "ask"} else None
+        if doubt is not None:
             if step.kind == "once":
                 self._record(hold, place, Result("unknown", hold.epoch, "ORD415"))
                 return True

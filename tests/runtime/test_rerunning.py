@@ -188,6 +188,19 @@ async def test_a_call_that_ended_as_unknown_is_in_doubt_again_and_not_simply_mad
     assert (load(database, redriven).state, tools.calls) == ("failed", [])
 
 
+async def test_a_call_that_the_newest_revision_lets_be_repeated_is_made_again(
+    bench: Bench, database: str
+) -> None:
+    before = await in_doubt(bench, step("pay", "tool.pay", effect="once"), attempt=1)
+    await install(bench.connection, task(pipeline=[step("pay", "tool.pay", effect="idempotent")]))
+
+    redriven = again(database, before, only_failed=True, latest=True)
+    tools = ScriptedTools(tool__pay=ok())
+    await bench.go(tools)
+
+    assert (load(database, redriven).state, names(tools)) == ("succeeded", ["pay"])
+
+
 async def test_of_items_those_that_failed_are_called_again(bench: Bench, database: str) -> None:
     fan = step("all", "tool.do", foreach="${params.list}", **{"with": {"n": "${item}"}})
     await bench.queue(pipeline=[fan], params={"list": [1, 2, 3]})
