@@ -79,8 +79,9 @@ class TryReport(Model):
 class WaitReport(Model):
     """What a step waits for."""
 
-    kind: Literal["sleep", "approval", "event", "callback", "run", "unknown"]
-    """A time, a person who decides, an event, a callback, another run, or a person who settles whether the call happened."""
+    kind: Literal["sleep", "approval", "event", "callback", "run", "unknown", "rate_limit"]
+    """A time, a person who decides, an event, a callback, another run, a person who settles whether the call happened, or the
+    turn of the call."""
     until: AwareDatetime | None = None
     """When the wait is over by itself."""
     asked: dict[str, Any] = Field(default_factory=dict)

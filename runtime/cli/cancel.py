@@ -61,5 +61,5 @@ def _lines(done: CancelReport) -> Iterator[tuple[str, str]]:
         yield "reason", run.detail
     if done.was_executed:
         yield "stops", "the step under way; nothing it still brings is recorded"
-    if done.outcome == "ending":
+    if not run.is_over:
         yield "finally", "its last steps run; --now ends it without them"

@@ -146,15 +146,6 @@ def _try(attempt: TryReport) -> str:
 def _waited(wait: WaitReport) -> str:
     until = f"until {wait.until:%Y-%m-%d %H:%M} UTC" if wait.until else ""
     match wait.kind:
-        case "sleep":
-            return until
-        case "event":
-            where = f"where {wait.asked['filter']}" if "filter" in wait.asked else ""
-            return _joined(f"for {wait.asked['topic']}", where, until)
-        case "run":
-            return _joined(f"for run {wait.asked['run_id'][-8:]} of {wait.asked['task']}", until)
-        case "callback":
-            return _joined("for a callback", until)
         case "unknown":
             problem = one_line(wait.asked["problem"]["message"])
             return _joined(
@@ -162,6 +153,24 @@ def _waited(wait: WaitReport) -> str:
             )
         case "approval":
             return _approval(wait, until)
+        case _:
+            return _joined(*_awaited(wait), until)
+
+
+def _awaited(wait: WaitReport) -> Iterator[str]:
+    match wait.kind:
+        case "event":
+            yield f"for {wait.asked['topic']}"
+            if "filter" in wait.asked:
+                yield f"where {wait.asked['filter']}"
+        case "run":
+            yield f"for run {wait.asked['run_id'][-8:]} of {wait.asked['task']}"
+        case "callback":
+            yield "for a callback"
+        case "rate_limit":
+            yield "for its turn, as calls are limited"
+        case _:
+            pass
 
 
 def _approval(wait: WaitReport, until: str) -> str:

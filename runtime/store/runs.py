@@ -191,14 +191,25 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     results = fetch_rows(connection, "list_step_results", **which)
     attempts = fetch_rows(connection, "list_step_attempts", **which)
     items = fetch_rows(connection, "count_step_items", **which)
-    waits = fetch_rows(connection, "list_run_waits", **which)
+    # Of a run that is over nothing waits, nor of the steps that came before those of `finally`.
+    is_active = queued["ready_at"] is not None
+    listed = _listed_steps(body)[any(result["step"] == OVER for result in results)]
+    waits = fetch_rows(connection, "list_run_waits", **which) if is_active else ()
     return RunReport(
         **row,
         reruns=tuple(reruns),
-        lease=Lease(**queued) if queued["ready_at"] is not None else None,
+        lease=Lease(**queued) if is_active else None,
         slot_wait=None if slot_key is None else _slot_wait(connection, slot_key),
         steps=_with_waits(
-            _steps(body, results, attempts, items, is_leased=_is_leased(row, queued)), waits
+            _steps(
+                body,
+                results,
+                attempts,
+                items,
+                is_leased=_is_leased(row, queued),
+                is_active=is_active,
+            ),
+            [wait for wait in waits if wait["step"] in listed],
         ),
         events=tuple(RunEvent(**e) for e in fetch_rows(connection, "list_run_events", **which)),
     )
@@ -228,6 +239,7 @@ def _steps(
     items: Sequence[dict[str, Any]],
     *,
     is_leased: bool,
+    is_active: bool,
 ) -> tuple[StepReport, ...]:
     """The steps of a body in their order, each with what is recorded of it."""
     first, last = _listed_steps(body)
@@ -255,6 +267,7 @@ def _steps(
             tuple(tries.get(name, ())),
             counted.get(name, _NO_ITEMS) if name in spread else {},
             is_under_way=name in under_way,
+            is_active=is_active,
         )
         for name, step in steps.items()
     )
@@ -309,9 +322,11 @@ def _step(
     items: Mapping[str, int],
     *,
     is_under_way: bool,
+    is_active: bool,
 ) -> StepReport:
     if result is None:
-        state: StepState = "running" if is_under_way else "retrying" if tries else "pending"
+        again: StepState = "retrying" if tries and is_active else "pending"
+        state: StepState = "running" if is_under_way else again
         return StepReport(step=step["id"], uses=step["uses"], state=state, tries=tries, **items)
     return StepReport(**result, state=_step_state(result["outcome"]), tries=tries, **items)
 

@@ -20,9 +20,11 @@ from tests.support.factories import (
     insert_logged_event,
     insert_revision,
     insert_run,
+    insert_sleeping_run,
     insert_step_attempt,
     insert_step_result,
     insert_task,
+    insert_wait,
 )
 
 STEPS = [
@@ -251,6 +253,53 @@ def test_a_run_that_waits_says_for_how_long(
 
     assert "goes on   in 59 min" in text or "goes on   in 1 h" in text
     assert "fetch  web.fetch  retrying" in text
+
+
+def test_a_call_whose_turn_comes_later_says_so(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    run_id = insert_sleeping_run(rows, task)
+    rows.execute(
+        "insert into ordinaut.rate_turn (run_id, step, iteration, attempt, ready_at)"
+        " values (%s, 'fetch', 0, 1, '2099-01-05T08:30Z')",
+        [run_id],
+    )
+
+    shown = cli("show", "last").stdout
+
+    assert "fetch  web.fetch  waiting" in shown
+    assert "waits   for its turn, as calls are limited  until 2099-01-05 08:30 UTC" in shown
+
+
+def test_steps_of_a_run_that_is_over_wait_for_nothing(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    run_id = insert_run(rows, task, state="cancelled", reason="cancelled")
+    insert_wait(rows, run_id, "fetch")
+    insert_step_attempt(rows, run_id, "brief")
+
+    steps = cli("show", "last", "--json").json["steps"]
+
+    assert [(step["state"], step["waits"]) for step in steps[:2]] == [("pending", [])] * 2
+
+
+def test_steps_that_came_before_those_of_finally_wait_for_nothing(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    nap = {"id": "nap", "uses": "ordinaut.sleep", "with": {"for": "1h"}}
+    rest = {**nap, "id": "rest"}
+    tidy = insert_task(rows, "tidy", pipeline=[nap], **{"finally": [rest]})
+    run_id = insert_sleeping_run(rows, tidy)
+    for step in ("nap", "rest"):
+        insert_wait(rows, run_id, step)
+    insert_step_result(rows, run_id, "(over)", outcome="cancelled", uses="")
+
+    steps = cli("show", "last", "--json").json["steps"]
+
+    assert [(step["step"], step["state"]) for step in steps] == [
+        ("nap", "pending"),
+        ("rest", "waiting"),
+    ]
 
 
 def test_a_queued_run_shows_who_asked_and_with_what(

@@ -58,7 +58,7 @@ with woken as materialized (
 update ordinaut.due_work w set woken = false from woken k where w.run_id = k.run_id returning w.run_id;
 
 -- name: list_run_waits
--- What a run waits for now, calls that somebody has to settle included.
+-- What a run waits for now, calls that somebody has to settle and those whose turn comes later included.
 select step, iteration, kind, asked, until
 from ordinaut.wait w
 where run_id = %(run_id)s and answered_at is null
@@ -69,4 +69,8 @@ union all
 select step, iteration, 'unknown', asked, null
 from ordinaut.step_intent
 where run_id = %(run_id)s and asked_at is not null and answered_at is null
+union all
+select step, iteration, 'rate_limit', '{}', ready_at
+from ordinaut.rate_turn
+where run_id = %(run_id)s and ready_at > ordinaut.now()
 order by step, iteration;
