@@ -209,7 +209,9 @@ async def test_what_is_new_meanwhile_is_heard_of_and_not_waited_for(
         )
         await schedule(connection, sooner, START, DUE - timedelta(seconds=0.25))
         bell.ring()
-        await eventually(lambda: len(scheduler._foreseen) == 2, "both are foreseen")
+        await eventually(
+            lambda: len(scheduler._foreseen) == 2 and clock.sleepers, "both are foreseen"
+        )
 
         await clock.advance(0.25)
 

@@ -58,7 +58,7 @@ def compile_trigger(trigger: Trigger, *, seed: str = "") -> Compiled:
         return _compile(trigger, seed)
     except TooCostly:
         raise ScheduleError(
-            "count is so large that its last occurrence cannot be found",
+            "count is so large, or what the rule finds so rare, that its last occurrence cannot be found",
             hint="use until, or a smaller count",
             code="ORD606",
         ) from None
