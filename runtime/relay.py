@@ -1,9 +1,9 @@
 """Service: publishes what the outbox holds to the Redis stream, in order and at least once.
 
 Theory of operation
-    One transaction takes a batch out of the outbox, writes it to the event log and adds it to the stream; only then does
-    it commit. If anything fails on the way the batch is still in the outbox, and is published again: the same events, with
-    the same ids. While Redis is away the outbox grows and nothing else is held up; afterwards it drains in order. Many
+    Events are in the log; the outbox holds bundles of those that are not published. One transaction takes a batch of bundles
+    out of it and adds their events to the stream; only then does it commit. If anything fails on the way the batch is still
+    in the outbox, and is published again: the same events, with the same ids. While Redis is away the outbox grows and nothing else is held up; afterwards it drains in order. Many
     runtimes may run a relay: one publishes at a time, under an advisory lock, and any of them can.
 """
 
@@ -120,7 +120,7 @@ class Relay:
     async def _publish_last(self) -> None:
         try:
             async with time_limit(self._clock, _FAREWELL_SECONDS):
-                while await self.run_once() == _BATCH:
+                while await self.run_once() >= _BATCH:
                     pass
         except (*_AWAY, TimeoutError):
             _log.info("the last events stay in the outbox, for the next runtime")

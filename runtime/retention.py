@@ -86,4 +86,9 @@ class Retention:
                     "%s not dropped yet: somebody reads the table, or is at its partitions", month
                 )
             case "wanted":
-                _log.warning("%s not dropped yet: it holds much of runs that are not over", month)
+                kept = (
+                    "events that are not published"
+                    if month.parent == "event_log"
+                    else "much of runs that are not over"
+                )
+                _log.warning("%s not dropped yet: it holds %s", month, kept)

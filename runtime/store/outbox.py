@@ -1,4 +1,4 @@
-"""The outbox: events that were committed with the state they tell of, and are not yet published."""
+"""The outbox: which events of the log, committed with the state they tell of, are not yet published."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Batch:
 
     Attributes:
         events: how many.
-        newest: the number of the last.
+        newest: the number of the last bundle.
         source: the attribute that all of them share.
         entries: them in order, each ended by U+001E but the last: sequence, id, type, subject, time, run (may be empty) and
             data as JSON, with U+001F between them.
@@ -38,7 +38,8 @@ async def lock_relay(connection: Connection) -> bool:
 
 
 async def take_events(connection: Connection, *, limit: int, after: int = 0) -> Batch:
-    """Take the oldest events after a number out of the outbox and into the log; both come true when the transaction commits."""
+    """Take the oldest bundles after a number out of the outbox, with their events: at least `limit` if there are as many, and
+    less than a bundle more. It comes true when the transaction commits."""
     cursor = await connection.execute(statement("take_events"), {"limit": limit, "after": after})
     row = await cursor.fetchone()
     return Batch(**row) if row else Batch(0)

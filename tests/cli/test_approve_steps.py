@@ -95,7 +95,7 @@ def test_a_step_is_denied_and_the_answer_is_told(
     }
     assert answers(rows) == [("ask", 0, False)]
     (data,) = rows.execute(
-        "select data from ordinaut.outbox where type = 'step.answered'"
+        "select data from ordinaut.event_log where type = 'step.answered'"
     ).fetchone() or ({},)
     assert (data["step"], data["uses"], data["approved"]) == ("ask", "ordinaut.approve", False)
 

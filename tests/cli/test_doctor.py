@@ -58,6 +58,7 @@ def role(database: str, rows: psycopg.Connection) -> Iterator[str]:
         "create role {} login password 'secret'",
         "grant usage on schema ordinaut to {}",
         "grant select, insert, update, delete on all tables in schema ordinaut to {}",
+        "grant usage on sequence ordinaut.event_sequence to {}",
         "grant select on public.ordinaut_migration to {}",
     ):
         rows.execute(sql.SQL(statement).format(identifier))
@@ -133,7 +134,7 @@ def test_a_replication_slot_that_nobody_reads_is_named(cli: Cli, rows: psycopg.C
 
 def test_a_prepared_transaction_is_named(cli: Cli, rows: psycopg.Connection) -> None:
     rows.execute(
-        "begin; insert into ordinaut.outbox (type, subject, data) values ('a', 'b', '{}')"
+        "begin; insert into ordinaut.event_log (type, subject, data) values ('a', 'b', '{}')"
     )
     rows.execute("prepare transaction 'left behind'")
     try:
@@ -154,8 +155,8 @@ def test_dead_rows_that_outnumber_the_living_are_counted(
         reader.execute("set transaction isolation level repeatable read")
         reader.execute("select count(*) from ordinaut.outbox")
         rows.execute(
-            "insert into ordinaut.outbox (type, subject, data)"
-            " select 'a', 'b', '{}' from generate_series(1, 12000)"
+            "insert into ordinaut.outbox (occurred_at, sequences)"
+            " select ordinaut.now(), '{1}' from generate_series(1, 12000)"
         )
         rows.execute("delete from ordinaut.outbox")
         rows.execute("select pg_stat_force_next_flush()")
@@ -217,11 +218,13 @@ def test_a_role_that_lacks_privileges_is_told_which(
 ) -> None:
     name = sql.Identifier(urlsplit(role).username or "")
     rows.execute(sql.SQL("revoke insert, delete on ordinaut.outbox from {}").format(name))
+    rows.execute(sql.SQL("revoke usage on sequence ordinaut.event_sequence from {}").format(name))
 
     refused, foreign, shut = found(cli("doctor", "--json", "--database-url", role), "privileges")
 
-    assert refused.what.endswith("may not insert, delete on outbox")
-    assert refused.remedy.startswith("grant insert, delete on ordinaut.outbox to worker_")
+    assert refused.what.endswith("lacks usage on event_sequence; insert, delete on outbox")
+    assert refused.remedy.startswith("grant usage on ordinaut.event_sequence to worker_")
+    assert "grant insert, delete on ordinaut.outbox to worker_" in refused.remedy
     assert foreign.what.endswith(
         "does not own event_log, run, step_attempt, step_intent, step_result"
     )

@@ -63,7 +63,7 @@ def paused_at(rows: psycopg.Connection) -> Any:
 
 
 def told(rows: psycopg.Connection) -> list[tuple[str, dict[str, Any]]]:
-    found = rows.execute("select type, data from ordinaut.outbox order by outbox_id").fetchall()
+    found = rows.execute("select type, data from ordinaut.event_log order by sequence").fetchall()
     for kind, data in found:
         EVENTS[kind].model_validate(data)
     return found

@@ -356,7 +356,7 @@ class TestOverlap:
             ("queued", None, True, False),
         ]
         [(run_id, data)] = rows.execute(
-            "select run_id, data from ordinaut.outbox where type = 'run.cancelled'"
+            "select run_id, data from ordinaut.event_log where type = 'run.cancelled'"
         ).fetchall()
         assert run_id == active
         assert EVENTS["run.cancelled"].model_validate(data)

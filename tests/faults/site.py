@@ -141,10 +141,8 @@ class Site:
         """What was told of a run, published or not: type, id and step, in order; a repeated event counts as one."""
         return await self.rows(
             "select type, event_id, step from ("
-            " select distinct on (event_id) event_id, type, data ->> 'step' as step, place from ("
-            "  select event_id, type, data, run_id, outbox_id as place from ordinaut.outbox union all"
-            "  select event_id, type, data, run_id, sequence from ordinaut.event_log) as told"
-            " where run_id = %s order by event_id, place) as once order by place",
+            " select distinct on (event_id) event_id, type, data ->> 'step' as step, sequence from ordinaut.event_log"
+            " where run_id = %s order by event_id, sequence) as once order by sequence",
             run_id,
         )
 
@@ -155,6 +153,5 @@ class Site:
             name: await self.rows(f"select * from ordinaut.{name} order by 1, 2")
             for name in tables
         }
-        # Events move from one table to the other.
-        union = "select event_id, type from ordinaut.outbox union all select event_id, type from ordinaut.event_log"
-        return found | {"events": await self.rows(f"{union} order by 1")}
+        events = "select event_id, type from ordinaut.event_log order by 1"
+        return found | {"events": await self.rows(events)}

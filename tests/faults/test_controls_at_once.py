@@ -109,7 +109,7 @@ class Fleet:
 
     async def told(self, kind: str) -> int:
         """How many events of a kind there are."""
-        kinds = [kind for (kind,) in await self.rows("select type from ordinaut.outbox")]
+        kinds = [kind for (kind,) in await self.rows("select type from ordinaut.event_log")]
         return kinds.count(kind)
 
 

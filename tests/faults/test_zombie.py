@@ -179,7 +179,7 @@ async def assert_each_is_recorded_once(site: Site, crowd: Crowd, runs: int) -> N
     assert all(epoch == said for _, epoch, said in results)
     assert await site.states() == {"succeeded": runs}
     told = await site.rows(
-        "select type, count(*), count(distinct run_id) from ordinaut.outbox where type <> 'run.started' group by type"
+        "select type, count(*), count(distinct run_id) from ordinaut.event_log where type <> 'run.started' group by type"
     )
     assert sorted(told) == [("run.succeeded", runs, runs), ("step.succeeded", runs, runs)]
 

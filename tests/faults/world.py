@@ -48,7 +48,7 @@ left join ordinaut.backlog b on b.run_id = r.run_id
 
 
 _TOLD = """
-select run_id, type, count(*) from ordinaut.outbox
+select run_id, type, count(*) from ordinaut.event_log
 where type in ('run.started', 'run.succeeded', 'run.failed', 'run.cancelled', 'run.skipped')
 group by 1, 2
 """

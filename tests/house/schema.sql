@@ -37,6 +37,19 @@ begin
     return 'begins';
 end
 $$;
+-- Name: bundle_events(); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.bundle_events() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into ordinaut.outbox (occurred_at, sequences)
+    select t.occurred_at, array_agg(t.sequence order by t.sequence)
+    from told t
+    group by t.occurred_at, t.sequence / 500
+    order by min(t.sequence);
+    return null;
+end
+$$;
 -- Name: drop_partition(text, text, timestamp with time zone, integer); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) RETURNS text
     LANGUAGE plpgsql
@@ -56,7 +69,11 @@ begin
                 where state in (''queued'', ''running'', ''waiting'') or finished_at >= $1 limit $2 + 1)', part)
             into wanted using finished_since, most;
         rows_wanted := cardinality(wanted);
-    elsif parent <> 'event_log' then
+    elsif parent = 'event_log' then
+        if exists (select from ordinaut.outbox o where o.occurred_at < month_end) then
+            return 'wanted';
+        end if;
+    else
         if to_regclass('ordinaut.run_' || month) is not null then
             return 'wanted';
         end if;
@@ -91,7 +108,7 @@ exception
 end
 $_$;
 -- Name: FUNCTION drop_partition(parent text, month text, finished_since timestamp with time zone, most integer); Type: COMMENT; Schema: ordinaut; Owner: -
-COMMENT ON FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) IS 'dropped; busy: somebody is at the table; wanted: it holds more than so many rows of runs that are not over, or were not at that time';
+COMMENT ON FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) IS 'dropped; busy: somebody is at the table; wanted: it holds more than so many rows of runs that are not over, or were not at that time, or events that are not published';
 -- Name: ensure_partitions(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.ensure_partitions(instant timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -535,28 +552,33 @@ ALTER TABLE ordinaut.event ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTIT
     NO MAXVALUE
     CACHE 1
 );
+-- Name: event_sequence; Type: SEQUENCE; Schema: ordinaut; Owner: -
+CREATE SEQUENCE ordinaut.event_sequence
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 -- Name: event_log; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.event_log (
-    event_id uuid NOT NULL,
-    sequence bigint NOT NULL,
+    sequence bigint DEFAULT nextval('ordinaut.event_sequence'::regclass) NOT NULL,
+    event_id uuid DEFAULT gen_random_uuid() NOT NULL,
     type text NOT NULL,
     subject text NOT NULL,
     run_id uuid,
     data jsonb NOT NULL,
-    occurred_at timestamp with time zone NOT NULL,
-    published_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+    occurred_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
 )
-PARTITION BY RANGE (published_at);
+PARTITION BY RANGE (occurred_at);
 -- Name: event_log_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.event_log_default (
-    event_id uuid CONSTRAINT event_log_event_id_not_null NOT NULL,
-    sequence bigint CONSTRAINT event_log_sequence_not_null NOT NULL,
+    sequence bigint DEFAULT nextval('ordinaut.event_sequence'::regclass) CONSTRAINT event_log_sequence_not_null NOT NULL,
+    event_id uuid DEFAULT gen_random_uuid() CONSTRAINT event_log_event_id_not_null NOT NULL,
     type text CONSTRAINT event_log_type_not_null NOT NULL,
     subject text CONSTRAINT event_log_subject_not_null NOT NULL,
     run_id uuid,
     data jsonb CONSTRAINT event_log_data_not_null NOT NULL,
-    occurred_at timestamp with time zone CONSTRAINT event_log_occurred_at_not_null NOT NULL,
-    published_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT event_log_published_at_not_null NOT NULL
+    occurred_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT event_log_occurred_at_not_null NOT NULL
 );
 -- Name: installation; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.installation (
@@ -571,14 +593,12 @@ COMMENT ON COLUMN ordinaut.installation.callback_key IS 'proves that a callback 
 -- Name: outbox; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.outbox (
     outbox_id bigint NOT NULL,
-    event_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    type text NOT NULL,
-    subject text NOT NULL,
-    run_id uuid,
-    data jsonb NOT NULL,
-    occurred_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+    occurred_at timestamp with time zone NOT NULL,
+    sequences bigint[] NOT NULL
 )
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', toast_tuple_target='8160');
+-- Name: COLUMN outbox.sequences; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.outbox.sequences IS 'events of one statement, at most 500, in order';
 -- Name: outbox_outbox_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.outbox ALTER COLUMN outbox_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.outbox_outbox_id_seq
@@ -961,10 +981,10 @@ ALTER TABLE ONLY ordinaut.event
     ADD CONSTRAINT event_is_single UNIQUE (source, event_id);
 -- Name: event_log event_log_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event_log
-    ADD CONSTRAINT event_log_pkey PRIMARY KEY (published_at, event_id);
+    ADD CONSTRAINT event_log_pkey PRIMARY KEY (occurred_at, sequence);
 -- Name: event_log_default event_log_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event_log_default
-    ADD CONSTRAINT event_log_default_pkey PRIMARY KEY (published_at, event_id);
+    ADD CONSTRAINT event_log_default_pkey PRIMARY KEY (occurred_at, sequence);
 -- Name: event event_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (event_no);
@@ -1096,6 +1116,8 @@ ALTER INDEX ordinaut.step_intent_open ATTACH PARTITION ordinaut.step_intent_defa
 ALTER INDEX ordinaut.step_intent_pkey ATTACH PARTITION ordinaut.step_intent_default_pkey;
 -- Name: step_result_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_result_pkey ATTACH PARTITION ordinaut.step_result_default_pkey;
+-- Name: event_log event_log_is_bundled; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER event_log_is_bundled AFTER INSERT ON ordinaut.event_log REFERENCING NEW TABLE AS told FOR EACH STATEMENT EXECUTE FUNCTION ordinaut.bundle_events();
 -- Name: schedule schedule_deleted_by_hand; Type: TRIGGER; Schema: ordinaut; Owner: -
 CREATE TRIGGER schedule_deleted_by_hand AFTER DELETE ON ordinaut.schedule FOR EACH ROW EXECUTE FUNCTION ordinaut.note_schedule_writer();
 -- Name: schedule schedule_moved_by_hand; Type: TRIGGER; Schema: ordinaut; Owner: -

@@ -207,7 +207,7 @@ def test_an_error_at_any_statement_leaves_the_old_state_and_the_session_usable(
     plan = bench.plan(AFTER)
     old = bench.everything()
     bench.run(
-        "alter table ordinaut.outbox add constraint no_news check (type <> 'revision.applied') not valid"
+        "alter table ordinaut.event_log add constraint no_news check (type <> 'revision.applied') not valid"
     )
 
     with pytest.raises(psycopg.errors.CheckViolation):

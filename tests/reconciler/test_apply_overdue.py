@@ -91,7 +91,7 @@ def test_what_a_retired_task_owed_is_recorded_as_skipped(bench: Bench) -> None:
         (minutes(1), "skipped", "retired", 1),
         (minutes(2), "skipped", "retired", 1),
     ]
-    told = bench.rows("select type, data from ordinaut.outbox where run_id is not null")
+    told = bench.rows("select type, data from ordinaut.event_log where run_id is not null")
     assert [(kind, data["reason"]) for kind, data in told] == [("run.skipped", "retired")] * 2
     assert all(EVENTS[kind].model_validate(data) for kind, data in told)
 
@@ -162,7 +162,7 @@ class TestQueue:
             insert_due_work(
                 bench.connection, row, insert_run(bench.connection, row, state="queued")
             )
-        bench.run("delete from ordinaut.outbox")
+        bench.run("delete from ordinaut.event_log")
 
         plan = bench.plan(specs(task("two")))
         bench.carry_out(plan)
@@ -173,7 +173,7 @@ class TestQueue:
             (two.uid, "queued", None),
         ]
         assert bench.rows("select task_uid from ordinaut.due_work") == [(two.uid,)]
-        (told,) = bench.rows("select data from ordinaut.outbox where type = 'run.cancelled'")
+        (told,) = bench.rows("select data from ordinaut.event_log where type = 'run.cancelled'")
         assert EVENTS["run.cancelled"].model_validate(told[0])
 
     def test_runs_that_wait_for_their_turn_are_cancelled_too(self, bench: Bench) -> None:
@@ -195,7 +195,7 @@ class TestQueue:
             (begun, "running", None),
         ]
         assert bench.rows("select from ordinaut.backlog") == []
-        (told,) = bench.rows("select data from ordinaut.outbox where type = 'run.cancelled'")
+        (told,) = bench.rows("select data from ordinaut.event_log where type = 'run.cancelled'")
         assert EVENTS["run.cancelled"].model_validate(told[0])
 
     def test_runs_under_way_finish(self, bench: Bench) -> None:
@@ -247,7 +247,7 @@ class TestQueue:
             ("running", None, 1),
         ]
         assert bench.rows("select run_id from ordinaut.due_work") == [(other,)]
-        told = bench.rows("select data from ordinaut.outbox where type = 'run.cancelled'")
+        told = bench.rows("select data from ordinaut.event_log where type = 'run.cancelled'")
         assert len(told) == 3
         assert all(EVENTS["run.cancelled"].model_validate(data) for (data,) in told)
 

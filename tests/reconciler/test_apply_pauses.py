@@ -124,5 +124,5 @@ def test_what_came_after_a_pause_that_nobody_ended_yet_is_decided_by_the_catch_u
     assert [at for at, _ in bench.rows(PAUSED)] == [None]
     ended = "select ended_at from ordinaut.task_override"
     assert bench.rows(ended) == [(START + timedelta(seconds=90),)]
-    (told,) = bench.row("select data from ordinaut.outbox where type = 'task.resumed'")
+    (told,) = bench.row("select data from ordinaut.event_log where type = 'task.resumed'")
     EVENTS["task.resumed"].model_validate(told)

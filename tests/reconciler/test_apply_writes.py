@@ -66,7 +66,7 @@ def test_what_a_new_task_missed_while_the_apply_went_on_is_none_of_its_own(bench
     bench.carry_out(plan)
 
     assert bench.row(
-        "select c.next_for > (select max(occurred_at) from ordinaut.outbox), c.next_for - c.cursor_for <= interval '1 min'"
+        "select c.next_for > (select max(occurred_at) from ordinaut.event_log), c.next_for - c.cursor_for <= interval '1 min'"
         " from ordinaut.schedule c"
     ) == (True, True)
 
@@ -350,11 +350,11 @@ class TestEvents:
 
     def test_every_task_and_the_revision_are_told(self, bench: Bench) -> None:
         bench.apply(BOTH)
-        bench.run("delete from ordinaut.outbox")
+        bench.run("delete from ordinaut.event_log")
 
         bench.apply(specs(task("two", "every: 2h"), task("three")))
 
-        told = bench.rows("select type, subject, data from ordinaut.outbox order by outbox_id")
+        told = bench.rows("select type, subject, data from ordinaut.event_log order by sequence")
         assert [(kind, subject) for kind, subject, _ in told] == [
             ("task.retired", "one"),
             ("task.created", "three"),
@@ -376,7 +376,7 @@ class TestEvents:
         bench.apply(BOTH)
         bench.apply(specs(task("two")))
 
-        told = bench.rows("select type, data from ordinaut.outbox")
+        told = bench.rows("select type, data from ordinaut.event_log")
 
         assert {kind for kind, _ in told} == {"task.created", "task.retired", "revision.applied"}
         for kind, data in told:

@@ -174,7 +174,7 @@ async def test_drift_is_told_once_when_it_comes_and_once_when_it_goes(applied: B
     assert await look(applied) == []
 
     events = applied.rows(
-        "select type, subject, data from ordinaut.outbox where type like 'drift.%%' order by outbox_id"
+        "select type, subject, data from ordinaut.event_log where type like 'drift.%%' order by sequence"
     )
     assert [(kind, subject) for kind, subject, _ in events] == [
         ("drift.detected", "Task/one"),
@@ -192,7 +192,7 @@ async def test_what_an_apply_restores_is_told_at_once(
 ) -> None:
     bench.apply(TWO, HEALED)
     by_psql(bench, BY_HAND)
-    told = "select type from ordinaut.outbox where type like 'drift.%%' order by outbox_id"
+    told = "select type from ordinaut.event_log where type like 'drift.%%' order by sequence"
     pool = await open_pool(bench.url)
     restored = Bell(clock)
     watch = DriftWatch(pool, clock, restored)
@@ -225,7 +225,7 @@ async def test_drift_that_was_changed_back_by_hand_is_over_by_no_revision(applie
     by_psql(applied, BY_HAND.replace("'9'", "'5'"))
 
     assert await look(applied) == [("drift.resolved", "Task/one")]
-    (data,) = applied.row("select data from ordinaut.outbox where type = 'drift.resolved'")
+    (data,) = applied.row("select data from ordinaut.event_log where type = 'drift.resolved'")
     assert (data["revision"], data["by"]) == (None, None)
 
 
@@ -260,7 +260,7 @@ async def test_drift_is_healed_by_a_revision_that_arms_the_schedule_anew(bench: 
         "ordinaut",
     )
     assert await look(bench) == [("drift.resolved", "Task/one")]
-    (data,) = bench.row("select data from ordinaut.outbox where type = 'drift.resolved'")
+    (data,) = bench.row("select data from ordinaut.event_log where type = 'drift.resolved'")
     assert (data["revision"], data["by"]) == (2, "heal")
     assert heal_once(bench.url) == []
     assert bench.plan(TWO, HEALED).changes == ()

@@ -262,7 +262,7 @@ async def test_a_commit_s_author_cannot_paint_over_what_is_told(
     assert "by Bob\\u001b[2J\\u001b[1;31mEVIL\\u009b\\u202e <b@c>" in refused.report.message
     assert stands(applied) == ("Synced", "applied")
     written = origin.bench.rows(
-        "select author from ordinaut.revision union all select data::text from ordinaut.outbox"
+        "select author from ordinaut.revision union all select data::text from ordinaut.event_log"
     )
     assert len(written) > 1
     assert all(text.isprintable() for (text,) in written)

@@ -77,7 +77,7 @@ async def test_a_queued_run_is_cancelled_and_told(
     assert (done.outcome, done.was, done.was_executed) == ("cancelled", "queued", False)
     assert (done.run.ended_by, done.run.detail) == ("ada", "wrong month")
     assert await story(connection, run_id) == GONE
-    cursor = await connection.execute("select type, data from ordinaut.outbox")
+    cursor = await connection.execute("select type, data from ordinaut.event_log")
     ((kind, data),) = await cursor.fetchall()
     assert kind == "run.cancelled"
     told = EVENTS[kind].model_validate(data).model_dump()
@@ -132,7 +132,7 @@ async def test_who_cancels_second_changes_nothing(
     again = cancel(database, run_id, reason="another")
 
     assert (again.outcome, again.run.detail) == ("unchanged", "wrong month")
-    cursor = await connection.execute("select count(*) from ordinaut.outbox")
+    cursor = await connection.execute("select count(*) from ordinaut.event_log")
     assert await cursor.fetchone() == (1,)
 
 
@@ -184,7 +184,7 @@ async def test_of_many_that_race_with_the_end_of_runs_each_run_has_one_end(
     assert all(won[run_id] != ended[run_id] for run_id in run_ids)
     cursor = await connection.execute(
         "select r.run_id, r.state, array_agg(o.type) from ordinaut.run r"
-        " left join ordinaut.outbox o on o.run_id = r.run_id and o.type = 'run.cancelled'"
+        " left join ordinaut.event_log o on o.run_id = r.run_id and o.type = 'run.cancelled'"
         " group by r.run_id, r.state"
     )
     for run_id, state, told in await cursor.fetchall():

@@ -121,7 +121,7 @@ class TestAWeek:
         assert looks == WEEK_MINUTES // BATCH + 1
         assert await counts(connection) == expected
         cursor = await connection.execute(
-            "select count(distinct run_id) from ordinaut.outbox where type = 'run.skipped'"
+            "select count(distinct run_id) from ordinaut.event_log where type = 'run.skipped'"
         )
         assert await cursor.fetchone() == (WEEK_MINUTES - expected["queued"],)
         cursor = await connection.execute(

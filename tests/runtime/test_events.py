@@ -119,7 +119,7 @@ async def test_what_a_claim_tells_fits_the_catalogue(database: str) -> None:
         pool = await open_pool(database)
         await claim_due(pool, runtime_id=1, limit=1, lease=timedelta(seconds=15))
         await pool.close()
-        written = rows.execute("select type, data from ordinaut.outbox").fetchall()
+        written = rows.execute("select type, data from ordinaut.event_log").fetchall()
 
     [(kind, data)] = written
     assert kind == "run.started"

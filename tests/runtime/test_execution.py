@@ -363,7 +363,7 @@ async def test_a_secret_reaches_the_tool_and_nothing_that_is_written(bench: Benc
     assert tools.calls[0] == ("tool.do", {"token": "Bearer s3cr3t-token"})
     written = await bench.row(
         "select (select string_agg(s::text, ' ') from ordinaut.step_result s)"
-        " || (select string_agg(o::text, ' ') from ordinaut.outbox o) || (select string_agg(r::text, ' ') from ordinaut.run r)"
+        " || (select string_agg(o::text, ' ') from ordinaut.event_log o) || (select string_agg(r::text, ' ') from ordinaut.run r)"
     )
     assert "s3cr3t-token" not in written
     assert "Bearer [secret token]" in written

@@ -109,7 +109,7 @@ async def test_it_is_told_once_with_the_reason(history: History, pool: Pool) -> 
 
     await asyncio.gather(*(look(pool, history) for _ in range(5)))
 
-    cursor = await history.connection.execute("select type, data from ordinaut.outbox")
+    cursor = await history.connection.execute("select type, data from ordinaut.event_log")
     ((kind, data),) = await cursor.fetchall()
     assert kind == "task.paused"
     told = EVENTS[kind].model_validate(data).model_dump()

@@ -64,7 +64,7 @@ async def test_they_run_after_a_cancellation_and_know_of_it(bench: Bench, databa
     assert (done.outcome, done.was) == ("ending", "waiting")
     assert tools.calls == TOLD
     assert await end_of(bench) == ("cancelled", "cancelled", "ada", "wrong month", None)
-    told = await bench.row("select data from ordinaut.outbox where type = 'run.cancelled'")
+    told = await bench.row("select data from ordinaut.event_log where type = 'run.cancelled'")
     event = EVENTS["run.cancelled"].model_validate(told).model_dump()
     assert (event["reason"], event["actor"], event["detail"]) == (
         "cancelled",

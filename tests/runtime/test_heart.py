@@ -104,7 +104,7 @@ async def test_what_stands_at_the_gate_and_what_is_not_published_is_seen(
 ) -> None:
     await queue_run(connection, await install(connection, task()), lane=105)
     await connection.execute(
-        "insert into ordinaut.outbox (type, subject, data) values ('a', 'b', '{}')"
+        "insert into ordinaut.event_log (type, subject, data) values ('a', 'b', '{}')"
     )
 
     assert await look(pool) == replace(NOTHING, is_gate_busy=True, are_events_left=True)

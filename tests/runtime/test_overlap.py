@@ -109,7 +109,7 @@ class Place:
 
     async def events(self, kind: str) -> list[dict[str, Any]]:
         cursor = await self.connection.execute(
-            "select data from ordinaut.outbox where type = %s order by outbox_id", [kind]
+            "select data from ordinaut.event_log where type = %s order by sequence", [kind]
         )
         told = [data for (data,) in await cursor.fetchall()]
         for data in told:

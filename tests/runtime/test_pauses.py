@@ -96,7 +96,9 @@ async def test_a_pause_ends_by_itself_when_its_time_is_over_and_not_before(
     assert await paused(connection) == (None, 0)
     cursor = await connection.execute("select ended_at from ordinaut.task_override")
     assert await cursor.fetchall() == [(START + timedelta(seconds=90),)]
-    cursor = await connection.execute("select type, data from ordinaut.outbox order by outbox_id")
+    cursor = await connection.execute(
+        "select type, data from ordinaut.event_log order by sequence"
+    )
     kinds = await cursor.fetchall()
     assert [(kind, data["task"]) for kind, data in kinds] == [
         ("task.paused", "tick"),
@@ -140,7 +142,7 @@ async def test_runtimes_that_beat_at_once_end_a_pause_once(
 
     assert sum(beat.resumed for beat in ended) == 20
     cursor = await connection.execute(
-        "select count(*) from ordinaut.outbox where type = 'task.resumed'"
+        "select count(*) from ordinaut.event_log where type = 'task.resumed'"
     )
     assert await cursor.fetchone() == (20,)
 

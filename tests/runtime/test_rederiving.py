@@ -68,7 +68,7 @@ async def standing(connection: psycopg.AsyncConnection) -> list[tuple[Any, ...]]
 
 async def told(connection: psycopg.AsyncConnection) -> list[ScheduleRederived]:
     found = await rows(
-        connection, "select data from ordinaut.outbox where type = 'schedule.rederived'"
+        connection, "select data from ordinaut.event_log where type = 'schedule.rederived'"
     )
     return [ScheduleRederived.model_validate(data) for (data,) in found]
 

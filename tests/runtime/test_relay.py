@@ -79,7 +79,9 @@ async def types(bus: Redis) -> list[str]:
 
 
 def waiting(rows: psycopg.Connection) -> int:
-    found = rows.execute("select count(*) from ordinaut.outbox").fetchone()
+    found = rows.execute(
+        "select coalesce(sum(cardinality(sequences)), 0) from ordinaut.outbox"
+    ).fetchone()
     assert found is not None
     return int(found[0])
 
@@ -135,22 +137,42 @@ async def test_published_events_leave_the_outbox_and_are_kept_in_the_log(
     assert [event.id for event in await published(bus)] == ids
 
 
-async def test_an_event_that_was_written_twice_is_logged_once(
+async def test_events_of_one_statement_are_one_row_of_the_outbox_up_to_a_batch(
     rows: psycopg.Connection, pool: Pool, bus: Redis
 ) -> None:
-    event_id = insert_event(rows)
-    insert_event(rows, event_id=event_id)
+    rows.execute("select setval('ordinaut.event_sequence', 999)")
+    told = "insert into ordinaut.event_log (type, subject, data) select 'a', 'b', '{}' from generate_series(1, %s)"
+    for count in (3, 0, 501):
+        rows.execute(told, [count])
 
-    assert await relay(pool, bus).run_once() == 2
+    bundles = rows.execute("select sequences from ordinaut.outbox order by outbox_id").fetchall()
 
-    assert rows.execute("select event_id from ordinaut.event_log").fetchall() == [(event_id,)]
+    assert [sequences for (sequences,) in bundles] == [
+        [1000, 1001, 1002],
+        list(range(1003, 1500)),
+        list(range(1500, 1504)),
+    ]
+    assert await relay(pool, bus).run_once() == 500
+    assert (await relay(pool, bus).run_once(), waiting(rows)) == (4, 0)
+
+
+async def test_a_bundle_whose_events_somebody_deleted_holds_up_nothing(
+    rows: psycopg.Connection, pool: Pool, bus: Redis
+) -> None:
+    insert_event(rows, "run.started")
+    rows.execute("delete from ordinaut.event_log")
+    insert_event(rows, "run.failed")
+
+    await relay(pool, bus).run_once()
+
+    assert (await types(bus), waiting(rows)) == (["run.failed"], 0)
 
 
 async def test_more_than_a_batch_goes_out_at_once_and_in_order(
     rows: psycopg.Connection, pool: Pool, bus: Redis, clock: FakeClock
 ) -> None:
     rows.execute(
-        "insert into ordinaut.outbox (type, subject, data)"
+        "insert into ordinaut.event_log (type, subject, data)"
         " select 'test.' || n, 'many', '{}' from generate_series(1, 1203) n"
     )
 
@@ -165,7 +187,7 @@ async def test_the_stream_is_cut_to_about_its_length(
     rows: psycopg.Connection, pool: Pool, bus: Redis
 ) -> None:
     rows.execute(
-        "insert into ordinaut.outbox (type, subject, data)"
+        "insert into ordinaut.event_log (type, subject, data)"
         " select 'test.' || n, 'many', '{}' from generate_series(1, 500) n"
     )
 
@@ -336,7 +358,7 @@ async def test_a_stopping_relay_publishes_what_was_committed_last(
     async with relaying(pool, bus, clock):
         await eventually(lambda: clock.sleepers == 1, "the relay to sleep")
         rows.execute(
-            "insert into ordinaut.outbox (type, subject, data)"
+            "insert into ordinaut.event_log (type, subject, data)"
             " select 'run.succeeded', 'many', '{}' from generate_series(1, 501)"
         )
 

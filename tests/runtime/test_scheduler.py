@@ -104,7 +104,7 @@ async def test_after_downtime_the_latest_runs_and_every_other_is_recorded_with_i
         ("08:02", "skipped", "catch_up_latest"),
         ("08:03", "queued", None),
     ]
-    cursor = await connection.execute("select type, data ->> 'reason' from ordinaut.outbox")
+    cursor = await connection.execute("select type, data ->> 'reason' from ordinaut.event_log")
     assert await cursor.fetchall() == [("run.skipped", "catch_up_latest")] * 2
 
 
@@ -151,7 +151,7 @@ async def test_what_a_calendar_excludes_is_recorded_with_where_it_was_moved(
     )
     moved = "rest: moved to 2026-01-06T09:00:00+00:00"
     assert await cursor.fetchall() == [("calendar", moved, RUNTIME, tzdata_version())]
-    cursor = await connection.execute("select data ->> 'detail' from ordinaut.outbox")
+    cursor = await connection.execute("select data ->> 'detail' from ordinaut.event_log")
     assert await cursor.fetchall() == [(moved,)]
 
 

@@ -89,7 +89,7 @@ async def test_resuming_ends_it_and_what_was_left_out_stays_so(
 
     assert await fates(connection) == [("08:01", "skipped", "snoozed"), ("08:02", "queued", None)]
     cursor = await connection.execute(
-        "select type, data from ordinaut.outbox where type like 'task.%' order by outbox_id"
+        "select type, data from ordinaut.event_log where type like 'task.%' order by sequence"
     )
     told = [(kind, EVENTS[kind].model_validate(data)) for kind, data in await cursor.fetchall()]
     assert [kind for kind, _ in told] == ["task.snoozed", "task.resumed"]

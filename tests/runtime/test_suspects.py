@@ -179,7 +179,7 @@ async def test_a_run_that_was_begun_too_often_fails_untried(
     cursor = await connection.execute("select state, error ->> 'code' from ordinaut.run")
     assert await cursor.fetchall() == [("failed", "ORD507")]
     cursor = await connection.execute(
-        "select subject from ordinaut.outbox where type = 'run.failed'"
+        "select subject from ordinaut.event_log where type = 'run.failed'"
     )
     assert await cursor.fetchall() == [("briefing",)]
 
@@ -311,7 +311,7 @@ async def test_a_run_is_leased_as_it_is_made_by_a_process_that_has_room_for_it(
     tools.gate.set()
     await within(worker.drain(), "its end")
     cursor = await connection.execute(
-        "select type, data ->> 'late_seconds' from ordinaut.outbox order by outbox_id"
+        "select type, data ->> 'late_seconds' from ordinaut.event_log order by sequence"
     )
     assert [row for row in await cursor.fetchall() if row[0].startswith("run.")] == [
         ("run.started", "0.000"),

@@ -116,7 +116,7 @@ class TestRuns:
         assert await bench.seconds_until_ready() == 30
         assert (
             await bench.row(
-                "select data ->> 'reason' from ordinaut.outbox where type = 'run.waiting'"
+                "select data ->> 'reason' from ordinaut.event_log where type = 'run.waiting'"
             )
             == "rate_limit"
         )

@@ -121,7 +121,7 @@ async def test_people_are_asked_with_everything_they_need_to_look_it_up(
     assert await bench.row(
         "select state, lease_until::text from ordinaut.run join ordinaut.due_work using (run_id)"
     ) == ("waiting", "-infinity")
-    waits = "select data ->> 'reason' from ordinaut.outbox where type = 'run.waiting'"
+    waits = "select data ->> 'reason' from ordinaut.event_log where type = 'run.waiting'"
     assert await bench.row(waits) == "unknown"
 
 

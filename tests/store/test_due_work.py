@@ -50,7 +50,7 @@ async def renew(pool: Pool, held: list[tuple[UUID, int]]) -> frozenset[UUID]:
 async def state(connection: psycopg.AsyncConnection, claimed: Claim) -> tuple[Any, ...]:
     cursor = await connection.execute(
         "select r.state, (select count(*) from ordinaut.step_result s where s.run_id = r.run_id),"
-        " (select count(*) from ordinaut.outbox o where o.run_id = r.run_id and o.type <> 'run.started'),"
+        " (select count(*) from ordinaut.event_log o where o.run_id = r.run_id and o.type <> 'run.started'),"
         " (select count(*) from ordinaut.due_work w where w.run_id = r.run_id)"
         " from ordinaut.run r where r.run_id = %s",
         [claimed.run_id],
@@ -115,7 +115,7 @@ async def test_a_claim_makes_the_run_running_and_says_so_once(
     (again,) = await claim(pool)
 
     cursor = await connection.execute(
-        "select type, subject, data ->> 'trigger' from ordinaut.outbox"
+        "select type, subject, data ->> 'trigger' from ordinaut.event_log"
     )
     assert await cursor.fetchall() == [("run.started", "ops/briefing", "manual")]
     assert (first.lease_epoch, first.attempt, again.lease_epoch, again.attempt) == (1, 1, 2, 2)
@@ -242,7 +242,7 @@ async def test_saying_a_report_twice_changes_nothing(
         ("plan", 0): Result("ok", {"a": [1, None]})
     }
     cursor = await connection.execute(
-        "select count(distinct event_id) from ordinaut.outbox where type = 'run.succeeded'"
+        "select count(distinct event_id) from ordinaut.event_log where type = 'run.succeeded'"
     )
     assert await cursor.fetchone() == (1,)
 

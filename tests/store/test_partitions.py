@@ -168,6 +168,7 @@ async def test_a_run_that_waits_for_months_keeps_its_history_and_finishes(
     await record_progress(
         pool, [report(ends[True], "finish"), report(ends[False], "wait", wait_seconds=YEAR)]
     )
+    await connection.execute("delete from ordinaut.outbox")  # they are published
     await clock.advance(YEAR)
 
     fates = await drop_all(pool)
@@ -225,16 +226,18 @@ async def test_a_month_of_which_much_is_wanted_stays_as_it_is(
     assert "202601" in await parts(connection, "run")
 
 
+_TOLD = (
+    "insert into ordinaut.event_log (type, subject, data, occurred_at) values ('a', 'b', '{}', %s)"
+)
+
+
 async def test_events_are_dropped_by_their_own_time(
     pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
 ) -> None:
     await make_partitions(pool)
-    insert = (
-        "insert into ordinaut.event_log (event_id, sequence, type, subject, data, occurred_at, published_at)"
-        " values (gen_random_uuid(), 1, 'a', 'b', '{}', %s, %s)"
-    )
-    for published_at in (START, START - timedelta(days=400), START + timedelta(days=75)):
-        await connection.execute(insert, [START, published_at])
+    for occurred_at in (START, START - timedelta(days=400), START + timedelta(days=75)):
+        await connection.execute(_TOLD, [occurred_at])
+    await connection.execute("delete from ordinaut.outbox")
     await clock.advance(75 * 86_400)
 
     await drop_all(pool)
@@ -243,7 +246,7 @@ async def test_events_are_dropped_by_their_own_time(
     assert await parts(connection, "event_log") == ["202602", "202603"]
     assert "202512" in await parts(connection, "run")
     assert swept == 1  # the one that was too old for any partition
-    left: list[datetime] = await fetch(connection, "select published_at from ordinaut.event_log")
+    left: list[datetime] = await fetch(connection, "select occurred_at from ordinaut.event_log")
     assert left == [START + timedelta(days=75)]
 
 
@@ -259,6 +262,21 @@ async def test_buckets_that_are_full_again_are_forgotten(
 
     cursor = await connection.execute("select bucket from ordinaut.rate_bucket")
     assert await cursor.fetchall() == [("spent",)]
+
+
+async def test_events_that_are_not_published_are_kept_however_old_they_are(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock
+) -> None:
+    await make_partitions(pool)
+    for occurred_at in (START - timedelta(days=400), START):
+        await connection.execute(_TOLD, [occurred_at])
+    await clock.advance(75 * 86_400)
+
+    await drop_all(pool)
+    swept = await sweep_history(pool, KEPT)
+
+    assert "202601" in await parts(connection, "event_log")
+    assert (swept, await fetch(connection, "select count(*) from ordinaut.event_log")) == (0, [2])
 
 
 async def test_no_statement_locks_rows_while_it_reads_history(

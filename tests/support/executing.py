@@ -100,7 +100,7 @@ class Bench:
     async def events(self) -> list[str]:
         """What was told, in order."""
         cursor = await self.connection.execute(
-            "select type from ordinaut.outbox order by outbox_id"
+            "select type from ordinaut.event_log order by sequence"
         )
         return [kind for (kind,) in await cursor.fetchall()]
 

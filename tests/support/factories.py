@@ -270,7 +270,7 @@ def insert_event(
 ) -> UUID:
     """An event that is not yet published."""
     row = {"event_id": uuid4(), "type": type, "subject": subject, "data": {}, **columns}
-    event_id: UUID = _insert(connection, "outbox", row, returning="event_id")
+    event_id: UUID = _insert(connection, "event_log", row, returning="event_id")
     return event_id
 
 
@@ -282,16 +282,11 @@ def insert_logged_event(
     **columns: Any,
 ) -> UUID:
     """An event that was published."""
-    row = {
-        "event_id": uuid4(),
-        "sequence": 1,
-        "type": type,
-        "subject": subject,
-        "data": {},
-        "occurred_at": NOON,
-        **columns,
-    }
-    event_id: UUID = _insert(connection, "event_log", row, returning="event_id")
+    event_id = insert_event(connection, type, subject=subject, **columns)
+    connection.execute(
+        "delete from ordinaut.outbox where sequences[1] = (select sequence from ordinaut.event_log where event_id = %s)",
+        [event_id],
+    )
     return event_id
 
 

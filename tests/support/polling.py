@@ -130,7 +130,7 @@ class Polling:
 
     async def events(self) -> list[tuple[str, str, dict[str, Any]]]:
         return await self.rows(
-            "select type, subject, data from ordinaut.outbox order by outbox_id"
+            "select type, subject, data from ordinaut.event_log order by sequence"
         )
 
     async def pause(self, installed: Installed) -> None:

@@ -98,7 +98,7 @@ class Origin:
     def events(self) -> list[str]:
         """What was told of the branch, oldest first."""
         found = self.bench.rows(
-            "select type from ordinaut.outbox where type ^@ 'source.' order by outbox_id"
+            "select type from ordinaut.event_log where type ^@ 'source.' order by sequence"
         )
         return [kind for (kind,) in found]
 

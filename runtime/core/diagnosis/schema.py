@@ -63,7 +63,7 @@ def rights_found(role: str, rights: Iterable[Rights]) -> Iterator[Finding]:
         yield Finding(
             check="privileges",
             severity="error",
-            what=f"role {role} may not {told}",
+            what=f"role {role} lacks {told}",
             why="what a runtime does there fails; a role that only plans and looks needs no more than select",
             remedy=grants,
         )
@@ -134,7 +134,8 @@ def expired_found(months: Sequence[str]) -> Iterator[Finding]:
             severity="warning",
             what=f"{len(months):,} {'partition is' if len(months) == 1 else 'partitions are'} kept past their time,"
             f" the oldest {months[0]}",
-            why="history grows: no runtime runs, somebody always reads these tables, or much of it belongs to runs that are not over",
+            why="history grows: no runtime runs, somebody always reads these tables, much of it belongs to runs that are not over,"
+            " or it holds events that are not published",
             remedy="see the log of a runtime for which it is, and check horizon for who reads",
         )
 

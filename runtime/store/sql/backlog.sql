@@ -66,7 +66,7 @@ with first as materialized (
     where r.run_id = t.run_id and t.is_late
     returning r.run_id, r.task_uid, r.trigger, r.occurrence_for, r.reason
 ), told as (
-    insert into ordinaut.outbox (type, subject, run_id, data)
+    insert into ordinaut.event_log (type, subject, run_id, data)
     select 'run.skipped', t.label, k.run_id, jsonb_build_object(
         'task', t.label, 'run_id', k.run_id, 'trigger', k.trigger, 'occurrence_for', k.occurrence_for, 'reason', k.reason)
     from skipped k
@@ -136,7 +136,7 @@ with held_back as materialized (
     where r.run_id = e.run_id
     returning r.run_id, r.state, r.reason, r.trigger, r.occurrence_for, r.started_at
 )
-insert into ordinaut.outbox (type, subject, run_id, data)
+insert into ordinaut.event_log (type, subject, run_id, data)
 select 'run.' || e.state, t.label, e.run_id, jsonb_build_object(
     'task', t.label, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for, 'reason', e.reason)
     || case e.state when 'cancelled' then jsonb_build_object(

@@ -31,7 +31,7 @@ with waiting as materialized (
     where r.run_id = e.run_id
     returning r.run_id, r.task_uid, r.trigger, r.occurrence_for, r.started_at, e.followed, e.is_held, e.has_slot
 ), told as (
-    insert into ordinaut.outbox (type, subject, run_id, data)
+    insert into ordinaut.event_log (type, subject, run_id, data)
     select 'run.cancelled', t.label, e.run_id, jsonb_build_object(
         'task', t.label, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for,
         'reason', 'cancelled', 'actor', %(actor)s::text,

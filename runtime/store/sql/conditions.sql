@@ -101,7 +101,7 @@ with held as materialized (
     from new_run n cross join held h
     where %(fate)s::text = 'wait'
 ), told as (
-    insert into ordinaut.outbox (type, subject, run_id, data)
+    insert into ordinaut.event_log (type, subject, run_id, data)
     select 'condition.recovered', h.task, null, jsonb_build_object(
         'task', h.task, 'condition', h.position, 'uses', h.uses, 'failing_since', h.failing_since)
     from held h
@@ -138,7 +138,7 @@ with held as materialized (
     from held h
     where c.task_uid = h.task_uid and c.digest = h.digest
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'condition.failed', h.task, jsonb_build_object(
         'task', h.task, 'condition', h.position, 'uses', h.uses, 'error', %(error)s::jsonb)
     from held h

@@ -39,8 +39,9 @@ from (
     select count(*) as schedules, extract(epoch from ordinaut.now() - min(next_due_at))::float8 as schedule_seconds
     from ordinaut.schedule where next_due_at <= ordinaut.now() and paused_at is null) s,
 (
-    select count(*) as events, extract(epoch from ordinaut.now() - min(occurred_at))::float8 as event_seconds
-    from (select occurred_at from ordinaut.outbox order by outbox_id limit 100000) waiting) e;
+    select coalesce(sum(cardinality(sequences)), 0) as events,
+        extract(epoch from ordinaut.now() - min(occurred_at))::float8 as event_seconds
+    from (select sequences, occurred_at from ordinaut.outbox order by outbox_id limit 100000) waiting) e;
 
 -- name: list_runtime_signs
 -- Runtimes that did not stop on purpose; one that has been silent for a day is forgotten, unless it still holds something.
@@ -54,7 +55,8 @@ group by r.runtime_id
 order by r.runtime_id;
 
 -- name: list_rights
--- What our role may not do with each table of the schema; tables where it may do everything that it needs are left out.
+-- What our role may not do with each table of the schema, and with the numbers of events; left out is where it may do everything
+-- that it needs.
 select name, missing, is_owned
 from (
     select c.relname::text as name,
@@ -64,7 +66,10 @@ from (
             where not has_table_privilege(c.oid, p.privilege)) as missing,
         c.relkind <> 'p' or pg_has_role(c.relowner, 'USAGE') as is_owned
     from pg_class c
-    where c.relnamespace = 'ordinaut'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition) rights
+    where c.relnamespace = 'ordinaut'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+    union all
+    select 'event_sequence', array['usage'], true
+    where not has_sequence_privilege('ordinaut.event_sequence', 'usage')) rights
 where missing <> '{}' or not is_owned
 order by name;
 
@@ -100,7 +105,7 @@ from (
     select 'event_log', (
         select count(*) from (
             select from ordinaut.event_log_default
-            where published_at >= date_trunc('month', ordinaut.now(), 'UTC') limit 1000) r)) parents;
+            where occurred_at >= date_trunc('month', ordinaut.now(), 'UTC') limit 1000) r)) parents;
 
 -- name: read_session
 -- What a session of ours begins with. Behind a pooler its process is another than the client was told of.

@@ -43,7 +43,7 @@ with differing as materialized (
     left join ordinaut.revision v on v.revision_id = s.revision_id and v.applied_at > o.detected_at
     where o.detected_at is not null
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select type, document,
         data || jsonb_build_object('document', document, 'project', project, 'environment', environment)
     from news

@@ -47,7 +47,7 @@ with candidate as materialized (
     from (select run_id, task_uid from leased union all select run_id, task_uid from late) l
     join ordinaut.spec p on p.uid = l.task_uid
 ), told as (
-    insert into ordinaut.outbox (type, subject, run_id, data)
+    insert into ordinaut.event_log (type, subject, run_id, data)
     select 'run.started', n.label, t.run_id, jsonb_build_object(
         'task', n.label, 'run_id', t.run_id, 'trigger', t.trigger, 'occurrence_for', t.occurrence_for,
         'due_at', t.due_at, 'revision', l.revision_id,
@@ -218,11 +218,11 @@ with report as materialized (
     on conflict (source, event_id) do nothing
     returning source, event_id, topic, data
 ), told_on as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'event.arrived', topic, jsonb_build_object('topic', topic, 'source', source, 'id', event_id, 'data', data)
     from emitted
 ), told as (
-    insert into ordinaut.outbox (event_id, type, subject, run_id, data)
+    insert into ordinaut.event_log (event_id, type, subject, run_id, data)
     select (e.event ->> 'id')::uuid, e.event ->> 'type', a.task, a.run_id, e.event -> 'data'
     from accepted a
     cross join lateral jsonb_array_elements(a.events) with ordinality as e(event, position)

@@ -8,7 +8,7 @@ with arrived as (
     on conflict (source, event_id) do nothing
     returning event_no, source, event_id, topic, data
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'event.arrived', topic, jsonb_build_object('topic', topic, 'source', source, 'id', event_id, 'data', data)
     from arrived
     where %(is_told)s

@@ -40,7 +40,7 @@ with held as materialized (
     where r.run_id = d.run_id
     returning r.run_id, r.trigger, r.occurrence_for, d.task_uid, d.followed
 ), told as (
-    insert into ordinaut.outbox (type, subject, run_id, data)
+    insert into ordinaut.event_log (type, subject, run_id, data)
     select 'run.failed', t.label, e.run_id, jsonb_build_object(
         'task', t.label, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for, 'seconds', 0,
         'error', %(error)s::jsonb)

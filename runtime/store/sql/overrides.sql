@@ -24,7 +24,7 @@ with pause as (
     update ordinaut.schedule c set paused_at = coalesce(c.paused_at, p.since) from pause p
     where c.task_uid = %(task_uid)s
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'task.paused', %(task)s, jsonb_build_object(
         'task', %(task)s::text, 'actor', p.actor, 'reason', p.reason, 'paused_at', p.since, 'until', p.until)
     from pause p
@@ -39,7 +39,7 @@ with ended as (
 ), resumed as (
     update ordinaut.schedule set paused_at = null where task_uid = %(task_uid)s
 )
-insert into ordinaut.outbox (type, subject, data)
+insert into ordinaut.event_log (type, subject, data)
 values ('task.resumed', %(task)s, jsonb_build_object(
     'task', %(task)s::text, 'actor', %(actor)s::text, 'paused_at', %(since)s::timestamptz));
 
@@ -69,7 +69,7 @@ with snooze as (
     from snooze s
     where c.task_uid = %(task_uid)s
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'task.snoozed', %(task)s, jsonb_build_object(
         'task', %(task)s::text, 'actor', s.actor, 'reason', s.reason, 'snoozed_at', s.since, 'until', s.until)
     from snooze s
@@ -86,7 +86,7 @@ with ended as (
         generation = generation + 1
     where task_uid = %(task_uid)s and snoozed_until is not null
 )
-insert into ordinaut.outbox (type, subject, data)
+insert into ordinaut.event_log (type, subject, data)
 values ('task.resumed', %(task)s, jsonb_build_object(
     'task', %(task)s::text, 'actor', %(actor)s::text, 'paused_at', %(since)s::timestamptz, 'kind', 'snooze'));
 
@@ -129,7 +129,7 @@ with alone as materialized (
 ), held as (
     update ordinaut.schedule c set paused_at = coalesce(c.paused_at, p.created_at) from pause p where c.task_uid = p.task_uid
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'task.paused', a.label, jsonb_build_object(
         'task', a.label, 'actor', p.actor, 'reason', p.reason, 'paused_at', p.created_at, 'until', null,
         'failures', a.failures)

@@ -36,7 +36,7 @@ with derived as materialized (
     join ordinaut.spec s on s.uid = l.task_uid
     where l.before is distinct from l.after
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'schedule.rederived', m.task, jsonb_build_object(
         'task', m.task, 'before', m.before, 'after', m.after, 'tzdata_before', m.tzdata_before,
         'tzdata_after', %(tzdata)s::text)

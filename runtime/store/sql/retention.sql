@@ -53,7 +53,8 @@ select set_config('statement_timeout', %(timeout)s, true);
 with kept as materialized (
     select ordinaut.now() - %(keep_runs)s::interval as runs_since,
         ordinaut.run_id_floor(ordinaut.now() - %(keep_runs)s::interval) as first_run,
-        ordinaut.now() - %(keep_events)s::interval as events_since
+        -- What is not published is kept.
+        least(ordinaut.now() - %(keep_events)s::interval, (select min(o.occurred_at) from ordinaut.outbox o)) as events_since
 ), runs as (
     delete from ordinaut.run_default
     where run_id = any(array(
@@ -93,7 +94,7 @@ with kept as materialized (
 ), events as (
     delete from ordinaut.event_log_default
     where ctid = any(array(
-        select d.ctid from ordinaut.event_log_default d, kept k where d.published_at < k.events_since limit %(limit)s))
+        select d.ctid from ordinaut.event_log_default d, kept k where d.occurred_at < k.events_since limit %(limit)s))
     returning 1
 ), turns as (
     delete from ordinaut.rate_turn t using kept k where t.ready_at < k.runs_since returning 1

@@ -41,7 +41,7 @@ with passed as materialized (
 ), resumed as (
     update ordinaut.schedule c set paused_at = null from passed p where c.task_uid = p.task_uid
 )
-insert into ordinaut.outbox (type, subject, data)
+insert into ordinaut.event_log (type, subject, data)
 select 'task.resumed', t.label, jsonb_build_object('task', t.label, 'paused_at', e.created_at)
 from ended e
 cross join lateral (
@@ -188,7 +188,7 @@ with skipped as (
     on conflict (run_id) do nothing
     returning run_id, task_uid, occurrence_for, reason
 )
-insert into ordinaut.outbox (type, subject, run_id, data)
+insert into ordinaut.event_log (type, subject, run_id, data)
 select 'run.skipped', t.label, k.run_id, jsonb_build_object(
     'task', t.label, 'run_id', k.run_id, 'trigger', 'schedule', 'occurrence_for', k.occurrence_for, 'reason', k.reason)
 from skipped k
@@ -243,7 +243,7 @@ with retired as materialized (
     where r.run_id = d.run_id
     returning r.run_id, r.task_uid, r.trigger, r.occurrence_for, r.started_at
 )
-insert into ordinaut.outbox (type, subject, run_id, data)
+insert into ordinaut.event_log (type, subject, run_id, data)
 select 'run.cancelled', t.label, r.run_id, jsonb_build_object(
     'task', t.label, 'run_id', r.run_id, 'trigger', r.trigger, 'occurrence_for', r.occurrence_for,
     'seconds', coalesce(round(extract(epoch from ordinaut.now() - r.started_at), 3), 0), 'reason', 'retired')
@@ -255,7 +255,7 @@ order by r.run_id;
 
 -- name: tell_tasks
 -- One event a task.
-insert into ordinaut.outbox (type, subject, data)
+insert into ordinaut.event_log (type, subject, data)
 select case c.action when 'create' then 'task.created' when 'retire' then 'task.retired' else 'task.updated' end,
     t.label, jsonb_build_object('task', t.label, 'project', c.project, 'revision', %(revision_id)s::bigint)
 from stage c
@@ -265,4 +265,4 @@ where c.kind = 'Task'
 order by t.label;
 
 -- name: tell_revision
-insert into ordinaut.outbox (type, subject, data) values ('revision.applied', %(project)s, %(data)s);
+insert into ordinaut.event_log (type, subject, data) values ('revision.applied', %(project)s, %(data)s);

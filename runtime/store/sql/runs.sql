@@ -125,10 +125,16 @@ where run_id = %(run_id)s
 order by step, iteration, attempt;
 
 -- name: list_run_events
--- What was published, and what is still on its way.
-select sequence, event_id as id, type, occurred_at as time, data, true as published
-from ordinaut.event_log where run_id = %(run_id)s
-union all
-select outbox_id, event_id, type, occurred_at, data, false
-from ordinaut.outbox where run_id = %(run_id)s
+-- What was published, and what is still on its way. A lost connection may have caused an event to be written twice.
+with told as materialized (
+    select distinct on (event_id) sequence, event_id, type, occurred_at, data
+    from ordinaut.event_log where run_id = %(run_id)s
+    order by event_id, sequence
+), unpublished as materialized (
+    select sequence from ordinaut.outbox o cross join unnest(o.sequences) sequence
+    where o.occurred_at >= (select min(occurred_at) from told)
+)
+select sequence, event_id as id, type, occurred_at as time, data,
+    sequence not in (select u.sequence from unpublished u) as published
+from told
 order by sequence;

@@ -26,7 +26,7 @@ with alive as (
 ), resumed as (
     update ordinaut.schedule c set paused_at = null from ended e where c.task_uid = e.task_uid and e.kind = 'pause'
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'task.resumed', e.label,
         jsonb_build_object('task', e.label, 'paused_at', e.created_at)
             || case e.kind when 'pause' then '{}' else jsonb_build_object('kind', e.kind) end

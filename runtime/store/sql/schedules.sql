@@ -159,7 +159,7 @@ with firing as materialized (
     select run_id, task_uid, revision_id, due_at, coalesce(start_until, 'infinity'), lane
     from fated where fate = 'wait'
 ), told as (
-    insert into ordinaut.outbox (type, subject, run_id, data)
+    insert into ordinaut.event_log (type, subject, run_id, data)
     select t.type, t.task, t.run_id, t.data
     from (
         select 'run.' || e.state as type, c.task, e.run_id, e.occurrence_for, jsonb_build_object(

@@ -90,7 +90,7 @@ with place as materialized (
         'project', %(project)s::text, 'environment', %(environment)s::text, 'repository', %(repository)s::text,
         'branch', %(branch)s::text) as data
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select e.type, %(project)s, f.data || e.data
     from facts f
     cross join lateral (
@@ -148,7 +148,7 @@ with before as materialized (
         and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
         and fetch_error is distinct from %(message)s
 )
-insert into ordinaut.outbox (type, subject, data)
+insert into ordinaut.event_log (type, subject, data)
 select 'source.unreachable', %(project)s, jsonb_build_object(
     'project', %(project)s::text, 'environment', %(environment)s::text, 'repository', %(repository)s::text,
     'branch', %(branch)s::text, 'message', %(message)s::text)
@@ -186,7 +186,7 @@ with approved as (
         and refusals = %(refusals)s
     returning project, environment, repository, branch
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'source.approved', project, jsonb_build_object(
         'project', project, 'environment', environment, 'repository', repository, 'branch', branch,
         'plan_digest', %(digest)s::text, 'actor', %(actor)s::text, 'reason', %(reason)s::text)
@@ -203,7 +203,7 @@ with withdrawn as (
         and (repository, branch, folder) = (%(repository)s, %(branch)s, %(folder)s)
     returning project, environment, repository, branch
 ), told as (
-    insert into ordinaut.outbox (type, subject, data)
+    insert into ordinaut.event_log (type, subject, data)
     select 'source.approval_withdrawn', project, jsonb_build_object(
         'project', project, 'environment', environment, 'repository', repository, 'branch', branch,
         'plan_digest', %(approved)s::text, 'actor', %(actor)s::text, 'reason', %(reason)s::text)

@@ -53,8 +53,8 @@ select
 
 -- name: load_outbox_status
 -- Counting stops: after a long absence of Redis there may be millions.
-select count(*) as events, min(occurred_at) as oldest_at
-from (select occurred_at from ordinaut.outbox order by outbox_id limit 100000) waiting;
+select coalesce(sum(cardinality(sequences)), 0) as events, min(occurred_at) as oldest_at
+from (select sequences, occurred_at from ordinaut.outbox order by outbox_id limit 100000) waiting;
 
 -- name: list_task_statuses
 -- A task that time does not drive has no schedule row; then its override alone says that it is paused.

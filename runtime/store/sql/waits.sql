@@ -29,7 +29,7 @@ with answered as (
     from answered a
     where d.run_id = a.run_id
 ), told as (
-    insert into ordinaut.outbox (type, subject, run_id, data)
+    insert into ordinaut.event_log (type, subject, run_id, data)
     select 'step.answered', n.label, r.run_id, jsonb_build_object(
         'task', n.label, 'run_id', r.run_id, 'trigger', r.trigger, 'occurrence_for', r.occurrence_for,
         'step', a.step, 'uses', coalesce(a.asked ->> 'uses', 'ordinaut.approve'),

@@ -137,14 +137,14 @@ async def test_pain_06_what_the_database_refuses_half_way_leaves_nothing_of_it(
     world.write(**{name: task(name, "every: 2h") for name in names})
     before = world.bench.everything()
     world.bench.run(
-        "alter table ordinaut.outbox add constraint no_news check (subject <> 't04') not valid"
+        "alter table ordinaut.event_log add constraint no_news check (subject <> 't04') not valid"
     )
 
     apply = world.cli("apply", "--yes")
 
     assert (apply.status, "no_news" in apply.stderr) == (1, True)
     assert world.bench.everything() == before
-    world.bench.run("alter table ordinaut.outbox drop constraint no_news")
+    world.bench.run("alter table ordinaut.event_log drop constraint no_news")
     assert world.apply().lines[-1].endswith(": 5 updated.")
 
 
