@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -37,7 +36,8 @@ async def test_what_was_not_delivered_is_delivered_when_the_service_begins(bench
 async def test_a_database_that_is_away_is_asked_again(
     bench: Bench, service: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.attention.listen(uuid4(), lambda: None)
+    await bench.queue(pipeline=[step("do")])
+    bench.attention.listen(await bench.claim(), lambda: None)
     await bench.pool.close()
     run: Coroutine[Any, Any, None] = getattr(bench, service).run()
     serving = asyncio.create_task(run)
