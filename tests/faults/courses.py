@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from tests.faults.openings import OPENINGS, Event
 from tests.faults.wishes import (
     MAIN,
     OTHER,
-    PIPELINES,
     WORDS,
     Body,
     Kind,
     some_body,
 )
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happens; `which` of those to whom it can happen is counted round. To nobody, it does not happen."""
-
-    what: str
-    which: int = 0
-    given: Any = None
 
 
 def _outcome(draw: random.Random) -> tuple[str, bool]:
@@ -94,50 +85,12 @@ ENDS: Mapping[Kind, str] = {
 }
 
 
-# What else a course begins with where there is such a step, as chance seldom comes to it.
-OPENINGS: Mapping[Kind, Sequence[Event]] = {
-    "ask": (
-        Event("come_back", given=("lost", False)),
-        Event("settle_doubt", given="happened"),
-        Event("settle_doubt", given="failed"),
-    ),
-    "once": (
-        Event("come_back", given=("ok", False)),
-        Event("come_back", given=("lost", False)),
-        Event("rerun", given=("failed", False)),
-        Event("claim"),
-    ),
-    "approve": (
-        Event("come_back", given=("ok", False)),
-        Event("decide", given=False),
-        Event("claim"),
-        Event("rerun", given=("a", False)),
-        Event("claim"),
-    ),
-    "callback": (
-        Event("reach", given=(True, "call_back")),
-        Event("come_back", given=("ok", False)),
-        Event("claim"),
-    ),
-    "event": (
-        Event("come_back", given=("ok", False)),
-        Event("emit", given=(False, "rum")),
-        Event("reach", given=(True, "emit")),
-        Event("claim"),
-    ),
-    "run": (
-        Event("come_back", given=("ok", False)),
-        Event("cancel", given=False),
-        Event("tell_parents"),
-    ),
-}
-
-
 def course_of(seed: int, length: int) -> list[Event]:
     """A random course of events, the same for the same seed."""
     draw = random.Random(seed)
     # Each pipeline has its turn, however few courses there are, and what it waits for comes more often.
-    first = some_body(draw, MAIN, PIPELINES[seed % len(PIPELINES)])
+    opening = OPENINGS[seed % len(OPENINGS)]
+    first = replace(some_body(draw, MAIN, opening.steps), **opening.wants)
     kinds = {step.kind for step in (*first.steps, *first.last)}
     wanted = {what for kind, what in ENDS.items() if kind in kinds}
     names = list(EVENTS)
@@ -146,7 +99,7 @@ def course_of(seed: int, length: int) -> list[Event]:
     if "run" in kinds:
         course.append(Event("apply", given=(OTHER, some_body(draw, OTHER))))
     course += [Event("emit", given=(False, "tea")), Event("run_now"), Event("claim")]
-    course += [event for kind, events in OPENINGS.items() if kind in kinds for event in events]
+    course += opening.events
     course += [
         Event(what, draw.randrange(8), EVENTS[what][1](draw))
         for what in draw.choices(names, weights, k=length)

@@ -14,7 +14,8 @@ import pytest
 
 from runtime.embedded import Urls
 from tests.faults.acts import Acts
-from tests.faults.courses import Event, course_of
+from tests.faults.courses import course_of
+from tests.faults.openings import Event
 
 COURSES, LENGTH = 14, 75
 LONG_COURSES, LONG_LENGTH = 400, 150
