@@ -53,7 +53,8 @@ def refusal(live: Live, agent: str | None, uses: str) -> CallOutcome | None:
         scope = live.agents.get(agent)
         if scope is None or not scope.permits(uses):
             error = CallError("ORD409", f"agent {agent} may not call {uses}")
-            return CallOutcome("denied", error=error)
+            broken = None if scope is None else scope.broken
+            return CallOutcome("denied", error=error if broken is None else told(broken))
     broken = live.broken.get(uses.partition(".")[0])
     if broken is not None:
         return CallOutcome("not_sent", error=CallError(broken.code, broken.message, broken.hint))

@@ -195,6 +195,20 @@ class Unstorable(StoreError):
     default_code = "ORD508"
 
 
+class Unreadable(StoreError):
+    """A row holds what is no document of its kind: somebody wrote it past git."""
+
+    default_code = "ORD317"
+
+    @classmethod
+    def because(cls, what: str, error: Exception) -> Unreadable:
+        """That the row of this document cannot be read, for that reason."""
+        return cls(
+            f"the row of {what} cannot be read: {type(error).__name__}: {error}",
+            hint="`ordinaut plan` tells who wrote it past git, and `ordinaut apply` restores it",
+        )
+
+
 class SchemaMismatch(StoreError):
     """The database schema is older or newer than this program."""
 

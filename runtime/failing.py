@@ -14,7 +14,7 @@ import psycopg
 from runtime.clock import Clock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
-from runtime.store.overrides import pause_failing_task
+from runtime.store.overrides import FailingTask, pause_failing_task
 from runtime.store.pool import Pool
 from runtime.wake import Told
 
@@ -52,10 +52,18 @@ class Failing:
         """Look once at the tasks that were told of; one stays told if that fails."""
         while self._told:
             with self._told.taken(1) as [uid]:
-                paused = await pause_failing_task(self._pool, uid, actor=ACTOR)
+                paused = await self._pause(uid)
             if paused is not None:
                 _log.warning(
                     "task %s is paused: %s; `ordinaut resume` ends that",
                     paused.task,
                     paused.reason,
                 )
+
+    async def _pause(self, uid: int) -> FailingTask | None:
+        try:
+            return await pause_failing_task(self._pool, uid, actor=ACTOR)
+        except psycopg.DataError as error:
+            # Somebody wrote past git what is no number; the others go on.
+            _log.warning("task %d cannot be paused: %s", uid, " ".join(str(error).split()))
+            return None

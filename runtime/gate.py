@@ -98,7 +98,11 @@ class Gate:
             await name_slot_keys(self._pool, keys)
 
     async def _limit(self, task_uid: int, revision_id: int) -> int:
-        program = await self._registry.program(task_uid, revision_id)
+        try:
+            program = await self._registry.program(task_uid, revision_id)
+        except OrdinautError:
+            # Somebody broke its row since its key was worked out: the run will say so, once it is through.
+            return 1
         return program.concurrency.limit if program.concurrency is not None else 1
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from runtime.core.expressions import Context, compile_template
 from runtime.core.program import task_label
 from runtime.core.rates import RateLimit, rate_limits, server_limits
-from runtime.errors import OrdinautError
+from runtime.errors import OrdinautError, Unreadable
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.definition import HttpTransport, ServerDefinition, StdioTransport
@@ -24,11 +24,12 @@ from schemas.durations import parse_duration
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an agent may call: patterns of `server.tool` addresses, and how often."""
+    """What an agent may call: patterns of `server.tool` addresses, and how often; nothing, if its row is broken."""
 
     allow: tuple[str, ...]
     deny: tuple[str, ...] = ()
     limits: tuple[RateLimit, ...] = ()
+    broken: OrdinautError | None = None
 
     def permits(self, address: str) -> bool:
         """Whether some scope names the tool and no denial does."""
@@ -44,7 +45,7 @@ class Live:
     Attributes:
         revision_id: the revision it was read at.
         servers: definitions with secrets filled in, ready for the toolbox.
-        broken: why a server has no definition, by its key (an unreadable secret, for example).
+        broken: why a server has no definition, by its key (an unreadable secret or row, for example).
         agents: scopes by `name` or `namespace/name`.
         secret_sources: where each project's secrets are read.
         limits: how often tools may be called, whoever calls them.
@@ -68,7 +69,7 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
         now: the instant templates see.
     """
     documents = list(specs)
-    sources = {d.project: d.body["secrets"] for d in documents if d.kind == "Project"}
+    sources = {d.project: _sources(d.body) for d in documents if d.kind == "Project"}
     servers: list[ServerDefinition] = []
     broken: dict[str, OrdinautError] = {}
     limits: list[RateLimit] = []
@@ -76,24 +77,37 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
         if document.kind != "ToolServer":
             continue
         key = task_label(document.namespace, document.name)
-        # What an older program wrote says nothing of it.
-        limits += server_limits(key, document.body.get("rate_limits", ()))
         try:
             secrets = Secrets(sources.get(document.project, {}), folder)
-            servers.append(define_server(key, document.body, secrets, now))
+            server = define_server(key, document.body, secrets, now)
+            # What an older program wrote says nothing of it.
+            limits += server_limits(key, document.body.get("rate_limits", ()))
+            servers.append(server)
         except OrdinautError as error:
             broken[key] = error
+        except Exception as error:  # noqa: BLE001 - a row that is no document must stop nobody who does not need it
+            broken[key] = Unreadable.because(f"tool server {key}", error)
     agents = {
-        label: Scope(
-            tuple(d.body["scopes"]),
-            tuple(d.body["deny"]),
-            rate_limits(label, d.body["rate_limits"]),
-        )
+        label: _scope(label, d.body)
         for d in documents
         if d.kind == "Agent"
         for label in (task_label(d.namespace, d.name),)
     }
     return Live(revision_id, tuple(servers), broken, agents, sources, tuple(limits))
+
+
+def _sources(body: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Where secrets of a project are read; nowhere, if its row is broken."""
+    sources = body.get("secrets") if isinstance(body, Mapping) else None
+    return sources if isinstance(sources, Mapping) else {}
+
+
+def _scope(label: str, body: Mapping[str, Any]) -> Scope:
+    try:
+        limits = rate_limits(label, body["rate_limits"])
+        return Scope(tuple(body["scopes"]), tuple(body["deny"]), limits)
+    except Exception as error:  # noqa: BLE001 - as with servers
+        return Scope((), broken=Unreadable.because(f"agent {label}", error))
 
 
 def define_server(

@@ -10,11 +10,16 @@ from typing import Final, Protocol
 
 from runtime.clock import Clock
 from runtime.core.program import Program, compile_program
-from runtime.errors import NotFound
+from runtime.errors import NotFound, OrdinautError, Unreadable
 from runtime.live import Live, assemble
 from runtime.secrets import Secrets
 from runtime.store.pool import Pool
-from runtime.store.runtimes import list_live_specs, load_task_revisions, newest_revision
+from runtime.store.runtimes import (
+    TaskRevision,
+    list_live_specs,
+    load_task_revisions,
+    newest_revision,
+)
 from runtime.tools.definition import ServerDefinition
 
 _PROGRAMS_KEPT: Final = 2000
@@ -90,6 +95,7 @@ class Registry:
         Raises:
             NotFound: ORD310 the revision does not exist.
             ExpressionError: its body does not compile.
+            Unreadable: ORD317, it is none.
         """
         await self.catch_up(revision_id)
         key = (task_uid, revision_id)
@@ -98,7 +104,7 @@ class Registry:
             found = (await load_task_revisions(self._pool, [key])).get(key)
             if found is None:
                 raise NotFound(f"revision {revision_id} of task {task_uid} is not in the database")
-            program = compile_program(found.body, found.project)
+            program = _compiled(f"task {task_uid} at revision {revision_id}", found)
             self._keep(key, program)
         self._programs.move_to_end(key)
         return program
@@ -111,3 +117,12 @@ class Registry:
     def secrets(self, project: str) -> Secrets:
         """The secrets a run of this project may use."""
         return Secrets(self.live.secret_sources.get(project, {}), self._folder)
+
+
+def _compiled(what: str, found: TaskRevision) -> Program:
+    try:
+        return compile_program(found.body, found.project)
+    except OrdinautError:
+        raise
+    except Exception as error:
+        raise Unreadable.because(what, error) from error

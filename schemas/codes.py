@@ -67,6 +67,7 @@ CODES: Final[dict[str, str]] = {
     "ORD314": "The run is over, so nothing is left to be cancelled.",
     "ORD315": "The callback token is unknown, was used, or has expired.",
     "ORD316": "A part of the runtime ended by itself, or makes no progress.",
+    "ORD317": "The row of a document cannot be read.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",
