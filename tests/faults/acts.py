@@ -36,14 +36,7 @@ from tests.support.driven import DrivenRuntime, quiet
 from tests.support.scripted_tools import failed, ok
 
 _TURNS = "select run_id, max(ready_at) from ordinaut.rate_turn group by 1"
-# Those that were replaced came before those that were not, and those that wait after these.
-_CHILDREN = """
-select split_part(r.trigger_key, ':', 1)::uuid,
-    case when r.finished_at is not null then 2.0 when w.run_id is not null then 2.2 else 2.4 end::float8
-from ordinaut.run r
-left join ordinaut.due_work w on w.run_id = r.run_id
-where r.trigger = 'run'
-"""
+_PARENTS = "select split_part(trigger_key, ':', 1)::uuid from ordinaut.run where trigger = 'run'"
 
 
 class Acts(World):
@@ -393,14 +386,12 @@ class Acts(World):
         if len(begun) < 2:
             return begun
         turns = dict(self.people.rows(_TURNS))
-        children = dict(self.people.rows(_CHILDREN))
-        has_child = any(run.run_id in children for run in begun)
+        parents = {row[0] for row in self.people.rows(_PARENTS)}
 
-        def order(run: Run) -> tuple[datetime, float]:
-            # Who was refused met one that is active: that of another of these, if it has one, else one that ends here.
+        def order(run: Run) -> tuple[datetime, int]:
+            # Who was refused met one that is active, before that ended.
             starts = any(step.kind == "run" for step in run.body.steps)
-            late = 3 if has_child else 0
-            place = children.get(run.run_id, late) if starts else 1
+            place = 1 if not starts else 2 if run.run_id in parents else 0
             return turns.get(run.run_id, self.reference.now), place
 
         return sorted(begun, key=order)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tests.faults.wishes import MINUTE, OTHER, PIPELINES, WORDS, Body, Step
@@ -24,54 +24,117 @@ class Opening:
 
     steps: tuple[Step, ...]
     events: Sequence[Event]
-    wants: Mapping[str, Any] = field(default_factory=dict)
+    wants: Mapping[str, Any]
 
 
 GOOD: Final = Event("come_back", given=("ok", False))
+BAD: Final = Event("come_back", given=("tool_error", False))
 LOST: Final = Event("come_back", given=("lost", False))
 CLAIM: Final = Event("claim")
 LOOK: Final = Event("let_through")
+NEW: Final = Event("run_now")
+LATER: Final = Event("wait", given=200)
+ENDED: Final = Event("cancel", given=True)
 # The first runtime holds a run, another takes it over, and the first does not know.
 TAKEN_OVER: Final = Event("set_clock", 2, 20)
 KILLED: Final = (Event("crash"), Event("wait", given=16), CLAIM)
-OF_THE_OTHER: Final = Body(overlap="allow", word=WORDS[0], slots=1, priority=9)
-
-_EVENTS: Final[Sequence[Sequence[Event]]] = (
-    # What was denied is asked again.
-    (GOOD, Event("decide", given=False), CLAIM, Event("rerun", given=("a", False)), CLAIM),
-    (TAKEN_OVER,),
-    (LOST, Event("settle_doubt", given="happened"), Event("settle_doubt", given="failed")),
-    # Nobody waits for what it has started.
-    (GOOD, Event("cancel", given=False), Event("tell_parents")),
-    (),
-    (GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM),
-    # The answer comes at the very end of the wait, and another event as well.
-    (GOOD, Event("reach", given=(True, "call_back")), CLAIM),
-    (GOOD, Event("emit", given=(False, WORDS[1])), Event("reach", given=(True, "emit")), CLAIM),
-    # It is held by two, one of them wrongly, when it is approved: the other hears of it.
-    (Event("set_clock", 1, 20), Event("decide", given=True), Event("attend"), GOOD, GOOD),
-    # Two that may kill their runtimes are executed one after the other, and given up.
-    (Event("run_now"), CLAIM, *KILLED, *KILLED, *KILLED, *KILLED, *KILLED, *KILLED),
-    # While one has the slot, it becomes too late for another.
-    (Event("run_now"), LOOK, Event("wait", given=200), LOOK, CLAIM),
-    # Who goes first has the slot first, not who came first.
-    (
-        Event("apply", given=(OTHER, OF_THE_OTHER)),
-        Event("run_now"),
-        Event("run_now", 1),
-        Event("cancel", given=True),
-        LOOK,
-        CLAIM,
-    ),
-    (GOOD, Event("reach", given=(True, "emit")), CLAIM),
-    (Event("come_back", 1, ("lost", False)), GOOD),
-)
-_WANTS: Final[Mapping[int, Mapping[str, Any]]] = {
-    9: {"overlap": "allow", "slots": 0, "deadline": None},
-    10: {"overlap": "allow", "slots": 1, "deadline": MINUTE},
-    11: {"overlap": "allow", "word": WORDS[0], "slots": 1, "priority": 2, "deadline": None},
+ABOVE: Final = Body(overlap="allow", word=WORDS[0], priority=9)
+BELOW: Final[Mapping[str, Any]] = {"overlap": "allow", "priority": 2, "deadline": None}
+EACH_MINUTE: Final[Mapping[str, Any]] = {
+    "period": MINUTE,
+    "start": None,
+    "until": None,
+    "count": None,
 }
+
+# What each task is to be besides, and what happens when a run of it has begun.
+_BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
+    # What was denied is asked again, and approved a moment too late.
+    (
+        {},
+        (
+            *(GOOD, Event("decide", given=False), CLAIM),
+            *(Event("rerun", given=("a", False)), CLAIM, GOOD),
+            Event("reach", given=(True, "decide")),
+        ),
+    ),
+    # A call fails beside those for items, and one of these where it is run again.
+    (
+        {"overlap": "allow", "slots": 0, "last": ()},
+        (
+            *(TAKEN_OVER, LOST, GOOD, GOOD, Event("rerun", given=("failed", False)), CLAIM),
+            *(Event("come_back", 1, ("tool_error", False)), GOOD),
+            *(Event("rerun", 1, ("failed", False)), CLAIM),
+        ),
+    ),
+    # Nobody knows what became of a call: somebody says so before and after another does, or nobody.
+    (
+        {"slots": 0, "last": ()},
+        (
+            *(Event("settle_doubt", given="try_again"), LOST),
+            *(Event("settle_doubt", given=what) for what in ("happened", "failed")),
+            *(GOOD, CLAIM, GOOD, NEW, CLAIM, LOST, LOST),
+        ),
+    ),
+    # Nobody waits for what it has started.
+    ({}, (GOOD, Event("cancel", given=False), Event("tell_parents"))),
+    # What is made up for goes behind what is due.
+    (
+        {**EACH_MINUTE, "overlap": "queue_all", "slots": 0, "last": (), "deadline": None},
+        (LATER, Event("fire"), Event("backfill", given=6), ENDED),
+    ),
+    ({}, (GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM)),
+    # The answer comes at the very end of the wait, and once more.
+    ({}, (GOOD, Event("reach", given=(True, "call_back")), Event("call_back"), CLAIM)),
+    # Two wait until it is too late for them; and an event comes at the very end of a wait.
+    (
+        {"overlap": "queue_one", "slots": 0, "last": (), "deadline": MINUTE},
+        (
+            *(NEW, LATER, NEW, LATER, ENDED, NEW, CLAIM, GOOD),
+            *(Event("emit", given=(False, WORDS[1])), Event("reach", given=(True, "emit"))),
+            CLAIM,
+        ),
+    ),
+    # It is held by two, one of them wrongly, when it is approved: the other hears of it.
+    (
+        {},
+        (Event("set_clock", 1, 20), Event("decide", given=True), Event("attend"), GOOD, GOOD),
+    ),
+    # Two that may kill their runtimes are executed one after the other, and given up.
+    (
+        {"overlap": "allow", "slots": 0, "deadline": None},
+        (NEW, CLAIM, *KILLED * 6, NEW, CLAIM, BAD, Event("wait", given=11), CLAIM, BAD),
+    ),
+    # While one has the slot, it becomes too late for another.
+    ({"overlap": "allow", "slots": 1, "deadline": MINUTE}, (NEW, LOOK, LATER, LOOK, CLAIM)),
+    # Who goes first has the slot first, not who came first;
+    (
+        {**BELOW, "word": ABOVE.word, "slots": 1},
+        (
+            Event("apply", given=(OTHER, replace(ABOVE, slots=1))),
+            *(NEW, Event("run_now", 1), ENDED, LOOK, CLAIM),
+        ),
+    ),
+    # and is claimed first,
+    (
+        {**BELOW, "slots": 0},
+        (
+            Event("apply", given=(OTHER, ABOVE)),
+            *(NEW, Event("run_now", 1), CLAIM, GOOD, Event("reach", given=(True, "emit"))),
+            CLAIM,
+        ),
+    ),
+    # or begins first where both are due.
+    (
+        {**BELOW, **EACH_MINUTE, "slots": 0},
+        (
+            Event("apply", given=(OTHER, ABOVE)),
+            *(Event("reach", given=(True, "fire")), Event("come_back", 1, ("lost", False))),
+            GOOD,
+        ),
+    ),
+)
 OPENINGS: Final = tuple(
-    Opening(steps, events, _WANTS.get(number, {}))
-    for number, (steps, events) in enumerate(zip(PIPELINES, _EVENTS, strict=True))
+    Opening(steps, events, wants)
+    for steps, (wants, events) in zip(PIPELINES, _BEGINNINGS, strict=True)
 )

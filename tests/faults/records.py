@@ -16,6 +16,8 @@ Place = tuple[str, int]
 OVER: Final[Place] = ("(over)", 0)
 """Where it is recorded how the steps ended, before the last ones begin."""
 _MANY: Final = 1_000_000
+_MOVING: Final = frozenset({"sleep", "event", "callback"})
+"""Waits that a time ends, also where it is executed."""
 _A_STEP: Final = timedelta(seconds=30)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -218,6 +220,7 @@ class Hold:
     spread: set[Step] = field(default_factory=set)
     """Steps of many calls that have begun here and are not over."""
     over_at: dict[str, float] = field(default_factory=dict)
+    """When the waits are over that have begun, and are not."""
     turn_at: dict[Place, float] = field(default_factory=dict)
     again_at: dict[Place, float] = field(default_factory=dict)
     """When another try of a call may follow."""
@@ -234,28 +237,18 @@ class Hold:
     @property
     def listens(self) -> bool:
         """Whether it hears of answers: some step waits for one."""
-        return any(
-            step.name in self.over_at
-            and step.kind in {"approve", "event", "callback", "run"}
-            and end_of(step) not in self.run.results
-            for step in self.run.steps
-        )
+        return any(self.run.step(name).kind != "sleep" for name in self.over_at)
 
     @property
     def moves_at(self) -> float:
         """When it goes on by itself, whatever else it waits for; infinite if it does not."""
         if self.error is not None:
             return inf
-        return min((at for step in self.run.steps for at in self._moves_of(step)), default=inf)
-
-    def _moves_of(self, step: Step) -> list[float]:
-        place = (step.name, 0)
-        if end_of(step) in self.run.results or place in self.calls:
-            return []
-        if step.kind in {"sleep", "event", "callback"}:
-            return [self.over_at.get(step.name, inf)]
-        ahead = [times[place] for times in (self.turn_at, self.again_at) if place in times]
-        return [max(ahead)] if ahead and place not in self.doubted else []
+        waits = ((self.run.step(name).kind, at) for name, at in self.over_at.items())
+        over_at = [at for kind, at in waits if kind in _MOVING]
+        places = (self.turn_at.keys() | self.again_at.keys()) - self.calls - self.doubted
+        calls_at = [max(self.turn_at.get(one, 0), self.again_at.get(one, 0)) for one in places]
+        return min((*over_at, *calls_at), default=inf)
 
     @property
     def is_over(self) -> bool:

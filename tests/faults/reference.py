@@ -220,9 +220,11 @@ class Reference(Deciding):
         self.holds = [one for one in self.holds if one.run is not run or one.runtime != runtime]
         hold = Hold(run, runtime, run.epoch, self.monotonic + LEASE.total_seconds())
         self._read_decisions(hold)
-        hold.over_at = {name: self._over_at(one.until) for name, one in run.waits.items()}
+        left = {step.name for step in run.steps if end_of(step) not in run.results}
+        for name in left & run.waits.keys():
+            hold.over_at[name] = self._over_at(run.waits[name].until)
         hold.settled = {place: one.answer for place, one in run.doubts.items() if one.answer}
-        for place, _ in run.tries:
+        for place in {place for place, _ in run.tries if place[0] in left}:
             hold.again_at[place] = self._over_at(max(one.ready_at for one in run.tries_of(place)))
         if OVER in run.results:
             hold.error_before = run.results[OVER].error
@@ -343,6 +345,8 @@ class Reference(Deciding):
                 outcome = "ok" if hold.error is None else "failed"
                 hold.run.results[OVER] = Result(outcome, hold.epoch, hold.error)
                 hold.run.over_at = self.now
+                for times in (hold.over_at, hold.turn_at, hold.again_at):
+                    times.clear()
                 hold.error_before, hold.error = hold.error, None
                 hold.says = has_moved = True
 
@@ -376,6 +380,7 @@ class Reference(Deciding):
         run, place = hold.run, (step.name, 0)
         if hold.again_at.get(place, 0) > self.monotonic:
             return False
+        hold.again_at.pop(place, None)
         # Where another revision is run again, its call may be one that can be repeated.
         doubt = run.doubts.get(place) if step.kind in {"once", "ask"} else None
         if doubt is not None:
@@ -394,6 +399,7 @@ class Reference(Deciding):
                 self._record(hold, place, result)
                 return True
             self._try_again(hold, place, Try("unknown", self.now))
+            hold.again_at.pop(place)
             hold.says = True
         if step.kind == "limited" and not self._has_turn(hold, place):
             return False
@@ -514,6 +520,7 @@ class Reference(Deciding):
     def _record(self, hold: Hold, place: Place, result: Result) -> None:
         run = hold.run
         run.results[place] = result
+        hold.over_at.pop(place[0], None)
         hold.says = True
         if result.outcome != "unknown":
             run.doubts.pop(place, None)
@@ -550,15 +557,8 @@ class Reference(Deciding):
 
     def _next_at(self, hold: Hold) -> datetime | None:
         """When a run that sleeps goes on by itself; spans are measured by a clock that nobody sets."""
-        run = hold.run
-        left = [step for step in run.steps if end_of(step) not in run.results]
-        spans = [hold.over_at.get(step.name, inf) for step in left]
-        first = min((hold.moves_at, *spans))
-        return (
-            None
-            if first == inf
-            else self.now + timedelta(seconds=max(0.0, first - self.monotonic))
-        )
+        left = min((hold.moves_at, *hold.over_at.values())) - self.monotonic
+        return None if left == inf else self.now + timedelta(seconds=max(0.0, left))
 
     def _over_at(self, until: datetime | None) -> float:
         return inf if until is None else self.monotonic + (until - self.now).total_seconds()
