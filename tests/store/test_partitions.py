@@ -279,6 +279,22 @@ async def test_events_that_are_not_published_are_kept_however_old_they_are(
     assert (swept, await fetch(connection, "select count(*) from ordinaut.event_log")) == (0, [2])
 
 
+async def test_turns_of_runs_that_are_over_are_forgotten_and_those_of_runs_that_wait_are_kept(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    waits = await queue_run(connection, await install(connection, task()))
+    await connection.execute(
+        "insert into ordinaut.rate_turn (run_id, step, iteration, attempt, ready_at)"
+        " select run_id, 'a', 0, 1, ordinaut.now() - interval '2 h' from (values (%s::uuid), (gen_random_uuid())) r (run_id)",
+        [waits],
+    )
+
+    assert await sweep_history(pool, KEPT) == 1
+
+    cursor = await connection.execute("select run_id from ordinaut.rate_turn")
+    assert await cursor.fetchall() == [(waits,)]
+
+
 async def test_no_statement_locks_rows_while_it_reads_history(
     connection: psycopg.AsyncConnection, pool: Pool
 ) -> None:

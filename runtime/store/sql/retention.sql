@@ -97,7 +97,14 @@ with kept as materialized (
         select d.ctid from ordinaut.event_log_default d, kept k where d.occurred_at < k.events_since limit %(limit)s))
     returning 1
 ), turns as (
-    delete from ordinaut.rate_turn t using kept k where t.ready_at < k.runs_since returning 1
+    -- Those of runs that were over before they had their turn.
+    delete from ordinaut.rate_turn t
+    where t.ctid = any(array(
+        select d.ctid from ordinaut.rate_turn d
+        where d.ready_at < date_trunc('hour', ordinaut.now())
+            and not exists (select from ordinaut.due_work w where w.run_id = d.run_id)
+        limit %(limit)s))
+    returning 1
 ), buckets as (
     -- A full one is as good as none. Each value of a key has one, so they are not kept for as long as runs are.
     delete from ordinaut.rate_bucket
