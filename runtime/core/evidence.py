@@ -33,6 +33,7 @@ class DecidedRun:
         waits_its_turn: it may not begin before another run of the task has ended.
         ready_at: from when on it may be taken, while it is queued.
         slot_key: the concurrency key of which it waits for a slot.
+        waits_for: what it waits for since it has begun, if it does, as `run.waiting` tells it.
     """
 
     run_id: UUID
@@ -57,6 +58,7 @@ class DecidedRun:
     ready_at: datetime | None
     waits_its_turn: bool
     slot_key: str | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

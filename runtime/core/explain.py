@@ -15,7 +15,7 @@ from typing import Final
 
 from runtime.core.evidence import DecidedRun, Evidence, Pause, TaskStand
 from runtime.core.explain_conditions import condition_facts
-from runtime.core.reasons import REASONS, Reason
+from runtime.core.reasons import AWAITED, REASONS, Reason
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import Zone, load_zone
 from runtime.core.schedules import TaskSchedule, compile_schedules
@@ -158,7 +158,8 @@ class _Argument:
             return "active", f"it is queued: {self._what_it_waits_for(run)}"
         if run.state == "waiting":
             when = f", until {self._clock(run.ready_at)}" if run.ready_at else ""
-            return "active", f"it began, {self._lateness(run)}, and waits{when}"
+            what = AWAITED.get(run.waits_for or "", "")
+            return "active", f"it began, {self._lateness(run)}, and waits{what}{when}"
         return "active", f"it is running, begun {self._lateness(run)}"
 
     def _lateness(self, run: DecidedRun) -> str:

@@ -1,4 +1,4 @@
-"""Why an occurrence does not run, or a run was taken back: every code with its meaning, in one table.
+"""Why an occurrence does not run, or a run was taken back, and what one waits for: codes with their meanings, in tables.
 
 The codes are few and stay as they are, so that people can count by them; what a reason is about, such as the calendar,
 is kept beside it.
@@ -68,3 +68,14 @@ REASONS: Final[dict[str, Reason]] = {
     ),
 }
 """The reasons by code."""
+
+AWAITED: Final = {
+    "approval": " for a person to decide",
+    "callback": " for a callback",
+    "event": " for an event",
+    "rate_limit": " for the turn of a call, as calls are limited",
+    "retry": " for its next try",
+    "run": " for another run to end",
+    "unknown": " for somebody to settle whether a call happened",
+}
+"""What a run waits for that has begun, by the reason in `run.waiting`; a time needs no words."""

@@ -243,15 +243,39 @@ def test_what_a_tool_says_on_many_lines_is_told_on_one_and_passes_for_nothing_of
     assert only(why(cli, "--at", AT)).sentence.endswith(message)
 
 
-def test_a_run_that_sleeps_says_until_when(
-    cli: Cli, rows: psycopg.Connection, task: TaskRow
+UNTIL = ", until Mon 2026-01-05 14:01"
+_WAIT = "insert into ordinaut.wait (run_id, step, iteration, kind, asked, until) values (%s, 'a', 0, {}, '{{}}', {})"
+_ASKED = (
+    "insert into ordinaut.step_intent (run_id, step, iteration, attempt, lease_epoch, idempotency_key, asked, asked_at)"
+    " values (%s, 'a', 0, 1, 1, 'k', '{}', ordinaut.now())"
+)
+_TURN = (
+    "insert into ordinaut.rate_turn (run_id, step, iteration, attempt, ready_at)"
+    " values (%s, 'a', 0, 1, ordinaut.now() + interval '1 min')"
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "waits"),
+    [
+        (None, "waits for its next try" + UNTIL),
+        (_TURN, "waits for the turn of a call, as calls are limited" + UNTIL),
+        (_ASKED, "waits for somebody to settle whether a call happened" + UNTIL),
+        (_WAIT.format("'sleep'", "ordinaut.now() + interval '1 min'"), "waits" + UNTIL),
+        (_WAIT.format("'approval'", "null"), "waits for a person to decide" + UNTIL),
+        (_WAIT.format("'event'", "null"), "waits for an event" + UNTIL),
+        (_WAIT.format("'sleep'", "ordinaut.now() - interval '1 min'"), "waits for its next try" + UNTIL),
+    ],
+)  # fmt: skip
+def test_a_run_that_waits_says_for_what_and_until_when(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow, written: str | None, waits: str
 ) -> None:
     run_id = insert_run(rows, task, occurrence_for=MORNING, created_at=MORNING, state="waiting")
     insert_due_work(rows, task, run_id, ready_at=NOON + timedelta(minutes=1))
+    if written is not None:
+        rows.execute(written.encode(), [run_id])
 
-    assert only(why(cli, "--at", AT)).sentence == (
-        "it began, on time, and waits, until Mon 2026-01-05 14:01"
-    )
+    assert only(why(cli, "--at", AT)).sentence == f"it began, on time, and {waits}"
 
 
 def test_a_run_whose_turn_has_not_come_says_so(

@@ -33,7 +33,19 @@ select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason,
     r.finished_at, r.decided_by, r.tzdata, r.requested_by, r.error, r.revision_id as revision,
     v.applied_at, v.actor, v.git_commit as commit, b.run_id as blocked_by, w.ready_at,
     case when w.lane > 100 then w.slot_key end as slot_key,
-    exists (select from ordinaut.backlog q where q.run_id = r.run_id) as waits_its_turn
+    exists (select from ordinaut.backlog q where q.run_id = r.run_id) as waits_its_turn,
+    case when r.state = 'waiting' then coalesce(
+        (select 'unknown' from ordinaut.step_intent i
+         where i.run_id = r.run_id and i.asked_at is not null and i.answered_at is null limit 1),
+        (select a.kind from ordinaut.wait a
+         where a.run_id = r.run_id and a.answered_at is null and (a.until is null or a.until > ordinaut.now())
+             and not exists (
+                 select from ordinaut.step_result s
+                 where s.run_id = a.run_id and s.step = a.step and s.iteration = a.iteration)
+         order by a.began_at desc limit 1),
+        (select 'rate_limit' from ordinaut.rate_turn t
+         where t.run_id = r.run_id and t.ready_at > ordinaut.now() limit 1),
+        'retry') end as waits_for
 from ordinaut.run r
 join ordinaut.revision v on v.revision_id = r.revision_id
 left join ordinaut.due_work w on w.run_id = r.run_id
