@@ -356,6 +356,7 @@ class Acts(World):
         assert len(taken) == min(room, len(free))
         assert late == [run for run in taken if run.is_late(reference.now)]
         self._compare_order(runtime, taken, [run for run in others if run not in taken])
+        self._compare_suspects(runtime)
         for run in late:
             reference.skip(run, runtime.number)
         for run in begun:
@@ -379,6 +380,13 @@ class Acts(World):
         for lane in {run.body.priority for run in taken}:
             early = self._early[runtime.number, lane]
             assert early <= self._claimed[runtime.number] / 20, "it was not its turn"
+
+    def _compare_suspects(self, runtime: DrivenRuntime) -> None:
+        """Of runs that may kill their runtime, one is executed at a time."""
+        before = {one.run.run_id for one in self.reference.holds if one.is_suspect}
+        begun = {one.run_id for one in runtime.begun if one.attempt > TRUSTED_LEASES}
+        here = {one.run.run_id for one in self.reference.holds if one.runtime == runtime.number}
+        assert not begun or len(begun | before & here) == 1
 
     def _in_their_order(self, run_ids: Sequence[UUID]) -> list[Run]:
         """Of what begins at the same moment anyone may be the first to ask for a token, or to start a run."""

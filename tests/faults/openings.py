@@ -95,15 +95,19 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
             CLAIM,
         ),
     ),
-    # It is held by two, one of them wrongly, when it is approved: the other hears of it.
+    # It is held by two, one of them wrongly, when it is approved: the other hears of it. What is woken by that tries nothing
+    # again before its time.
     (
-        {},
-        (Event("set_clock", 1, 20), Event("decide", given=True), Event("attend"), GOOD, GOOD),
+        {"overlap": "allow", "slots": 0, "deadline": None, "last": ()},
+        (
+            *(Event("set_clock", 1, 20), Event("decide", given=True), Event("attend"), GOOD, GOOD),
+            *(NEW, CLAIM, BAD, Event("decide", given=True), CLAIM),
+        ),
     ),
-    # Two that may kill their runtimes are executed one after the other, and given up.
+    # Nothing is tried too often. Two that may kill their runtimes are executed one after the other, and given up.
     (
         {"overlap": "allow", "slots": 0, "deadline": None},
-        (NEW, CLAIM, *KILLED * 6, NEW, CLAIM, BAD, Event("wait", given=11), CLAIM, BAD),
+        (BAD, Event("wait", given=11), CLAIM, BAD, NEW, NEW, CLAIM, *KILLED * 6),
     ),
     # While one has the slot, it becomes too late for another.
     ({"overlap": "allow", "slots": 1, "deadline": MINUTE}, (NEW, LOOK, LATER, LOOK, CLAIM)),
@@ -120,7 +124,8 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
         {**BELOW, "slots": 0},
         (
             Event("apply", given=(OTHER, ABOVE)),
-            *(NEW, Event("run_now", 1), CLAIM, GOOD, Event("reach", given=(True, "emit"))),
+            *(NEW, Event("run_now", 1), Event("run_now", 1), Event("claim", 1)),
+            *(GOOD, Event("reach", given=(True, "emit"))),
             CLAIM,
         ),
     ),

@@ -211,6 +211,7 @@ class Hold:
     run: Run
     runtime: int
     epoch: int
+    is_suspect: bool
     trusted_until: float
     calls: set[Place] = field(default_factory=set)
     known: dict[str, str | None] = field(default_factory=dict)

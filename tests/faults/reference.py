@@ -218,7 +218,8 @@ class Reference(Deciding):
         run.lease_until = self.now + LEASE
         # What works there under an earlier lease of the run has lost that.
         self.holds = [one for one in self.holds if one.run is not run or one.runtime != runtime]
-        hold = Hold(run, runtime, run.epoch, self.monotonic + LEASE.total_seconds())
+        is_suspect = run.attempt > TRUSTED_LEASES
+        hold = Hold(run, runtime, run.epoch, is_suspect, self.monotonic + LEASE.total_seconds())
         self._read_decisions(hold)
         left = {step.name for step in run.steps if end_of(step) not in run.results}
         for name in left & run.waits.keys():
