@@ -18,7 +18,15 @@ from reconciler.core.syncing import SHORT
 from runtime.actor import current_actor, current_teams
 from runtime.cli.naming import name_among, named, only_one
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, local_time, relative_time, shorten, zone_of
+from runtime.cli.output import (
+    echo,
+    echo_json,
+    local_time,
+    moved_in,
+    relative_time,
+    shorten,
+    zone_of,
+)
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import EXIT_ERROR, NotFound, StalePlan
@@ -200,7 +208,7 @@ def _question(waiting: Sequence[Asked], asked: Asked) -> str:
     if asked.until is not None:
         zone = zone_of(asked.timezone)
         until = f"; until {local_time(asked.until, zone)}, {relative_time(asked.until, asked.now)}"
-    return f"{name_among(waiting, asked)}  {what}{by}{until}"
+    return f"{name_among(waiting, asked)}  {moved_in(what)}{by}{until}"
 
 
 def _list(

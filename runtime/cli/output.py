@@ -230,6 +230,11 @@ def one_line(text: str) -> str:
     return shorten(" ".join(text.split()), _MESSAGE_COLUMNS)
 
 
+def moved_in(text: str) -> str:
+    """What a stranger says, in full, with each line but the first moved in, where none of it can pass for a line of ours."""
+    return "\n    ".join(text.splitlines())
+
+
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [_fit(cell, width) for cell, width in zip(row, widths, strict=True)]
     return _GAP.join(cells).rstrip()

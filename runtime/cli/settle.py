@@ -10,7 +10,15 @@ import orjson
 from runtime.actor import current_actor
 from runtime.cli.naming import name_among, named, only_one
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json, local_time, relative_time, shorten, zone_of
+from runtime.cli.output import (
+    echo,
+    echo_json,
+    local_time,
+    one_line,
+    relative_time,
+    shorten,
+    zone_of,
+)
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import NotFound, StalePlan
@@ -137,4 +145,5 @@ def _list(waiting: list[Unsettled], *, as_json: bool) -> None:
             f"{name_among(waiting, one)}  {one.asked['uses']} with {arguments}"
             f"; since {since}, {relative_time(one.asked_at, one.now)}"
         )
-        echo(f"  {one.asked['problem']['message']}; its key was {one.idempotency_key}")
+        problem = one_line(one.asked["problem"]["message"])
+        echo(f"  {problem}; its key was {one.idempotency_key}")

@@ -174,7 +174,7 @@ def _awaited(wait: WaitReport) -> Iterator[str]:
 
 
 def _approval(wait: WaitReport, until: str) -> str:
-    message = wait.asked.get("message") or f"may {wait.asked['uses']} be called?"
+    message = one_line(wait.asked.get("message") or f"may {wait.asked['uses']} be called?")
     by = f"asks {', '.join(wait.asked['by'])}" if wait.asked.get("by") else ""
     return _joined(message, by, until, dim("`ordinaut approve`"))
 

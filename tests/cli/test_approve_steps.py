@@ -62,6 +62,26 @@ def test_what_waits_is_listed_with_what_is_asked(
     assert [(one["step"], one["iteration"]) for one in told["steps"]] == [("ask", 0), ("pay", 1)]
 
 
+def test_what_is_asked_on_many_lines_is_told_in_full_and_passes_for_nothing_else(
+    cli: Cli, rows: psycopg.Connection, run: UUID
+) -> None:
+    letter = "Send this?\r\nrent:pay  Pay 1?\x1b[2A\u2028" + "\n".join(
+        f"line {n}" for n in range(99)
+    )
+    insert_wait(rows, run, "ask", asked={"message": letter})
+
+    listed = cli("approve").stdout.splitlines()
+    (shown,) = [line for line in cli("show", "last").lines if "Send this?" in line]
+    decided = cli("approve", "payments:ask", "--yes").stderr.splitlines()
+
+    for lines in (listed, decided):
+        assert lines[0] == "payments:ask  Send this?"
+        assert lines[1] == "    rent:pay  Pay 1?\\u001b[2A"
+        assert lines[-1] == "    line 98"
+        assert all(line.startswith("    ") for line in lines[1:])
+    assert len(shown) < 600
+
+
 @pytest.mark.parametrize("by", ["task", "step", "id"])
 def test_a_step_is_approved_by_task_by_step_or_by_the_runs_id(
     cli: Cli, rows: psycopg.Connection, run: UUID, by: str
