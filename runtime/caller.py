@@ -56,7 +56,7 @@ class Caller:
         )
         # People were asked for part of the time, which is left out of the timeout.
         self._over_at = self._began + recorded.asked_for + program.timeout.total_seconds()
-        self._origin = recorded.origin or Origin(claim.run_id, 0)
+        self._origin = recorded.origin or Origin(claim.run, 0)
         outputs = [result.output for result in recorded.results.values()]
         self._kept_bytes = len(orjson.dumps(outputs)) if outputs else 0
 
@@ -116,7 +116,7 @@ class Caller:
         refused = self.refusal(uses)
         if refused is not None:
             return refused
-        run = str(self._claim.run_id)
+        run = self._claim.run
         outcome = await self._tools.call(
             uses,
             arguments,
@@ -177,7 +177,7 @@ class Caller:
         how = call.step.idempotency
         if how is None or how.key is None:
             origin = self._origin
-            return idempotency_key(origin.run_id, call.step.name, call.iteration, origin.replay_no)
+            return idempotency_key(origin.run, call.step.name, call.iteration, origin.replay_no)
         made = how.key.render(context)
         text = str(made) if isinstance(made, str | int) and not isinstance(made, bool) else ""
         if not _KEY.fullmatch(text):

@@ -36,7 +36,7 @@ def run_context(
     context = Context(
         now=claim.started_at,
         run={
-            "id": str(claim.run_id),
+            "id": claim.run,
             "attempt": claim.attempt,
             **_callbacks(claim, program, secrets, callback_key),
         },

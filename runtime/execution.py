@@ -139,7 +139,7 @@ class Execution:
         finally:
             self._around.attention.forget(self._claim)
             await self._under_way.end()
-            self._around.tools.end_run(str(self._claim.run_id))
+            self._around.tools.end_run(self._claim.run)
 
     def _proceed(self) -> Report | None:
         """Decide and compute all that can be; what is to be said at last, or None if calls have to be waited for."""
@@ -226,8 +226,7 @@ class Execution:
                 self._progress.step_skipped(self._steps[name])
             for calls in list(self._calls.values()):
                 begun = () if self._course.failure is not None else calls.begin(self._now)
-                prepared = (self._prepare(call) for call in begun)
-                ready.extend(one for one in prepared if one is not None)
+                ready += [one for call in begun if (one := self._prepare(call)) is not None]
                 if calls.is_over:
                     self._close(calls)
                     has_moved = True

@@ -68,11 +68,10 @@ class Progress:
         self.has_waited = False
         """Whether it has waited for anything that others may have to be told of when it is over."""
         self._has_unrepeatable = False
-        self._run_id = str(claim.run_id)
         # What every event says.
         self._run = {
             "task": label,
-            "run_id": self._run_id,
+            "run_id": claim.run,
             "trigger": claim.trigger,
             "occurrence_for": claim.occurrence_for.isoformat(),
         }
@@ -275,7 +274,7 @@ class Progress:
 
     def _tell(self, kind: str, /, **data: Any) -> None:
         self._told += 1
-        event_id = derive_event_id(self._run_id, self._claim.lease_epoch, self._told)
+        event_id = derive_event_id(self._claim.run, self._claim.lease_epoch, self._told)
         self._report.events.append({"id": event_id, "type": kind, "data": self._run | data})
 
     def _send(

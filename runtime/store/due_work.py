@@ -35,6 +35,7 @@ class Claim:
     Attributes:
         task: `name`, or `namespace/name` outside the default namespace.
         attempt: how often it was leased since it last got further or waited; what was handed back does not count.
+        run: its id as text, which is what tools, templates and events see.
     """
 
     run_id: UUID
@@ -50,6 +51,11 @@ class Claim:
     claimed_at: datetime
     params: Mapping[str, Any] | None
     event: Mapping[str, Any] | None
+    run: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Assigned the long way because the class is frozen; once, as every part of its execution needs it.
+        object.__setattr__(self, "run", str(self.run_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,7 @@ class Intent:
 class Origin:
     """What a run that is run again goes back to: the first of these runs, and how often it was done anew since."""
 
-    run_id: UUID
+    run: str
     replay_no: int
 
 
@@ -305,7 +311,7 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
             case "intent":
                 intents[place] = Intent(row["outcome"] is not None, row["output"])
             case "origin":
-                origin = Origin(UUID(row["step"]), row["iteration"])
+                origin = Origin(row["step"], row["iteration"])
             case _:
                 asked_for = row["ready_in"]
     return Recorded(results, tries, waits, intents, asked_for, origin)

@@ -13,10 +13,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
 from runtime.core.outcomes import CallError
 from runtime.tools.contracts import UnusableSchema, canonical, contract
 
 _STRICT_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+# Ten times as fast, but NaN becomes null, and much that is no JSON is written as text.
+_PLAIN: Final = (
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,7 @@ class ToolInfo:
     def argument_error(self, arguments: Mapping[str, Any]) -> CallError | None:
         """Why these arguments must not be sent (ORD403), or None."""
         try:
-            # What JSON cannot carry would reach the tool as something else: NaN as null.
-            _STRICT_JSON.encode(arguments).encode()
+            _refuse_what_json_cannot_carry(arguments)
             schema = contract(self._input)
             if schema.certainly_fits(arguments):
                 return None
@@ -125,3 +132,17 @@ class Catalogue:
             f"did you mean {close[0]}?" if close else f"it has {', '.join(self._tools) or 'none'}"
         )
         return CallError("ORD402", f"{self._server} has no tool {name}: {hint}")
+
+
+def _refuse_what_json_cannot_carry(arguments: Mapping[str, Any]) -> None:
+    """It would reach the tool as something else: NaN as null.
+
+    Raises:
+        TypeError, ValueError, RecursionError: what it is.
+    """
+    try:
+        if b"null" not in orjson.dumps(arguments, option=_PLAIN):
+            return
+    except TypeError:
+        pass  # it has narrower bounds: the other one says
+    _STRICT_JSON.encode(arguments).encode()
