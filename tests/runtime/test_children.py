@@ -10,10 +10,10 @@ import pytest
 
 from runtime.errors import LeaseLost
 from runtime.store.cancelling import cancel_run
-from runtime.store.children import settle_children
+from runtime.store.children import settle_children, start_child
 from runtime.store.due_work import Claim, Place, Waiting
 from runtime.store.pool import borrow
-from tests.support.executing import Bench, step
+from tests.support.executing import LEASE, Bench, step
 from tests.support.installed import install, task
 from tests.support.scripted_tools import ScriptedTools, failed, ok
 
@@ -101,6 +101,19 @@ async def test_a_step_starts_a_run_sleeps_until_it_is_over_and_gives_its_result(
     ]
     assert await states(bench) == {"briefing": "succeeded", "report": "succeeded"}
     assert await bench.row("select trigger from ordinaut.run where trigger <> 'manual'") == "run"
+
+
+async def test_who_has_lost_a_run_starts_no_other_for_it(bench: Bench, report: None) -> None:
+    await queue(bench)
+    lost = await bench.claim()
+    await bench.clock.advance(LEASE.total_seconds() + 1)
+    await bench.claim()
+
+    async with borrow(bench.pool) as connection:
+        with pytest.raises(LeaseLost):
+            await start_child(connection, lost, ("child", 0), "report", {})
+
+    assert await states(bench) == {"briefing": "running"}
 
 
 async def test_a_run_that_is_over_before_its_parent_looks_is_found(
