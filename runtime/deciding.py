@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from runtime.core.identity import derive_run_id
-from runtime.core.misfire import BATCH, ON_TIME, CatchUpRule, Decision, Firing, decide
+from runtime.core.misfire import BATCH, ON_TIME, CatchUpRule, Decision, Firing, Spell, decide
 from runtime.core.overlap import admission
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.recurrence import Occurrence
@@ -23,7 +23,7 @@ def decide_schedule(
     cursor_for: datetime,
     now: datetime,
     *,
-    snoozed: tuple[datetime, datetime] | None = None,
+    snoozed: Sequence[Spell] = (),
     ahead: bool = False,
     batch: int = BATCH,
 ) -> Firing:
@@ -34,7 +34,7 @@ def decide_schedule(
         schedule: its compiled schedule.
         cursor_for: up to where everything is decided.
         now: the server's time.
-        snoozed: since when and until when the task was snoozed.
+        snoozed: since when and until when the task was snoozed, each time.
         ahead: decide also what jitter still holds back, because the schedule is about to go.
         batch: how many occurrences a batch has.
     """
@@ -45,7 +45,7 @@ def decide_schedule(
         max=catch_up["max"],
         start_deadline=start_deadline(body),
         replacing=body["overlap"] == "cancel_running",
-        snoozed=snoozed,
+        snoozed=tuple(snoozed),
     )
     return decide(schedule, cursor_for, now, rule, ahead=ahead, batch=batch)
 

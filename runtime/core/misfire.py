@@ -16,6 +16,8 @@ from typing import Literal, Protocol, assert_never
 from runtime.core.recurrence import Occurrence
 
 CatchUpPolicy = Literal["latest", "all", "skip"]
+Spell = tuple[datetime, datetime]
+"""Since when and until when something lasts; the end is not part of it."""
 
 # With `skip`, an occurrence that is a little late is on time all the same: a busy second is not downtime.
 ON_TIME = timedelta(seconds=60)
@@ -41,7 +43,7 @@ class CatchUpRule:
         max: with `all`, at most so many run.
         start_deadline: what nobody has started so long after its due time does not run; None for no limit.
         replacing: each run ends the one before it, so that of several only the latest runs.
-        snoozed: since when and until when the task was snoozed: what is due then does not run.
+        snoozed: since when and until when the task was snoozed, each time: what is due then does not run.
     """
 
     policy: CatchUpPolicy
@@ -49,11 +51,11 @@ class CatchUpRule:
     max: int
     start_deadline: timedelta | None = None
     replacing: bool = False
-    snoozed: tuple[datetime, datetime] | None = None
+    snoozed: tuple[Spell, ...] = ()
 
     def snoozes(self, occurrence: Occurrence) -> bool:
         """Whether an occurrence is due while the task is snoozed."""
-        return self.snoozed is not None and self.snoozed[0] <= occurrence.due_at < self.snoozed[1]
+        return any(since <= occurrence.due_at < until for since, until in self.snoozed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from runtime.core.misfire import Spell
 from runtime.store.due_work import Claim
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
@@ -23,13 +24,15 @@ class Snoozable:
 
     snoozed_since: datetime | None = None
     snoozed_until: datetime | None = None
+    snoozed_before: Sequence[Sequence[datetime]] = ()
 
     @property
-    def snoozed(self) -> tuple[datetime, datetime] | None:
-        """Since when and until when the task was snoozed last."""
+    def snoozed(self) -> tuple[Spell, ...]:
+        """Since when and until when the task was snoozed, as far as nobody has decided what was due then."""
+        before = tuple((since, until) for since, until in self.snoozed_before)
         if self.snoozed_since is None or self.snoozed_until is None:
-            return None
-        return self.snoozed_since, self.snoozed_until
+            return before
+        return (*before, (self.snoozed_since, self.snoozed_until))
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ class Deciding:
         if body.deadline is not None:
             late = (at for at in reached if self.now - at > body.deadline)
             reasons = dict.fromkeys(late, "start_deadline") | reasons
-        reasons |= {at: "snoozed" for at in reached if task.snoozes(at)}
+        reasons |= {at: "snoozed" for at in reached if task.leaves_out(at)}
         fresh = [at for at in reached if at not in reasons]
         is_replacing = body.overlap == "cancel_running"
         match body.catch_up:

@@ -51,6 +51,8 @@ class Task:
     is_paused: bool = False
     is_retired: bool = False
     snooze: Snooze | None = None
+    """The last one."""
+    snoozes: list[Snooze] = field(default_factory=list)
 
     def reached(self, now: datetime) -> list[datetime]:
         """What time has reached, and nobody has decided."""
@@ -70,9 +72,9 @@ class Task:
             found += [at] if at > after else []
         return found
 
-    def snoozes(self, at: datetime) -> bool:
+    def leaves_out(self, at: datetime) -> bool:
         """Whether it is left out when it is due then."""
-        return self.snooze is not None and self.snooze.since <= at < self.snooze.until
+        return any(snooze.since <= at < snooze.until for snooze in self.snoozes)
 
 
 @dataclass

@@ -84,6 +84,7 @@ class Reference(Deciding):
             task.snooze.until = until
         else:
             task.snooze = Snooze(self.now, until)
+            task.snoozes.append(task.snooze)
 
     def resume(self, task: Task) -> None:
         """Nothing holds the task back any more."""

@@ -111,7 +111,7 @@ async def test_a_firing_that_did_not_know_of_it_is_decided_again(
 
     (again,) = await list_due_schedules(pool, limit=10, broken={})
     assert again.generation > due.generation
-    assert again.snoozed == (START + timedelta(minutes=1), START + timedelta(minutes=4))
+    assert again.snoozed == ((START + timedelta(minutes=1), START + timedelta(minutes=4)),)
 
 
 async def test_a_snooze_after_another_that_is_over_begins_anew(
@@ -127,6 +127,32 @@ async def test_a_snooze_after_another_that_is_over_begins_anew(
     assert (done.outcome, done.snooze.since) == ("snoozed", START + timedelta(seconds=90))
     await scheduler.run_once()
     assert await fates(connection) == [("08:01", "queued", None)]
+
+
+@pytest.mark.parametrize("ended", ["by_itself", "by_somebody"])
+async def test_a_snooze_forgets_nothing_of_one_before_that_nobody_has_come_round_to(
+    scheduler: Scheduler,
+    connection: psycopg.AsyncConnection,
+    clock: FakeClock,
+    database: str,
+    ended: str,
+) -> None:
+    await minutely(connection, catch_up={"policy": "all"}, overlap="allow")
+    snooze(database, "90s" if ended == "by_itself" else "9m")
+    await clock.advance(90)
+    if ended == "by_somebody":
+        resume(database)
+    await clock.advance(60)
+    snooze(database, "1m")
+    await clock.advance(60)
+
+    await scheduler.run_once()
+
+    assert await fates(connection) == [
+        ("08:01", "skipped", "snoozed"),
+        ("08:02", "queued", None),
+        ("08:03", "skipped", "snoozed"),
+    ]
 
 
 async def test_the_one_in_force_gets_another_end(

@@ -54,7 +54,11 @@ order by e.task_uid;
 -- know what comes next.
 -- Locks: the schedule rows, by task, so that no runtime fires them before the commit.
 select c.task_uid, c.generation, c.cursor_for, c.next_for, c.paused_at is not null as paused,
-    c.snoozed_since, c.snoozed_until, c.seal is distinct from ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at) as moved, s.revision_id, s.body
+    c.snoozed_since, c.snoozed_until, array(
+        select array[o.created_at, o.ended_at] from ordinaut.task_override o
+        where c.cursor_for < c.snoozed_since and o.task_uid = c.task_uid and o.kind = 'snooze'
+            and o.ended_at > c.cursor_for and o.created_at < c.snoozed_since) as snoozed_before,
+    c.seal is distinct from ordinaut.seal(c.cursor_for, c.next_for, c.next_due_at) as moved, s.revision_id, s.body
 from ordinaut.schedule c
 join ordinaut.spec s on s.uid = c.task_uid
 where c.task_uid = any(%(uids)s::bigint[])

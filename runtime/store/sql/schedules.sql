@@ -2,7 +2,12 @@
 -- What time has reached, without what this runtime cannot expand. What is on time goes first, so that whoever was missed
 -- for long holds nobody up; then the most overdue; then what is due soon. No lock: firing compares and sets.
 select s.task_uid, s.generation, s.cursor_for, s.next_due_at, p.revision_id, p.body, ordinaut.now() as now,
-    s.snoozed_since, s.snoozed_until
+    s.snoozed_since, s.snoozed_until,
+    -- Only where something was left undecided when it was snoozed again: nothing ran in between.
+    array(
+        select array[o.created_at, o.ended_at] from ordinaut.task_override o
+        where s.cursor_for < s.snoozed_since and o.task_uid = s.task_uid and o.kind = 'snooze'
+            and o.ended_at > s.cursor_for and o.created_at < s.snoozed_since) as snoozed_before
 from ordinaut.schedule s
 join ordinaut.spec p on p.uid = s.task_uid
 where s.next_due_at <= ordinaut.now() + %(ahead)s and s.paused_at is null and p.retired_at is null
