@@ -308,7 +308,7 @@ class Deciding:
             child.place is not None
             and OVER not in child.results
             and any(
-                run.child == child.run_id and run.has_left(wait)
+                run.child == child.run_id and run.has_left(wait.began_at)
                 for run in self.runs.values()
                 for _, wait in run.open_waits("run")
             )

@@ -41,6 +41,7 @@ KILLED: Final = (Event("crash"), Event("wait", given=16), CLAIM)
 ABOVE: Final = Body(overlap="allow", word=WORDS[0], priority=9)
 BELOW: Final[Mapping[str, Any]] = {"overlap": "allow", "priority": 2, "deadline": None}
 EACH_MINUTE: Final[Mapping[str, Any]] = {
+    "catch_up": "latest",
     "period": MINUTE,
     "start": None,
     "until": None,
@@ -86,22 +87,24 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
     ({}, (GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM)),
     # The answer comes at the very end of the wait, and once more.
     ({}, (GOOD, Event("reach", given=(True, "call_back")), Event("call_back"), CLAIM)),
-    # Two wait until it is too late for them; and an event comes at the very end of a wait.
+    # Some wait until it is too late for them; and an event comes at the very end of a wait.
     (
-        {"overlap": "queue_one", "slots": 0, "last": (), "deadline": MINUTE},
+        {**EACH_MINUTE, "overlap": "queue_one", "slots": 0, "last": (), "deadline": MINUTE},
         (
-            *(NEW, LATER, NEW, LATER, ENDED, NEW, CLAIM, GOOD),
+            *(NEW, LATER, Event("fire"), LATER, NEW, LATER, ENDED, NEW, CLAIM, GOOD),
             *(Event("emit", given=(False, WORDS[1])), Event("reach", given=(True, "emit"))),
             CLAIM,
         ),
     ),
     # It is held by two, one of them wrongly, when it is approved: the other hears of it. What is woken by that tries nothing
-    # again before its time.
+    # again before its time, and what is run again keeps no bad result.
     (
         {"overlap": "allow", "slots": 0, "deadline": None, "last": ()},
         (
             *(Event("set_clock", 1, 20), Event("decide", given=True), Event("attend"), GOOD, GOOD),
             *(NEW, CLAIM, BAD, Event("decide", given=True), CLAIM),
+            *(NEW, CLAIM, Event("decide", 1, given=False), GOOD, CLAIM),
+            *(Event("rerun", 2, ("a", False)), CLAIM),
         ),
     ),
     # Nothing is tried too often. Two that may kill their runtimes are executed one after the other, and given up.

@@ -105,9 +105,9 @@ class Try:
 
 @dataclass
 class Doubt:
-    """A call that must not be made twice was about to be made: whether people are asked what became of it."""
+    """A call that must not be made twice was about to be made: since when people are asked what became of it."""
 
-    is_asked: bool = False
+    asked_at: datetime | None = None
     answer: Literal["happened", "try_again", "failed"] | None = None
 
 
@@ -196,9 +196,9 @@ class Run:
             and (name, 0) not in self.results
         ]
 
-    def has_left(self, wait: Wait) -> bool:
-        """Whether it has come beyond the step that began a wait."""
-        return self.place is None or (self.over_at is not None and self.over_at > wait.began_at)
+    def has_left(self, began_at: datetime) -> bool:
+        """Whether it has come beyond the steps of that time."""
+        return self.place != "queue" or (self.over_at is not None and self.over_at > began_at)
 
     def end(self, state: str, reason: str | None = None) -> None:
         self.state, self.reason, self.place = state, reason, None

@@ -182,7 +182,7 @@ class Reference(Deciding):
         """A person decides; whether it counts."""
         wait = run.waits[step]
         is_open = wait.answer is None and (wait.until is None or wait.until > self.now)
-        if run.place != "queue" or not is_open:
+        if run.has_left(wait.began_at) or (step, 0) in run.results or not is_open:
             return False
         wait.answer = approved
         self._wake(run)
@@ -193,7 +193,9 @@ class Reference(Deciding):
     ) -> bool:
         """A person says what became of a call; whether that counts."""
         doubt = run.doubts[place]
-        if run.place != "queue" or not doubt.is_asked or doubt.answer is not None:
+        if doubt.asked_at is None or doubt.answer is not None:
+            return False
+        if run.has_left(doubt.asked_at) or place in run.results:
             return False
         doubt.answer = what
         self._wake(run)
@@ -206,7 +208,9 @@ class Reference(Deciding):
     def call_back(self, run: Run, step: str) -> bool:
         """Somebody has the token of a step; whether that ends its wait, or will as soon as it begins."""
         topic, wait = topic_of(run, step), run.waits.get(step)
-        is_over = wait is not None and wait.until is not None and wait.until < self.now
+        is_over = wait is not None and (
+            run.has_left(wait.began_at) or (wait.until is not None and wait.until < self.now)
+        )
         is_used = any(topic == other for other, _, _ in self.events)
         if run.place != "queue" or is_used or is_over or (step, 0) in run.results:
             return False
@@ -392,8 +396,8 @@ class Reference(Deciding):
             answer = hold.settled.pop(place, None)
             if answer is None:
                 hold.doubted.add(place)
-                hold.says |= not doubt.is_asked
-                doubt.is_asked = True
+                hold.says |= doubt.asked_at is None
+                doubt.asked_at = doubt.asked_at or self.now
                 return False
             if answer != "try_again":
                 is_good = answer == "happened"

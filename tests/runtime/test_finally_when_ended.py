@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from runtime.cancelling import RunOver, cancel_run
+from runtime.core.callback import callback_token
 from runtime.errors import LeaseLost
 from runtime.manual import request_run
 from runtime.store.children import settle_children
 from runtime.store.connect import connect
 from runtime.store.due_work import Claim
+from runtime.store.events import CallbackRefused, arrive_by_token, load_callback_key
 from runtime.store.pool import borrow
-from runtime.store.waits import list_asked
+from runtime.store.settling import list_unsettled, settle_call
+from runtime.store.waits import answer_wait, list_asked
+from schemas.asked import Asked
 from schemas.event import EVENTS
 from schemas.run import CancelReport
+from schemas.unsettled import Unsettled
 from tests.runtime.test_overlap import Place, place
 from tests.support.executing import Bench, step
 from tests.support.installed import install, task
@@ -187,6 +193,39 @@ async def test_what_the_cancelled_steps_asked_people_is_asked_no_more(
             return [one.step for one in list_asked(connection)]
 
     assert await asyncio.to_thread(asked) == ["late"]
+
+
+async def test_answers_to_what_the_cancelled_steps_asked_count_no_more(
+    bench: Bench, database: str
+) -> None:
+    steps = [
+        step("ask", "ordinaut.approve", needs=[], **{"with": {"message": "Go on?"}}),
+        step("pay", "tool.pay", needs=[], effect="once", on_unknown="ask"),
+        step("wait", "ordinaut.wait_for", needs=[], **{"with": {"callback": True}}),
+    ]
+    await bench.queue(timeout="90d", pipeline=steps, **{"finally": [REST]})
+    claim = await bench.go(ScriptedTools(tool__pay=failed("lost")))
+    await bench.clock.advance(1)
+
+    def answer(asked: Sequence[Asked], unsettled: Sequence[Unsettled]) -> list[bool]:
+        with connect(database) as people:
+            return [
+                answer_wait(people, asked[0], approved=True, by="ana", reason=""),
+                settle_call(
+                    people, unsettled[0], settled="failed", result=None, by="ana", reason=""
+                ),
+            ]
+
+    with connect(database) as people:
+        asked, unsettled = list_asked(people), list_unsettled(people)
+    await cancel(database, claim.run_id)
+    await bench.go(ScriptedTools())
+
+    assert await asyncio.to_thread(answer, asked, unsettled) == [False, False]
+    async with borrow(bench.pool) as outside:
+        token = callback_token(await load_callback_key(bench.pool), claim.run_id, "wait")
+        with pytest.raises(CallbackRefused, match="has expired"):
+            await arrive_by_token(outside, token, {})
 
 
 async def test_children_end_before_them_and_have_theirs(bench: Bench, database: str) -> None:

@@ -111,6 +111,7 @@ select callback_key from ordinaut.installation;
 with held as materialized (select run_id from ordinaut.due_work where run_id = %(run_id)s for update)
 select h.run_id, w.answered_at is not null as is_used,
     coalesce(w.until < ordinaut.now(), false) or exists (
-        select from ordinaut.step_result s where s.run_id = h.run_id and s.step = %(step)s) as is_over
+        select from ordinaut.step_result s
+        where s.run_id = h.run_id and (s.step = %(step)s or s.step = '(over)' and s.finished_at > w.began_at)) as is_over
 from held h
 left join ordinaut.wait w on w.run_id = h.run_id and w.step = %(step)s and w.kind = 'callback';

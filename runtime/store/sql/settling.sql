@@ -13,7 +13,8 @@ order by i.asked_at, i.run_id, i.step, i.iteration
 limit %(limit)s;
 
 -- name: settle_call
--- A person says what became of a call. Nothing is written if somebody else did, or if the run is over: one answer counts.
+-- A person says what became of a call. Nothing is written if somebody else did, or if the run or the step is over: one answer
+-- counts, and none that nothing comes of.
 -- The run is made ready where it sleeps; where it is held it is marked, and looks again before it sleeps.
 -- Locks: the intent, then its due_work row.
 with answered as (
@@ -22,6 +23,10 @@ with answered as (
     where i.run_id = %(run_id)s and i.step = %(step)s and i.iteration = %(iteration)s and i.attempt = %(attempt)s
         and i.asked_at is not null and i.answered_at is null
         and exists (select from ordinaut.due_work d where d.run_id = i.run_id)
+        and not exists (
+            select from ordinaut.step_result o
+            where o.run_id = i.run_id and (o.step = i.step and o.iteration = i.iteration
+                or o.step = '(over)' and o.finished_at > i.asked_at))
     returning i.run_id, i.step, i.iteration, i.attempt, i.asked
 ), woken as (
     update ordinaut.due_work d

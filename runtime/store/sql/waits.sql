@@ -13,8 +13,8 @@ order by w.began_at, w.run_id, w.step, w.iteration
 limit %(limit)s;
 
 -- name: answer_wait
--- A person decides. Nothing is written if somebody else did, if the time is over, or if the run is: so one answer counts, and
--- never one beside a timeout. The run is made ready where it sleeps; where it is held it is marked, and looks again before it
+-- A person decides. Nothing is written if somebody else did, if the time is over, or if the run or the step is: so one answer
+-- counts, never one beside a timeout, and none that nothing comes of. The run is made ready where it sleeps; where it is held it is marked, and looks again before it
 -- sleeps. Locks: the wait, then its due_work row.
 with answered as (
     update ordinaut.wait w
@@ -22,6 +22,10 @@ with answered as (
     where w.run_id = %(run_id)s and w.step = %(step)s and w.iteration = %(iteration)s and w.kind = 'approval'
         and w.answered_at is null and (w.until is null or w.until > ordinaut.now())
         and exists (select from ordinaut.due_work d where d.run_id = w.run_id)
+        and not exists (
+            select from ordinaut.step_result o
+            where o.run_id = w.run_id and (o.step = w.step and o.iteration = w.iteration
+                or o.step = '(over)' and o.finished_at > w.began_at))
     returning w.run_id, w.step, w.iteration, w.asked
 ), woken as (
     update ordinaut.due_work d
