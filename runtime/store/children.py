@@ -22,7 +22,7 @@ from runtime.core.overlap import Standing as Meeting
 from runtime.core.overlap import admission, fate_of
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.storable import storable
-from runtime.errors import LeaseLost
+from runtime.errors import LeaseLost, Unreadable
 from runtime.store.cancelling import Cancelled
 from runtime.store.due_work import Claim, Place
 from runtime.store.statements import statement
@@ -183,21 +183,36 @@ async def cancel_child(connection: Connection, run_id: UUID) -> Cancelled | None
 async def _answer(connection: Connection, child: Mapping[str, Any]) -> dict[str, Any]:
     told = {"run_id": str(child["child_id"]), "state": child["state"]}
     if child["state"] == "succeeded":
-        return told | {"value": await _value(connection, child["child_id"], child["body"])}
+        try:
+            last = _last_step(child["body"])
+        except (LookupError, TypeError) as problem:
+            # Somebody broke its row since it ran; others wait for other runs.
+            broken = Unreadable.because(f"the task of run {child['child_id']}", problem)
+            return told | {
+                "state": "failed",
+                "error": {"message": broken.message, "code": broken.code},
+            }
+        return told | {"value": await _value(connection, child["child_id"], last)}
     error = child["error"] or {"message": child["detail"] or child["reason"] or child["state"]}
     return told | {"error": error}
 
 
-async def _value(connection: Connection, run_id: UUID, body: Mapping[str, Any]) -> Any:
-    """The result of a run: that of the step which is listed last."""
+def _last_step(body: Mapping[str, Any]) -> tuple[str, bool]:
+    """The id of the step that is listed last, and whether it is made for each item of a list."""
     pipeline = body["pipeline"]
     last = (pipeline["steps"] if isinstance(pipeline, Mapping) else pipeline)[-1]
+    return last["id"], "foreach" in last
+
+
+async def _value(connection: Connection, run_id: UUID, last: tuple[str, bool]) -> Any:
+    """The result of a run: that of its last step."""
+    step, is_list = last
     async with connection.cursor(row_factory=dict_row) as cursor:
-        which = {"run_id": run_id, "step": last["id"]}
+        which = {"run_id": run_id, "step": step}
         await cursor.execute(statement("list_step_values"), which)
         rows = await cursor.fetchall()
     values = [row["output"] if row["outcome"] == "ok" else None for row in rows]
-    return values if "foreach" in last else next(iter(values), None)
+    return values if is_list else next(iter(values), None)
 
 
 def _key(claim: Claim, place: Place) -> str:

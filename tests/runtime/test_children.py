@@ -148,6 +148,25 @@ async def test_a_failure_carries_over(bench: Bench, report: None) -> None:
     assert message.endswith("failed: it was tool_error")
 
 
+async def test_a_child_whose_row_was_broken_since_it_ran_fails_the_step(
+    bench: Bench, report: None
+) -> None:
+    tools = ScriptedTools(tool__look=ok(), tool__sum=ok())
+    await queue(bench)
+    await go_as(bench, "briefing", tools)
+    await go_as(bench, "report", tools)
+    await bench.connection.execute(
+        "update ordinaut.spec_revision set body = body - 'pipeline' where body ->> 'name' = 'report'"
+    )
+
+    await bench.arrivals.run_once()
+    await go_as(bench, "briefing", tools)
+
+    assert await states(bench) == {"briefing": "failed", "report": "succeeded"}
+    said = "select error ->> 'message' from ordinaut.run where state = 'failed'"
+    assert "cannot be read" in await bench.row(said)
+
+
 async def test_a_step_that_does_not_wait_gives_the_runs_id(bench: Bench, report: None) -> None:
     start = START | {"with": {"task": "report", "wait": False}}
     tools = ScriptedTools(tool__look=ok(), tool__sum=ok(), tool__end=ok())
