@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+# Timers of event loops count whole milliseconds, and may be one late: the rest is waited for turn by turn.
+_TIMER_SECONDS: Final = 0.002
 
 
 class Clock(Protocol):
@@ -27,6 +30,10 @@ class Clock(Protocol):
         """Wait; zero or less only yields to other tasks."""
         ...
 
+    async def reach(self, instant: float) -> None:
+        """Wait until `monotonic` says so, and hardly longer."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -39,6 +46,10 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - this is the one clock
+
+    async def reach(self, instant: float) -> None:
+        while (left := instant - self.monotonic()) > 0:
+            await self.sleep(left - _TIMER_SECONDS)
 
 
 SYSTEM_CLOCK = SystemClock()

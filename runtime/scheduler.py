@@ -41,6 +41,7 @@ from runtime.store.schedules import (
     fire_schedules,
     list_due_schedules,
     look_ahead,
+    read_clock,
 )
 from runtime.turns import Turns
 from runtime.wake import SELDOM, Bell, until_next
@@ -141,6 +142,7 @@ class Scheduler:
                 look = await self.run_once()
                 due_in = await self._due_in(look)
                 if self._is_next_foreseen(due_in):
+                    self._learn_clock(await read_clock(self._pool))
                     await self._fire_in_time()
                     due_in = 0.0
                 elif due_in is not None and due_in > _LOOK_BEFORE_SECONDS:
@@ -156,7 +158,7 @@ class Scheduler:
             self._pool, limit=_BATCH, ahead=_AHEAD, broken=self._broken
         )
         if listed:
-            self._read_clock(listed[0].now)
+            self._learn_clock(listed[0].now)
         due = [one for one in listed if one.next_due_at <= one.now]
         look = Look()
         batch = max(1, min(BATCH, _DECIDED_AT_ONCE // max(1, len(due))))
@@ -198,7 +200,7 @@ class Scheduler:
         """Seconds until its instant has surely come by the server's clock, to the microsecond, which is as far as it counts."""
         return round(foreseen.at - self._offset - self._clock.monotonic(), 6)
 
-    def _read_clock(self, now: datetime) -> None:
+    def _learn_clock(self, now: datetime) -> None:
         """Learn from what the server has just answered: this was past by then. The fastest answer is the best."""
         read_at = self._clock.monotonic()
         known = self._offset - _DRIFT * (read_at - self._read_at)
@@ -216,7 +218,7 @@ class Scheduler:
                     return
                 continue
             if left > 0:
-                await self._clock.sleep(left)
+                await self._clock.reach(self._clock.monotonic() + left)
                 continue
             part = self._reached()
             look = await self._fire(part, Look())
@@ -249,7 +251,7 @@ class Scheduler:
     async def _look_ahead(self) -> float | None:
         """Seconds until something is due; looks after the backlog on the way, if there is one."""
         ahead = await look_ahead(self._pool, broken=self._broken)
-        self._read_clock(ahead.now)
+        self._learn_clock(ahead.now)
         now = self._clock.monotonic()
         if ahead.is_waited and (
             self._swept_at is None or now - self._swept_at >= self._poll_seconds

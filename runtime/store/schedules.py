@@ -230,5 +230,12 @@ async def look_ahead(pool: Pool, *, broken: Mapping[int, int]) -> Ahead:
     return Ahead(**rows[0])
 
 
+async def read_clock(pool: Pool) -> datetime:
+    """What the server's clock said: by now it is past that, by less than where anything else was asked with it."""
+    rows = await fetch_all(pool, statement("read_clock"), {})
+    now: datetime = rows[0]["now"]
+    return now
+
+
 def _left_out(broken: Mapping[int, int]) -> dict[str, list[int]]:
     return {"broken_uids": list(broken), "broken_revisions": list(broken.values())}

@@ -61,6 +61,9 @@ class FakeClock:
         heapq.heappush(self._sleepers, (due, next(self._order), woken))
         await woken
 
+    async def reach(self, instant: float) -> None:
+        await self.sleep(instant - self.monotonic())
+
     @property
     def sleepers(self) -> int:
         """How many tasks sleep on this clock."""
