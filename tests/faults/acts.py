@@ -106,13 +106,13 @@ class Acts(World):
         # When it ends, its task may be due: that one runs.
         until = now.replace(second=0, microsecond=0) + minutes * MINUTE
         snooze_task(self._connection, name, until=until.isoformat(), reason=str(now), actor="ada")
-        self.reference.snooze(self.reference.tasks[name], until)
+        self.reference.tasks[name].snooze(now, until)
 
     def resume(self, which: int, _: None) -> None:
         tasks = [one for one in self.reference.tasks.values() if not one.is_retired]
-        for task in one_of([one for one in tasks if one.is_paused or one.snooze], which):
+        for task in one_of([one for one in tasks if one.is_paused or one.snoozes], which):
             resume_task(self._connection, task.name, actor="ada")
-            self.reference.resume(task)
+            task.resume(self.reference.now)
 
     def cancel(self, which: int, at_once: bool) -> None:
         for run in one_of(self._live_runs(), which):

@@ -50,8 +50,6 @@ class Task:
     cursor: datetime
     is_paused: bool = False
     is_retired: bool = False
-    snooze: Snooze | None = None
-    """The last one."""
     snoozes: list[Snooze] = field(default_factory=list)
 
     def reached(self, now: datetime) -> list[datetime]:
@@ -71,6 +69,23 @@ class Task:
                 return found
             found += [at] if at > after else []
         return found
+
+    def snooze(self, now: datetime, until: datetime) -> None:
+        """What is due until then is left out; a snooze in force gets another end."""
+        if snooze := self._snooze_in_force(now):
+            snooze.until = until
+        else:
+            self.snoozes.append(Snooze(now, until))
+
+    def resume(self, now: datetime) -> None:
+        """Nothing holds it back any more."""
+        self.is_paused = False
+        if snooze := self._snooze_in_force(now):
+            snooze.until, snooze.is_open = max(snooze.since, now), False
+
+    def _snooze_in_force(self, now: datetime) -> Snooze | None:
+        last = self.snoozes[-1] if self.snoozes else None
+        return last if last is not None and last.is_open and last.until > now else None
 
     def leaves_out(self, at: datetime) -> bool:
         """Whether it is left out when it is due then."""

@@ -21,7 +21,6 @@ from tests.faults.records import (
     Place,
     Result,
     Run,
-    Snooze,
     Task,
     Try,
     Wait,
@@ -62,7 +61,7 @@ class Reference(Deciding):
             if run.place == "backlog" or (run.place == "queue" and run.epoch == 0):
                 run.end("cancelled", "retired")
         task.is_retired = True
-        self.resume(task)
+        task.resume(self.now)
 
     def _change(self, task: Task, body: Body) -> None:
         if body.times != task.body.times:
@@ -77,21 +76,6 @@ class Reference(Deciding):
         for at in task.reached(self.now):
             if self.ids.of_occurrence(task.name, at) not in self.runs:
                 self._new_at(task, at).end("skipped", reason)
-
-    def snooze(self, task: Task, until: datetime) -> None:
-        """What is due until then is left out; a snooze in force gets another end."""
-        if task.snooze is not None and task.snooze.is_open and task.snooze.until > self.now:
-            task.snooze.until = until
-        else:
-            task.snooze = Snooze(self.now, until)
-            task.snoozes.append(task.snooze)
-
-    def resume(self, task: Task) -> None:
-        """Nothing holds the task back any more."""
-        task.is_paused = False
-        snooze = task.snooze
-        if snooze is not None and snooze.is_open and snooze.until > self.now:
-            snooze.until, snooze.is_open = max(snooze.since, self.now), False
 
     def ask_for(self, task: Task, run_id: UUID, word: str | None) -> bool:
         """Somebody asks for a run of a task; whether there is one then."""
