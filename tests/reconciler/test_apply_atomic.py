@@ -187,6 +187,26 @@ def test_a_kill_between_any_two_statements_leaves_old_or_new_and_no_lock(
         ) == (1,), key.label  # fmt: skip
 
 
+def test_a_kill_at_the_commit_leaves_the_old_state(bench: Bench) -> None:
+    plan, request = everything_at_once(bench)
+    bench.run(
+        "create function public.die() returns trigger language plpgsql as"
+        " $$begin perform pg_terminate_backend(pg_backend_pid()); return null; end$$"
+    )
+    bench.run(
+        "create constraint trigger dies after insert on ordinaut.revision deferrable initially deferred"
+        " for each row execute function public.die()"
+    )
+    old = bench.everything()
+
+    assert not survives(bench, plan, 0, request)
+
+    assert bench.everything() == old
+    bench.run("drop trigger dies on ordinaut.revision")
+    assert survives(bench, plan, 0, request)
+    assert bench.everything() != old
+
+
 def test_a_stop_undoes_everything_that_was_written(bench: Bench) -> None:
     plan, request = everything_at_once(bench)
     old = bench.everything()

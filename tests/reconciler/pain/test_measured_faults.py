@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -98,3 +99,6 @@ def test_the_same_tree_gives_the_same_plan_on_every_machine(tmp_path: Path) -> N
     changed = [line[:20] for line in said[0].splitlines() if line.startswith("+ ")]
     assert changed == [line[:20] for line in said[1].splitlines() if line.startswith("+ ")]
     assert len(changed) == 13
+    one, other = (json.loads((place / "plan.json").read_text()) for place, _ in machines)
+    assert one.pop("as_of") != other.pop("as_of")
+    assert one == other

@@ -188,7 +188,7 @@ async def test_pain_12_no_secret_is_in_anything_that_is_printed_written_or_store
         )
     ]  # fmt: skip
 
-    assert [one.status for one in said[:5]] == [0, 0, 0, 0, 0], said
+    assert [one.status for one in said] == [0] * len(said), said
     assert not any(PLANTED in one.stdout + one.stderr for one in said)
     assert PLANTED not in str(world.bench.everything())
     written = [path for path in folder.rglob("*") if path.is_file() and path.name != "token"]
