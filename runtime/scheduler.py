@@ -268,7 +268,10 @@ class Scheduler:
         return self._decide_part(due, batch)
 
     async def _fire(self, part: _Part, look: Look) -> Look:
-        fired = await self._write(part)
+        try:
+            fired = await self._write(part)
+        except psycopg.DataError as error:
+            return await self._fire_apart(part, look, error)
         self._turns.pass_on(fired.turns)
         if fired.cancelled:
             self._end_runs(fired.cancelled, "the next run of its task took its place")
@@ -280,6 +283,19 @@ class Scheduler:
             skipped=look.skipped + fired.skipped,
             held_up=look.held_up + len(part.advances) - fired.advanced,
         )
+
+    async def _fire_apart(self, part: _Part, look: Look, error: psycopg.DataError) -> Look:
+        """The database refuses some of it: all are written one by one, and the one that is to blame is passed over."""
+        if len(part.advances) > 1:
+            for advance in part.advances:
+                its = [one for one in part.decisions if one.task_uid == advance.task_uid]
+                look = await self._fire(_Part([advance], its), look)
+            return look
+        (advance,) = part.advances
+        reason = " ".join(str(error).split())
+        _log.error("schedule of task %s cannot be fired: %s", advance.task_uid, reason)
+        self._broken[advance.task_uid] = advance.revision_id or 0
+        return look
 
     async def _write(self, part: _Part) -> Fired:
         """Write what was decided, and have this process begin the runs for which it has room: nobody need look for them."""

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from runtime.core.zonedata import tzdata_version
 from runtime.scheduler import Look, Scheduler
+from runtime.store.due_work import claim_due
 from runtime.store.pool import Pool, open_pool
 from runtime.store.schedules import list_due_schedules
 from runtime.store.statements import statement
@@ -281,6 +282,33 @@ async def test_one_broken_schedule_does_not_hold_up_the_others(
 
     assert (await scheduler.run_once()).queued == 1
     assert "cannot be expanded" in caplog.text
+
+
+async def test_a_schedule_that_the_database_refuses_to_fire_holds_up_no_other(
+    scheduler: Scheduler,
+    connection: psycopg.AsyncConnection,
+    pool: Pool,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = await minutely(connection, "broken", overlap="cancel_running")
+    for name in ("sound", "whole"):
+        await minutely(connection, name, overlap="allow")
+    await clock.advance(60)
+    await scheduler.run_once()
+    await claim_due(pool, runtime_id=1, limit=9, lease=timedelta(hours=1))
+    # The active run is to end, and what comes finally is no list.
+    await connection.execute(
+        "update ordinaut.spec_revision set body = body || '{\"finally\": 7}' where uid = %s",
+        [broken.uid],
+    )
+
+    await clock.advance(60)
+
+    assert (await scheduler.run_once()).queued == 2
+    assert "schedule of task" in caplog.text
+    assert "cannot be fired" in caplog.text
+    assert (await scheduler.run_once()).due == 0
 
 
 async def test_a_broken_schedule_is_passed_over_until_its_next_revision(
