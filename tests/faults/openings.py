@@ -50,11 +50,11 @@ EACH_MINUTE: Final[Mapping[str, Any]] = {
 
 # What each task is to be besides, and what happens when a run of it has begun.
 _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
-    # What was denied is asked again, and approved a moment too late.
+    # What was denied stays so, is asked again, and approved a moment too late.
     (
         {},
         (
-            *(GOOD, Event("decide", given=False), CLAIM),
+            *(GOOD, Event("decide", given=False), Event("decide", given=True), CLAIM),
             *(Event("rerun", given=("a", False)), CLAIM, GOOD),
             Event("reach", given=(True, "decide")),
         ),
