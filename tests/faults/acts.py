@@ -305,6 +305,9 @@ class Acts(World):
                 for one in self.reference.holds
                 if one.runtime == hold.runtime and one.run is run and place in one.calls
             ]
+            if hold not in same:
+                # By then it has seen that it lost the run.
+                return
             answer = ok() if outcome == "ok" else failed(outcome)
             runtime.tools.answer(run.run_id, place, answer, nth=same.index(hold))
             self._do(quiet(runtime))

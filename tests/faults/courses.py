@@ -90,7 +90,8 @@ def course_of(seed: int, length: int) -> list[Event]:
     draw = random.Random(seed)
     # Each pipeline has its turn, however few courses there are, and what it waits for comes more often.
     opening = OPENINGS[seed % len(OPENINGS)]
-    first = replace(some_body(draw, MAIN, opening.steps), **opening.wants)
+    body = some_body(draw, MAIN, opening.steps)
+    first = replace(body, **opening.wants)
     kinds = {step.kind for step in (*first.steps, *first.last)}
     wanted = {what for kind, what in ENDS.items() if kind in kinds}
     names = list(EVENTS)
@@ -99,7 +100,7 @@ def course_of(seed: int, length: int) -> list[Event]:
     if "run" in kinds:
         course.append(Event("apply", given=(OTHER, some_body(draw, OTHER))))
     course += [Event("emit", given=(False, "tea")), Event("run_now"), Event("claim")]
-    course += opening.events
+    course += [*opening.events, Event("apply", given=(MAIN, body))]
     course += [
         Event(what, draw.randrange(8), EVENTS[what][1](draw))
         for what in draw.choices(names, weights, k=length)

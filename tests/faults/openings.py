@@ -34,12 +34,20 @@ CLAIM: Final = Event("claim")
 LOOK: Final = Event("let_through")
 NEW: Final = Event("run_now")
 LATER: Final = Event("wait", given=200)
+CANCELLED: Final = Event("cancel", given=False)
 ENDED: Final = Event("cancel", given=True)
+LAST: Final = (Step("z", "call"),)
 # The first runtime holds a run, another takes it over, and the first does not know.
 TAKEN_OVER: Final = Event("set_clock", 2, 20)
 KILLED: Final = (Event("crash"), Event("wait", given=16), CLAIM)
 ABOVE: Final = Body(overlap="allow", word=WORDS[0], priority=9)
 BELOW: Final[Mapping[str, Any]] = {"overlap": "allow", "priority": 2, "deadline": None}
+ALONE: Final[Mapping[str, Any]] = {
+    "overlap": "allow",
+    "slots": 0,
+    "deadline": None,
+    "last": (),
+}
 EACH_MINUTE: Final[Mapping[str, Any]] = {
     "catch_up": "latest",
     "period": MINUTE,
@@ -52,7 +60,7 @@ EACH_MINUTE: Final[Mapping[str, Any]] = {
 _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
     # What was denied stays so, is asked again, and approved a moment too late.
     (
-        {},
+        ALONE,
         (
             *(GOOD, Event("decide", given=False), Event("decide", given=True), CLAIM),
             *(Event("rerun", given=("a", False)), CLAIM, GOOD),
@@ -61,7 +69,7 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
     ),
     # A call fails beside those for items, and one of these where it is run again.
     (
-        {"overlap": "allow", "slots": 0, "last": ()},
+        ALONE,
         (
             *(TAKEN_OVER, LOST, GOOD, GOOD, Event("rerun", given=("failed", False)), CLAIM),
             *(Event("come_back", 1, ("tool_error", False)), GOOD),
@@ -70,7 +78,7 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
     ),
     # Nobody knows what became of a call: somebody says so before and after another does, or nobody.
     (
-        {"slots": 0, "last": ()},
+        ALONE,
         (
             *(Event("settle_doubt", given="try_again"), LOST),
             *(Event("settle_doubt", given=what) for what in ("happened", "failed")),
@@ -78,15 +86,16 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
         ),
     ),
     # Nobody waits for what it has started.
-    ({}, (GOOD, Event("cancel", given=False), Event("tell_parents"))),
+    ({"slots": 0, "last": LAST}, (GOOD, CANCELLED, Event("tell_parents"), CLAIM, GOOD)),
     # What is made up for goes behind what is due.
     (
         {**EACH_MINUTE, "overlap": "queue_all", "slots": 0, "last": (), "deadline": None},
         (LATER, Event("fire"), Event("backfill", given=6), ENDED),
     ),
-    ({}, (GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM)),
+    # What may have happened is not done again.
+    (ALONE, (GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM)),
     # The answer comes at the very end of the wait, and once more.
-    ({}, (GOOD, Event("reach", given=(True, "call_back")), Event("call_back"), CLAIM)),
+    (ALONE, (GOOD, Event("reach", given=(True, "call_back")), Event("call_back"), CLAIM)),
     # Some wait until it is too late for them; and an event comes at the very end of a wait.
     (
         {**EACH_MINUTE, "overlap": "queue_one", "slots": 0, "last": (), "deadline": MINUTE},
@@ -99,7 +108,7 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
     # It is held by two, one of them wrongly, when it is approved: the other hears of it. What is woken by that tries nothing
     # again before its time, and what is run again keeps no bad result.
     (
-        {"overlap": "allow", "slots": 0, "deadline": None, "last": ()},
+        ALONE,
         (
             *(Event("set_clock", 1, 20), Event("decide", given=True), Event("attend"), GOOD, GOOD),
             *(NEW, CLAIM, BAD, Event("decide", given=True), CLAIM),
@@ -109,7 +118,7 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
     ),
     # Nothing is tried too often. Two that may kill their runtimes are executed one after the other, and given up.
     (
-        {"overlap": "allow", "slots": 0, "deadline": None},
+        ALONE,
         (BAD, Event("wait", given=11), CLAIM, BAD, NEW, NEW, CLAIM, *KILLED * 6),
     ),
     # While one has the slot, it becomes too late for another.
@@ -122,23 +131,23 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
             *(NEW, Event("run_now", 1), ENDED, LOOK, CLAIM),
         ),
     ),
-    # and is claimed first,
+    # and is claimed first. Who executes a run hears of an event;
     (
         {**BELOW, "slots": 0},
         (
             Event("apply", given=(OTHER, ABOVE)),
             *(NEW, Event("run_now", 1), Event("run_now", 1), Event("claim", 1)),
-            *(GOOD, Event("reach", given=(True, "emit"))),
-            CLAIM,
+            *(Event("emit", given=(False, WORDS[0])), Event("attend")),
+            *(GOOD, CLAIM, Event("reach", given=(True, "emit")), CLAIM),
         ),
     ),
-    # or begins first where both are due.
+    # or begins first where both are due. Who is cancelled records nothing more.
     (
-        {**BELOW, **EACH_MINUTE, "slots": 0},
+        {**BELOW, **EACH_MINUTE, "slots": 0, "last": LAST},
         (
             Event("apply", given=(OTHER, ABOVE)),
             *(Event("reach", given=(True, "fire")), Event("come_back", 1, ("lost", False))),
-            GOOD,
+            *(CANCELLED, GOOD, CLAIM),
         ),
     ),
 )

@@ -17,7 +17,7 @@ from tests.faults.acts import Acts
 from tests.faults.courses import course_of
 from tests.faults.openings import Event
 
-COURSES, LENGTH = 14, 75
+COURSES, LENGTH = 14, 55
 LONG_COURSES, LONG_LENGTH = 400, 150
 MOST_REPLAYS = 100
 
