@@ -87,10 +87,18 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
     ),
     # Nobody waits for what it has started.
     ({"slots": 0, "last": LAST}, (GOOD, CANCELLED, Event("tell_parents"), CLAIM, GOOD)),
-    # What is made up for goes behind what is due.
+    # A lease holds to its very end. What is made up for goes behind what is due.
     (
         {**EACH_MINUTE, "overlap": "queue_all", "slots": 0, "last": (), "deadline": None},
-        (LATER, Event("fire"), Event("backfill", given=6), ENDED),
+        (
+            *(
+                Event("crash"),
+                Event("reach", given=(True, "claim")),
+                Event("wait", given=1),
+                CLAIM,
+            ),
+            *(LATER, Event("fire"), Event("backfill", given=6), ENDED),
+        ),
     ),
     # What may have happened is not done again.
     (ALONE, (GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM)),
