@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tests.faults.wishes import MINUTE, OTHER, PIPELINES, WORDS, Body, Step
+from tests.faults.wishes import FIRST_DAY, MINUTE, OTHER, PIPELINES, WORDS, Body, Step
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ NEW: Final = Event("run_now")
 LATER: Final = Event("wait", given=200)
 CANCELLED: Final = Event("cancel", given=False)
 ENDED: Final = Event("cancel", given=True)
+FOUR: Final = FIRST_DAY + 4 * MINUTE
 LAST: Final = (Step("z", "call"),)
 # The first runtime holds a run, another takes it over, and the first does not know.
 TAKEN_OVER: Final = Event("set_clock", 2, 20)
@@ -97,11 +98,17 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
                 Event("wait", given=1),
                 CLAIM,
             ),
-            *(LATER, Event("fire"), Event("backfill", given=6), ENDED),
+            *(GOOD, LATER, Event("fire"), Event("backfill", given=6), ENDED),
         ),
     ),
-    # What may have happened is not done again.
-    (ALONE, (GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM)),
+    # Who may lose a run in a moment stops. What may have happened is not done again.
+    (
+        ALONE,
+        (
+            *(Event("wait", given=12), Event("beat"), Event("wait", given=5), CLAIM),
+            *(GOOD, LOST, Event("rerun", given=("failed", False)), CLAIM),
+        ),
+    ),
     # The answer comes at the very end of the wait, and once more.
     (ALONE, (GOOD, Event("reach", given=(True, "call_back")), Event("call_back"), CLAIM)),
     # Some wait until it is too late for them; and an event comes at the very end of a wait.
@@ -129,27 +136,32 @@ _BEGINNINGS: Final[Sequence[tuple[Mapping[str, Any], Sequence[Event]]]] = (
         ALONE,
         (BAD, Event("wait", given=11), CLAIM, BAD, NEW, NEW, CLAIM, *KILLED * 6),
     ),
-    # While one has the slot, it becomes too late for another.
-    ({"overlap": "allow", "slots": 1, "deadline": MINUTE}, (NEW, LOOK, LATER, LOOK, CLAIM)),
-    # Who goes first has the slot first, not who came first;
+    # While one has the slot, it becomes too late for another. The last time of all comes as well.
+    (
+        {**EACH_MINUTE, "until": FOUR, "overlap": "allow", "slots": 1, "deadline": MINUTE},
+        (NEW, LOOK, LATER, LOOK, CLAIM, Event("wait", given=60), Event("fire")),
+    ),
+    # Who goes first has the slot first, not who came first; and one event ends one wait. Who goes first
     (
         {**BELOW, "word": ABOVE.word, "slots": 1},
         (
             Event("apply", given=(OTHER, replace(ABOVE, slots=1))),
-            *(NEW, Event("run_now", 1), ENDED, LOOK, CLAIM),
+            *(NEW, Event("run_now", 1), ENDED, LOOK, CLAIM, GOOD, LOOK, CLAIM),
+            *(Event("emit", given=(False, WORDS[1])), CLAIM),
         ),
     ),
-    # and is claimed first. Who executes a run hears of an event;
+    # is claimed first too. What is said again is no other event, and of another who executes a run hears. Who goes first
     (
         {**BELOW, "slots": 0},
         (
+            *(Event("emit", given=(True, WORDS[0])), Event("attend")),
             Event("apply", given=(OTHER, ABOVE)),
             *(NEW, Event("run_now", 1), Event("run_now", 1), Event("claim", 1)),
             *(Event("emit", given=(False, WORDS[0])), Event("attend")),
             *(GOOD, CLAIM, Event("reach", given=(True, "emit")), CLAIM),
         ),
     ),
-    # or begins first where both are due. Who is cancelled records nothing more.
+    # begins first where both are due. Who is cancelled records nothing more.
     (
         {**BELOW, **EACH_MINUTE, "slots": 0, "last": LAST},
         (
