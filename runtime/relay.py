@@ -3,8 +3,9 @@
 Theory of operation
     Events are in the log; the outbox holds bundles of those that are not published. One transaction takes a batch of bundles
     out of it and adds their events to the stream; only then does it commit. If anything fails on the way the batch is still
-    in the outbox, and is published again: the same events, with the same ids. While Redis is away the outbox grows and nothing else is held up; afterwards it drains in order. Many
-    runtimes may run a relay: one publishes at a time, under an advisory lock, and any of them can.
+    in the outbox, and is published again: the same events, with the same ids. While Redis is away the outbox grows and
+    nothing else is held up; afterwards it drains in order. Many runtimes may run a relay: one publishes at a time, under an
+    advisory lock, and any of them can.
 """
 
 from __future__ import annotations

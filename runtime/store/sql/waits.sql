@@ -14,8 +14,8 @@ limit %(limit)s;
 
 -- name: answer_wait
 -- A person decides. Nothing is written if somebody else did, if the time is over, or if the run or the step is: so one answer
--- counts, never one beside a timeout, and none that nothing comes of. The run is made ready where it sleeps; where it is held it is marked, and looks again before it
--- sleeps. Locks: the wait, then its due_work row.
+-- counts, never one beside a timeout, and none that nothing comes of. The run is made ready where it sleeps; where it is held
+-- it is marked, and looks again before it sleeps. Locks: the wait, then its due_work row.
 with answered as (
     update ordinaut.wait w
     set answered_at = ordinaut.now(), answer = %(answer)s

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from runtime.tools.catalogue import Catalogue, ToolInfo
+
+
+@dataclass(frozen=True)
+class Money:
+    cents: int
 
 
 def tool(name: str = "t", **schemas: Any) -> ToolInfo:
@@ -53,6 +63,22 @@ def test_arguments_nested_without_end_are_refused() -> None:
         problem = tool().argument_error({"a": value})
         assert problem is not None
         assert problem.code == "ORD403"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, [{"deep": -math.inf}], datetime(2026, 1, 5, tzinfo=UTC), Money(5), "\ud800"],
+)  # fmt: skip
+def test_what_json_cannot_carry_is_refused_and_not_sent_as_something_else(value: object) -> None:
+    problem = tool().argument_error({"a": value})
+
+    assert problem is not None
+    assert (problem.code, "not JSON" in problem.message) == ("ORD403", True)
+
+
+@pytest.mark.parametrize("value", [None, "null", [None, {"null": None}], 2**70, "é"])
+def test_what_json_can_carry_is_not_refused(value: object) -> None:
+    assert tool().argument_error({"a": value}) is None
 
 
 def test_of_two_tools_with_one_name_the_first_counts() -> None:
