@@ -22,6 +22,7 @@ OrdinautError
 ├── BusError               Redis
 ├── EmbeddedError          an embedded server
 ├── ToolServerError        a tool server cannot be started or reached
+├── ToolLockError          the tool lock cannot be read or written
 ├── SourceUnavailable      a git repository cannot be read
 └── NotFound               no such task, run, server
 
@@ -239,6 +240,12 @@ class ToolServerError(OrdinautError):
 
     default_code = "ORD401"
     retryable = True
+
+
+class ToolLockError(OrdinautError):
+    """The tool lock cannot be read, or what servers offer cannot be written into it."""
+
+    default_code = "ORD017"
 
 
 class SourceUnavailable(OrdinautError):

@@ -27,6 +27,7 @@ CODES: Final[dict[str, str]] = {
     "ORD014": "Parameters do not fit the pipeline's JSON Schema, or the schema itself is not valid.",
     "ORD015": "The file could not be formatted.",
     "ORD016": "An overlay sets what it may not, or what another one sets too.",
+    "ORD017": "The tool lock is not one, was altered, or is of a later version.",
     # 1xx: remarks about expressions
     "ORD101": "An expression reads the result of a step that may have none.",
     # 2xx: plan and apply

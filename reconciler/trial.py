@@ -1,0 +1,78 @@
+"""The tool servers of specs as they are on disk: started, asked, and stopped again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
+
+from reconciler.load import load_specs
+from runtime.clock import SYSTEM_CLOCK
+from runtime.config import Config
+from runtime.errors import NotFound
+from runtime.inspection import inspect_servers, unusable
+from runtime.live import assemble
+from runtime.store.runtimes import LiveSpec
+from runtime.tools.toolbox import Toolbox
+from schemas.tools import ServerReport
+
+T = TypeVar("T")
+
+
+class Trial:
+    """The servers as the specs define them, with their secrets.
+
+    Attributes:
+        specs: what was compiled; with errors, some of its servers may be missing.
+        live: their definitions, and why some have none.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Raises:
+        NotFound: there is no specs folder.
+        """
+        self.specs = load_specs(config.specs, config.environment)
+        documents = [
+            LiveSpec(key.kind, key.namespace, key.name, self.specs.project, document.body)
+            for key, document in self.specs.documents.items()
+            if key.kind in {"ToolServer", "Project"}
+        ]
+        self._folder = config.specs.absolute().parent
+        self._state_dir = config.state_dir
+        self.live = assemble(0, documents, self._folder, SYSTEM_CLOCK.now())
+
+    def ask(self, question: Callable[[Toolbox], Awaitable[T]]) -> T:
+        """Put a question to the servers; those that it needs are started, and all are stopped after it."""
+
+        async def work() -> T:
+            async with Toolbox(
+                self.live.servers, SYSTEM_CLOCK, self._state_dir, project=self._folder
+            ) as toolbox:
+                return await question(toolbox)
+
+        return asyncio.run(work())
+
+    def reports(
+        self, wanted: Collection[str], *, with_builtin: bool = False
+    ) -> tuple[ServerReport, ...]:
+        """What servers are and offer, by name, or why they cannot be used; all of them when none is named.
+
+        Raises:
+            NotFound: the specs have no such server.
+        """
+        broken = self.live.broken
+
+        async def question(toolbox: Toolbox) -> tuple[ServerReport, ...]:
+            own = [server.key for server in self.live.servers]
+            known = {*(toolbox.servers() if with_builtin else own), *broken}
+            if unknown := sorted(set(wanted) - known - set(toolbox.servers())):
+                raise NotFound(
+                    f"the specs have no tool server {unknown[0]}",
+                    hint=f"they have {', '.join(sorted(known)) or 'none'}",
+                )
+            chosen = set(wanted) or known
+            return await inspect_servers(toolbox, chosen - set(broken), SYSTEM_CLOCK)
+
+        found = self.ask(question)
+        unused = [unusable(k, e) for k, e in broken.items() if not wanted or k in wanted]
+        return tuple(sorted([*found, *unused], key=lambda report: report.server))
