@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from reconciler.core.files import SourceFile
 from reconciler.git import ask_git, ask_text
-from reconciler.source import SUFFIXES, Source, most_bytes, shown_name, too_much
+from reconciler.source import Source, is_read, most_bytes, shown_name, too_much
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
@@ -238,7 +238,7 @@ class _Reading:
         if any(part.startswith(".") for part in path.split("/")):
             return None
         end = self._followed(path)
-        is_specs = path.endswith(SUFFIXES)
+        is_specs = is_read(path)
         refusal = self._no_file(path, end) or (self._unreadable(end) if is_specs else None)
         if refusal is not None:
             self._refuse(path, refusal)

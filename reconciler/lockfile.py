@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.core.contract_words import lock_changes
+from reconciler.core.files import LOCK_NAME, MAX_LOCK_BYTES
 from reconciler.core.tool_lock import (
-    LOCK_NAME,
-    MAX_LOCK_BYTES,
     NoToolLock,
     lock_text,
     locked_server,

@@ -1,7 +1,7 @@
 """A specs folder on disk to the files in it, in one order on every machine.
 
 Read are `*.yaml` and `*.yml`, and the `*.ics` that calendars may name, unless a part of the path hides them with a leading
-dot. A link that leads out of the folder is refused. Nothing in the folder is executed, every file is read to at most one
+dot; and the tool lock. A link that leads out of the folder is refused. Nothing in the folder is executed, every file is read to at most one
 byte more than such a file may have, and all of them to no more than a folder may hold.
 """
 
@@ -15,7 +15,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from reconciler.core.files import ICS_SUFFIX, MAX_FILE_BYTES, MAX_ICS_BYTES, SourceFile
+from reconciler.core.files import (
+    ICS_SUFFIX,
+    LOCK_NAME,
+    MAX_FILE_BYTES,
+    MAX_ICS_BYTES,
+    MAX_LOCK_BYTES,
+    SourceFile,
+)
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
@@ -90,7 +97,14 @@ def too_much(files: int, size: int) -> str | None:
 
 def most_bytes(name: str) -> int:
     """How large a file of this name may be."""
+    if name.endswith(LOCK_NAME):
+        return MAX_LOCK_BYTES
     return MAX_ICS_BYTES if name.endswith(ICS_SUFFIX) else MAX_FILE_BYTES
+
+
+def is_read(path: str) -> bool:
+    """Whether a file at this path from the specs folder on, which nothing hides, is read."""
+    return path.endswith(SUFFIXES) or path == LOCK_NAME
 
 
 def require_folder(folder: Path) -> None:
@@ -168,6 +182,7 @@ class _Reading:
 
     # Paths are plain text here: of many thousand files, making more of each would take longer than reading it.
     def _paths(self) -> Iterator[str]:
+        top = str(self.root)
         for folder, folders, names in os.walk(self.root, onerror=self._unlisted):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in folders:
@@ -175,7 +190,8 @@ class _Reading:
                 if os.path.islink(path := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - a Path raises where its own is too long
                     self._refuse(path, "ORD010", "links to folders are not followed")
             for name in names:
-                if not name.startswith(".") and name.endswith(SUFFIXES):
+                is_specs = name.endswith(SUFFIXES) or (name == LOCK_NAME and folder == top)
+                if is_specs and not name.startswith("."):
                     yield os.path.join(folder, name)  # noqa: PTH118 - as said above
 
     def read(self, path: str) -> SourceFile | None:

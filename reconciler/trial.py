@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.load import load_specs
+from reconciler.core.files import is_lock
+from reconciler.load import compile_source
+from reconciler.source import read_source
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.errors import NotFound
@@ -31,7 +34,10 @@ class Trial:
         """Raises:
         NotFound: there is no specs folder.
         """
-        self.specs = load_specs(config.specs, config.environment)
+        source = read_source(config.specs)
+        # What servers were locked to must not keep anybody from asking them.
+        files = tuple(file for file in source.files if not is_lock(file.name))
+        self.specs = compile_source(replace(source, files=files), config.environment)
         documents = [
             LiveSpec(key.kind, key.namespace, key.name, self.specs.project, document.body)
             for key, document in self.specs.documents.items()

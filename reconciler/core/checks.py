@@ -7,16 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from reconciler.core.contract_checks import NO_CONTRACTS, Contracts, contract_problems
 from reconciler.core.desired import Key
 from reconciler.core.effect_checks import effect_problems
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.params import argument_problems, schema_problems
 from reconciler.core.policy_checks import policy_problems
-from reconciler.core.references import Names, references, refusal, step_lists, steps_of, tool_uses
+from reconciler.core.references import (
+    Names,
+    offers,
+    references,
+    refusal,
+    step_lists,
+    steps_of,
+    tool_uses,
+)
 from reconciler.core.suggest import did_you_mean, nearest
 from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
@@ -46,6 +54,7 @@ class World:
         flawed: identities of documents with errors of their own, whose content proves nothing.
         secrets: the secrets that the Project declares; None if it could not be read.
         calendars: the canonical content of the calendars that are known whole.
+        contracts: what the tool lock holds.
     """
 
     names: Names
@@ -53,6 +62,7 @@ class World:
     flawed: frozenset[Key]
     secrets: frozenset[str] | None
     calendars: Mapping[Key, bytes]
+    contracts: Contracts = NO_CONTRACTS
 
 
 def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
@@ -61,6 +71,9 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from project_name_problems(entry)
     yield from reference_problems(entry, world.names)
     yield from tool_problems(entry, world)
+    yield from contract_problems(
+        entry, world.contracts, lambda address: _server_of(address, entry, world)
+    )
     yield from template_problems(entry, world.secrets)
     yield from step_problems(entry)
     yield from effect_problems(entry, lambda address: _server_of(address, entry, world))
@@ -202,8 +215,7 @@ def _filter_problems(
     server = _server_of(resolved, entry, world)
     if server is None or path == ("pipeline", "use"):
         return
-    denied = any(fnmatchcase(tool, pattern) for pattern in server.tools.deny)
-    if denied or not any(fnmatchcase(tool, pattern) for pattern in server.tools.allow):
+    if not offers(server, tool):
         yield from entry.problem(
             path,
             "ORD402",

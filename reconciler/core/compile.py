@@ -17,12 +17,13 @@ from reconciler.core.calendars import (
     calendar_events,
 )
 from reconciler.core.checks import World, document_problems
+from reconciler.core.contract_checks import Contracts
 from reconciler.core.defaults import with_defaults
-from reconciler.core.desired import DEFAULT_ENVIRONMENT, AtHand, Desired, Key, Specs
+from reconciler.core.desired import DEFAULT_ENVIRONMENT, AtHand, Desired, Key, Place, Specs
 from reconciler.core.digest import canonical, digest_of
 from reconciler.core.documents import SourceDocument, read_documents, shown_kind
 from reconciler.core.entry import Entry, problem_at, shown_place
-from reconciler.core.files import ICS_SUFFIX, SourceFile, names_in
+from reconciler.core.files import ICS_SUFFIX, SourceFile, is_lock, names_in
 from reconciler.core.laid import laid_fields
 from reconciler.core.leaking import Found, judged, leaks_of, untelling
 from reconciler.core.locate import place_of
@@ -34,6 +35,7 @@ from reconciler.core.resolve import Referred, resolved_body
 from reconciler.core.shape import shape_problems
 from reconciler.core.suggest import did_you_mean
 from reconciler.core.through import Through, silently
+from reconciler.core.tool_lock import NoToolLock, read_lock
 from reconciler.core.variables import with_variables
 from schemas.base import API_VERSION
 from schemas.pipeline import Pipeline
@@ -41,6 +43,7 @@ from schemas.problem import Problem
 from schemas.project import Project
 from schemas.spec import KINDS
 from schemas.task import Task
+from schemas.tool_lock import ToolLock
 
 
 def compile_specs(
@@ -53,14 +56,17 @@ def compile_specs(
     """Compile a folder of specs.
 
     Args:
-        files: every file, in any order, and the .ics files that calendars may name; the result does not depend on the order.
+        files: every file, in any order, with the .ics files that calendars may name and the tool lock; the result does not
+            depend on the order.
         folder: the folder's name, for messages about what is missing.
         environment: whose variables fill `${vars.…}`, and whose overlays are laid.
         unread: problems of files that could not even be read; what they hold is not known.
         through: goes through many, and may tell how far it is.
     """
     problems = list(unread)
-    attached = {file.name: file.data for file in files if file.name.endswith(ICS_SUFFIX)}
+    calendars_of = {file.name: file.data for file in files if file.name.endswith(ICS_SUFFIX)}
+    locks = {file.name: file.data for file in files if is_lock(file.name)}
+    attached = calendars_of | locks
     written = sorted((one for one in files if one.name not in attached), key=attrgetter("name"))
     read, doubtful = _read(through("Reading specs", written), problems)
     layers = parted(read)
@@ -75,7 +81,7 @@ def compile_specs(
     unique = _unique(entries, problems)
     names = Names(frozenset(unique), doubtful | unheaded, bool(unread))
     reported = frozenset(problem.file for problem in unread)
-    events, broken = calendar_events(unique.values(), attached, folder, reported)
+    events, broken = calendar_events(unique.values(), calendars_of, folder, reported)
     problems += broken
     calendars = calendar_contents(unique.values(), events)
     world = World(
@@ -84,6 +90,7 @@ def compile_specs(
         frozenset(key for key, entry in unique.items() if entry.repaired),
         head.secrets,
         {key: canonical(content) for key, content in calendars.items()},
+        Contracts.of(_tool_lock(locks, problems)),
     )
     for entry in through("Checking specs", entries):
         problems += document_problems(entry, world)
@@ -98,6 +105,17 @@ def compile_specs(
         shared=frozenset(attached) | _shared(layers),
         known=names.known,
     )
+
+
+def _tool_lock(files: Mapping[str, bytes], problems: list[Problem]) -> ToolLock | None:
+    """What the tool lock holds; None if there is none, or after telling why it cannot be read."""
+    for name, data in files.items():
+        try:
+            return read_lock(data)
+        except NoToolLock as error:
+            place = Place(name, error.line, error.column)
+            problems.append(problem_at(place, "ORD017", error.message, error.hint))
+    return None
 
 
 def _shared(layers: Layers) -> frozenset[str]:

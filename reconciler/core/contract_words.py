@@ -7,16 +7,14 @@ act on a description, and a call does not depend on it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from reconciler.core.documents import shown
-from runtime.core.contract import binding, claims_destructive
+from reconciler.core.misfit_words import TYPES
+from runtime.core.binding import binding, claims_destructive
 from schemas.tool_lock import ChangeKind, LockChange, LockedServer, LockedTool, ToolLock
 
 _Told: TypeAlias = tuple[ChangeKind, str]
-
-_TYPES: Final = {"string": "text", "object": "a mapping", "array": "a list", "boolean": "true or false",
-                 "integer": "a whole number", "number": "a number", "null": "null"}  # fmt: skip
 
 
 def lock_changes(before: ToolLock | None, after: ToolLock) -> tuple[LockChange, ...]:
@@ -176,7 +174,7 @@ def _types(schema: Any) -> list[str]:
     found = schema.get("type")
     if isinstance(found, str | list):
         names = [found] if isinstance(found, str) else found
-        return [_TYPES.get(str(name), shown(str(name))) for name in names]
+        return [TYPES.get(str(name), shown(str(name))) for name in names]
     words: list[str] = []
     for part in schema.get("anyOf") or ():
         inner = _types(part)

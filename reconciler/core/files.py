@@ -9,6 +9,9 @@ from typing import Final
 ICS_SUFFIX: Final = ".ics"
 MAX_FILE_BYTES: Final = 1_048_576
 MAX_ICS_BYTES: Final = 5_242_880
+LOCK_NAME: Final = "tools.lock.json"
+"""The tool lock; it lies directly in the specs folder."""
+MAX_LOCK_BYTES: Final = 8_388_608
 
 _NAMES: Final = re.compile(r"\bname: *[\"']?([a-z0-9-]+)")
 
@@ -19,6 +22,11 @@ class SourceFile:
 
     name: str
     data: bytes
+
+
+def is_lock(name: str) -> bool:
+    """Whether a file of specs is the tool lock."""
+    return name.rpartition("/")[2] == LOCK_NAME
 
 
 def names_in(data: bytes) -> set[str]:

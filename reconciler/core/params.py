@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import orjson
 
 from reconciler.core.digest import canonical
-from reconciler.core.documents import shown, shown_kind
+from reconciler.core.documents import shown
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
+from reconciler.core.misfit_words import TYPES, is_certain, said
 from reconciler.core.resolve import default_params
 from reconciler.core.suggest import did_you_mean
 from schemas.pipeline import Pipeline, PipelineUse
@@ -23,11 +24,6 @@ from schemas.problem import Problem
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import SchemaError, ValidationError
-
-# What these say holds whatever type the values turn out to have.
-_ABOUT_PRESENCE: Final = frozenset(
-    {"additionalProperties", "dependentRequired", "maxProperties", "minProperties", "required"}
-)
 
 
 def schema_problems(entry: Entry) -> Iterator[Problem]:
@@ -60,7 +56,7 @@ def _flaws(canonical_schema: bytes) -> tuple[Flaw, ...]:
 def _not_a_schema(error: SchemaError) -> tuple[str, str]:
     value = error.instance
     if error.absolute_path and error.absolute_path[-1] == "type" and isinstance(value, str):
-        return f"JSON Schema knows no type `{shown(value)}`", did_you_mean(value, _TYPES)
+        return f"JSON Schema knows no type `{shown(value)}`", did_you_mean(value, TYPES)
     return f"not a JSON Schema: {shown(error.message, 200)}", ""
 
 
@@ -133,7 +129,7 @@ def argument_problems(entry: Entry, use: PipelineUse, pipeline: Pipeline) -> Ite
         return
     try:
         for error in misfits(schema, given):
-            if error.validator in _ABOUT_PRESENCE or not _has_template(error.instance):
+            if is_certain(error):
                 yield from _misfit(entry, pipeline, error, given)
     except RecursionError:
         message = f"the JSON Schema of the pipeline {pipeline.name} refers to itself without end"
@@ -154,46 +150,6 @@ def _misfit(
                 did_you_mean(name, known, "it has no parameters"),
             )
         return
-    yield from entry.problem(path, "ORD014", _said(error, pipeline.name))
-
-
-_TYPES: Final = {"string": "text", "object": "a mapping", "array": "a list", "boolean": "`true` or `false`",
-                 "integer": "a whole number", "number": "a number", "null": "null"}  # fmt: skip
-
-
-def _said(error: ValidationError, pipeline: str) -> str:
-    """What does not fit, in the words that are used for documents."""
-    name = ".".join(map(str, error.absolute_path))
-    what = (
-        f"the parameter `{name}` of the pipeline {pipeline}"
-        if name
-        else f"the pipeline {pipeline}"
+    yield from entry.problem(
+        path, "ORD014", said(error, "parameter", f"the pipeline {pipeline.name}")
     )
-    match error.validator, error.validator_value:
-        case "required", list() as wanted:
-            given: Any = error.instance
-            lacking = [f"`{name}`" for name in wanted if name not in given]
-            return f"{what} needs {' and '.join(lacking)}"
-        case "type", str() | list() as wanted:
-            kinds = [wanted] if isinstance(wanted, str) else wanted
-            words = " or ".join(_TYPES[kind] for kind in kinds)
-            return f"{what} is {words}; this is {shown_kind(error.instance)}"
-        case "enum", list() as wanted:
-            words = ", ".join(f"`{shown(str(word))}`" for word in wanted)
-            return f"{what} is one of {words}; this is {shown_kind(error.instance)}"
-        case None, _:
-            return f"{what} may not be given"
-        case _:
-            return f"{what} does not fit its JSON Schema: {shown(error.message, 200)}"
-
-
-def _has_template(value: Any) -> bool:
-    match value:
-        case str():
-            return "${" in value
-        case dict():
-            return any(_has_template(inner) for inner in value.values())
-        case list():
-            return any(_has_template(inner) for inner in value)
-        case _:
-            return False

@@ -19,6 +19,7 @@ from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
 from schemas.schedule import ConditionSchedule, TimeBound
 from schemas.spec import BUILTIN_SERVERS, POWERLESS_TOOLS
 from schemas.task import Task
+from schemas.tool_server import ToolServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,13 @@ def references(document: Document) -> Iterator[Reference]:
             for name in ("include", "exclude"):
                 for item, text in enumerate(getattr(schedule, name)):
                     yield Reference("Calendar", text, ("schedule", number, name, item))
+
+
+def offers(server: ToolServer, tool: str) -> bool:
+    """Whether the filter of a server lets a tool be used."""
+    return any(fnmatchcase(tool, pattern) for pattern in server.tools.allow) and not any(
+        fnmatchcase(tool, pattern) for pattern in server.tools.deny
+    )
 
 
 def refusal(agent: Agent, address: str) -> str | None:

@@ -15,13 +15,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from reconciler.core.documents import shown
+from reconciler.core.files import MAX_LOCK_BYTES
 from runtime.errors import ToolLockError
 from schemas.tool_lock import LOCK_FORMAT, LockedServer, LockedTool, ToolLock
 from schemas.tools import ServerReport, ToolReport
-
-LOCK_NAME: Final = "tools.lock.json"
-"""Its name; it lies directly in the specs folder."""
-MAX_LOCK_BYTES: Final = 8_388_608
 
 _UPGRADE: Final = (
     "upgrade Ordinaut; or delete the file, and write it anew with `ordinaut tools lock`"
@@ -97,7 +94,7 @@ def read_lock(data: bytes) -> ToolLock:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise NoToolLock(f"the tool lock is none: {shown(where)}: {first['msg']}") from None
+        raise NoToolLock(f"the tool lock is none: {shown(where)} is not as it should be") from None
     for server, locked in lock.servers.items():
         for name, tool in locked.tools.items():
             if tool.digest != _digest(tool):

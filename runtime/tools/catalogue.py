@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
+from runtime.core.contracts import UnusableSchema, canonical, contract
 from runtime.core.outcomes import CallError
-from runtime.tools.contracts import UnusableSchema, canonical, contract
 
 _STRICT_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 # Ten times as fast, but NaN becomes null, and much that is no JSON is written as text.

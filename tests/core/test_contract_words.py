@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.core.contract_words import lock_changes
-from runtime.core.contract import binding, claims_destructive
+from runtime.core.binding import binding, claims_destructive
 from tests.support.contracts import listed, locked, taking
 
 TEXT = {"type": "string"}

@@ -88,7 +88,7 @@ NONE = {
     b"\xff": "not UTF-8",
     b"": "not JSON",
     b"[]": "is none: the file",
-    b"{}": "is none: servers: Field required",
+    b"{}": "is none: servers is not",
     b'{"servers": {}, "more": 1}': "is none: more",
     b'{"format": "ordinaut.dev/plan/v1", "servers": {}}': "is none: format",
     b'{"servers": {"a": NaN}}': "NaN is not JSON",

@@ -18,10 +18,12 @@ from reconciler.cache import MOST_BYTES, MOST_ENTRIES, Cache
 from reconciler.core.compile import SourceFile
 from reconciler.core.desired import Specs
 from reconciler.core.remembering import Memory, file_digests, recalled, remembered
+from reconciler.core.tool_lock import lock_text
 from reconciler.load import MOST_FRESH, WORTH_REMEMBERING, compile_source, ground
 from reconciler.source import Source, read_source
 from schemas.problem import Problem
 from tests.reconciler.specs import tasks, written
+from tests.support.contracts import listed, locked
 
 _VERSION = "apiVersion: ordinaut/v1\n"
 _PROJECT = f"{_VERSION}kind: Project\nname: home\nvariables: {{city: Rome}}\nenvironments: {{prod: {{variables: {{city: Oslo}}}}}}\n"
@@ -241,6 +243,16 @@ def test_an_edit_of_the_project_is_an_edit_of_every_task(tmp_path: Path, cache: 
     }
 
 
+def test_a_tool_lock_that_comes_changes_or_goes_is_an_edit_of_every_call(cache: Cache) -> None:
+    def problems(variant: int) -> list[str]:
+        specs = compile_source(_tree({"tools.lock.json": variant}), "default", cache)
+        return [problem.code for problem in specs.errors]
+
+    found = [problems(variant) for variant in (0, 1, 2, 1, 3, 0, 2)]
+
+    assert found == [[], [], ["ORD402"], [], ["ORD017"], [], ["ORD402"]]
+
+
 _VARIANTS: dict[str, tuple[str | None, ...]] = {
     "ordinaut.yaml": (
         f"# {'x' * WORTH_REMEMBERING}\n{_PROJECT}",
@@ -286,6 +298,20 @@ _VARIANTS: dict[str, tuple[str | None, ...]] = {
         "# nothing\n",
         f"{_TASK.replace('NUMBER', 'one')}---\n{_VERSION}kind: Agent\nnamespace: dim\nname: aide\nscopes: [llm.*]\n",
         None,
+    ),
+    "mail.yaml": (
+        f"{_VERSION}kind: ToolServer\nname: mail\nstdio: {{command: mail}}\n",
+        f"{_VERSION}kind: ToolServer\nname: post\nstdio: {{command: mail}}\n",
+    ),
+    "sent.yaml": (
+        _TASK.replace("NUMBER", "sent").replace("llm.plan", "mail.send"),
+        None,
+    ),
+    "tools.lock.json": (
+        None,
+        lock_text(locked(mail=[listed("send")])).decode(),
+        lock_text(locked(mail=[listed("sent")])).decode(),
+        "{",
     ),
     "two.yaml": (_TASK.replace("NUMBER", "two"), _VERSION, None),
     "over/one.yaml": (

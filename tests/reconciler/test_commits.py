@@ -60,6 +60,7 @@ def _shape(source: Source) -> object:
 def test_a_commit_s_files_are_those_of_its_checkout(clone: Clone) -> None:
     clone.write({"specs/.hidden/x.yaml": "x", "specs/.y.yaml": "y", "specs/notes.md": "words"})
     clone.write({"specs/days.ics": "BEGIN:VCALENDAR"})
+    clone.write({"specs/tools.lock.json": "{}", "specs/ops/tools.lock.json": "{}"})
 
     there, here = _both(clone)
 
@@ -68,6 +69,7 @@ def test_a_commit_s_files_are_those_of_its_checkout(clone: Clone) -> None:
         "specs/days.ics",
         "specs/ops/a.yml",
         "specs/ordinaut.yaml",
+        "specs/tools.lock.json",
     ]
 
 

@@ -52,11 +52,18 @@ def test_hidden_and_other_files_are_passed_over(specs: Path) -> None:
         ".git/b.yaml",
         "README.md",
         "c.yaml.bak",
-        "tools.lock.json",
+        "tools.lock.json.bak",
+        "deeper/tools.lock.json",
     )
 
     assert _names(specs) == ["specs/a.yaml"]
     assert not _refused(specs)
+
+
+def test_the_tool_lock_is_read_where_it_belongs(specs: Path) -> None:
+    _write(specs, "a.yaml", "tools.lock.json")
+
+    assert _names(specs) == ["specs/a.yaml", "specs/tools.lock.json"]
 
 
 def test_names_may_begin_elsewhere(specs: Path, tmp_path: Path) -> None:

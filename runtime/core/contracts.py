@@ -25,7 +25,7 @@ from jsonschema.validators import extend, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from runtime.tools.quick import quick_check
+from runtime.core.quick import quick_check
 
 MAX_SCHEMA_CHARACTERS: Final = 1_000_000
 MAX_STEPS: Final = 100_000
@@ -70,10 +70,17 @@ class Contract:
         Raises:
             UnusableSchema: no decision is possible.
         """
+        return [_sentence(error) for error in self.misfits(value, MAX_PROBLEMS)]
+
+    def misfits(self, value: Any, most: int) -> list[ValidationError]:
+        """What does not fit, with its place in `value`; at most so many.
+
+        Raises:
+            UnusableSchema: no decision is possible.
+        """
         left = _steps_left.set([MAX_STEPS])
         try:
-            errors = list(islice(self._validator.iter_errors(value), MAX_PROBLEMS))
-            return [_sentence(error) for error in errors]
+            return list(islice(self._validator.iter_errors(value), most))
         except Unresolvable as error:
             raise UnusableSchema(f"{error.ref!r} is not defined inside the schema") from error
         except RecursionError as error:
@@ -82,14 +89,20 @@ class Contract:
             _steps_left.reset(left)
 
     def unknown_names(self, arguments: Iterable[str]) -> list[str]:
-        """A sentence for every argument name that the schema does not declare.
+        """A sentence for every argument name that the schema does not declare; see `declared`."""
+        names = self.declared
+        if names is None:
+            return []
+        return [_unknown(name, names) for name in arguments if name not in names]
+
+    @property
+    def declared(self) -> frozenset[str] | None:
+        """The names of the arguments that there are; None if the schema is open to others.
 
         JSON Schema lets unknown names pass by default, and servers then ignore them in silence: a misspelt argument
         would do nothing. So a name must be declared, unless the schema says outright that it takes others.
         """
-        if self._names is None:
-            return []
-        return [_unknown(name, self._names) for name in arguments if name not in self._names]
+        return self._names
 
 
 @lru_cache(maxsize=2048)

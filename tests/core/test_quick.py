@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.core.contracts import Contract
+from runtime.core.quick import quick_check
 from runtime.tools.builtin import builtin_tools
-from runtime.tools.contracts import Contract
-from runtime.tools.quick import quick_check
 
 _VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.clock import SYSTEM_CLOCK
-from runtime.tools.contracts import Contract, UnusableSchema, canonical, contract
+from runtime.core.contracts import Contract, UnusableSchema, canonical, contract
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 
