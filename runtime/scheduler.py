@@ -1,9 +1,10 @@
 """Service: fires schedules when their time has come. Any number of them may race; each occurrence is decided once.
 
-What is due in a moment is foreseen: read and decided as of its instant, which is then met with the one statement that
-writes the decision and leases the run. Nothing is written ahead, so there is nothing to take back: a pause, an apply or a
-firing of another runtime that comes before the instant leaves the statement nothing to match. The server's clock has the
-last word, which also refuses a decision that comes too early or too late.
+What is due in a moment is foreseen: read and decided as of its instant. Shortly before it the one statement that writes
+the decisions and leases the runs is sent, and committed at the instant: nobody sees it before, and whoever comes for these
+schedules in between waits for so long, and comes after. A pause, an apply or a firing of another runtime that came before
+leaves the statement nothing to match. Where what is active has a say, that is asked at the instant and no earlier.
+The server's clock has the last word, which also refuses a decision that comes too early or too late.
 
 After downtime much may be due at once. It is decided and written in bounded parts, in a thread where that takes long, so
 that neither the event loop nor the other schedules wait for a schedule that has much to catch up on.
@@ -13,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -27,6 +29,7 @@ from runtime.core.misfire import BATCH, Firing
 from runtime.core.schedules import TaskSchedule, compile_schedules
 from runtime.core.zonedata import tzdata_version
 from runtime.deciding import decide_schedule, decided
+from runtime.instants import ServerClock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.starting import Starter
@@ -39,6 +42,7 @@ from runtime.store.schedules import (
     DueSchedule,
     Fired,
     fire_schedules,
+    firing_ahead,
     list_due_schedules,
     look_ahead,
     read_clock,
@@ -60,10 +64,11 @@ _LATE: Final = timedelta(minutes=1)
 # How far is foreseen, and how long before an instant that is looked; one second is also how long such a decision holds.
 _AHEAD: Final = timedelta(seconds=1)
 _LOOK_BEFORE_SECONDS: Final = 0.5
-# Two clocks part by no more than that in a second, unless somebody sets one.
-_DRIFT: Final = 0.0005
+# How long before an instant its firing is written, to be committed at it. Writing takes milliseconds, and ten times as long
+# where everything has grown cold; whoever wants one of these schedules meanwhile waits.
+_WRITE_BEFORE_SECONDS: Final = 0.1
 # A ring so shortly before an instant is answered after it.
-_TOO_LATE_SECONDS: Final = 0.02
+_TOO_LATE_SECONDS: Final = 0.11
 
 EndRuns = Callable[[Iterable[UUID], str], None]
 """Stops the local work of runs that the database has ended."""
@@ -131,9 +136,7 @@ class Scheduler:
         self._compiled: OrderedDict[tuple[int, int], TaskSchedule] = OrderedDict()
         self._broken: dict[int, int] = {}
         self._foreseen: list[_Foreseen] = []
-        # The server's clock, in seconds since 1970, less the monotonic one: at least so much, by what it said until then.
-        self._offset = float("-inf")
-        self._read_at = 0.0
+        self._server = ServerClock(clock)
 
     async def run(self) -> None:
         while True:
@@ -142,7 +145,7 @@ class Scheduler:
                 look = await self.run_once()
                 due_in = await self._due_in(look)
                 if self._is_next_foreseen(due_in):
-                    self._learn_clock(await read_clock(self._pool))
+                    self._server.learn(await read_clock(self._pool))
                     await self._fire_in_time()
                     due_in = 0.0
                 elif due_in is not None and due_in > _LOOK_BEFORE_SECONDS:
@@ -158,7 +161,7 @@ class Scheduler:
             self._pool, limit=_BATCH, ahead=_AHEAD, broken=self._broken
         )
         if listed:
-            self._learn_clock(listed[0].now)
+            self._server.learn(listed[0].now)
         due = [one for one in listed if one.next_due_at <= one.now]
         look = Look()
         batch = max(1, min(BATCH, _DECIDED_AT_ONCE // max(1, len(due))))
@@ -194,51 +197,64 @@ class Scheduler:
         """Whether what is due next, in so many seconds, is what was foreseen."""
         if not self._foreseen or due_in is None:
             return False
-        return self._left_until(self._foreseen[0]) <= due_in + _TOO_LATE_SECONDS
-
-    def _left_until(self, foreseen: _Foreseen) -> float:
-        """Seconds until its instant has surely come by the server's clock, to the microsecond, which is as far as it counts."""
-        return round(foreseen.at - self._offset - self._clock.monotonic(), 6)
-
-    def _learn_clock(self, now: datetime) -> None:
-        """Learn from what the server has just answered: this was past by then. The fastest answer is the best."""
-        read_at = self._clock.monotonic()
-        known = self._offset - _DRIFT * (read_at - self._read_at)
-        self._offset = max(known, now.timestamp() - read_at)
-        self._read_at = read_at
+        return self._server.left_until(self._foreseen[0].at) <= due_in + _TOO_LATE_SECONDS
 
     async def _fire_in_time(self) -> None:
         """Fire what was foreseen, each at its instant, until something calls for another look."""
         last = self._foreseen[-1].at
         while self._foreseen:
             stop_if_cancelled()
-            left = self._left_until(self._foreseen[0])
+            at = self._foreseen[0].at
+            left = self._server.left_until(at)
             if left > _TOO_LATE_SECONDS:
-                if await self._bell.sleep(left - _TOO_LATE_SECONDS / 2):
+                if await self._bell.sleep(left - _WRITE_BEFORE_SECONDS):
                     return
                 continue
-            if left > 0:
-                await self._clock.reach(self._clock.monotonic() + left)
-                continue
-            part = self._reached()
-            look = await self._fire(part, Look())
-            if look.held_up:
-                # Perhaps too early, where somebody has set the server's clock back.
-                self._offset = float("-inf")
-                return
+            part = self._next_instant()
+            if left <= 0 or not await self._fire_ahead(part, at):
+                await self._server.reach(at)
+                look = await self._fire(part, Look())
+                if look.held_up:
+                    # Perhaps too early, where somebody has set the server's clock back.
+                    self._server.forget()
+                    return
             if any(one.is_due_by(last) for one in part.advances):
                 return
 
-    def _reached(self) -> _Part:
-        """What was foreseen, and whose instant has come."""
+    def _next_instant(self) -> _Part:
+        """What was foreseen for the next instant, or is overdue."""
         part = _Part([], [])
-        while self._foreseen and self._left_until(self._foreseen[0]) <= 0:
+        at = self._foreseen[0].at
+        while self._foreseen and (
+            self._foreseen[0].at == at or self._server.left_until(self._foreseen[0].at) <= 0
+        ):
             foreseen = self._foreseen.pop(0)
             part.advances.append(foreseen.advance)
             part.decisions.extend(foreseen.decisions)
             if len(part.decisions) >= _WRITTEN_AT_ONCE:
                 break
         return part
+
+    async def _fire_ahead(self, part: _Part, at: float) -> bool:
+        """Write what will be at an instant, and commit at it; not if that depends on what is active until then."""
+        is_written = False
+        asked_at = self._clock.monotonic()
+        with self._asked(part) as asked:
+            try:
+                async with firing_ahead(
+                    self._pool, part.advances, part.decisions, **asked
+                ) as fired:
+                    if not fired.met_nothing(part.advances, part.decisions):
+                        raise psycopg.Rollback
+                    self._server.learn(fired.asked_at)
+                    await self._server.reach(at)
+                    is_written = True
+            except (psycopg.DataError, psycopg.errors.IdleInTransactionSessionTimeout):
+                # Nothing was written: refused, which is said again at the instant; or we were stopped for too long.
+                return False
+        if is_written:
+            await self._begin(fired, asked_at)
+        return is_written
 
     async def _due_in(self, look: Look) -> float | None:
         """Seconds until there is something to decide, after a look."""
@@ -251,7 +267,7 @@ class Scheduler:
     async def _look_ahead(self) -> float | None:
         """Seconds until something is due; looks after the backlog on the way, if there is one."""
         ahead = await look_ahead(self._pool, broken=self._broken)
-        self._learn_clock(ahead.now)
+        self._server.learn(ahead.now)
         now = self._clock.monotonic()
         if ahead.is_waited and (
             self._swept_at is None or now - self._swept_at >= self._poll_seconds
@@ -300,23 +316,29 @@ class Scheduler:
     async def _write(self, part: _Part) -> Fired:
         """Write what was decided, and have this process begin the runs for which it has room: nobody need look for them."""
         asked_at = self._clock.monotonic()
+        with self._asked(part) as asked:
+            fired = await fire_schedules(self._pool, part.advances, part.decisions, **asked)
+        await self._begin(fired, asked_at)
+        return fired
+
+    @contextmanager
+    def _asked(self, part: _Part) -> Iterator[dict[str, Any]]:
+        """By whom a part is written; as long as that takes, there is room for its runs."""
         room = self._starter.set_aside(len(part.decisions))
         try:
-            fired = await fire_schedules(
-                self._pool,
-                part.advances,
-                part.decisions,
-                decided_by=self._runtime_id,
-                tzdata=tzdata_version(),
-                room=room,
-                lease=self._lease,
-            )
+            yield {
+                "decided_by": self._runtime_id,
+                "tzdata": tzdata_version(),
+                "room": room,
+                "lease": self._lease,
+            }
         finally:
             self._starter.give_back(room)
+
+    async def _begin(self, fired: Fired, asked_at: float) -> None:
         if fired.queued > len(fired.begun):
             self._work.ring()
         await self._starter.begin(fired.begun, asked_at)
-        return fired
 
     def _decide_part(self, due: Iterable[DueSchedule], batch: int) -> _Part:
         """Decide schedules until there is enough to be written."""

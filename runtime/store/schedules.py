@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
+from psycopg.rows import DictRow
 
 from runtime.core.misfire import Spell
 from runtime.store.due_work import Claim
-from runtime.store.pool import Pool, fetch_all
+from runtime.store.pool import Pool, borrow, fetch_all
 from runtime.store.statements import statement
 
 _NO_LEASE: Final = timedelta(0)
+_MOST_AHEAD: Final = timedelta(milliseconds=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,7 @@ class Fired:
         cancelled: the runs that were ended for others.
         turns: the tasks in whose backlog somebody must look.
         begun: those of the queued runs that are leased already, by whoever decided.
+        asked_at: what the server's clock said.
     """
 
     advanced: int
@@ -119,6 +123,13 @@ class Fired:
     cancelled: tuple[UUID, ...]
     turns: tuple[int, ...]
     begun: tuple[Claim, ...]
+    asked_at: datetime
+
+    def met_nothing(self, advances: Sequence[Advance], decisions: Sequence[Decided]) -> bool:
+        """Whether all of it was written and each run may begin, so that nothing that is active had a say."""
+        runs = sum(decision.reason is None for decision in decisions)
+        is_written = self.advanced == len(advances) and self.queued == runs
+        return is_written and not (self.cancelled or self.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +186,37 @@ async def fire_schedules(
     """
     params = firing_params(advances, decisions, decided_by=decided_by, tzdata=tzdata)
     params |= {"room": room, "lease": lease}
-    row = (await fetch_all(pool, statement("fire_schedules"), params))[0]
+    return _fired(await fetch_all(pool, statement("fire_schedules"), params), decisions)
+
+
+@asynccontextmanager
+async def firing_ahead(
+    pool: Pool,
+    advances: Sequence[Advance],
+    decisions: Sequence[Decided],
+    *,
+    decided_by: int,
+    tzdata: str,
+    room: int,
+    lease: timedelta,
+) -> AsyncIterator[Fired]:
+    """As `fire_schedules`, at most 200 ms before an instant that is decided for: seen by nobody until the block ends.
+
+    The block ends no earlier than the instant. Where it raises nothing is written; `psycopg.Rollback` does that and no more.
+
+    Raises:
+        psycopg.errors.IdleInTransactionSessionTimeout: the block took more than a second; nothing is written.
+    """
+    params = firing_params(advances, decisions, decided_by=decided_by, tzdata=tzdata)
+    params |= {"room": room, "lease": lease, "ahead": _MOST_AHEAD}
+    async with borrow(pool) as connection, connection.transaction():
+        await connection.execute(statement("hold_briefly"))
+        cursor = await connection.execute(statement("fire_schedules"), params)
+        yield _fired(await cursor.fetchall(), decisions)
+
+
+def _fired(rows: Sequence[DictRow], decisions: Sequence[Decided]) -> Fired:
+    row = rows[0]
     now = row.pop("now")
     by_id = {decision.run_id: decision for decision in decisions}
     begun = tuple(_claim(by_id[run_id], now) for run_id in row.pop("begun"))
@@ -216,6 +257,7 @@ def firing_params(
         "tzdata": tzdata,
         "room": 0,
         "lease": _NO_LEASE,
+        "ahead": timedelta(0),
     }
 
 

@@ -168,9 +168,9 @@ class DrivenRuntime:
 
     async def fire_foreseen(self) -> None:
         """Write what was decided ahead and whose instant has come."""
-        part = self.scheduler._reached()
-        if part.advances:
-            await self.scheduler._fire(part, Look())
+        scheduler = self.scheduler
+        if scheduler._foreseen and scheduler._server.left_until(scheduler._foreseen[0].at) <= 0:
+            await scheduler._fire(scheduler._next_instant(), Look())
 
     async def look_around(self) -> None:
         """Look into the backlog wherever that is called for."""

@@ -25,18 +25,23 @@ limit %(limit)s;
 -- holds the row, so that an apply of some tasks does not hold up all the others. So nobody makes a run of these tasks
 -- beside us: what is seen here to be free is free. What is seen to be active may end meanwhile; who waits for it is looked
 -- after when this has committed (`turns`). Who fires has `room` for so many runs, and holds their leases from the first.
+-- It may be asked for `ahead` of an instant, which must have come before it is committed: then what is written says the
+-- instant. Nobody else sees it until then, and who comes to the row in the meantime waits, and finds it fired.
 -- Locks: the schedule rows, by task; then, where runs are ended, backlog rows and due_work rows, each by run.
 with firing as materialized (
     select * from jsonb_to_recordset(%(firings)s) as f(
         task_uid bigint, generation integer, expected_cursor timestamptz, cursor_for timestamptz,
         next_for timestamptz, next_due_at timestamptz, revision_id bigint, as_of timestamptz)
+), moment as materialized (
+    select greatest(ordinaut.now(), least(max(as_of), ordinaut.now() + %(ahead)s)) as now from firing
 ), locked as materialized (
     select s.task_uid
     from ordinaut.schedule s
     join firing f on f.task_uid = s.task_uid
+    cross join moment m
     where s.generation = f.generation and s.cursor_for = f.expected_cursor and s.paused_at is null
         and (f.as_of is null
-            or f.as_of = s.next_due_at and f.as_of between ordinaut.now() - interval '1 second' and ordinaut.now())
+            or f.as_of = s.next_due_at and f.as_of between m.now - interval '1 second' and m.now)
         and (f.revision_id is null or exists (
             select from ordinaut.spec p
             where p.uid = f.task_uid and p.revision_id = f.revision_id and p.retired_at is null))
@@ -136,9 +141,8 @@ with firing as materialized (
     from judged j
 ), begun as materialized (
     -- In the order in which they would be claimed. Who needs a slot of a concurrency key is let through by the gate.
-    select run_id from fated
-    where fate = 'begin' and lane < 100 and due_at <= ordinaut.now()
-        and coalesce(start_until, 'infinity') >= ordinaut.now()
+    select run_id from fated cross join moment m
+    where fate = 'begin' and lane < 100 and due_at <= m.now and coalesce(start_until, 'infinity') >= m.now
     order by due_at + make_interval(secs => 30 * (9 - lane)), run_id
     limit %(room)s
 ), new_run as (
@@ -147,25 +151,25 @@ with firing as materialized (
          decided_by, tzdata)
     select f.run_id, task_uid, revision_id, 'schedule', occurrence_for, due_at,
         case when fate = 'skip' then 'skipped' when b.run_id is not null then 'running' else 'queued' end, skip_reason,
-        detail, case when b.run_id is not null then ordinaut.now() end, case fate when 'skip' then ordinaut.now() end,
-        %(decided_by)s, %(tzdata)s
-    from fated f left join begun b on b.run_id = f.run_id
+        detail, case when b.run_id is not null then m.now end, case fate when 'skip' then m.now end, %(decided_by)s,
+        %(tzdata)s
+    from fated f cross join moment m left join begun b on b.run_id = f.run_id
 ), new_work as (
     insert into ordinaut.due_work
         (run_id, task_uid, revision_id, ready_at, start_until, lane, lease_until, lease_epoch, attempt, runtime_id)
-    select f.run_id, task_uid, revision_id, greatest(ordinaut.now(), due_at), coalesce(start_until, 'infinity'), lane,
-        case when b.run_id is null then '-infinity' else ordinaut.now() + %(lease)s end,
+    select f.run_id, task_uid, revision_id, greatest(m.now, due_at), coalesce(start_until, 'infinity'), lane,
+        case when b.run_id is null then '-infinity' else m.now + %(lease)s end,
         case when b.run_id is null then 0 else 1 end, case when b.run_id is null then 0 else 1 end,
         case when b.run_id is not null then %(decided_by)s::integer end
-    from fated f left join begun b on b.run_id = f.run_id
+    from fated f cross join moment m left join begun b on b.run_id = f.run_id
     where fate = 'begin'
 ), new_waiting as (
     insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
     select run_id, task_uid, revision_id, due_at, coalesce(start_until, 'infinity'), lane
     from fated where fate = 'wait'
 ), told as (
-    insert into ordinaut.event_log (type, subject, run_id, data)
-    select t.type, t.task, t.run_id, t.data
+    insert into ordinaut.event_log (type, subject, run_id, data, occurred_at)
+    select t.type, t.task, t.run_id, t.data, m.now
     from (
         select 'run.' || e.state as type, c.task, e.run_id, e.occurrence_for, jsonb_build_object(
             'task', c.task, 'run_id', e.run_id, 'trigger', e.trigger, 'occurrence_for', e.occurrence_for,
@@ -180,9 +184,10 @@ with firing as materialized (
         union all
         select 'run.started', task, run_id, occurrence_for, jsonb_build_object(
             'task', task, 'run_id', run_id, 'trigger', 'schedule', 'occurrence_for', occurrence_for, 'due_at', due_at,
-            'revision', revision_id, 'late_seconds', round(extract(epoch from ordinaut.now() - due_at), 3))
-        from fated where run_id in (select run_id from begun)
+            'revision', revision_id, 'late_seconds', round(extract(epoch from m.now - due_at), 3))
+        from fated cross join moment m where run_id in (select run_id from begun)
     ) t
+    cross join moment m
     order by t.occurrence_for, t.run_id
 )
 select
@@ -193,7 +198,12 @@ select
     array(select run_id from ended where state = 'cancelled'
         union all select run_id from ending where last = 'begins') as cancelled,
     array(select task_uid from fated where fate = 'wait' union select task_uid from ended) as turns,
-    array(select run_id from begun) as begun, ordinaut.now() as now;
+    array(select run_id from begun) as begun, m.now, ordinaut.now() as asked_at
+from moment m;
+
+-- name: hold_briefly
+-- Who stops while it holds schedules loses them soon.
+set local idle_in_transaction_session_timeout = '1s';
 
 -- name: look_ahead
 -- How long until one of the schedules that `list_due_schedules` lists is due, by the server's clock, negative when overdue
