@@ -144,7 +144,7 @@ def test_every_place_that_calls_a_tool_is_looked_at_where_it_stands() -> None:
         (24, 26, "ORD402"),  # in verify
         (26, 19, "ORD402"),  # in finally
         (31, 23, "ORD402"),  # of the Pipeline
-        (37, 26, "ORD402"),  # from another namespace
+        (38, 26, "ORD402"),  # from another namespace
     ]
 
 
