@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from reconciler.core.files import SourceFile
 from reconciler.git import ask_git, ask_text
-from reconciler.source import Source, is_read, most_bytes, shown_name, too_much
+from reconciler.source import TESTS_FOLDER, Source, is_read, most_bytes, shown_name, too_much
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
@@ -236,6 +236,8 @@ class _Reading:
     def _choose(self, path: str) -> _Object | None:
         """The file to read for a path; None if it is none of specs, or after telling why it cannot be read."""
         if any(part.startswith(".") for part in path.split("/")):
+            return None
+        if path.startswith(f"{TESTS_FOLDER}/"):
             return None
         end = self._followed(path)
         is_specs = is_read(path)

@@ -1,7 +1,8 @@
 """A specs folder on disk to the files in it, in one order on every machine.
 
 Read are `*.yaml` and `*.yml`, and the `*.ics` that calendars may name, unless a part of the path hides them with a leading
-dot; and the tool lock. A link that leads out of the folder is refused. Nothing in the folder is executed, every file is read to at most one
+dot; and the tool lock. What stands in the folder's own `tests` is read apart from that: it is no part of the specs. A link
+that leads out of the folder is refused. Nothing in the folder is executed, every file is read to at most one
 byte more than such a file may have, and all of them to no more than a folder may hold.
 """
 
@@ -26,9 +27,12 @@ from reconciler.core.files import (
 from runtime.errors import NotFound
 from schemas.problem import Problem
 
-SUFFIXES: Final = (".yaml", ".yml", ICS_SUFFIX)
+YAML_SUFFIXES: Final = (".yaml", ".yml")
+SUFFIXES: Final = (*YAML_SUFFIXES, ICS_SUFFIX)
 PROJECT_FILE: Final = "ordinaut.yaml"
 """Where the Project stands by custom; it is found in any file."""
+TESTS_FOLDER: Final = "tests"
+"""The folder within a specs folder whose documents test the specs."""
 MAX_FILES: Final = 100_000
 MAX_TOTAL_BYTES: Final = 33_554_432
 """How much a folder may hold: several times ten thousand tasks, and what the densest text makes a gigabyte of memory of."""
@@ -74,6 +78,28 @@ def read_source(folder: Path, named_from: Path | None = None) -> Source:
     root = folder.resolve()
     reading = _Reading(root, (named_from or root.parent).resolve())
     return Source(root, reading.name(str(root)), tuple(reading.files()), tuple(reading.problems))
+
+
+def read_tests(folder: Path, here: Path) -> Source:
+    """Read every test of a specs folder; none where it has no such folder.
+
+    Args:
+        folder: the specs.
+        here: where the names of files begin, if the folder lies below it.
+
+    Raises:
+        NotFound: there is no folder of specs.
+    """
+    require_folder(folder)
+    root = folder.resolve() / TESTS_FOLDER
+    base = _base(folder, here) or folder.resolve().parent
+    reading = _Reading(root, base, apart="")
+    if root.is_symlink():
+        reading.refuse(str(root), "ORD010", "links to folders are not followed")
+        return Source(root, reading.name(str(root)), (), tuple(reading.problems))
+    read = reading.files() if root.is_dir() else ()
+    files = tuple(file for file in read if file.name.endswith(YAML_SUFFIXES))
+    return Source(root, reading.name(str(root)), files, tuple(reading.problems))
 
 
 def shown_name(path: str) -> str:
@@ -136,6 +162,10 @@ def read_around(path: Path, here: Path | None = None) -> Source:
         raise NotFound(f"{path} is no file of specs", hint="they end in .yaml or .yml")
     for folder in path.absolute().parents:
         if (folder / PROJECT_FILE).is_file():
+            if path.absolute().is_relative_to(folder / TESTS_FOLDER):
+                raise NotFound(
+                    f"{path} is a test, and no part of the specs", hint=f"ordinaut test {path}"
+                )
             return read_source(folder, _base(folder, here))
     root = path.parent.resolve()
     reading = _Reading(root, (_base(root, here) or root.parent).resolve())
@@ -161,10 +191,11 @@ def _bounded(file: int, size: int, most: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One walk through a folder."""
+    """One walk through a folder; what stands in the folder `apart` of it is left out."""
 
     root: Path
     base: Path
+    apart: str = TESTS_FOLDER
     problems: list[Problem] = field(default_factory=list)
 
     def files(self) -> Iterator[SourceFile]:
@@ -175,7 +206,7 @@ class _Reading:
             file = self.read(path)
             size += len(file.data) if file is not None else 0
             if what := too_much(count, size):
-                self._refuse(path, "ORD010", what)
+                self.refuse(path, "ORD010", what)
                 return
             if file is not None:
                 yield file
@@ -185,10 +216,12 @@ class _Reading:
         top = str(self.root)
         for folder, folders, names in os.walk(self.root, onerror=self._unlisted):
             folders[:] = [name for name in folders if not name.startswith(".")]
+            if self.apart in folders and folder == top:
+                folders.remove(self.apart)
             for name in folders:
                 # A folder that cannot be looked at cannot be listed either, which is told then.
                 if os.path.islink(path := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - a Path raises where its own is too long
-                    self._refuse(path, "ORD010", "links to folders are not followed")
+                    self.refuse(path, "ORD010", "links to folders are not followed")
             for name in names:
                 is_specs = name.endswith(SUFFIXES) or (name == LOCK_NAME and folder == top)
                 if is_specs and not name.startswith("."):
@@ -201,12 +234,12 @@ class _Reading:
             if stat.S_ISLNK(about.st_mode):
                 link = Path(path)
                 if not link.resolve().is_relative_to(self.root):
-                    self._refuse(path, "ORD010", "the link leads out of the specs folder")
+                    self.refuse(path, "ORD010", "the link leads out of the specs folder")
                     return None
                 about = link.stat()
             if not stat.S_ISREG(about.st_mode):
                 # Opening a pipe would wait for somebody to write into it.
-                self._refuse(path, "ORD001", "is not a regular file")
+                self.refuse(path, "ORD001", "is not a regular file")
                 return None
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -215,11 +248,11 @@ class _Reading:
                 os.close(file)
             return SourceFile(self.name(path), data)
         except OSError as error:
-            self._refuse(path, "ORD001", f"cannot be read: {error.strerror}")
+            self.refuse(path, "ORD001", f"cannot be read: {error.strerror}")
             return None
         except RuntimeError:
             # How Python before 3.13 says it.
-            self._refuse(path, "ORD001", "cannot be read: the link leads in a circle")
+            self.refuse(path, "ORD001", "cannot be read: the link leads in a circle")
             return None
 
     def name(self, path: str) -> str:
@@ -228,9 +261,10 @@ class _Reading:
         return shown_name(path[len(base) :] or ".")
 
     def _unlisted(self, error: OSError) -> None:
-        self._refuse(error.filename, "ORD001", f"cannot be listed: {error.strerror}")
+        self.refuse(error.filename, "ORD001", f"cannot be listed: {error.strerror}")
 
-    def _refuse(self, path: str, code: str, message: str) -> None:
+    def refuse(self, path: str, code: str, message: str) -> None:
+        """Note why something cannot be read."""
         self.problems.append(
             Problem(code=code, message=message, file=self.name(path), line=1, column=1)
         )

@@ -1,7 +1,7 @@
 """Every error and diagnostic code, with its meaning: the one place a code is allocated.
 
 Ranges: 0xx reading files and the shape of documents · 1xx remarks about expressions · 2xx plan and apply · 3xx store, events and
-configuration · 4xx tools · 5xx expressions and runs · 6xx schedules · 8xx lint · 9xx fields whose engine is not there yet.
+configuration · 4xx tools · 5xx expressions and runs · 6xx schedules · 7xx tests · 8xx lint · 9xx fields whose engine is not there yet.
 A code, once released, never changes its meaning.
 """
 
@@ -108,6 +108,12 @@ CODES: Final[dict[str, str]] = {
     "ORD606": "The rule is too costly to expand.",
     "ORD607": "The calendars, the schedule and `on_excluded` do not go together.",
     "ORD608": "The .ics file cannot be used.",
+    # 7xx: tests
+    "ORD701": "A step calls a tool, and the test gives no answer.",
+    "ORD702": "The run of a test did not end as is expected.",
+    "ORD703": "The calls of a test are not those that are expected.",
+    "ORD704": "A step of a test did not end as is expected.",
+    "ORD705": "A result of a test is not what is expected.",
     # 8xx: lint
     "ORD801": "A schedule's time does not exist, or happens twice, when the clocks change.",
     "ORD802": "Many runs begin in the same minute.",

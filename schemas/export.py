@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from schemas.base import Document
+from schemas.base import Model
 from schemas.durations import format_duration
 from schemas.spec import KINDS
+from schemas.testing import Test
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 COMBINED: Final = "ordinaut"
@@ -45,6 +46,10 @@ class _Generator(GenerateJsonSchema):
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
+_WRITTEN: Final[dict[str, type[Model]]] = {**KINDS, Test.__name__: Test}
+"""Whatever a file in a specs folder may hold: specs, and tests of them."""
+
+
 def file_name(name: str) -> str:
     """The file of a kind's schema, or of the combined one."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() + ".schema.json"
@@ -52,7 +57,7 @@ def file_name(name: str) -> str:
 
 def exported() -> dict[str, str]:
     """The text of every schema file by its name."""
-    schemas = {file_name(kind): kind_schema(model) for kind, model in KINDS.items()}
+    schemas = {file_name(kind): kind_schema(model) for kind, model in _WRITTEN.items()}
     schemas[file_name(COMBINED)] = _combined_schema()
     return {
         name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -60,19 +65,23 @@ def exported() -> dict[str, str]:
     }
 
 
-def kind_schema(model: type[Document]) -> dict[str, Any]:
+def kind_schema(model: type[Model]) -> dict[str, Any]:
     """The schema of one kind."""
     schema = _converted(
         model.model_json_schema(by_alias=True, ref_template=REF, schema_generator=_Generator)
     )
-    definitions = {**schema.pop("definitions", {}), "Variable": _VARIABLE_SCHEMA}
+    if model is Test:
+        schema = _without_variables(schema)
+    definitions = schema.pop("definitions", {})
+    if model is not Test:
+        definitions["Variable"] = _VARIABLE_SCHEMA
     return {"$schema": DRAFT, **schema, "definitions": dict(sorted(definitions.items()))}
 
 
 def _combined_schema() -> dict[str, Any]:
     """A schema that asks for the kind first and then for the fields of that kind."""
     definitions: dict[str, Any] = {}
-    for kind, model in KINDS.items():
+    for kind, model in _WRITTEN.items():
         schema = kind_schema(model)
         del schema["$schema"]
         definitions |= schema.pop("definitions")
@@ -84,7 +93,7 @@ def _combined_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "apiVersion": definitions["Task"]["properties"]["apiVersion"],
-            "kind": {"description": "What the document describes.", "enum": list(KINDS)},
+            "kind": {"description": "What the document describes.", "enum": list(_WRITTEN)},
         },
         "required": ["apiVersion", "kind", "name"],
         "allOf": [
@@ -92,7 +101,7 @@ def _combined_schema() -> dict[str, Any]:
                 "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
                 "then": {"$ref": REF.format(model=kind)},
             }
-            for kind in KINDS
+            for kind in _WRITTEN
         ],
         "definitions": dict(sorted(definitions.items())),
     }
@@ -152,6 +161,22 @@ def _is_typed(schema: dict[str, Any]) -> bool:
     if schema.get("type") == "string":
         return "pattern" in schema or "enum" in schema
     return schema.get("type") in ("integer", "number", "boolean")
+
+
+def _without_variables(schema: Any) -> Any:
+    """The same where no variable is filled in."""
+    match schema:
+        case dict():
+            kept = {key: _without_variables(value) for key, value in schema.items()}
+            alternatives = [one for one in kept.get("anyOf", ()) if one != _VARIABLE]
+            if "anyOf" in kept and len(alternatives) == 1:
+                del kept["anyOf"]
+                return with_wrapped_reference(alternatives[0] | kept)
+            return kept | ({"anyOf": alternatives} if alternatives else {})
+        case list():
+            return [_without_variables(inner) for inner in schema]
+        case _:
+            return schema
 
 
 def with_wrapped_reference(schema: dict[str, Any]) -> dict[str, Any]:

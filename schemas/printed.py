@@ -19,6 +19,7 @@ from schemas.revision import Difference, History, RevisionReport
 from schemas.simulation import Simulation
 from schemas.source import SyncReport
 from schemas.status import Status
+from schemas.tested import TestReport
 from schemas.tool_lock import LockChanges, ToolLock
 from schemas.validation import Validation
 
@@ -38,6 +39,7 @@ _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("simulation", "simulation", Simulation),
     ("status", "status", Status),
     ("sync", "look at a branch", SyncReport),
+    ("test-report", "report of tests", TestReport),
     ("tool-lock", "tool lock", ToolLock),
     ("tool-lock-changes", "changes of the tool lock", LockChanges),
     ("validation", "validation", Validation),

@@ -23,6 +23,10 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "validate": ("reconciler.cli.validate", "Check specs and show every problem at once."),
         "fmt": ("reconciler.cli.fmt", "Write spec files in their one form."),
         "lint": ("reconciler.cli.lint", "Advise about specs that are valid."),
+        "test": (
+            "reconciler.cli.test",
+            "Play tasks offline, and see whether they do what they should.",
+        ),
         "next": ("reconciler.cli.next", "Show when tasks will fire, without a database."),
         "simulate": ("reconciler.cli.simulate", "Play the specs through the coming days."),
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),

@@ -9,7 +9,7 @@ import click
 
 from reconciler.core.suggest import did_you_mean
 
-_KINDS: Final = ("Project", "Task", "Pipeline", "ToolServer", "Agent", "Calendar")
+_KINDS: Final = ("Project", "Task", "Pipeline", "ToolServer", "Agent", "Calendar", "Test")
 _FILES: Final = {
     "project": "project",
     "task": "task",
@@ -17,6 +17,7 @@ _FILES: Final = {
     "toolserver": "tool_server",
     "agent": "agent",
     "calendar": "calendar",
+    "test": "test",
 }
 
 

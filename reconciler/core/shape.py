@@ -28,7 +28,6 @@ from reconciler.core.locate import (
 )
 from reconciler.core.suggest import did_you_mean, nearest
 from schemas import patterns
-from schemas.base import Document
 from schemas.problem import Problem
 
 MAX_MISFITS: Final = 100
@@ -36,7 +35,7 @@ MAX_MISFITS: Final = 100
 
 
 def shape_problems(
-    document: SourceDocument, kind: type[Document], errors: Iterable[ErrorDetails]
+    document: SourceDocument, kind: type[BaseModel], errors: Iterable[ErrorDetails]
 ) -> list[Problem]:
     """One problem for each misfit, up to `MAX_MISFITS`; what only follows from another is left out."""
     found = [error for error in errors if not _is_told_elsewhere(error)]
@@ -55,7 +54,7 @@ def _is_told_elsewhere(error: ErrorDetails) -> bool:
     return isinstance(given, str) and _UNFILLED.search(given) is not None
 
 
-def _problem(document: SourceDocument, kind: type[Document], error: ErrorDetails) -> Problem:
+def _problem(document: SourceDocument, kind: type[BaseModel], error: ErrorDetails) -> Problem:
     path: Path = error["loc"]
     match error["type"]:
         case "extra_forbidden":
@@ -66,7 +65,7 @@ def _problem(document: SourceDocument, kind: type[Document], error: ErrorDetails
             return _misfit(document, error)
 
 
-def _unknown_field(document: SourceDocument, kind: type[Document], path: Path) -> Problem:
+def _unknown_field(document: SourceDocument, kind: type[BaseModel], path: Path) -> Problem:
     name = str(path[-1])
     owner = path_text(written_path(document, path[:-1]))
     known = _fields_of(models_at(kind, path[:-1]))
@@ -94,7 +93,7 @@ _SYNONYMS: Final[dict[str, str]] = {
 
 
 @lru_cache(maxsize=1024)
-def _hint_for_unknown(kind: type[Document], name: str, known: tuple[str, ...]) -> str:
+def _hint_for_unknown(kind: type[BaseModel], name: str, known: tuple[str, ...]) -> str:
     if meant := nearest(name, known, _NEARLY_EQUAL):
         return f"did you mean `{meant}`?"
     if homes := _homes(kind, name):
@@ -114,11 +113,11 @@ _HOMES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _homes(kind: type[Document], name: str) -> list[str]:
+def _homes(kind: type[BaseModel], name: str) -> list[str]:
     """The fields of a document under which a field of this name exists."""
     return [
         home
-        for home in _HOMES[kind.__name__]
+        for home in _HOMES.get(kind.__name__, ())
         if any(name in fields_by_name(model) for model in models_below(kind, home))
     ]
 
@@ -130,7 +129,7 @@ def models_below(kind: type[BaseModel], name: str) -> tuple[type[BaseModel], ...
     return tuple(dict.fromkeys(model for path in tags for model in models_at(kind, path)))
 
 
-def _missing_field(document: SourceDocument, kind: type[Document], path: Path) -> Problem:
+def _missing_field(document: SourceDocument, kind: type[BaseModel], path: Path) -> Problem:
     name = str(path[-1])
     around = written_path(document, path[:-1])
     owner = f"`{path_text(around)}`" if around else f"this {kind.__name__}"

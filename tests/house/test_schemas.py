@@ -40,7 +40,7 @@ def test_the_committed_schema_is_what_the_models_give(name: str) -> None:
 def test_there_is_a_file_for_each_kind_and_for_all() -> None:
     committed = {path.name for path in (_ROOT / "schemas").glob("*.schema.json")}
     assert committed == _FILES.keys() | published().keys()
-    assert len(_FILES) == len(KINDS) + 1
+    assert len(_FILES) == len(KINDS) + len({"Test", "ordinaut"})
 
 
 @pytest.mark.parametrize("name", sorted(_FILES))

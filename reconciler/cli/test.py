@@ -1,0 +1,151 @@
+"""`ordinaut test`: what tasks and Pipelines do, without a database, a tool server or a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from reconciler.core.suggest import did_you_mean
+from reconciler.core.testing.contrasted import rows
+from reconciler.core.testing.documents import Trial, read_trials
+from reconciler.diagnostics import as_text
+from reconciler.source import TESTS_FOLDER, Source, read_around, read_tests
+from reconciler.testing import Specimens, Tested, run_trial
+from runtime.cli.options import configured, json_option
+from runtime.cli.output import echo, echo_json, table
+from runtime.config import Config
+from runtime.errors import EXIT_ERROR, NotFound
+from schemas.problem import Problem
+from schemas.tested import Mismatch, TestReport
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ordinaut test
+  ordinaut test quiet-day
+  ordinaut test specs/tests/briefing.yaml
+  ordinaut test weekday-morning-briefing --json
+""",
+)
+@click.argument("what", metavar="[TEST|TASK|FILE]...", nargs=-1)
+@json_option
+@configured("specs", "environment")
+def test(*, config: Config, what: tuple[str, ...], as_json: bool) -> None:
+    """Play tasks and Pipelines as tests say, and compare what happens with what is expected.
+
+    Tests are the documents of `kind: Test` in the folder `tests` of the specs; all of them, those of some files, or those
+    of these names or tasks. Tools answer what a test gives; time, approvals and events come from it too. Needs no
+    database, no network and no secret. Exits with 1 if a test fails or cannot be read.
+    """
+    here = Path.cwd()
+    tests = read_tests(config.specs, here)
+    trials, problems = read_trials(tests.files)
+    chosen = _chosen(what, trials, tests)
+    wrong = [*tests.problems, *_about(what, problems, tests)]
+    specs = read_around(config.specs, here)
+    specimens = Specimens(specs, config.environment)
+    unsound = specimens.problems_for(chosen)
+    tested = [] if unsound else [run_trial(trial, specimens) for trial in chosen]
+    report = report_of(tested, (*unsound, *wrong))
+    if as_json:
+        echo_json(report.model_dump(mode="json"))
+    else:
+        _tell(report, specs.texts | tests.texts)
+    if report.failed or report.problems:
+        raise click.exceptions.Exit(EXIT_ERROR)
+
+
+def report_of(tested: Sequence[Tested], problems: Sequence[Problem]) -> TestReport:
+    """What came of tests."""
+    passed = sum(one.result.passed for one in tested)
+    return TestReport(
+        passed=passed,
+        failed=len(tested) - passed,
+        tests=tuple(one.result for one in tested),
+        problems=tuple(problems),
+    )
+
+
+def _chosen(what: Sequence[str], trials: Sequence[Trial], tests: Source) -> list[Trial]:
+    """The tests that the arguments mean, each once, in the order in which they stand.
+
+    Raises:
+        NotFound: an argument means none.
+    """
+    if not what:
+        return list(trials)
+    meant: set[str] = set()
+    for word in what:
+        found = [trial for trial in trials if _is_meant(trial, word, tests)]
+        if not found and not _is_file(word, tests):
+            names = {trial.test.name for trial in trials}
+            names |= {trial.test.task or trial.test.pipeline or "" for trial in trials}
+            raise NotFound(
+                f"there is no test {word}, and no test of such a task or file",
+                hint=did_you_mean(word, names) or f"tests stand in {tests.name}",
+            )
+        meant |= {trial.test.name for trial in found}
+    return [trial for trial in trials if trial.test.name in meant]
+
+
+def _is_meant(trial: Trial, word: str, tests: Source) -> bool:
+    test = trial.test
+    if word in (test.name, test.task, test.pipeline):
+        return True
+    return Path(word).exists() and _lies_in(trial.source.file, Path(word), tests)
+
+
+def _is_file(word: str, tests: Source) -> bool:
+    path = Path(word)
+    return path.exists() and path.resolve().is_relative_to(tests.root.parent)
+
+
+def _lies_in(file: str, path: Path, tests: Source) -> bool:
+    if not path.resolve().is_relative_to(tests.root):
+        return tests.root.is_relative_to(path.resolve())
+    name = tests.name_of(path)
+    return file == name or file.startswith(f"{name}/")
+
+
+def _about(what: Sequence[str], problems: Sequence[Problem], tests: Source) -> list[Problem]:
+    """The problems of the files that are meant; of all of them where names are."""
+    paths = [Path(word) for word in what if _is_file(word, tests)]
+    if len(paths) < max(1, len(what)):
+        return list(problems)
+    return [one for one in problems if any(_lies_in(one.file, path, tests) for path in paths)]
+
+
+def _tell(report: TestReport, texts: dict[str, str]) -> None:
+    if report.problems:
+        echo(as_text(report.problems, texts))
+    for result in report.tests:
+        for problem in result.problems:
+            echo(_mismatch(problem, texts))
+    click.echo(_summary(report), err=True)
+
+
+def _mismatch(problem: Mismatch, texts: dict[str, str]) -> str:
+    text = as_text((problem,), texts)
+    if not problem.contrasts:
+        return text
+    sides = table(("", "expected", "found"), rows(problem.contrasts))
+    return text + "".join(f"    {line}\n" for line in sides.splitlines())
+
+
+def _summary(report: TestReport) -> str:
+    if not report.tests and not report.problems:
+        return f"no tests: they stand in the folder `{TESTS_FOLDER}` of the specs"
+    failing = [result.name for result in report.tests if not result.passed]
+    told = f"{_count(report.passed + report.failed, 'test')}: {report.passed} passed"
+    if failing:
+        told += f", {report.failed} failed ({', '.join(failing)})"
+    if report.problems:
+        told += f"; {_count(len(report.problems), 'problem')} in specs and tests"
+    return told
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" + ("" if number == 1 else "s")

@@ -1,0 +1,125 @@
+"""The tools of a rehearsed run: built-in ones compute as ever, the others answer what is given; every call is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from runtime.clock import Clock
+from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.played import Called, NotGiven
+from runtime.core.waits import WAITING_TOOLS
+from runtime.rehearsal.given import Scene, outcome_of
+from runtime.tools.builtin import builtin_tools, call_builtin
+from runtime.underway import Ready
+from schemas.spec import POWERLESS_TOOLS
+
+_BUILTINS: Final = builtin_tools()
+_COMMITS: Final = "ordinaut.sql"
+
+
+@dataclass(slots=True)
+class GivenTools:
+    """A `runtime.calling.Tools` that calls nobody. A call is made within `at`, which says whose it is."""
+
+    scene: Scene
+    clock: Clock
+    called: list[Called] = field(default_factory=list)
+    _ready: ContextVar[Ready] = field(default_factory=lambda: ContextVar("ready"))
+
+    @contextmanager
+    def at(self, ready: Ready) -> Iterator[None]:
+        """The calls within are made for this."""
+        token = self._ready.set(ready)
+        try:
+            yield
+        finally:
+            self._ready.reset(token)
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - the signature of every toolbox
+        meta: Mapping[str, Any] | None = None,  # noqa: ARG002 - as above
+        *,
+        at_most: timedelta | None = None,
+        stall: timedelta | None = None,  # noqa: ARG002 - as above
+        run: str = "",  # noqa: ARG002 - as above
+    ) -> CallOutcome:
+        """What is given for the call.
+
+        Raises:
+            NotGiven: ORD701, nothing is.
+        """
+        ready = self._ready.get()
+        self.note(ready, name)
+        call = ready.call
+        if (refused := _argument_error(name, arguments)) is not None:
+            return CallOutcome("contract_error", error=refused)
+        if ready.verification is None and self.is_computed(call.step.name, name):
+            return self._computed(name, arguments)
+        answer = self.scene.answer(call)
+        if ready.verification is not None:
+            if answer.verified is None:
+                raise NotGiven(
+                    f"step {call.step.name} asks {name} whether its call happened, and nothing is given for that",
+                    step=call.step.name,
+                    hint="add what that tool answers as `verified:` beside the `outcome:`",
+                )
+            return CallOutcome("ok", value=answer.verified, sent=True)
+        limits = [span for span in (timeout, at_most) if span is not None]
+        await self.clock.sleep(min([answer.takes, *limits]).total_seconds())
+        if any(span < answer.takes for span in limits):
+            error = CallError("ORD405", f"{name} did not answer within {min(limits)}")
+            return CallOutcome("timeout", error=error, sent=True)
+        return outcome_of(answer)
+
+    def only_computes(self, name: str) -> bool:
+        """Whether the call at hand is of a built-in tool, and nothing else is given for it."""
+        return self.is_computed(self._ready.get().call.step.name, name)
+
+    def compute(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
+        """Call a built-in tool."""
+        self.note(self._ready.get(), name)
+        return self._computed(name, arguments)
+
+    def end_run(self, run: str) -> None:
+        """Nothing lives for a run."""
+
+    def is_computed(self, step: str, name: str) -> bool:
+        """Whether a step's tool is a built-in one that gives its own answer."""
+        server = name.partition(".")[0]
+        is_builtin = server in _BUILTINS and name not in WAITING_TOOLS and name != _COMMITS
+        return is_builtin and not self.scene.has_answers(step)
+
+    def note(self, ready: Ready, name: str) -> None:
+        """The call is made."""
+        if name in POWERLESS_TOOLS:
+            return
+        call = ready.call
+        shown = ready.arguments if ready.verification is not None else ready.shown
+        self.called.append(Called(call.step.name, call.iteration, call.attempt, name, shown))
+
+    def note_once(self, ready: Ready) -> None:
+        """The run that a step asks for is started, unless it was before."""
+        call = ready.call
+        if not any(
+            (one.step, one.item) == (call.step.name, call.iteration) for one in self.called
+        ):
+            self.note(ready, call.step.uses)
+
+    def _computed(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
+        server, _, tool = name.partition(".")
+        return call_builtin(_BUILTINS[server][tool], arguments)
+
+
+def _argument_error(name: str, arguments: Mapping[str, Any]) -> CallError | None:
+    """Why a built-in tool cannot be called like this; what others take, only they know."""
+    server, _, tool = name.partition(".")
+    builtin = _BUILTINS.get(server, {}).get(tool)
+    return None if builtin is None else builtin.info.argument_error(arguments)

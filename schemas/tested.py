@@ -1,0 +1,68 @@
+"""What `ordinaut test --json` prints: every test, and where what happened is not what it expects."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from schemas.base import Model
+from schemas.problem import Problem
+
+TEST_REPORT_FORMAT: Final = "ordinaut.dev/test-report/v1"
+
+
+class Contrast(Model):
+    """One value that is not as expected."""
+
+    path: str
+    """Which value: a path into what the problem is about."""
+    expected: Any = None
+    """What is expected."""
+    found: Any = None
+    """What was found."""
+    lacking: Literal["expected", "found"] | None = None
+    """Where one side has no such value, which."""
+
+
+class Mismatch(Problem):
+    """Something that a test expects and that did not happen so."""
+
+    contrasts: tuple[Contrast, ...] = ()
+    """The values that differ, side by side."""
+
+
+class TestResult(Model):
+    """One test."""
+
+    name: str
+    """Its name."""
+    file: str
+    """The file that it stands in."""
+    line: int
+    """The line, from 1."""
+    task: str | None = None
+    """The task that ran."""
+    pipeline: str | None = None
+    """The Pipeline that ran."""
+    environment: str
+    """The environment of the Project that it ran in."""
+    passed: bool
+    """Whether everything was as expected."""
+    state: str | None = None
+    """How the run ended; none where it was broken off for want of an answer."""
+    problems: tuple[Mismatch, ...] = ()
+    """What was not as expected."""
+
+
+class TestReport(Model):
+    """What came of tests. Fields are only ever added within a format."""
+
+    format: Literal["ordinaut.dev/test-report/v1"] = TEST_REPORT_FORMAT
+    """The form of this answer."""
+    passed: int
+    """How many tests passed."""
+    failed: int
+    """How many did not."""
+    tests: tuple[TestResult, ...] = ()
+    """Every test, by file and line."""
+    problems: tuple[Problem, ...] = ()
+    """Why tests could not be read; any of these fails the command."""
