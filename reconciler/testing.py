@@ -13,6 +13,7 @@ from reconciler.core.params import argument_problems
 from reconciler.core.references import Names
 from reconciler.core.resolve import Referred, resolved_body
 from reconciler.core.suggest import did_you_mean
+from reconciler.core.testing.coverage import Seen, owner_of
 from reconciler.core.testing.documents import Trial, misnamed
 from reconciler.core.testing.verdict import verdict
 from reconciler.load import compile_source
@@ -36,12 +37,11 @@ class Tested:
 
     Attributes:
         result: what is told of it.
-        program: what ran, and `played` what became of it; None where nothing ran.
+        seen: what became of the run; None where nothing ran.
     """
 
     result: TestResult
-    program: Program | None = None
-    played: Played | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,12 @@ def run_trial(trial: Trial, specimens: Specimens) -> Tested:
         return Tested(_result(trial, ground, [Mismatch(**dict(one)) for one in found], None))
     played = play(program, scene_of(trial), ground.live, ground.secrets)
     mismatches = verdict(trial, played)
-    return Tested(_result(trial, ground, mismatches, played), program, played)
+    return Tested(_result(trial, ground, mismatches, played), _seen(trial, ground, played))
+
+
+def _seen(trial: Trial, ground: Ground, played: Played) -> Seen | None:
+    target = _target(trial, ground.specs)
+    return None if target is None else Seen(owner_of(target, ground.specs), played)
 
 
 def scene_of(trial: Trial) -> Scene:

@@ -114,6 +114,7 @@ CODES: Final[dict[str, str]] = {
     "ORD703": "The calls of a test are not those that are expected.",
     "ORD704": "A step of a test did not end as is expected.",
     "ORD705": "A result of a test is not what is expected.",
+    "ORD706": "The tests cover less than is asked for.",
     # 8xx: lint
     "ORD801": "A schedule's time does not exist, or happens twice, when the clocks change.",
     "ORD802": "Many runs begin in the same minute.",

@@ -53,6 +53,52 @@ class TestResult(Model):
     """What was not as expected."""
 
 
+Branch = Literal["runs", "if_holds", "if_fails", "on_error", "nobody_decides"]
+
+
+class Uncovered(Model):
+    """A way through a step that no test takes."""
+
+    step: str
+    """The step."""
+    branch: Branch
+    """Which: it runs at all, its `if` holds or does not, it goes on after a failure, or without a decision."""
+
+
+class PipelineCoverage(Model):
+    """What tests cover of the steps of one document."""
+
+    kind: str
+    """`Task`, or `Pipeline` for a document of that kind."""
+    name: str
+    """Its name, as `namespace/name` outside the default namespace."""
+    tests: int
+    """How many tests run them."""
+    steps: int
+    """How many steps there are."""
+    steps_covered: int
+    """How many of them some test lets run."""
+    branches: int
+    """How many ways through steps there are beside that."""
+    branches_covered: int
+    """How many of them some test takes."""
+    missing: tuple[Uncovered, ...] = ()
+    """What no test does."""
+
+
+class Coverage(Model):
+    """What tests cover, of steps and branches alike."""
+
+    percent: float
+    """How much, of 100."""
+    covered: int
+    """How many steps and branches are covered."""
+    total: int
+    """How many there are."""
+    pipelines: tuple[PipelineCoverage, ...] = ()
+    """Every task with steps of its own, and every Pipeline."""
+
+
 class TestReport(Model):
     """What came of tests. Fields are only ever added within a format."""
 
@@ -64,5 +110,7 @@ class TestReport(Model):
     """How many did not."""
     tests: tuple[TestResult, ...] = ()
     """Every test, by file and line."""
+    coverage: Coverage | None = None
+    """What the tests cover, if that was asked for."""
     problems: tuple[Problem, ...] = ()
     """Why tests could not be read; any of these fails the command."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from reconciler.core.suggest import did_you_mean
-from reconciler.core.testing.contrasted import rows
+from reconciler.core.testing.contrasted import rows, uncovered
+from reconciler.core.testing.coverage import coverage_of
 from reconciler.core.testing.documents import Trial, read_trials
 from reconciler.diagnostics import as_text
 from reconciler.source import TESTS_FOLDER, Source, read_around, read_tests
@@ -16,9 +17,9 @@ from reconciler.testing import Specimens, Tested, run_trial
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json, table
 from runtime.config import Config
-from runtime.errors import EXIT_ERROR, NotFound
+from runtime.errors import EXIT_ERROR, NotFound, OrdinautError
 from schemas.problem import Problem
-from schemas.tested import Mismatch, TestReport
+from schemas.tested import Coverage, Mismatch, TestReport
 
 
 @click.command(
@@ -28,12 +29,32 @@ Examples:
   ordinaut test quiet-day
   ordinaut test specs/tests/briefing.yaml
   ordinaut test weekday-morning-briefing --json
+  ordinaut test --coverage --fail-under 80
 """,
 )
 @click.argument("what", metavar="[TEST|TASK|FILE]...", nargs=-1)
+@click.option(
+    "--coverage",
+    "with_coverage",
+    is_flag=True,
+    help="Show which steps and branches the tests cover.",
+)
+@click.option(
+    "--fail-under",
+    metavar="PERCENT",
+    type=click.FloatRange(0, 100),
+    help="End with 1 if they cover less.",
+)
 @json_option
 @configured("specs", "environment")
-def test(*, config: Config, what: tuple[str, ...], as_json: bool) -> None:
+def test(
+    *,
+    config: Config,
+    what: tuple[str, ...],
+    with_coverage: bool,
+    fail_under: float | None,
+    as_json: bool,
+) -> None:
     """Play tasks and Pipelines as tests say, and compare what happens with what is expected.
 
     Tests are the documents of `kind: Test` in the folder `tests` of the specs; all of them, those of some files, or those
@@ -49,22 +70,45 @@ def test(*, config: Config, what: tuple[str, ...], as_json: bool) -> None:
     specimens = Specimens(specs, config.environment)
     unsound = specimens.problems_for(chosen)
     tested = [] if unsound else [run_trial(trial, specimens) for trial in chosen]
-    report = report_of(tested, (*unsound, *wrong))
+    coverage = None
+    if (with_coverage or fail_under is not None) and not unsound:
+        seen = [one.seen for one in tested if one.seen is not None]
+        coverage = coverage_of(specimens.ground(None).specs, seen, only_seen=bool(what))
+    report = report_of(tested, (*unsound, *wrong), coverage)
     if as_json:
         echo_json(report.model_dump(mode="json"))
     else:
-        _tell(report, specs.texts | tests.texts)
+        _tell(report, specs.texts | tests.texts, with_coverage=with_coverage)
     if report.failed or report.problems:
         raise click.exceptions.Exit(EXIT_ERROR)
+    if coverage is not None and fail_under is not None:
+        _require(coverage, fail_under)
 
 
-def report_of(tested: Sequence[Tested], problems: Sequence[Problem]) -> TestReport:
+class NotCovered(OrdinautError):
+    """Tests cover less than is asked for."""
+
+    default_code = "ORD706"
+
+
+def _require(coverage: Coverage, percent: float) -> None:
+    if coverage.total and 100 * coverage.covered < percent * coverage.total:
+        raise NotCovered(
+            f"the tests cover {coverage.percent:g} % of steps and branches, and {percent:g} % are asked for",
+            hint="`ordinaut test --coverage` shows what no test does",
+        )
+
+
+def report_of(
+    tested: Sequence[Tested], problems: Sequence[Problem], coverage: Coverage | None
+) -> TestReport:
     """What came of tests."""
     passed = sum(one.result.passed for one in tested)
     return TestReport(
         passed=passed,
         failed=len(tested) - passed,
         tests=tuple(one.result for one in tested),
+        coverage=coverage,
         problems=tuple(problems),
     )
 
@@ -118,13 +162,25 @@ def _about(what: Sequence[str], problems: Sequence[Problem], tests: Source) -> l
     return [one for one in problems if any(_lies_in(one.file, path, tests) for path in paths)]
 
 
-def _tell(report: TestReport, texts: dict[str, str]) -> None:
+def _tell(report: TestReport, texts: dict[str, str], *, with_coverage: bool) -> None:
     if report.problems:
         echo(as_text(report.problems, texts))
     for result in report.tests:
         for problem in result.problems:
             echo(_mismatch(problem, texts))
+    if with_coverage and report.coverage is not None:
+        echo(_covered(report.coverage))
     click.echo(_summary(report), err=True)
+
+
+def _covered(coverage: Coverage) -> str:
+    lines = []
+    for one in coverage.pipelines:
+        counts = [f"{one.steps_covered}/{one.steps}", f"{one.branches_covered}/{one.branches}"]
+        lines.append((one.name, str(one.tests), *counts, uncovered(one)))
+    header = ("PIPELINE", "TESTS", "STEPS", "BRANCHES", "NOT COVERED")
+    counted = f"{coverage.covered} of {coverage.total} steps and branches"
+    return f"{table(header, lines)}\ncovered: {coverage.percent:g} %, {counted}"
 
 
 def _mismatch(problem: Mismatch, texts: dict[str, str]) -> str:

@@ -47,6 +47,7 @@ class StepPlayed:
         because: why it was skipped: `if`, `on_error` or `nobody_decided`.
         error: why it failed.
         tries: how often its calls were tried, those of all items together.
+        failed: how many of its calls failed for good.
         waits_for: the kind of what it waits for.
         held: how often its `if` held, and how often it did not.
     """
@@ -55,6 +56,7 @@ class StepPlayed:
     because: str | None = None
     error: Mapping[str, Any] | None = None
     tries: int = 0
+    failed: int = 0
     waits_for: str | None = None
     held: tuple[int, int] = (0, 0)
 

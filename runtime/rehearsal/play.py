@@ -186,22 +186,45 @@ class _Play:
             if place[0] == name and place[1] != WHOLE
         ]
         skipped = sum(found["outcome"] == SKIPPED for found in calls)
-        tries = sum(max(found["attempt"], 0) for found in calls)
-        result = ledger.results.get((name, 0 if step.foreach is None else WHOLE))
-        held = (0, 0) if name not in self._begun else (len(calls) - skipped, skipped)
-        if result is None:
-            waits = [wait for place, wait in ledger.open_waits.items() if place[0] == name]
-            asked = [intent for place, (_, intent) in ledger.intents.items() if place[0] == name]
-            if waits or any(intent.is_asked for intent in asked):
-                return StepPlayed("waiting", waits_for=waits[0].kind if waits else "unknown")
-            return StepPlayed("not_reached", held=held)
-        match result["outcome"]:
-            case "ok":
-                return StepPlayed("succeeded", tries=tries, held=held)
+        has_begun = name in self._begun
+        played = StepPlayed(
+            state=self._state(step),
+            tries=sum(found["attempt"] for found in calls),
+            failed=sum(found["outcome"] not in {"ok", SKIPPED} for found in calls),
+            held=(len(calls) - skipped, skipped) if has_begun else (0, 0),
+        )
+        match played.state:
+            case "waiting":
+                kinds = [one.kind for place, one in ledger.open_waits.items() if place[0] == name]
+                return replace(played, waits_for=kinds[0] if kinds else "unknown")
             case "skipped":
-                return StepPlayed("skipped", because=self._why(step), held=held)
+                return replace(played, because=self._why(step))
+            case "failed":
+                return replace(played, error=self._result(step)["error"])
             case _:
-                return StepPlayed("failed", error=result.get("error"), tries=tries, held=held)
+                return played
+
+    def _result(self, step: ProgramStep) -> dict[str, Any]:
+        """What the step ended with; empty if it did not end."""
+        place = step.name, 0 if step.foreach is None else WHOLE
+        return self._ledger.results.get(place, {})
+
+    def _state(self, step: ProgramStep) -> str:
+        ledger, name = self._ledger, step.name
+        match self._result(step).get("outcome"):
+            case "ok":
+                return "succeeded"
+            case "skipped":
+                return "skipped"
+            case None:
+                asked = any(
+                    place[0] == name and intent.is_asked
+                    for place, (_, intent) in ledger.intents.items()
+                )
+                waits = any(place[0] == name for place in ledger.open_waits)
+                return "waiting" if asked or waits else "not_reached"
+            case _:
+                return "failed"
 
     def _why(self, step: ProgramStep) -> str:
         if step.name not in self._begun:

@@ -197,3 +197,58 @@ def test_an_event_calls_for_a_run(alone: Cli, shop: Shop) -> None:
     answer = alone("test")
 
     assert answer.status == 0, answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ("{each: {items: [{result: 1}, {result: 2}, {outcome: lost}]}, pay: {approval: nobody}}", {("off", "if_holds"), ("off", "runs"), ("pay", "runs")}),
+        ("{each: {result: 1}, pay: {approval: {approved: true}, result: 1}}", {("each", "on_error"), ("off", "if_holds"), ("off", "runs"), ("pay", "nobody_decides")}),
+        ("{each: {result: 1}}", {("each", "on_error"), ("off", "if_fails"), ("off", "if_holds"), ("off", "runs"), ("pay", "nobody_decides")}),
+    ],
+)  # fmt: skip
+def test_coverage_tells_which_ways_no_test_takes(
+    alone: Cli, shop: Shop, given: str, missing: set[tuple[str, str]]
+) -> None:
+    shop.task(
+        EACH,
+        GATED,
+        "{id: off, uses: mail.send, if: params.people == `1`}",
+        "{id: never, uses: mail.send, if: false}",
+        params={"people": ["ann", "bob", "cid"]},
+    )
+    shop.test(given=given, expect="{}" if "approval" in given else "{state: waiting}")
+
+    coverage = alone("test", "--coverage", "--json").json["coverage"]
+
+    [pipeline] = coverage["pipelines"]
+    assert {(one["step"], one["branch"]) for one in pipeline["missing"]} == missing
+    assert (coverage["total"], coverage["covered"]) == (9, 9 - len(missing))
+
+
+def test_runs_of_a_task_cover_the_pipeline_document_that_it_uses(alone: Cli, shop: Shop) -> None:
+    (shop.specs / "greet.yaml").write_text(
+        f"{HEAD}kind: Pipeline\nname: greet\nsteps:\n  - {{id: send, uses: mail.send}}\n---\n"
+        f"{HEAD}kind: Task\nname: rent\nschedule: {{manual: true}}\npipeline: {{use: greet}}\n"
+    )
+    shop.task(PAY, name="untested")
+    shop.test(given="{send: {result: 1}}")
+
+    whole, one = alone("test", "--coverage"), alone("test", "it", "--coverage")
+
+    assert [line.split() for line in whole.lines[1:]] == [
+        ["greet", "1", "1/1", "0/0"],
+        ["untested", "0", "0/1", "0/0", "no", "test"],
+        ["covered:", "50", "%,", "1", "of", "2", "steps", "and", "branches"],
+    ]
+    assert len(one.lines) == 3
+
+
+def test_less_coverage_than_is_asked_for_fails_the_command(alone: Cli, shop: Shop) -> None:
+    shop.task(PAY, "{id: tell, uses: mail.send, if: steps.pay == `2`}")
+    shop.test(given="{pay: {result: 1}}")
+
+    enough, less = alone("test", "--fail-under", "50"), alone("test", "--fail-under", "50.1")
+
+    assert (enough.status, less.status) == (0, 1)
+    assert "error ORD706: the tests cover 50 % of steps and branches" in less.stderr

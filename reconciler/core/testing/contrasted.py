@@ -1,4 +1,4 @@
-"""Expected and found side by side, as people read them."""
+"""Expected and found side by side, and what no test does, as people read them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from schemas.tested import Contrast
+from schemas.tested import Branch, Contrast, PipelineCoverage
 
 WIDEST: Final = 44
 _CUT: Final = "…"
 _NOTHING: Final = "(nothing)"
+_BRANCHES: Final[dict[Branch, str]] = {
+    "runs": "",
+    "if_holds": " (if holds)",
+    "if_fails": " (if does not hold)",
+    "on_error": " (on_error)",
+    "nobody_decides": " (nobody decides)",
+}
 
 
 def rows(contrasts: Sequence[Contrast]) -> list[tuple[str, str, str]]:
@@ -39,3 +46,16 @@ def _text(value: Any) -> str:
 def _window(text: str, start: int) -> str:
     cut = (_CUT if start else "") + text[start:]
     return cut if len(cut) <= WIDEST else cut[: WIDEST - 1] + _CUT
+
+
+def uncovered(pipeline: PipelineCoverage) -> str:
+    """What no test does; of a step that never runs no more than that."""
+    if not pipeline.tests:
+        return "no test"
+    never = {one.step for one in pipeline.missing if one.branch == "runs"}
+    told = [
+        one.step + _BRANCHES[one.branch]
+        for one in pipeline.missing
+        if one.branch == "runs" or one.step not in never
+    ]
+    return ", ".join(told)
