@@ -18,7 +18,7 @@ from runtime.core.rates import RateLimit, rate_limits, server_limits
 from runtime.errors import OrdinautError, Unreadable
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.definition import HttpTransport, ServerDefinition, StdioTransport
+from runtime.tools.definition import HttpTransport, Locked, ServerDefinition, StdioTransport
 from schemas.durations import parse_duration
 
 
@@ -145,6 +145,12 @@ def define_server(
         idle_stop=parse_duration(body["idle_stop"]),
         allow=tuple(body["tools"]["allow"]),
         deny=tuple(body["tools"]["deny"]),
+        # Servers that nobody locked say nothing of it.
+        locked={
+            name: Locked(tool["contract"], tool["destructive"])
+            for name, tool in body.get("locked", {}).items()
+        },
+        on_contract_change=body["on_contract_change"],
         result_bytes=body["limits"]["result_bytes"],
         secrets=tuple(sorted(secrets.known)),
     )

@@ -88,6 +88,7 @@ CODES: Final[dict[str, str]] = {
     "ORD416": "The call did not happen, and is not tried again.",
     "ORD417": "No event came in time.",
     "ORD418": "A step asks others than who wants to decide.",
+    "ORD419": "The tool no longer keeps to the tool lock.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

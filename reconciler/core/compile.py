@@ -84,20 +84,21 @@ def compile_specs(
     events, broken = calendar_events(unique.values(), calendars_of, folder, reported)
     problems += broken
     calendars = calendar_contents(unique.values(), events)
+    contracts = Contracts.of(_tool_lock(locks, problems))
     world = World(
         names,
         {key: entry.document for key, entry in unique.items()},
         frozenset(key for key, entry in unique.items() if entry.repaired),
         head.secrets,
         {key: canonical(content) for key, content in calendars.items()},
-        Contracts.of(_tool_lock(locks, problems)),
+        contracts,
     )
     for entry in through("Checking specs", entries):
         problems += document_problems(entry, world)
     return Specs(
         project=head.name,
         environment=environment,
-        documents=_desired(unique.values(), names, events, calendars),
+        documents=_desired(unique.values(), names, events, calendars, contracts),
         problems=tuple(
             sorted(untelling(problems, secrets.secrets), key=attrgetter("reading_order"))
         ),
@@ -234,10 +235,11 @@ def _desired(
     names: Names,
     events: Mapping[Key, Events],
     calendars: Mapping[Key, Content],
+    contracts: Contracts,
 ) -> dict[Key, Desired]:
     whole = sorted((entry for entry in entries if not entry.repaired), key=lambda entry: entry.key)
     pipelines = {e.key: e.document for e in whole if isinstance(e.document, Pipeline)}
-    referred = Referred(names, pipelines, events, calendars)
+    referred = Referred(names, pipelines, events, calendars, contracts.servers)
     return {entry.key: _one_desired(entry, referred) for entry in whole}
 
 

@@ -16,6 +16,7 @@ from reconciler.core.locate import Path
 from reconciler.core.misfit_words import has_template, is_certain, said
 from reconciler.core.references import offers, steps_of
 from reconciler.core.suggest import did_you_mean
+from runtime.core.binding import canonical
 from schemas.pipeline import Verify
 from schemas.problem import Problem
 from schemas.schedule import ConditionSchedule
@@ -181,7 +182,7 @@ def _counts(error: ValidationError, *, is_open: bool) -> bool:
 
 
 def _compiled(schema: Mapping[str, Any]) -> Contract | str:
-    from runtime.core.contracts import UnusableSchema, canonical, contract  # noqa: PLC0415 - heavy
+    from runtime.core.contracts import UnusableSchema, contract  # noqa: PLC0415 - heavy
 
     try:
         return contract(canonical(schema))

@@ -103,6 +103,8 @@ def _folded(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
             return {name: value for name, value in body.items() if name != "events"}
         case "Project":
             return _project(body)
+        case "ToolServer":
+            return {name: value for name, value in body.items() if name != "locked"}
         case _:
             return dict(body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from reconciler.core.contract_gains import contract_gains
 from reconciler.core.loosening import loosened
 from schemas.plan import FieldChange, PlannedChange
 
@@ -41,6 +42,7 @@ def _gains(change: PlannedChange) -> Iterator[str]:
                 yield "runs or reaches something else"
             if any(_top(op) == "rate_limits" for op in change.ops):
                 yield _other("rate_limits")
+            yield from contract_gains(change.ops)
         case _:
             pass
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from reconciler.core.contract_gains import destroys_more
 from reconciler.core.destructive import destroys
 from reconciler.core.loosening import loosened
 from schemas.plan import Action, Facet, FieldChange, Level, Reason, ToolsEffect
@@ -42,6 +43,7 @@ def impact_of(
     high += ["destructive tool"] if any(map(destroys, tools.added)) else []
     if kind == "Agent" and action in {"create", "adopt"} and _may_do_anything(body or {}):
         high.append("powers of an agent")
+    high += ["destructive tool"] if kind == "ToolServer" and destroys_more(ops) else []
     high += ["what plans are held to"] if loosened(kind, reason, ops) else []
     if high:
         return Impact("high", tuple(high))

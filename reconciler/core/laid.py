@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconciler.core.desired import Laid, Place
 from reconciler.core.documents import Node, SourceDocument
 from reconciler.core.locate import LaidMark
 from schemas.plan import FieldChange
+
+# What compiling adds stands in other files.
+_COMPILED: Final = ("/calendars", "/locked")
 
 
 class _Field(NamedTuple):
@@ -38,7 +41,7 @@ def _leaves(field: _Field) -> Iterator[_Field]:
 def place_of_change(place: Place, ops: Sequence[FieldChange], laid: Iterable[Laid]) -> Place:
     """Where a document was changed: in an overlay if all that differs stands there, else where it begins."""
     fields = tuple(laid)
-    found = [_laid_at(op.path, fields) for op in ops if not op.path.startswith("/calendars")]
+    found = [_laid_at(op.path, fields) for op in ops if not op.path.startswith(_COMPILED)]
     first = found[0] if found and None not in found else None
     return place if first is None else Place(first.file, first.line, first.column)
 

@@ -12,7 +12,7 @@ from schemas.base import API_VERSION
 from schemas.spec import KINDS
 
 # What compiling adds to the fields that documents are written with.
-_COMPILED: Final = ("calendars", "events")
+_COMPILED: Final = ("calendars", "events", "locked")
 _SINGLE: Final = (str, int, float)
 
 

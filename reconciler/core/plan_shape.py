@@ -28,6 +28,7 @@ _FREE: Final[Schema] = {"type": "object", "additionalProperties": True}
 # What compiling adds to the fields that documents are written with, by what it adds them to.
 _COMPILED: Final[Mapping[str, Mapping[str, Schema]]] = {
     "Task": {"calendars": _FREE},
+    "ToolServer": {"locked": _FREE},
     "Calendar": {"events": {"type": "array", "items": _FREE}},
     "PipelineUse": {"steps": {"type": "array", "items": {"$ref": "#/$defs/Step"}}},
 }

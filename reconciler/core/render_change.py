@@ -23,7 +23,7 @@ from reconciler.core.look import (
 from reconciler.core.loosening import loosened
 from reconciler.core.preview import CAP
 from reconciler.core.render_fields import all_fields, field_lines, fields_by_facet
-from reconciler.core.render_powers import power_lines
+from reconciler.core.render_powers import contract_lines, power_lines
 from reconciler.core.render_steps import step_lines
 from runtime.core.recurrence.zone import Zone, load_zone
 from schemas.plan import PlannedChange, Preview
@@ -104,6 +104,7 @@ def _details(change: PlannedChange, look: Look, as_of: datetime) -> Iterator[str
     for name, texts in power_lines(change, room):
         yield from _named(name, texts)
     yield from _named("tools", flow(_tools(change), room, indent=""))
+    yield from _named("contract", contract_lines(change, look, room))
     steps = [*flow(_steps(change), room, indent=""), *step_lines(change, look, room)]
     yield from _named("steps", steps)
     yield from _named("owner", list(_owners(change)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from typing import Any, Final
 
+from reconciler.core.contract_gains import LOCKED
 from reconciler.core.digest import IDENTITY, canonical
 from reconciler.core.filling import defaults_of
 from reconciler.core.look import Look, counted, flow, value_text, visible
@@ -35,6 +36,7 @@ def fields_by_facet(change: PlannedChange) -> dict[str, list[FieldChange]]:
             _STEPS.match(op.path)
             or op.path == "/owner"
             or (op.path in _IDENTITY and "name" not in change.strayed)
+            or top == LOCKED
         ):
             continue
         if top in _TIMES and _is_told(change):
@@ -114,7 +116,7 @@ def all_fields(change: PlannedChange, room: int, *, whole: bool) -> Iterator[str
     if change.action == "create":
         defaults = defaults_of(change.kind)
         for name, value in sorted((change.shown_body or {}).items()):
-            if name in IDENTITY or (name, canonical(value)) in defaults:
+            if name in IDENTITY or name == LOCKED or (name, canonical(value)) in defaults:
                 continue
             yield from _broken(f"+ /{name}  {value_text(value, _WHOLE if whole else _LONG)}", room)
 
@@ -125,6 +127,8 @@ def _broken(text: str, room: int) -> list[str]:
 
 def _is_told_whole(change: PlannedChange, op: FieldChange) -> bool:
     top = op.path.split("/")[1] if op.path else ""
+    if top == LOCKED:
+        return True
     if _about(change.kind, top) == "meta":
         told = op.path == "/owner"
     elif _STEPS.match(op.path):

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.core.look import flow, value_text, visible
-from schemas.plan import PlannedChange
+from reconciler.core.contract_gains import LOCKED, contract_changes
+from reconciler.core.look import Look, counted, flow, value_text, visible, wrapped
+from schemas.plan import FieldChange, PlannedChange
 
 Body = Mapping[str, Any]
 
@@ -25,6 +26,34 @@ def power_lines(change: PlannedChange, room: int) -> Iterator[tuple[str, list[st
     for name, parts in named(body) if named else ():
         shown = [visible(part) for part in parts]
         yield name, flow(shown, room, indent="") if name not in _ALONE else shown
+
+
+def contract_lines(change: PlannedChange, look: Look, room: int) -> list[str]:
+    """A line for each change of what a tool server promises; as many as fit, but all that must not be missed."""
+    tools = [op for op in change.ops if op.path == f"/{LOCKED}"]
+    lines = [_locked_words(op) for op in tools]
+    every = contract_changes(change.ops)
+    loud = sum(told.is_loud for told in every)
+    shown = every if look.verbose else every[: max(loud, _SHOWN)]
+    for told in shown:
+        sign = f"{look.paint('!', 'note')} " if told.is_loud else ""
+        first, *rest = wrapped(f"{visible(told.tool)} {told.words}", room - 2)
+        lines += [f"{sign}{first}", *rest]
+    if len(every) > len(shown):
+        more = counted(len(every) - len(shown), "more change")
+        lines.append(look.paint(f"and {more} (-v)", "dim"))
+    return lines
+
+
+# How many changes are shown before `-v` is needed.
+_SHOWN = 4
+
+
+def _locked_words(op: FieldChange) -> str:
+    if op.op == "remove":
+        return "held to no tool lock any more"
+    tools = op.after if isinstance(op.after, Mapping) else {}
+    return f"locked, {counted(len(tools), 'tool')}"
 
 
 # Of these each is a sentence.
@@ -67,6 +96,15 @@ def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
     if denied or allowed != ["*"]:
         yield "tools", [*allowed, *(f"but not {tool}" for tool in denied)]
     yield "limits", _limits(body)
+    if locked := body.get(LOCKED):
+        destructive = [name for name, tool in locked.items() if tool["destructive"]]
+        yield (
+            "contract",
+            [
+                f"locked, {counted(len(locked), 'tool')}",
+                *(f"{name} may destroy" for name in destructive),
+            ],
+        )
 
 
 def _command(stdio: Body) -> Iterator[str]:

@@ -2,24 +2,28 @@
 
 A task's own steps stay a list under `pipeline`; the use of a Pipeline document becomes `pipeline: {use, with, steps}`, and
 `finally` where the document has it. `with` has the defaults of the pipeline's JSON Schema filled in, so that a run needs no
-other document. For the same reason `calendars` holds the content of each calendar that a schedule names.
+other document. For the same reason `calendars` holds the content of each calendar that a schedule names. A tool server that
+is in the tool lock has under `locked` what its tools are held to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.core.calendars import Content, Events
 from reconciler.core.desired import Key
 from reconciler.core.digest import normalised
-from reconciler.core.references import Names
+from reconciler.core.references import Names, offers
+from runtime.core.binding import claims_destructive, contract_digest
 from runtime.core.waits import RUN
 from schemas.base import Document
 from schemas.calendar import Calendar
 from schemas.pipeline import Pipeline, PipelineUse
 from schemas.task import Task
+from schemas.tool_lock import LockedServer
+from schemas.tool_server import ToolServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,14 @@ class Referred:
         pipelines: the pipelines that are known whole.
         events: what the .ics files of calendars hold.
         calendars: the content of the calendars that are known whole.
+        locked: what the tool lock holds, by server.
     """
 
     names: Names
     pipelines: Mapping[Key, Pipeline]
     events: Mapping[Key, Events]
     calendars: Mapping[Key, Content]
+    locked: Mapping[str, LockedServer] = field(default_factory=dict)
 
 
 def resolved_body(document: Document, key: Key, referred: Referred) -> dict[str, Any]:
@@ -50,9 +56,24 @@ def resolved_body(document: Document, key: Key, referred: Referred) -> dict[str,
             _resolve_steps(body.get("finally", ()), referred.names, document.namespace)
         case Calendar() if document.ics is not None:
             body["events"] = list(referred.events.get(key, ()))
+        case ToolServer() if (server := referred.locked.get(key.label)) is not None:
+            body["locked"] = _locked(document, server)
         case _:
             pass
     return body
+
+
+def _locked(server: ToolServer, locked: LockedServer) -> dict[str, dict[str, Any]]:
+    """Of each tool that may be used, what a run holds it to and what a reviewer is to see change."""
+    return {
+        name: {
+            "contract": contract_digest(tool.input_schema, tool.output_schema),
+            "description": tool.description_digest,
+            "destructive": claims_destructive(tool.annotations),
+        }
+        for name, tool in sorted(locked.tools.items())
+        if offers(server, name)
+    }
 
 
 def _resolve_task(body: dict[str, Any], task: Task, referred: Referred) -> None:

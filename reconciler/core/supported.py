@@ -47,7 +47,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     _row("ToolServer", "limits.memory_bytes"),
     _row("ToolServer", "limits.max_age"),
     _row("ToolServer", "trust_annotations"),
-    _row("ToolServer", "on_contract_change"),
     _row("Agent", "budgets"),
     _row("Agent", "destructive"),
     _row("Project", "secrets.command"),

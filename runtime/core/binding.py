@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +16,17 @@ _NAMED: Final = frozenset(
     {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
 )
 _DATA: Final = frozenset({"const", "enum"})
+
+
+def canonical(value: object) -> str:
+    """The one JSON text of a value: sorted keys, no blanks. Equal values have equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def contract_digest(input_schema: Any, output_schema: Any) -> str:
+    """sha256 (hex) of both schemas of a tool without their words: what a call depends on."""
+    contract = {"input": binding(input_schema), "output": binding(output_schema)}
+    return hashlib.sha256(canonical(contract).encode(errors="replace")).hexdigest()
 
 
 def binding(schema: Any) -> Any:

@@ -46,11 +46,6 @@ class UnusableSchema(Exception):
     """The schema is not valid, refers outside itself, or is too costly to check."""
 
 
-def canonical(value: object) -> str:
-    """The one JSON text of a value: sorted keys, no blanks. Equal values have equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 class Contract:
     """One compiled schema; get it through `contract`."""
 

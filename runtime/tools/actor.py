@@ -177,6 +177,8 @@ class ServerActor:
             missing = session.catalogue.missing(name)
             return CallOutcome("rejected", error=missing, generation=session.generation)
         problem = tool.argument_error(arguments)
+        if self.definition.on_contract_change == "refuse":
+            problem = session.catalogue.contract_error(tool.name) or problem
         if problem is not None:
             call = self._call(session, tool)
             return call.outcome("contract_error", problem.code, problem.message, sent=False)

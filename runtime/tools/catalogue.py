@@ -11,12 +11,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
 
-from runtime.core.contracts import UnusableSchema, canonical, contract
+from runtime.core.binding import canonical, claims_destructive, contract_digest
+from runtime.core.contracts import UnusableSchema, contract
 from runtime.core.outcomes import CallError
+from runtime.tools.definition import Locked
 
 _STRICT_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 # Ten times as fast, but NaN becomes null, and much that is no JSON is written as text.
@@ -53,6 +56,12 @@ class ToolInfo:
         object.__setattr__(self, "_output", canonical(self.output_schema))
         both = f'{{"input":{self._input},"output":{self._output}}}'.encode(errors="replace")
         object.__setattr__(self, "digest", hashlib.sha256(both).hexdigest())
+
+    def keeps_to(self, locked: Locked) -> bool:
+        """Whether a call of it means what it meant when the tool was locked."""
+        destroys_more = claims_destructive(self.annotations) and not locked.destructive
+        digest = contract_digest(self.input_schema, self.output_schema)
+        return digest == locked.contract and not destroys_more
 
     def argument_error(self, arguments: Mapping[str, Any]) -> CallError | None:
         """Why these arguments must not be sent (ORD403), or None."""
@@ -92,21 +101,36 @@ class ToolInfo:
 
 
 class Catalogue:
-    """What one server offers."""
+    """What one server offers.
+
+    Attributes:
+        changed: names of the tools that are not what they were locked to.
+    """
 
     def __init__(
-        self, server: str, tools: Iterable[ToolInfo] = (), hidden: Iterable[str] = ()
+        self,
+        server: str,
+        tools: Iterable[ToolInfo] = (),
+        hidden: Iterable[str] = (),
+        locked: Mapping[str, Locked] = MappingProxyType({}),
     ) -> None:
         """Args:
         server: key of the server.
         tools: those that may be called; of two with one name the first counts.
         hidden: names of those that the definition's patterns exclude.
+        locked: what tools must keep to, by name.
         """
         self._server = server
         self._tools: dict[str, ToolInfo] = {}
         for tool in tools:
             self._tools.setdefault(tool.name, tool)
         self._hidden = frozenset(hidden)
+        # Compared once for each listing, so that a call pays for no more than a look at who broke with it.
+        self.changed = frozenset(
+            tool.name
+            for tool in self._tools.values()
+            if tool.name in locked and not tool.keeps_to(locked[tool.name])
+        )
 
     def tools(self) -> tuple[ToolInfo, ...]:
         """Every tool, in the order the server listed them."""
@@ -115,6 +139,16 @@ class Catalogue:
     def find(self, name: str) -> ToolInfo | None:
         """The tool of this name."""
         return self._tools.get(name)
+
+    def contract_error(self, name: str) -> CallError | None:
+        """Why a tool must not be called for what it was locked to (ORD419), or None."""
+        if name not in self.changed:
+            return None
+        return CallError(
+            "ORD419",
+            f"{self._server}.{name} no longer keeps to the tool lock, so it was not called; "
+            f"`ordinaut tools lock --check {self._server}` tells what changed",
+        )
 
     def missing(self, name: str) -> CallError:
         """Why there is no such tool (ORD402)."""

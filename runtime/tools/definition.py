@@ -46,6 +46,14 @@ class HttpTransport:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What the tool lock holds a tool to: `contract_digest` of its schemas, and whether it was known to destroy."""
+
+    contract: str
+    destructive: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerDefinition:
     """One tool server.
@@ -61,6 +69,8 @@ class ServerDefinition:
         idle_stop: a `lazy` or `per_run` server that was not used for so long is stopped.
         allow: patterns of tools that may be called.
         deny: patterns of tools that may not, even if allowed.
+        locked: what the tool lock holds tools to, by name.
+        on_contract_change: whether a tool that does not keep to that is not called, or only warned about.
         result_bytes: the largest result, as canonical JSON, that is accepted.
         secrets: values that must never be shown: blotted out of results, errors and stderr.
     """
@@ -75,6 +85,8 @@ class ServerDefinition:
     idle_stop: timedelta = timedelta(minutes=5)
     allow: tuple[str, ...] = ("*",)
     deny: tuple[str, ...] = ()
+    locked: Mapping[str, Locked] = field(default_factory=dict)
+    on_contract_change: Literal["refuse", "warn"] = "refuse"
     result_bytes: int = 1_048_576
     secrets: tuple[str, ...] = field(default=(), repr=False)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ _RESULT: Final[TypeAdapter[CallToolResult | InputRequiredResult]] = TypeAdapter(
 )
 _CLIENT_INFO: Final = Implementation(name="ordinaut", version="1")
 _MAX_PAGES: Final = 100
+_log = logging.getLogger("ordinaut.tools")
 # The SDK's own timeout begins once the request is written; this bounds the writing as well.
 _WRITE_SECONDS: Final = 5.0
 
@@ -195,11 +197,24 @@ class Session:
             cursor = page.next_cursor
             if cursor is None:
                 break
-        key, offers = self._definition.key, self._definition.offers
-        offered = [_tool_info(key, tool) for tool in tools if offers(tool.name)]
-        return Catalogue(
-            key, offered, hidden=[tool.name for tool in tools if not offers(tool.name)]
+        return self._catalogue(tools)
+
+    def _catalogue(self, tools: Sequence[Tool]) -> Catalogue:
+        definition = self._definition
+        key, offers = definition.key, definition.offers
+        catalogue = Catalogue(
+            key,
+            [_tool_info(key, tool) for tool in tools if offers(tool.name)],
+            hidden=[tool.name for tool in tools if not offers(tool.name)],
+            locked=definition.locked,
         )
+        if catalogue.changed and definition.on_contract_change == "warn":
+            _log.warning(
+                "tools of %s no longer keep to the tool lock: %s; they are called all the same",
+                key,
+                ", ".join(sorted(catalogue.changed)),
+            )
+        return catalogue
 
     def _watch_changes(self) -> None:
         """Subscribe to changes where the revision needs it; before listing, so that none falls between the two."""

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from runtime.clock import SYSTEM_CLOCK
-from runtime.core.contracts import Contract, UnusableSchema, canonical, contract
+from runtime.core.binding import canonical
+from runtime.core.contracts import Contract, UnusableSchema, contract
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 
