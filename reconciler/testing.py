@@ -105,6 +105,8 @@ def scene_of(trial: Trial) -> Scene:
     return Scene(
         name=test.name,
         now=test.now,
+        occurrence_for=test.occurrence_for,
+        run_id=test.run_id,
         trigger=test.trigger or ("manual" if test.event is None else "event"),
         params=test.params if test.task is not None else {},
         event=test.event,

@@ -116,6 +116,7 @@ CODES: Final[dict[str, str]] = {
     "ORD704": "A step of a test did not end as is expected.",
     "ORD705": "A result of a test is not what is expected.",
     "ORD706": "The tests cover less than is asked for.",
+    "ORD707": "No test can be made of the run.",
     # 8xx: lint
     "ORD801": "A schedule's time does not exist, or happens twice, when the clocks change.",
     "ORD802": "Many runs begin in the same minute.",

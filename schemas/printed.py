@@ -19,7 +19,7 @@ from schemas.revision import Difference, History, RevisionReport
 from schemas.simulation import Simulation
 from schemas.source import SyncReport
 from schemas.status import Status
-from schemas.tested import TestReport
+from schemas.tested import RecordedTestReport, TestReport
 from schemas.tool_lock import LockChanges, ToolLock
 from schemas.validation import Validation
 
@@ -35,6 +35,7 @@ _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("history", "history", History),
     ("plan", "plan", Plan),
     ("plan-failure", "plan failure", PlanFailure),
+    ("recorded-test", "test made of a run", RecordedTestReport),
     ("revision", "revision", RevisionReport),
     ("simulation", "simulation", Simulation),
     ("status", "status", Status),

@@ -1,13 +1,15 @@
-"""What `ordinaut test --json` prints: every test, and where what happened is not what it expects."""
+"""What `ordinaut test --json` prints: every test, and where what happened is not what it expects; and what `record` does."""
 
 from __future__ import annotations
 
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from schemas.base import Model
 from schemas.problem import Problem
 
 TEST_REPORT_FORMAT: Final = "ordinaut.dev/test-report/v1"
+RECORDED_TEST_FORMAT: Final = "ordinaut.dev/recorded-test/v1"
 
 
 class Contrast(Model):
@@ -114,3 +116,20 @@ class TestReport(Model):
     """What the tests cover, if that was asked for."""
     problems: tuple[Problem, ...] = ()
     """Why tests could not be read; any of these fails the command."""
+
+
+class RecordedTestReport(Model):
+    """A test that was made of a run. Fields are only ever added within a format."""
+
+    format: Literal["ordinaut.dev/recorded-test/v1"] = RECORDED_TEST_FORMAT
+    """The form of this answer."""
+    run_id: UUID
+    """The run."""
+    name: str
+    """What the test is called."""
+    test: dict[str, Any]
+    """The document."""
+    file: str | None = None
+    """Where it was written, if it was."""
+    problems: tuple[Mismatch, ...] = ()
+    """What it does not find again when it is played at once, with places in the document as YAML."""

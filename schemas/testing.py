@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import (
     BeforeValidator,
@@ -227,6 +228,10 @@ class Test(Model):
     """The environment of the Project that it runs in; that of the command when left out."""
     now: Instant = Field(examples=["2026-01-05T08:30:00+02:00"])
     """The instant at which the run begins."""
+    occurrence_for: Instant | None = None
+    """The nominal instant that it stands for; `now` when left out."""
+    run_id: UUID | None = None
+    """The id of the run, from which idempotency keys follow; made up of the name when left out."""
     trigger: Trigger | None = None
     """What calls for the run; `event` where one is given, else `manual`."""
     event: JsonObject | None = None

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "reconciler.cli.test",
             "Play tasks offline, and see whether they do what they should.",
         ),
+        "record": ("reconciler.cli.record", "Print a run as a test."),
         "next": ("reconciler.cli.next", "Show when tasks will fire, without a database."),
         "simulate": ("reconciler.cli.simulate", "Play the specs through the coming days."),
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),

@@ -41,6 +41,8 @@ class Scene:
     Attributes:
         name: tells its run from others.
         now: when it begins.
+        occurrence_for: the nominal instant that it stands for; `now` if that is None.
+        run_id: its id; made up of the name if that is None.
         trigger: what calls for it.
         params: parameters for this run alone.
         event: what calls for it, where an event does.
@@ -49,6 +51,8 @@ class Scene:
 
     name: str
     now: datetime
+    occurrence_for: datetime | None = None
+    run_id: UUID | None = None
     trigger: str = "manual"
     params: Mapping[str, Any] = field(default_factory=dict)
     event: Mapping[str, Any] | None = None

@@ -92,7 +92,8 @@ class _Play:
         self._live = live
         self._secrets = _StandIns({name: {} for name in secret_names}, Path())
         self._clock = LeapingClock(scene.now)
-        self._run_id = derive_run_id(0, "rehearsal", scene.name, scene.now)
+        made_up = derive_run_id(0, "rehearsal", scene.name, scene.now)
+        self._run_id = scene.run_id or made_up
         self._ledger = Ledger(scene, self._run_id, self._clock)
         self._tools = GivenTools(scene, self._clock)
         self._begun: set[str] = set()
@@ -156,7 +157,7 @@ class _Play:
             lease_epoch=1,
             attempt=1,
             trigger=scene.trigger,
-            occurrence_for=scene.now,
+            occurrence_for=scene.occurrence_for or scene.now,
             due_at=scene.now,
             started_at=scene.now,
             claimed_at=now,

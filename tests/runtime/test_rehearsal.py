@@ -14,39 +14,11 @@ from runtime.rehearsal.play import play
 from schemas.spec import KINDS
 from schemas.testing import Answer, Given, GivenForm
 from tests.support.clock import START
+from tests.support.courses import COURSES
 from tests.support.executing import RETRY, Bench, step
 from tests.support.installed import task
 from tests.support.scripted_tools import ScriptedTools, failed, ok
 
-DO: dict[str, Any] = {"with": {"n": "${params.n}"}}
-
-COURSES: dict[str, dict[str, Any]] = {
-    "steps": {"pipeline": [step("a", **DO), step("b", **{"with": {"n": "${steps.a}"}})]},
-    "failure": {"pipeline": [step("a"), step("b", "tool.fail"), step("c")]},
-    "goto": {
-        "pipeline": [step("a", "tool.fail", on_error={"goto": "c"}), step("b"), step("c", **DO)]
-    },
-    "items": {
-        "pipeline": [
-            step("a", foreach="${params.list}", max_parallel=3, **{"with": {"n": "${item}"}})
-        ]
-    },
-    "some fail": {
-        "pipeline": [
-            step("a", "tool.fail", foreach="${params.list}", on_error="continue"),
-            step("b", **{"with": {"n": "${steps.a}"}}),
-        ]
-    },
-    "skips": {"pipeline": [step("a", **{"if": "params.n == `2`"}), step("b", **DO)]},
-    "finally": {
-        "pipeline": [step("a", "tool.fail")],
-        "finally": [step("z", **{"with": {"how": "${run.outcome}", "who": "${run.error.step}"}})],
-    },
-    "side by side": {
-        "pipeline": [step("a", needs=[]), step("b", "tool.fail", needs=[]), step("c", needs=[])]
-    },
-    "once": {"pipeline": [step("a", "tool.lose", effect="once"), step("b")]},
-}
 ANSWERS = {
     "tool.do": Given(result=4),
     "tool.fail": Given(outcome="rejected", code="ORD404", message="it was rejected"),
