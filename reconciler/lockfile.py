@@ -15,7 +15,7 @@ from reconciler.core.tool_lock import (
     locked_server,
     read_lock,
 )
-from runtime.errors import ToolLockError
+from runtime.errors import NotFound, ToolLockError
 from schemas.tool_lock import LockChange, LockedServer, ToolLock
 from schemas.tools import ServerReport
 
@@ -64,6 +64,20 @@ def renewal(
     lock = ToolLock(servers=stay | {one.server: locked_server(one) for one in reports})
     lock_text(lock)
     return Renewal(path, lock, lock_changes(former, lock), before if former is not None else None)
+
+
+def locked_in(folder: Path) -> ToolLock:
+    """The tool lock of a specs folder.
+
+    Raises:
+        NotFound: there is none.
+        ToolLockError: it cannot be read.
+    """
+    path = folder / LOCK_NAME
+    lock = _former(path, _bytes(path), needed=True)
+    if lock is None:
+        raise NotFound(f"there is no {path}", hint="`ordinaut tools lock` writes it")
+    return lock
 
 
 def write(renewal: Renewal) -> None:
