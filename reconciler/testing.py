@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.entry import Entry
+from reconciler.core.files import is_lock
 from reconciler.core.params import argument_problems
 from reconciler.core.references import Names
 from reconciler.core.resolve import Referred, resolved_body
@@ -16,6 +17,7 @@ from reconciler.core.suggest import did_you_mean
 from reconciler.core.testing.coverage import Seen, owner_of
 from reconciler.core.testing.documents import Trial, misnamed
 from reconciler.core.testing.verdict import verdict
+from reconciler.core.tool_lock import NoToolLock, read_lock
 from reconciler.load import compile_source
 from reconciler.source import Source
 from runtime.core.played import Played
@@ -24,6 +26,7 @@ from runtime.live import Live, assemble
 from runtime.rehearsal.given import Scene
 from runtime.rehearsal.play import play
 from runtime.store.runtimes import LiveSpec
+from runtime.tools.catalogue import ToolInfo
 from schemas.base import API_VERSION
 from schemas.pipeline import Pipeline, PipelineUse
 from schemas.problem import Problem
@@ -61,6 +64,7 @@ class Specimens:
         self._source = source
         self._environment = environment
         self._grounds: dict[str, Ground] = {}
+        self.promised = _promised(source)
 
     def ground(self, environment: str | None) -> Ground:
         """The specs in an environment; that of the command if a test names none."""
@@ -89,7 +93,7 @@ def run_trial(trial: Trial, specimens: Specimens) -> Tested:
     found += [] if program is None else misnamed(trial, program)
     if found or program is None:
         return Tested(_result(trial, ground, [Mismatch(**dict(one)) for one in found], None))
-    played = play(program, scene_of(trial), ground.live, ground.secrets)
+    played = play(program, scene_of(trial), ground.live, ground.secrets, specimens.promised)
     mismatches = verdict(trial, played)
     return Tested(_result(trial, ground, mismatches, played), _seen(trial, ground, played))
 
@@ -210,6 +214,21 @@ def _live(specs: Specs) -> Live:
     return replace(
         live, agents={name: replace(scope, limits=()) for name, scope in live.agents.items()}
     )
+
+
+def _promised(source: Source) -> dict[str, ToolInfo]:
+    """What the tool lock holds, by the addresses of tools; nothing where there is none, or none that can be read."""
+    locks = [file.data for file in source.files if is_lock(file.name)]
+    try:
+        servers = read_lock(locks[0]).servers if locks else {}
+    except NoToolLock:
+        # It is told with the errors of the specs, which are not played then.
+        return {}
+    return {
+        f"{server}.{name}": ToolInfo(server, name, "", tool.input_schema, tool.output_schema)
+        for server, locked in servers.items()
+        for name, tool in locked.tools.items()
+    }
 
 
 def _secrets(specs: Specs) -> tuple[str, ...]:

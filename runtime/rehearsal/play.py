@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from runtime.core.course import Course
@@ -28,6 +30,7 @@ from runtime.restoring import restore_course
 from runtime.secrets import MASK, Secrets
 from runtime.store.due_work import WHOLE, Claim, Recorded
 from runtime.surroundings import Surroundings
+from runtime.tools.catalogue import ToolInfo
 from runtime.underway import Landed, Ready
 
 _KEY: Final = b"callback tokens of rehearsals"
@@ -35,7 +38,13 @@ _KEY: Final = b"callback tokens of rehearsals"
 _NO_DATABASE: Final[Any] = None
 
 
-def play(program: Program, scene: Scene, live: Live, secret_names: tuple[str, ...] = ()) -> Played:
+def play(
+    program: Program,
+    scene: Scene,
+    live: Live,
+    secret_names: tuple[str, ...] = (),
+    promised: Mapping[str, ToolInfo] = MappingProxyType({}),
+) -> Played:
     """Play a run of a program from its beginning to its end, or to where the scene says nothing more.
 
     Args:
@@ -43,9 +52,10 @@ def play(program: Program, scene: Scene, live: Live, secret_names: tuple[str, ..
         scene: what it is given.
         live: what its agents may call; tool servers are not asked, and limits of calls do not count.
         secret_names: the secrets that it may name; each has a stand-in for its value.
+        promised: what is known of tools, by address; calls and answers must fit.
     """
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:
-        return runner.run(_Play(program, scene, live, secret_names).run())
+        return runner.run(_Play(program, scene, live, secret_names, promised).run())
 
 
 class _StandIns(Secrets):
@@ -85,7 +95,12 @@ class _Play:
     """One run."""
 
     def __init__(
-        self, program: Program, scene: Scene, live: Live, secret_names: tuple[str, ...]
+        self,
+        program: Program,
+        scene: Scene,
+        live: Live,
+        secret_names: tuple[str, ...],
+        promised: Mapping[str, ToolInfo],
     ) -> None:
         self._program = _without_transactions(program)
         self._scene = scene
@@ -95,7 +110,7 @@ class _Play:
         made_up = derive_run_id(0, "rehearsal", scene.name, scene.now)
         self._run_id = scene.run_id or made_up
         self._ledger = Ledger(scene, self._run_id, self._clock)
-        self._tools = GivenTools(scene, self._clock)
+        self._tools = GivenTools(scene, self._clock, promised)
         self._begun: set[str] = set()
 
     async def run(self) -> Played:

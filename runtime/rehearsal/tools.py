@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from runtime.core.played import Called, NotGiven
 from runtime.core.waits import WAITING_TOOLS
 from runtime.rehearsal.given import Scene, outcome_of
 from runtime.tools.builtin import builtin_tools, call_builtin
+from runtime.tools.catalogue import ToolInfo
 from runtime.underway import Ready
 from schemas.spec import POWERLESS_TOOLS
 
@@ -24,10 +25,18 @@ _COMMITS: Final = "ordinaut.sql"
 
 @dataclass(slots=True)
 class GivenTools:
-    """A `runtime.calling.Tools` that calls nobody. A call is made within `at`, which says whose it is."""
+    """A `runtime.calling.Tools` that calls nobody. A call is made within `at`, which says whose it is.
+
+    Attributes:
+        scene: gives the answers.
+        clock: by which they take their time.
+        promised: tools whose contract is known, by address: calls and answers are held against it.
+        called: the calls so far.
+    """
 
     scene: Scene
     clock: Clock
+    promised: Mapping[str, ToolInfo]
     called: list[Called] = field(default_factory=list)
     _ready: ContextVar[Ready] = field(default_factory=lambda: ContextVar("ready"))
 
@@ -57,10 +66,11 @@ class GivenTools:
             NotGiven: ORD701, nothing is.
         """
         ready = self._ready.get()
-        self.note(ready, name)
         call = ready.call
-        if (refused := _argument_error(name, arguments)) is not None:
+        tool = _builtin(name) or self.promised.get(name)
+        if tool is not None and (refused := tool.argument_error(arguments)) is not None:
             return CallOutcome("contract_error", error=refused)
+        self.note(ready, name)
         if ready.verification is None and self.is_computed(call.step.name, name):
             return self._computed(name, arguments)
         answer = self.scene.answer(call)
@@ -77,7 +87,7 @@ class GivenTools:
         if any(span < answer.takes for span in limits):
             error = CallError("ORD405", f"{name} did not answer within {min(limits)}")
             return CallOutcome("timeout", error=error, sent=True)
-        return outcome_of(answer)
+        return _kept_to(self.promised.get(name), outcome_of(answer))
 
     def only_computes(self, name: str) -> bool:
         """Whether the call at hand is of a built-in tool, and nothing else is given for it."""
@@ -118,8 +128,19 @@ class GivenTools:
         return call_builtin(_BUILTINS[server][tool], arguments)
 
 
-def _argument_error(name: str, arguments: Mapping[str, Any]) -> CallError | None:
-    """Why a built-in tool cannot be called like this; what others take, only they know."""
+def _builtin(name: str) -> ToolInfo | None:
     server, _, tool = name.partition(".")
     builtin = _BUILTINS.get(server, {}).get(tool)
-    return None if builtin is None else builtin.info.argument_error(arguments)
+    return None if builtin is None else builtin.info
+
+
+def _kept_to(tool: ToolInfo | None, outcome: CallOutcome) -> CallOutcome:
+    """The outcome, unless a tool of which more is known promised another."""
+    if tool is None or outcome.kind != "ok":
+        return outcome
+    broken = tool.result_error(outcome.value, given=True)
+    return (
+        outcome
+        if broken is None
+        else replace(outcome, kind="contract_error", value=None, error=broken)
+    )

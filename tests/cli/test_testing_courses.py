@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.tool_lock import lock_text
 from tests.support.cli import Cli, Invoked
+from tests.support.contracts import locked, taking
 from tests.support.trials import HEAD, Shop
 
 PAY = "{id: pay, uses: bank.transfer, with: {amount: 500}}"
@@ -252,3 +254,31 @@ def test_less_coverage_than_is_asked_for_fails_the_command(alone: Cli, shop: Sho
 
     assert (enough.status, less.status) == (0, 1)
     assert "error ORD706: the tests cover 50 % of steps and branches" in less.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expect"),
+    [
+        ("{pay: {result: {id: 7}}}", "{calls: [{with: {amount: 5}}]}"),
+        ("{pay: {result: {id: seven}}}", "{error: {code: ORD407, message: seven}, calls: [{}]}"),
+        ("{pay: {outcome: tool_error}}", "{error: ORD404}"),
+    ],
+)
+def test_calls_and_answers_are_held_against_the_tool_lock(
+    alone: Cli, shop: Shop, given: str, expect: str
+) -> None:
+    answered = {"type": "object", "properties": {"id": {"type": "integer"}}}
+    transfer = taking("transfer", amount={"type": "integer"}) | {"outputSchema": answered}
+    (shop.specs / "tools.lock.json").write_bytes(lock_text(locked(bank=[transfer])))
+    shop.task("{id: pay, uses: bank.transfer, with: {amount: '${params.sum}'}}", params={"sum": 5})
+    shop.test(name="fits", given=given, expect=expect)
+    shop.test(
+        name="does-not",
+        given=given,
+        expect="{error: {code: ORD403, step: pay}, calls: []}",
+        more="params: {sum: five}",
+    )
+
+    answer = alone("test")
+
+    assert answer.status == 0, answer.stdout

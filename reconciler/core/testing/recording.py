@@ -18,6 +18,8 @@ RECORDABLE: Final = frozenset({"succeeded", "failed", "waiting"})
 
 _FAILING: Final = frozenset(get_args(Failing))
 _OUT_OF_TIME: Final = "ORD504"
+# Before anything was sent: the run was out of time, the arguments do not fit, or the tool broke with its lock.
+_NOT_SENT: Final = frozenset({_OUT_OF_TIME, "ORD403", "ORD419"})
 _NOT_AS_EXPECTED: Final = "ORD412"
 _COMPUTED: Final = POWERLESS_TOOLS | {EMIT}
 _TRANSFORM: Final = "ordinaut.transform"
@@ -204,7 +206,7 @@ def _calls(run: RecordedRun) -> Iterator[dict[str, Any]]:
     for one in run.tries:
         code = (one.error or {}).get("code")
         # Without arguments nothing was called, nor where it was refused, or the run was out of time.
-        was_made = one.attempt > 0 and one.outcome != "denied" and code != _OUT_OF_TIME
+        was_made = one.attempt > 0 and one.outcome != "denied" and code not in _NOT_SENT
         if one.iteration < 0 or one.uses in POWERLESS_TOOLS or not was_made:
             continue
         if one.input is not None:
