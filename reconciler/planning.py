@@ -18,6 +18,7 @@ from reconciler.core.attributing import attributed
 from reconciler.core.belonging import require_one_environment
 from reconciler.core.changes import Applied, ChangeSet, Owner, Writing
 from reconciler.core.desired import Key, Specs
+from reconciler.core.destructive import destroys_in
 from reconciler.core.diff import diff, told_apart
 from reconciler.core.ground import Ground, QueueState
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
@@ -209,6 +210,7 @@ def ground_of(specs: Specs, source: PlanSource, now: datetime) -> Ground:
         tzdata=tzdata_version(),
         diagnostics=specs.problems,
         excused=frozenset(text for _, text in specs.excused),
+        destroys=destroys_in(specs.documents),
     )
 
 

@@ -159,6 +159,8 @@ class ToolsEffect(Model):
     """Tools it did not call before."""
     removed: tuple[str, ...] = ()
     """Tools it does not call any more."""
+    destructive: tuple[str, ...] = ()
+    """Of the added, those that destroy something: by their name, or by what the tool lock says of them."""
 
 
 class StepsEffect(Model):

@@ -1,9 +1,15 @@
-"""Tools that destroy something, known by the verb in their name: what a server says of them is not known to a plan."""
+"""Tools that destroy something: known by the verb in their name, or by what their server said of them when it was locked.
+
+What a server says is a claim, and so counts only where it makes a tool weigh more.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
+
+from reconciler.core.desired import Desired, Key
 
 _DESTROYS: Final = frozenset(
     {
@@ -28,6 +34,21 @@ _READS: Final = frozenset(
     | {"search", "show", "status", "view"}
 )
 _WORD: Final = re.compile(r"[a-z]+|[A-Z][a-z]*")
+
+
+def destroys_in(documents: Mapping[Key, Desired]) -> Callable[[str], bool]:
+    """Whether a tool, by its absolute address, destroys something: by its name, or by what these specs lock it to.
+
+    A server's body is looked at when one of its tools is asked about, which few plans do.
+    """
+
+    def answer(address: str) -> bool:
+        server, _, tool = address.partition(".")
+        found = documents.get(Key.of("ToolServer", server, "default"))
+        locked = found.body.get("locked", {}) if found is not None else {}
+        return destroys(address) or (tool in locked and locked[tool]["destructive"])
+
+    return answer
 
 
 def destroys(tool: str) -> bool:

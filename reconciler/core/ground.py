@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from reconciler.core.desired import Key
+from reconciler.core.destructive import destroys
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.rules import Rules
 from schemas.plan import GitBase, Override, PlanBase, PlanSource
@@ -52,6 +53,7 @@ class Ground:
         allowed: what they would refuse, and was asked for in so many words.
         diagnostics: warnings and notes about the specs.
         excused: texts that look like secrets and are none.
+        destroys: whether a tool, by its address, destroys something.
     """
 
     source: PlanSource
@@ -73,3 +75,4 @@ class Ground:
     allowed: Allowed = NOTHING_ALLOWED
     diagnostics: Sequence[Problem] = ()
     excused: frozenset[str] = frozenset()
+    destroys: Callable[[str], bool] = destroys

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from reconciler.core.contract_gains import destroys_more
-from reconciler.core.destructive import destroys
 from reconciler.core.loosening import loosened
 from schemas.plan import Action, Facet, FieldChange, Level, Reason, ToolsEffect
 
@@ -40,7 +39,7 @@ def impact_of(
     """The impact of one change."""
     touched = {op.path.split("/")[1] for op in ops if op.path}
     high = [*_high(kind, action, reason, touched)]
-    high += ["destructive tool"] if any(map(destroys, tools.added)) else []
+    high += ["destructive tool"] if tools.destructive else []
     if kind == "Agent" and action in {"create", "adopt"} and _may_do_anything(body or {}):
         high.append("powers of an agent")
     high += ["destructive tool"] if kind == "ToolServer" and destroys_more(ops) else []

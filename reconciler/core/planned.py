@@ -65,7 +65,11 @@ def _planned(change: Writing, ground: Ground, previews: Previews) -> PlannedChan
     secrets = secrets_in(before, after) - ground.excused
     ops = _ops(before, after, secrets)
     # A row that is retired or broken by hand calls nothing; to restore it brings no new tool.
-    tools = ToolsEffect() if reason == "drift" and before is None else tools_effect(before, after)
+    tools = (
+        ToolsEffect()
+        if reason == "drift" and before is None
+        else tools_effect(before, after, ground.destroys)
+    )
     impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools, body=after)
     place = place_of_change(wanted.place, ops, wanted.laid) if wanted else None
     queue = ground.queue.get(row.uid, QueueState()) if row else QueueState()

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from reconciler.core.attributing import stray_words, strayed_words
-from reconciler.core.destructive import destroys
 from reconciler.core.look import (
     Look,
     Style,
@@ -224,13 +223,10 @@ def _number(runs: int) -> str:
 def _tools(change: PlannedChange) -> list[str]:
     # What a retired task does not call any more goes without saying.
     removed = () if change.action == "retire" else change.tools.removed
-    return [f"+ {tool}{_warned(tool)}" for tool in change.tools.added] + [
-        f"- {tool}" for tool in removed
-    ]
-
-
-def _warned(tool: str) -> str:
-    return " (destructive)" if destroys(tool) else ""
+    return [
+        f"+ {tool}{' (destructive)' if tool in change.tools.destructive else ''}"
+        for tool in change.tools.added
+    ] + [f"- {tool}" for tool in removed]
 
 
 def _owners(change: PlannedChange) -> Iterator[str]:

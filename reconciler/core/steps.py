@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from reconciler.core.destructive import destroys
 from reconciler.core.fields import field_ops
 from schemas.plan import StepsEffect, ToolsEffect
 from schemas.spec import POWERLESS_TOOLS
@@ -42,11 +43,18 @@ def tools_of(body: Body) -> set[str]:
     return {call["uses"] for call in called if "uses" in call} - POWERLESS_TOOLS
 
 
-def tools_effect(before: Body | None, after: Body | None) -> ToolsEffect:
+def tools_effect(
+    before: Body | None, after: Body | None, is_destructive: Callable[[str], bool] = destroys
+) -> ToolsEffect:
     """Tools gained and lost; None is a document that is not in force."""
     had = tools_of(before) if before else set()
     has = tools_of(after) if after else set()
-    return ToolsEffect(added=tuple(sorted(has - had)), removed=tuple(sorted(had - has)))
+    added = tuple(sorted(has - had))
+    return ToolsEffect(
+        added=added,
+        removed=tuple(sorted(had - has)),
+        destructive=tuple(filter(is_destructive, added)),
+    )
 
 
 def steps_effect(before: Body | None, after: Body | None) -> StepsEffect:

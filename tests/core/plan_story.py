@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.core.changes import Version
 from reconciler.core.desired import Key, Specs
+from reconciler.core.destructive import destroys_in
 from reconciler.core.digest import digest_of, facet_digests
 from reconciler.core.ground import Ground, QueueState
 from reconciler.core.plan import make_plan
@@ -152,6 +153,7 @@ def plan_of(database: Database, specs: Specs, **ground: Any) -> Plan:
         "tool": "0.1.0",
         "tzdata": "2026b",
         "bodies": database.bodies,
+        "destroys": destroys_in(specs.documents),
     }
     part = part_of(database.changes_to(specs), specs.documents, ground.get("only", ()))
     return make_plan(part.changes, Ground(**{**given, "left_out": part.left_out, **ground}))

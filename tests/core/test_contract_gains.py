@@ -199,3 +199,20 @@ def test_a_row_whose_contract_somebody_broke_by_hand_can_be_planned() -> None:
     after = locked(mail=[SEND | DESTROYS])
 
     assert lines(plan_of(database, specs(after))) == ["locked, 1 tool"]
+
+
+def test_a_task_that_begins_to_call_what_may_destroy_weighs_high_whatever_it_is_called() -> None:
+    """The tool is no news then, and its server does not change."""
+    task = "kind: Task\nnamespace: ops\nname: t\nschedule: {manual: true}\npipeline: [{id: s, uses: default/mail.TOOL}]\n"
+    lock = locked(mail=[listed("tidy", **DESTROYS), listed("look")])
+    before, after = (
+        specs(lock, f"{MAIL}---\napiVersion: ordinaut/v1\n{task.replace('TOOL', tool)}")
+        for tool in ("look", "tidy")
+    )
+
+    plan = plan_of(Database(before.documents), after)
+
+    [change] = plan.changes
+    assert change.tools.destructive == ("mail.tidy",)
+    assert (change.impact, change.impact_reasons) == ("high", ("destructive tool",))
+    assert "+ mail.tidy (destructive)" in render_plan(plan, Look(width=100))

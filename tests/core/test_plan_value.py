@@ -47,7 +47,9 @@ def test_an_update_names_facets_fields_tools_and_steps() -> None:
 
     assert update.facets == ("pipeline", "policy")
     assert FieldChange(op="replace", path="/timeout", before="1h", after="10m") in update.ops
-    assert update.tools == ToolsEffect(added=("fs.delete",), removed=("fs.move",))
+    assert update.tools == ToolsEffect(
+        added=("fs.delete",), removed=("fs.move",), destructive=("fs.delete",)
+    )
     assert update.steps == StepsEffect(added=("tell",), changed=("purge",), reordered=True)
     assert update.queue == QueueEffect(kept=1, in_flight=2)
     assert update.preview is None

@@ -12,8 +12,10 @@ from reconciler.core.compile import SourceFile, compile_specs
 from reconciler.core.desired import Key
 from reconciler.core.lint.rules import RULES, lint
 from reconciler.core.lint.world import World, world_of
+from reconciler.core.tool_lock import lock_text
 from schemas.codes import CODES
 from schemas.problem import Problem
+from tests.support.contracts import listed, locked
 
 NOW = datetime(2026, 10, 20, 12, tzinfo=UTC)
 PROJECT = "apiVersion: ordinaut/v1\nkind: Project\nname: home\nowner: me\n"
@@ -459,6 +461,25 @@ def test_an_approval_or_a_grant_makes_a_destructive_tool_fine() -> None:
         "ORD811"
     ]
     assert found(SERVER, task(pipeline=step.replace("delete_file", "undeleted"))) == []
+
+
+def test_a_tool_that_destroys_by_the_tool_lock_is_told_of_whatever_it_is_called() -> None:
+    tools = [
+        listed(name, annotations={"destructiveHint": name == "tidy"}) for name in ("tidy", "look")
+    ]
+    lock = SourceFile("specs/tools.lock.json", lock_text(locked(files=tools)))
+    steps = "[{id: a, uses: files.tidy}, {id: b, uses: files.look}]"
+    files = [
+        SourceFile("specs/ordinaut.yaml", PROJECT.encode()),
+        SourceFile("specs/all.yaml", f"{SERVER}---\n{task(pipeline=steps)}".encode()),
+        lock,
+    ]
+
+    problems = lint(world_of(compile_specs(files), files, NOW), "default", {"ORD811"})
+
+    assert [problem.message for problem in problems] == [
+        "`files.tidy` destroys something, by what the tool lock says of it, and nobody is asked before"
+    ]
 
 
 @pytest.mark.parametrize("tool", ["list_purged", "get_drop_rate", "searchKillList", "unsubscribe"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from reconciler.core.destructive import destroys
+from reconciler.core.destructive import destroys, destroys_in
 from reconciler.core.entry import Entry
 from reconciler.core.lint.world import World
 from reconciler.core.references import steps_of
@@ -34,13 +34,15 @@ def without_owner(world: World) -> Iterator[Problem]:
 
 
 def destructive_without_approval(world: World) -> Iterator[Problem]:
-    """ORD811: a step calls a tool that destroys, and nobody is asked. A tool is known by the verb in its name."""
+    """ORD811: a step calls a tool that destroys, by its name or the tool lock, and nobody is asked."""
+    is_destructive = destroys_in(world.documents)
     for entry in world.entries.values():
         asked = False
         for path, step in steps_of(entry.document):
             asked = asked or step.uses == _APPROVES
+            address = world.names.server(step.uses, entry.key.namespace) or step.uses
             if (
-                destroys(step.uses)
+                is_destructive(address)
                 and step.approval is None
                 and not asked
                 and not _is_granted(world, entry)
@@ -48,9 +50,13 @@ def destructive_without_approval(world: World) -> Iterator[Problem]:
                 yield from entry.problem(
                     (*path, "uses"),
                     "ORD811",
-                    f"`{step.uses}` destroys something, by its name, and nobody is asked before",
+                    f"`{step.uses}` destroys something, by {_known_by(step.uses)}, and nobody is asked before",
                     "give the step an `approval`, or the agent `destructive: granted`",
                 )
+
+
+def _known_by(tool: str) -> str:
+    return "its name" if destroys(tool) else "what the tool lock says of it"
 
 
 def _is_granted(world: World, entry: Entry) -> bool:
