@@ -118,18 +118,22 @@ def _form(value: Any) -> str:
     return "<tries>" if isinstance(value, list | tuple) else "<answer>"
 
 
+Tries = Annotated[tuple[Answer, ...], Field(min_length=1)]
+
+
 class Given(Answer):
     """What a step meets: the answer to every try of every call that it makes, unless more is said."""
 
     items: tuple[ItemForm, ...] | None = None
     """For a step with `foreach`: what each item meets, in order."""
+    tries: Tries | None = None
+    """For a call that is tried more than once, beside an `approval`: the answer to each try, in order."""
     approval: GivenDecision | None = None
     """For a step that asks a person: the decision, or `nobody`."""
     event: GivenEvent | None = None
     """For a step that waits for an event or a callback: what comes."""
 
 
-Tries = Annotated[tuple[Answer, ...], Field(min_length=1)]
 ItemForm = Annotated[
     Annotated[Answer, Tag("<answer>")] | Annotated[Tries, Tag("<tries>")], Discriminator(_form)
 ]

@@ -64,7 +64,8 @@ class Scene:
             case None:
                 return False
             case Given() as given:
-                return given.items is not None or _is_answer(given)
+                several = given.items or given.tries
+                return several is not None or _is_answer(given)
             case _:
                 return True
 
@@ -78,6 +79,8 @@ class Scene:
         form: GivenForm | None = self.given.get(step.name)
         what = f"step {step.name} calls {step.uses}"
         found: Answer | tuple[Answer, ...] | None = form
+        if isinstance(form, Given) and form.tries is not None:
+            found = form.tries
         if isinstance(form, Given) and form.items is not None:
             what += f" for item {call.iteration}"
             found = form.items[call.iteration] if call.iteration < len(form.items) else None
@@ -144,8 +147,8 @@ class Scene:
     def settlement(self, step: str, iteration: int, attempt: int) -> Mapping[str, Any] | None:
         """What a person says became of a call; None if nobody says anything."""
         form: Any = self.given.get(step)
-        if isinstance(form, Given) and form.items is not None:
-            form = form.items[iteration]
+        if isinstance(form, Given):
+            form = form.tries or (form.items[iteration] if form.items is not None else form)
         answer: Answer = form[attempt - 1] if isinstance(form, tuple) else form
         if answer.settled is None:
             return None

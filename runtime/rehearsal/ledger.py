@@ -28,16 +28,18 @@ from runtime.store.due_work import (
 
 @dataclass(slots=True)
 class OpenWait:
-    """A wait that has begun: what for, when it is over by itself, and what ends it when."""
+    """A wait that has begun: what for, when it is over by itself, what ends it when, and whether the run knows that."""
 
     kind: str
     asked: Mapping[str, Any]
     until: float
     answered: Answered | None
     answered_at: float
+    is_told: bool = False
 
     def stands(self, now: float) -> Waiting:
-        """How it stands at monotonic time `now`."""
+        """How it stands at monotonic time `now`; that it is over is told by that."""
+        self.is_told = self.is_told or self.ends_at <= now
         is_answered = self.answered_at <= min(now, self.until) and self.answered is not None
         answer = self.answered.value if is_answered and self.answered is not None else None
         over_in = None if self.until == math.inf else round(self.until - now, 6)
@@ -107,12 +109,7 @@ class Ledger:
             place: Tries(count, max(0.0, ready_at - now))
             for place, (count, ready_at) in self.tries.items()
         }
-        intents = {
-            place: intent
-            for place, (attempt, intent) in self.intents.items()
-            if place not in self.results and self.tries.get(place, (0, 0.0))[0] < attempt
-        }
-        return Recorded(results, tries, self._standing(now), intents)
+        return Recorded(results, tries, self._standing(now), self._open_intents())
 
     async def look(self, claim: Claim) -> Mapping[Place, Waiting]:  # noqa: ARG002 - one run has one ledger
         """Where the waits stand."""
@@ -142,20 +139,36 @@ class Ledger:
         self._hear = None
 
     @property
+    def size(self) -> int:
+        """How much is on record."""
+        tried = sum(count for count, _ in self.tries.values())
+        return len(self.results) + len(self.waits) + len(self.intents) + tried
+
+    @property
     def open_waits(self) -> dict[Place, OpenWait]:
         """The waits of calls that are not over."""
         return {place: wait for place, wait in self.waits.items() if place not in self.results}
 
     def next_at(self) -> float | None:
         """When the run goes on by what the scene says, by the monotonic clock; None if it does not say."""
-        tried = [at for place, (_, at) in self.tries.items() if place not in self.results]
-        waits = [wait.ends_at for wait in self.open_waits.values() if wait.is_foreseen]
-        settled = [
-            0.0
-            for place, (_, intent) in self.intents.items()
-            if intent.answer is not None and place not in self.results
+        now = self.clock.monotonic()
+        # A try whose time has come was made, and waits for something else now.
+        tried = [at for _, at in self.tries.values() if at > now]
+        waits = [
+            wait.ends_at
+            for wait in self.open_waits.values()
+            if wait.is_foreseen and not wait.is_told
         ]
+        settled = [0.0 for intent in self._open_intents().values() if intent.answer is not None]
         return min([*tried, *waits, *settled], default=None)
+
+    def _open_intents(self) -> dict[Place, Intent]:
+        """Calls of which nobody knows the end: without a result, or a failed try of the same number."""
+        return {
+            place: intent
+            for place, (attempt, intent) in self.intents.items()
+            if place not in self.results and self.tries.get(place, (0, 0.0))[0] < attempt
+        }
 
     def _standing(self, now: float) -> dict[Place, Waiting]:
         return {place: wait.stands(now) for place, wait in self.waits.items()}

@@ -112,6 +112,7 @@ class _Play:
         self._ledger = Ledger(scene, self._run_id, self._clock)
         self._tools = GivenTools(scene, self._clock, promised)
         self._begun: set[str] = set()
+        self._stood = (-1.0, 0)
 
     async def run(self) -> Played:
         """Play it."""
@@ -157,8 +158,12 @@ class _Play:
         next_at = self._ledger.next_at()
         if report is None or next_at is None:
             return False
-        seconds = min(next_at - self._clock.monotonic(), report.wait_seconds)
-        await self._clock.sleep(seconds)
+        before = self._clock.monotonic()
+        await self._clock.sleep(min(next_at - before, report.wait_seconds))
+        stands = self._clock.monotonic(), self._ledger.size
+        if stands == self._stood:
+            raise RuntimeError("a rehearsed run makes no progress")
+        self._stood = stands
         return True
 
     def _claim(self) -> Claim:

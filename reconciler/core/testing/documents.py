@@ -118,8 +118,11 @@ def _answers(trial: Trial) -> Iterator[tuple[Path, Answer]]:
     for step, form in trial.test.given.items():
         forms: list[tuple[Path, Answer | tuple[Answer, ...]]] = [(("given", step), form)]
         if isinstance(form, Given):
-            items = enumerate(form.items or ())
-            forms += [(("given", step, "items", number), item) for number, item in items]
+            for name, several in (("items", form.items), ("tries", form.tries)):
+                forms += [
+                    (("given", step, name, number), one)
+                    for number, one in enumerate(several or ())
+                ]
         for path, one in forms:
             if isinstance(one, tuple):
                 yield from (((*path, number), answer) for number, answer in enumerate(one))

@@ -100,9 +100,7 @@ class _Given:
         answers = self._answers()
         if decision is None:
             return answers
-        # A decision stands beside one answer: of several tries the last is what the run went on by.
-        last = answers[-1] if isinstance(answers, list) else answers
-        return decision | (last or {})
+        return decision | ({"tries": answers} if isinstance(answers, list) else answers or {})
 
     def _event(self) -> dict[str, Any] | None:
         for wait in self._waits:
