@@ -25,6 +25,7 @@ from reconciler.core.references import (
     steps_of,
     tool_uses,
 )
+from reconciler.core.result_checks import result_problems
 from reconciler.core.suggest import did_you_mean, nearest
 from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
@@ -67,16 +68,19 @@ class World:
 
 def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     """Everything that is wrong with a document beside its shape."""
+
+    def server_of(address: str) -> ToolServer | None:
+        return _server_of(address, entry, world)
+
     yield from reserved_name_problems(entry)
     yield from project_name_problems(entry)
     yield from reference_problems(entry, world.names)
     yield from tool_problems(entry, world)
-    yield from contract_problems(
-        entry, world.contracts, lambda address: _server_of(address, entry, world)
-    )
+    yield from contract_problems(entry, world.contracts, server_of)
+    yield from result_problems(entry, world.contracts, server_of)
     yield from template_problems(entry, world.secrets)
     yield from step_problems(entry)
-    yield from effect_problems(entry, lambda address: _server_of(address, entry, world))
+    yield from effect_problems(entry, server_of)
     yield from finally_problems(entry)
     yield from wait_problems(entry)
     yield from time_problems(entry, world.names, world.calendars)

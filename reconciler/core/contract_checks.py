@@ -57,6 +57,12 @@ class Contracts:
             self._compiled[address] = _compiled(self.servers[server].tools[tool].input_schema)
         return self._compiled[address]
 
+    def result(self, server: str, tool: str) -> Mapping[str, Any] | None:
+        """What a locked tool promises to answer; None if it promises nothing, or is not locked."""
+        locked = self.servers.get(server)
+        found = locked.tools.get(tool) if locked is not None else None
+        return found.output_schema if found is not None else None
+
 
 NO_CONTRACTS: Final = Contracts()
 """Without a tool lock."""
@@ -87,7 +93,7 @@ def contract_problems(
         return
     for call in _calls(entry):
         server, tool = server_of(call.address), call.address.partition(".")[2]
-        label = _label(server) if server is not None else ""
+        label = label_of(server) if server is not None else ""
         locked = contracts.servers.get(label)
         # What the server's own filter leaves out has been told.
         if server is None or locked is None or not offers(server, tool):
@@ -117,7 +123,8 @@ def _calls(entry: Entry) -> Iterator[_Call]:
                 yield _Call((*at, "uses"), poll.uses, poll.with_, (*at, "with"))
 
 
-def _label(server: ToolServer) -> str:
+def label_of(server: ToolServer) -> str:
+    """What a server is called in the tool lock."""
     return server.name if server.namespace == "default" else f"{server.namespace}/{server.name}"
 
 

@@ -112,6 +112,14 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
                     yield from _at_step_reference(entry, path, text, absent)
 
 
+def reads_of(entry: Entry) -> Iterator[tuple[Site, Path, str, Reference]]:
+    """Everything that expressions of a document read: the place, the path and the text of each, and what it reads."""
+    for site in sites_of(entry.document):
+        for path, text in _texts(site.value, site.path, site.form):
+            for reference in _read(text, site.form).reads:
+                yield site, path, text, reference
+
+
 def _plain_text_problems(entry: Entry, sites: tuple[Site, ...]) -> Iterator[Problem]:
     """Expressions where nothing is filled in; without a word they would be taken for text."""
     if not entry.source.dynamic:

@@ -1,0 +1,152 @@
+"""Results that expressions read, held against what locked tools promise to answer.
+
+A field that the schema of a result does not name is an error where the schema says that there are no others, and else a
+warning. Nothing is said of what is read through `default()`, of results that are not the tool's answer alone, and where a
+schema leaves it open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from reconciler.core.contract_checks import Contracts, label_of
+from reconciler.core.documents import shown
+from reconciler.core.entry import Entry, Finding
+from reconciler.core.references import steps_of
+from reconciler.core.sites import Site
+from reconciler.core.suggest import did_you_mean
+from reconciler.core.templates import reads_of
+from runtime.core.expressions import Reference
+from schemas.base import Document
+from schemas.pipeline import Step, Verify
+from schemas.problem import Problem
+from schemas.schedule import ConditionSchedule
+from schemas.task import Task
+from schemas.tool_server import ToolServer
+
+_DEFS: Final = ("#/$defs/", "#/definitions/")
+# Keywords that may bring in more than what stands beside them.
+_OPEN: Final = frozenset(
+    {"$dynamicRef", "allOf", "anyOf", "else", "if", "oneOf", "patternProperties", "then"}
+)
+
+
+class _Read(NamedTuple):
+    """Whose answer an expression reads, and what of it."""
+
+    address: str
+    path: Sequence[str | int]
+
+
+class _Absent(NamedTuple):
+    """A name that a schema does not have, those that it has, and whether it says that there are no others."""
+
+    name: str
+    known: tuple[str, ...]
+    is_certain: bool
+
+
+def result_problems(
+    entry: Entry, contracts: Contracts, server_of: Callable[[str], ToolServer | None]
+) -> Iterator[Problem]:
+    """Every field of a result that is read and not promised.
+
+    Args:
+        entry: the document.
+        contracts: the tool lock.
+        server_of: the tool server of a tool's address; None for a built-in one, or one that is not known.
+    """
+    if not contracts.servers:
+        return
+    steps = [step for _, step in steps_of(entry.document)]
+    for site, path, text, reference in reads_of(entry):
+        read = None if reference.guarded else _read(reference, site, steps, entry.document)
+        server = server_of(read.address) if read is not None else None
+        if read is None or server is None:
+            continue
+        schema = contracts.result(label_of(server), read.address.partition(".")[2])
+        if (absent := _absent(schema, read.path, schema)) is not None:
+            found = Finding(
+                "ORD502",
+                f"`{reference}`: the result of `{read.address}` has no `{shown(absent.name)}`",
+                did_you_mean(absent.name, absent.known),
+                "error" if absent.is_certain else "warning",
+            )
+            position = max(text.find(str(reference)), 0)
+            yield from entry.problem_in_text(path, text, position, found)
+
+
+def _read(
+    reference: Reference, site: Site, steps: Sequence[Step], document: Document
+) -> _Read | None:
+    match reference.root, reference.path:
+        case "steps", [str(name), *rest]:
+            owners = [step for step in steps if step.result_name == name]
+            if len(owners) == 1 and _is_answer(owners[0]):
+                return _Read(owners[0].uses, rest)
+        case "result", [*rest]:
+            address = _asked(site, steps, document)
+            return _Read(address, rest) if address is not None else None
+        case _:
+            pass
+    return None
+
+
+def _is_answer(step: Step) -> bool:
+    """Whether the result of a step is what its tool answered: neither a list of that, nor what another tool knows of it."""
+    return step.foreach is None and not isinstance(step.on_unknown, Verify)
+
+
+def _asked(site: Site, steps: Sequence[Step], document: Document) -> str | None:
+    """The tool whose answer `result` is at a place."""
+    match site.path:
+        case ["schedule", int(number), "condition", _] if isinstance(document, Task):
+            schedule = document.schedule[number]
+            return schedule.condition.uses if isinstance(schedule, ConditionSchedule) else None
+        case [*_, "on_unknown", "when"] if site.step is not None:
+            policy = steps[site.step].on_unknown
+            return policy.verify if isinstance(policy, Verify) else None
+        case [*_, "fail_when"] | [*_, "expect", _] if site.step is not None:
+            return steps[site.step].uses
+        case _:
+            return None
+
+
+def _absent(schema: Any, path: Sequence[str | int], root: Any) -> _Absent | None:
+    """The first name of a path that a schema does not have; None if all are there, or may be."""
+    for part in path:
+        schema = _plain(schema, root)
+        if not isinstance(schema, Mapping) or _OPEN & schema.keys():
+            return None
+        if isinstance(part, int):
+            schema = schema.get("items")
+            continue
+        known = schema.get("properties")
+        if not isinstance(known, Mapping):
+            return None
+        if part not in known:
+            others = schema.get("additionalProperties", None)
+            is_open = others is True or isinstance(others, Mapping)
+            return None if is_open else _Absent(part, tuple(sorted(known)), others is False)
+        schema = known[part]
+    return None
+
+
+def _plain(schema: Any, root: Any) -> Any:
+    """A schema behind references and beside null; bounded, since references may lead round in a circle."""
+    for _ in range(8):
+        if not isinstance(schema, Mapping):
+            return schema
+        reference, either = schema.get("$ref"), schema.get("anyOf")
+        if isinstance(reference, str) and reference.startswith(_DEFS):
+            _, holder, name = reference.split("/", 2)
+            schema = root.get(holder, {}).get(name)
+        elif isinstance(either, list) and "properties" not in schema:
+            others = [part for part in either if part != {"type": "null"}]
+            if len(others) != 1:
+                return schema
+            schema = others[0]
+        else:
+            return schema
+    return None
