@@ -16,6 +16,7 @@ from runtime.errors import NotFound
 from runtime.inspection import inspect_servers, unusable
 from runtime.live import assemble
 from runtime.store.runtimes import LiveSpec
+from runtime.tools.redact import Redactor
 from runtime.tools.toolbox import Toolbox
 from schemas.tools import ServerReport
 
@@ -81,4 +82,12 @@ class Trial:
 
         found = self.ask(question)
         unused = [unusable(k, e) for k, e in broken.items() if not wanted or k in wanted]
-        return tuple(sorted([*found, *unused], key=lambda report: report.server))
+        told = [self._untelling(report) for report in [*found, *unused]]
+        return tuple(sorted(told, key=lambda report: report.server))
+
+    def _untelling(self, report: ServerReport) -> ServerReport:
+        """The report without any secret, should a server have put one into what it says of its tools."""
+        secrets = {secret for server in self.live.servers for secret in server.secrets}
+        if not secrets:
+            return report
+        return ServerReport.model_validate(Redactor(secrets).within(report.model_dump()))

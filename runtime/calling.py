@@ -69,19 +69,7 @@ def redacted(outcome: CallOutcome, secrets: Secrets) -> CallOutcome:
     error = outcome.error
     if error is not None:
         error = CallError(error.code, redact(error.message), redact(error.detail))
-    return replace(outcome, value=_redacted_value(outcome.value, redact), error=error)
-
-
-def _redacted_value(value: Any, redact: Redactor) -> Any:
-    match value:
-        case str():
-            return redact(value)
-        case dict():
-            return {redact(key): _redacted_value(item, redact) for key, item in value.items()}
-        case list():
-            return [_redacted_value(item, redact) for item in value]
-        case _:
-            return value
+    return replace(outcome, value=redact.within(outcome.value), error=error)
 
 
 def told(error: OrdinautError) -> CallError:

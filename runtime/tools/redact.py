@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 BLOT: Final = "[redacted]"
 # Shorter values ("1", "true", "dev") are settings rather than secrets, and occur everywhere.
@@ -28,6 +28,18 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         return self._pattern.sub(BLOT, text) if self._pattern else text
+
+    def within(self, value: Any) -> Any:
+        """A JSON value, with the secrets blotted out of each of its texts."""
+        match value:
+            case str():
+                return self(value)
+            case dict():
+                return {self(key): self.within(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self.within(item) for item in value]
+            case _:
+                return value
 
 
 NOTHING_TO_BLOT: Final = Redactor()

@@ -188,6 +188,30 @@ def test_a_file_of_a_later_version_is_never_overwritten(alone: Cli, site: Site) 
     assert "upgrade Ordinaut" in answer.stderr
 
 
+def test_a_secret_that_a_server_tells_reaches_neither_the_file_nor_the_screen(
+    alone: Cli, site: Site
+) -> None:
+    secret = "correct-horse-battery"
+    (site.specs / "ordinaut.yaml").write_text(
+        "apiVersion: ordinaut/v1\nkind: Project\nname: demo\nsecrets: {token: {env: DEMO_TOKEN}}\n"
+    )
+    telling = taking("send", token={**TEXT, "default": f"Bearer {secret}"})
+    site.offer("mail", telling | {"description": f"As {secret}."})
+    text = (site.specs / "mail.yaml").read_text()
+    (site.specs / "mail.yaml").write_text(
+        text.replace("{command: python,", "{command: python, env: {TOKEN: '${secrets.token}'},")
+    )
+
+    answers = [
+        alone("tools", *words, "mail", "--json", DEMO_TOKEN=secret)
+        for words in (["lock"], ["list"])
+    ]
+
+    assert [answer.status for answer in answers] == [0, 0]
+    assert secret not in site.lock.read_text() + "".join(answer.stdout for answer in answers)
+    assert "Bearer [redacted]" in site.lock.read_text()
+
+
 def test_a_link_stays_one_and_a_folder_is_no_tool_lock(alone: Cli, site: Site) -> None:
     target = site.folder / "elsewhere.json"
     site.lock.symlink_to(target)
