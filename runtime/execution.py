@@ -250,7 +250,7 @@ class Execution:
             return
         self._checkpoints.is_due = True
         calls = self._calls[step.name] = StepCalls(step, items, self._now)
-        restore_calls(calls, self._recorded, calls.since)
+        restore_calls(calls, self._recorded, calls.since, at_once=self._caller.is_out_of_time)
 
     def _prepare(self, call: Call) -> Ready | None:
         """The call with its arguments; None if it ends without being made."""

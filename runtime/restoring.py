@@ -36,20 +36,23 @@ def restore_course(
             values[step.result_name] = _value(step, result, recorded)
 
 
-def restore_calls(calls: StepCalls, recorded: Recorded, now: float) -> None:
+def restore_calls(
+    calls: StepCalls, recorded: Recorded, now: float, *, at_once: bool = False
+) -> None:
     """Tell the calls of a step that begins of those that are over or were tried.
 
     Args:
         calls: none of them has begun.
         recorded: the record.
         now: the monotonic clock.
+        at_once: whether the next try of a call is looked at now: a run that is out of time waits for none.
     """
     for iteration in range(calls.count):
         place = calls.step.name, iteration
         if (result := recorded.results.get(place)) is not None:
             calls.restore(iteration, result.output, recorded_error(calls.step.name, result))
         elif (tries := recorded.tries.get(place)) is not None:
-            calls.delay(iteration, now + tries.ready_in, tries.count + 1)
+            calls.delay(iteration, now if at_once else now + tries.ready_in, tries.count + 1)
 
 
 def recorded_error(step: str, result: Result) -> CallError | None:

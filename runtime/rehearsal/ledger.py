@@ -87,7 +87,8 @@ class Ledger:
         for result in report.results:
             self.results.setdefault(_place(result), result)
         for tried in report.attempts:
-            self.tries[_place(tried)] = tried["attempt"], now + tried["wait_seconds"]
+            ready_at = round(now + tried["wait_seconds"], 6)
+            self.tries[_place(tried)] = tried["attempt"], ready_at
         for intent in report.intents:
             self.intents[_place(intent)] = intent["attempt"], self._intent(intent)
         for wait in report.waits:

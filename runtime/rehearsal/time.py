@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,6 +12,7 @@ from runtime.clock import SYSTEM_CLOCK
 
 # Finer than anything waits for; what floating point makes of sums is left out.
 _DIGITS: Final = 6
+_STEPS: Final = 10**_DIGITS
 
 
 class _Leaping(selectors.SelectSelector):
@@ -56,8 +58,10 @@ class LeapingClock:
         return round(asyncio.get_running_loop().time(), _DIGITS)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; whatever else there is to do is done first."""
-        await SYSTEM_CLOCK.sleep(seconds)
+        """Wait for whole microseconds; whatever else there is to do is done first."""
+        # Less than one would be lost in the sum, and who waits for it would wait for ever.
+        steps = max(1, math.ceil(round(seconds * _STEPS, 3))) if seconds > 0 else 0
+        await SYSTEM_CLOCK.sleep(steps / _STEPS)
 
     async def reach(self, instant: float) -> None:
         """Wait until `monotonic` says so."""

@@ -159,6 +159,8 @@ def test_errors_of_the_specs_are_shown_and_nothing_is_played(alone: Cli, shop: S
          "ORD013", (1, 1), "either a `task` or a `pipeline`"),
         (f"{HEAD}kind: Test\nname: x\ntask: y\nnow: 2026-01-05T08:30Z\ngiven: {{a: {{result: 1, outcome: lost}}}}\nexpect: {{}}\n",
          "ORD013", (6, 24), "either a `result` or an `outcome`"),
+        (f"{HEAD}kind: Test\nname: x\ntask: y\nnow: 2026-01-05T08:30Z\ngiven: {{a: {{outcome: lost, settled: try_again}}}}\nexpect: {{}}\n",
+         "ORD013", (6, 37), "needs a list"),
         (f"{HEAD}kind: Test\nname: x\ntask: y\nnow: 2026-01-05T08:30Z\ngiven: {{a: {{items: [[{{message: x}}]]}}}}\nexpect: {{}}\n",
          "ORD013", (6, 23), "there is no `outcome`"),
         (f"{HEAD}kind: Test\nname: x\ntask: y\nnow: 2026-01-05T08:30Z\nexpect: {{calls: [{{with: {{}}, including: {{}}}}]}}\n",

@@ -74,6 +74,7 @@ def told(answer: Invoked) -> list[dict[str, Any]]:
         (["{id: nap, uses: ordinaut.sleep, with: {for: 50m}}", PAY], "{pay: {result: 1, takes: 20m}}", "{error: ORD504}"),
         ([ONCE], "{pay: {outcome: lost}}", "{state: waiting, steps: {pay: waiting}}"),
         ([ONCE], "{pay: [{outcome: tool_error}, {outcome: lost}]}", "{state: waiting, steps: {pay: waiting}, calls: [{}, {}]}"),
+        ([PAY], "{pay: {outcome: tool_error, retry_after: 3h}}", "{error: {code: ORD504, step: pay}, calls: [{}]}"),
         ([ONCE], "{pay: {outcome: lost, settled: happened, result: 3}}", "{results: {pay: 3}, calls: [{}]}"),
         ([ONCE], "{pay: {outcome: timeout, settled: failed}}", "{error: ORD416}"),
         ([ONCE], "{pay: [{outcome: lost, settled: try_again}, {result: 4}]}", "{results: {pay: 4}, calls: [{}, {}]}"),

@@ -390,3 +390,19 @@ async def test_a_used_pipeline_gets_its_own_parameters(bench: Bench) -> None:
     await bench.go(tools)
 
     assert tools.calls == [("tool.do", {"who": "Dr Ana"})]
+
+
+async def test_a_run_out_of_time_waits_for_no_other_try(bench: Bench) -> None:
+    retry = {"attempts": 2, "initial": "290s", "jitter": "none"}
+    await bench.queue(timeout="60s", retry=retry, pipeline=[step("a")])
+    tools = ScriptedTools(tool__do=failed())
+
+    await bench.go(tools)
+    await bench.clock.advance(await bench.seconds_until_ready())
+    await bench.go(tools)
+
+    assert len(tools.calls) == 1
+    assert await bench.row("select state, error ->> 'code' from ordinaut.run") == (
+        "failed",
+        "ORD504",
+    )

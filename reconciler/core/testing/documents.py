@@ -104,6 +104,10 @@ def _contradictions(trial: Trial) -> Iterator[Problem]:
         if answer.outcome is not None and "result" in given and answer.settled != "happened":
             message = "a call has either a `result` or an `outcome` that is none"
             yield trial.problem((*path, "outcome"), "ORD013", message, key=True)
+        is_one_of_several = isinstance(path[-1], int) and path[-2] != "items"
+        if answer.settled == "try_again" and not is_one_of_several:
+            message = "a call that is tried again needs a list, with what the next try meets"
+            yield trial.problem((*path, "settled"), "ORD013", message)
         for name in sorted({"code", "message", "retry_after", "settled", "verified"} & given):
             if answer.outcome is None:
                 message = f"`{name}` is for a call that fails, and there is no `outcome`"
