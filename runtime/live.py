@@ -18,7 +18,13 @@ from runtime.core.rates import RateLimit, rate_limits, server_limits
 from runtime.errors import OrdinautError, Unreadable
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.definition import HttpTransport, Locked, ServerDefinition, StdioTransport
+from runtime.tools.definition import (
+    ClientCredentials,
+    HttpTransport,
+    Locked,
+    ServerDefinition,
+    StdioTransport,
+)
 from schemas.durations import parse_duration
 
 
@@ -133,7 +139,14 @@ def define_server(
             stdio["command"], tuple(stdio["args"]), stdio.get("cwd"), fill(stdio["env"])
         )
     else:
-        transport = HttpTransport(body["http"]["url"], fill(body["http"]["headers"]))
+        reached = body["http"]
+        # What an older program wrote says nothing of it.
+        auth = reached.get("auth")
+        transport = HttpTransport(
+            reached["url"],
+            fill(reached["headers"]),
+            None if auth is None else ClientCredentials(**fill(auth)),
+        )
     return ServerDefinition(
         key=key,
         transport=transport,

@@ -25,6 +25,31 @@ class Stdio(Model):
     """Its environment, beside HOME, LANG, LOGNAME, PATH, SHELL, TERM and USER; secrets as `${secrets.name}`."""
 
 
+class ClientCredentials(Model):
+    """How access tokens are got from an OAuth 2.1 authorization server, by a program and without anybody's browser."""
+
+    issuer: Text = Field(pattern=patterns.HTTP_URL, examples=["https://auth.example.com"])
+    """The authorization server. The credentials go there and nowhere else, whatever the tool server says."""
+    client_id: Text
+    """Who Ordinaut is there."""
+    client_secret: Text | None = Field(default=None, examples=["${secrets.crm}"])
+    """What it proves that with, as `${secrets.name}`."""
+    private_key: Text | None = Field(default=None, examples=["${secrets.crm_key}"])
+    """Or the key that signs what it proves that with: PEM, as `${secrets.name}`."""
+    algorithm: Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"] = "RS256"
+    """How the key signs."""
+    credentials_in: Literal["header", "body"] = "header"
+    """Where the secret stands in a request for a token."""
+    scope: Text | None = None
+    """What is asked for, separated by blanks; what the tool server says it needs when left out."""
+
+    @model_validator(mode="after")
+    def _exactly_one_proof(self) -> ClientCredentials:
+        if (self.client_secret is None) == (self.private_key is None):
+            raise ValueError("credentials have exactly one of client_secret and private_key")
+        return self
+
+
 class Http(Model):
     """A server reached over streamable HTTP."""
 
@@ -32,6 +57,8 @@ class Http(Model):
     """The endpoint."""
     headers: dict[ShortText, str] = Field(default_factory=dict)
     """Headers sent with every request; secrets as `${secrets.name}`."""
+    auth: ClientCredentials | None = None
+    """How to get the access tokens that the server wants."""
 
 
 class ToolFilter(Model):

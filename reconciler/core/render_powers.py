@@ -91,6 +91,8 @@ def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
     if http := body.get("http"):
         yield "reaches", [http["url"]]
         yield "headers", sorted(http.get("headers", ()))
+        if auth := http.get("auth"):
+            yield "tokens", [f"from {auth['issuer']} as {auth['client_id']}"]
     tools = body.get("tools", {})
     allowed, denied = list(tools.get("allow", ())), list(tools.get("deny", ()))
     if denied or allowed != ["*"]:

@@ -15,7 +15,7 @@ from schemas.base import Document
 from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
 from schemas.schedule import ConditionSchedule, EventSchedule
 from schemas.task import Task
-from schemas.tool_server import ToolServer
+from schemas.tool_server import ClientCredentials, ToolServer
 
 _STEP: Final = TEMPLATE_ROOTS - {"item"}
 _BEFORE_STEPS: Final = _STEP - {"steps", "secrets"}
@@ -134,3 +134,14 @@ def _server_sites(server: ToolServer) -> Iterator[Site]:
     if server.http is not None:
         yield Site(("http", "headers"), server.http.headers, "template", _SECRETS)
         yield Site(("http", "url"), server.http.url, "template", _FIXED)
+        yield from _auth_sites(server.http.auth)
+
+
+def _auth_sites(auth: ClientCredentials | None) -> Iterator[Site]:
+    if auth is None:
+        return
+    texts = auth.model_dump(exclude_none=True)
+    for name in texts.keys() & {"issuer", "client_id", "scope"}:
+        yield Site(("http", "auth", name), texts[name], "template", _FIXED)
+    for name in texts.keys() & {"client_secret", "private_key"}:
+        yield Site(("http", "auth", name), texts[name], "template", _SECRETS)

@@ -39,11 +39,35 @@ class StdioTransport:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """By what a program gets access tokens (RFC 6749 section 4.4).
+
+    Attributes:
+        issuer: the authorization server, which alone is shown them.
+        client_id: who we are there.
+        client_secret: what we prove it with, if not with `private_key`.
+        private_key: the key that signs what we prove it with, as PEM (RFC 7523).
+        algorithm: how it signs.
+        credentials_in: where the secret stands in the request for a token.
+        scope: what is asked for, separated by blanks; None asks for what the tool server says.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    private_key: str | None = field(default=None, repr=False)
+    algorithm: str = "RS256"
+    credentials_in: str = "header"
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HttpTransport:
-    """A server reached over streamable HTTP; `headers` go with every request."""
+    """A server reached over streamable HTTP; `headers` go with every request, and a token if `auth` says how to get one."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auth: ClientCredentials | None = None
 
 
 @dataclass(frozen=True, slots=True)

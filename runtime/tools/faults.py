@@ -17,6 +17,10 @@ FAULT_CODE: Final = -32010
 _KEY: Final = f"dev.ordinaut/fault-{token_hex(16)}"
 
 
+class NoTokenError(Exception):
+    """There is no access token to be had; the reason is for whoever called the tool."""
+
+
 class Fault(StrEnum):
     """What a transport can find out by itself."""
 

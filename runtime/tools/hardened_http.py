@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
 from runtime.core.identity import HEADER_META, KEY_META
-from runtime.tools.faults import Fault, fault_error
+from runtime.tools.definition import ClientCredentials
+from runtime.tools.faults import Fault, NoTokenError, fault_error
+
+if TYPE_CHECKING:
+    from runtime.tools.authorization import Tokens
 
 _NOT_SENT: Final = (
     httpx2.ConnectError,
@@ -27,6 +32,8 @@ _NOT_SENT: Final = (
     httpx2.LocalProtocolError,
 )
 _SESSION_HEADER: Final = "mcp-session-id"
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _TOO_MANY_REQUESTS: Final = 429
 _FIRST_ERROR: Final = 400
@@ -42,12 +49,24 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
     Args:
         connect_timeout: the longest time to open a connection.
         limit: the largest JSON body, in bytes.
+        auth: by what access tokens are got for the server at this address, if it wants any.
     """
 
-    def __init__(self, *, connect_timeout: timedelta, limit: int) -> None:
+    def __init__(
+        self,
+        *,
+        connect_timeout: timedelta,
+        limit: int,
+        auth: tuple[str, ClientCredentials] | None = None,
+    ) -> None:
         super().__init__()
         self._connect_seconds = connect_timeout.total_seconds()
         self._limit = limit
+        self._tokens: Tokens | None = None
+        if auth is not None:
+            from runtime.tools.authorization import Tokens  # noqa: PLC0415 - costs more than all the rest
+
+            self._tokens = Tokens(*auth)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; every failure comes back as an answer."""
@@ -55,7 +74,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         request.extensions["timeout"] = self._timeout(request, message)
         request.headers.update(_key_header(message))
         try:
-            response = await super().handle_async_request(request)
+            response = await self._send(request)
             if request.method != "POST" or _is_stream(response):
                 return response
             return await self._whole(request, response)
@@ -63,6 +82,32 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
             reached = not isinstance(error, _NOT_SENT)
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             return _answer(Fault.CUT if reached else Fault.UNREACHABLE, reason)
+        except NoTokenError as error:
+            return _answer(Fault.UNREACHABLE, str(error))
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Close all connections."""
+        if self._tokens is not None:
+            await self._tokens.aclose()
+        await super().__aexit__(kind, error, trace)
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request, with a token where the server wants one: it has refused it then, and done nothing else."""
+        if self._tokens is None:
+            return await super().handle_async_request(request)
+        used = self._tokens.authorize(request)
+        response = await super().handle_async_request(request)
+        if not _wants_token(response):
+            return response
+        await response.aclose()
+        await self._tokens.renew(response, request, used)
+        self._tokens.authorize(request)
+        return await super().handle_async_request(request)
 
     def _timeout(self, request: httpx2.Request, message: Any) -> dict[str, float | None]:
         """No limit on waiting for a call's answer, which has its own; a short one on what nobody waits for.
@@ -94,6 +139,13 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
             stream=httpx2.ByteStream(body),
             extensions=response.extensions,
         )
+
+
+def _wants_token(response: httpx2.Response) -> bool:
+    """Whether a request is refused for want of a token, or of a scope of it (RFC 6750 section 3.1)."""
+    if response.status_code == _FORBIDDEN:
+        return "insufficient_scope" in response.headers.get("www-authenticate", "")
+    return response.status_code == _UNAUTHORIZED
 
 
 def _refusal(response: httpx2.Response) -> httpx2.Response:

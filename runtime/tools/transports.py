@@ -288,9 +288,13 @@ class HttpConnection:
 
     async def __aenter__(self) -> Streams:
         """Prepare to connect; nothing is sent yet."""
-        connect_timeout = self._definition.connect_timeout
+        connect_timeout, auth = self._definition.connect_timeout, self._transport.auth
         client = httpx2.AsyncClient(
-            transport=HardenedTransport(connect_timeout=connect_timeout, limit=self._limit),
+            transport=HardenedTransport(
+                connect_timeout=connect_timeout,
+                limit=self._limit,
+                auth=None if auth is None else (self._transport.url, auth),
+            ),
             # Compressed bodies could not be bounded by their length on the wire.
             headers={"accept-encoding": "identity", **self._transport.headers},
             timeout=None,

@@ -32,6 +32,13 @@ kind: ToolServer
 name: web
 http: {url: 'https://tools.example.com/mcp', headers: {Authorization: 'Bearer ${secrets.token}'}}
 """
+OAUTH = """
+kind: ToolServer
+name: web
+http:
+  url: https://x/mcp
+  auth: {issuer: 'https://auth.example.com', client_id: us, client_secret: '${secrets.token}'}
+"""
 PROJECT = "kind: Project\nname: platform\nowner: team-ops\nsecrets: {token: {env: TOKEN}}"
 FS = "kind: ToolServer\nname: fs\nstdio: {command: mcp-fs}\n---\n"
 
@@ -100,6 +107,10 @@ def test_an_agent_without_powers_is_said_to_have_none() -> None:
             "    tools     *  but not exec_all\n",
         ),
         (HTTP, "    reaches   https://tools.example.com/mcp\n    headers   Authorization\n"),
+        (
+            OAUTH,
+            "    reaches   https://x/mcp\n    tokens    from https://auth.example.com as us\n",
+        ),
     ],
 )
 def test_a_new_tool_server_shows_what_it_runs_or_reaches_and_is_given(

@@ -101,6 +101,10 @@ DOCUMENTS: list[Spec] = [
         ],
     },
     {"kind": "Task", "name": "u", "schedule": {"manual": True}, "pipeline": {"use": "look", "with": {"password": "x"}}},
+    {
+        "kind": "ToolServer", "name": "crm",
+        "http": {"url": "https://y.example/mcp", "auth": {"issuer": "https://z.example", "client_id": "x", "client_secret": "x", "scope": "x"}},
+    },
 ]  # fmt: skip
 
 Leaf = tuple[int, tuple[str | int, ...]]
@@ -256,6 +260,7 @@ def test_a_secret_known_by_its_name_or_its_letters_is_shown_nowhere(tmp_path: Pa
         "api_key",
         "secret",
         "accessToken",
+        "client_secret",
         "password",
     )
     count = 0

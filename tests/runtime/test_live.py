@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime.live import Scope, assemble
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.definition import HttpTransport, StdioTransport
+from runtime.tools.definition import ClientCredentials, HttpTransport, StdioTransport
 from schemas.spec import KINDS
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -40,6 +40,24 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
     assert first.transport == StdioTransport("mcp-server-time", ("-v",))
     assert first.call_timeout == timedelta(seconds=5)
     assert second.transport == HttpTransport("https://x/mcp", {"A": "b"})
+
+
+def test_the_credentials_of_a_server_are_filled_in_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cr3t")
+    project = document("Project", "home", secrets={"token": {"file": "token"}})
+    auth = {
+        "issuer": "https://i",
+        "client_id": "ordinaut",
+        "client_secret": "${secrets.token}",
+        "scope": "a b",
+    }
+    server = document("ToolServer", "x", http={"url": "https://x/mcp", "auth": auth})
+
+    (definition,) = assemble(1, [project, server], tmp_path, NOW).servers
+
+    expected = ClientCredentials("https://i", "ordinaut", "s3cr3t", scope="a b")
+    assert definition.transport == HttpTransport("https://x/mcp", {}, expected)
+    assert "s3cr3t" not in repr(definition)
 
 
 def test_secrets_are_filled_in_and_told_to_whoever_must_blot_them_out(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ class RawHttp:
         answer: what a call gets; None leaves it without an answer.
         requests: method and headers of all requests so far.
         session: the session id that it hands out, if any; a request with another one is told that there is no such.
+        token: what every request must be authorized by, if anything; others are told where to ask for it.
+        challenge: what they are told.
         port: where it listens.
     """
 
@@ -51,6 +53,8 @@ class RawHttp:
         )
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.session = ""
+        self.token = ""
+        self.challenge = "Bearer"
         self.port = 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
@@ -112,6 +116,9 @@ class RawHttp:
     def _reply(self, verb: str, headers: dict[str, str], message: Any) -> Reply | None:
         method = message["method"] if message else verb
         self.requests.append((method, headers))
+        if self.token and headers.get("authorization") != f"Bearer {self.token}":
+            told = f"www-authenticate: {self.challenge}\r\n"
+            return reply("who?", "401 Unauthorized", headers=told)
         if "mcp-session-id" in headers and headers["mcp-session-id"] != self.session:
             return reply("gone", "404 Not Found")
         if message is None or "id" not in message:

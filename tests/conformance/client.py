@@ -1,0 +1,82 @@
+"""The client of the conformance suite: lists the tools of a server and calls each, through the toolbox, as steps do.
+
+The suite appends the address of its server, and says in the environment which scenario it plays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from runtime.clock import SYSTEM_CLOCK
+from runtime.loop import run_loop
+from runtime.tools.definition import ClientCredentials, HttpTransport, ServerDefinition
+from runtime.tools.toolbox import Toolbox
+
+_SAMPLES: Final[dict[str, Any]] = {
+    "string": "text",
+    "number": 5,
+    "integer": 5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+}
+
+
+def sample(schema: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that fit a simple schema."""
+    fields = schema.get("properties", {})
+    return {
+        name: fields[name].get("default", _SAMPLES[fields[name].get("type", "string")])
+        for name in schema.get("required", ())
+    }
+
+
+def issuer_of(url: str) -> str:
+    """The authorization server of a tool server (RFC 9728), which the suite does not tell."""
+    split = urlsplit(url)
+    at = f"{split.scheme}://{split.netloc}/.well-known/oauth-protected-resource{split.path}"
+    return str(httpx2.get(at).json()["authorization_servers"][0])
+
+
+def credentials(context: dict[str, Any], url: str) -> ClientCredentials | None:
+    """What a scenario of client credentials hands out."""
+    if "client_id" not in context:
+        return None
+    return ClientCredentials(
+        issuer=issuer_of(url),
+        client_id=context["client_id"],
+        client_secret=context.get("client_secret"),
+        private_key=context.get("private_key_pem"),
+        algorithm=context.get("signing_algorithm", "ES256"),
+    )
+
+
+async def main() -> None:
+    """Play one scenario."""
+    url = sys.argv[-1]
+    context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))  # noqa: TID251 - the suite's
+    asked = {call["name"]: call["arguments"] for call in context.get("toolCalls", ())}
+    transport = HttpTransport(url, {}, credentials(context, url))
+    definition = ServerDefinition(key="suite", transport=transport)
+    with tempfile.TemporaryDirectory() as state:
+        async with Toolbox([definition], SYSTEM_CLOCK, Path(state)) as toolbox:
+            for tool in await toolbox.tools("suite"):
+                arguments = asked.get(tool.name) or sample(dict(tool.input_schema))
+                # Where a schema has no null, an argument that has no value is left out: with it, nothing would be sent.
+                given = {name: value for name, value in arguments.items() if value is not None}
+                outcome = await toolbox.call(f"suite.{tool.name}", given)
+                print(tool.name, outcome.kind, outcome.error or "", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run_loop(main())

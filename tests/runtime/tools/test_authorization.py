@@ -1,0 +1,218 @@
+"""Servers that want access tokens get them, and credentials go where they belong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from runtime.tools.definition import ClientCredentials, HttpTransport, ServerDefinition
+from runtime.tools.toolbox import Toolbox
+from tests.runtime.tools.conftest import OpenToolbox
+from tests.runtime.tools.http_server import RawHttp, reply
+from tests.runtime.tools.token_server import TokenServer
+
+SECRET = "s3cr3t-of-the-client"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RawHttp]:
+    async with RawHttp() as server:
+        yield server
+
+
+@pytest.fixture
+async def issuer(server: RawHttp) -> AsyncIterator[TokenServer]:
+    async with TokenServer(server) as issuer:
+        yield issuer
+
+
+async def opened(open_toolbox: OpenToolbox, server: RawHttp, auth: ClientCredentials) -> Toolbox:
+    transport = HttpTransport(server.url, {}, auth)
+    return await open_toolbox(ServerDefinition(key="web", transport=transport, secrets=(SECRET,)))
+
+
+def credentials(issuer: TokenServer, **more: str) -> ClientCredentials:
+    proof = {"client_secret": SECRET} if "private_key" not in more else {}
+    return ClientCredentials(issuer=issuer.issuer, client_id="ordinaut", **proof, **more)
+
+
+async def test_a_token_is_asked_for_once_and_goes_with_every_request_after(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+
+    outcomes = [await box.call("web.act", {}) for _ in range(3)]
+
+    assert [outcome.kind for outcome in outcomes] == ["ok"] * 3
+    ((fields, basic),) = issuer.asked
+    assert basic == f"ordinaut:{SECRET}"
+    assert (fields["grant_type"], fields["resource"]) == ("client_credentials", server.url)
+    assert [i for i, (_, had) in enumerate(server.requests) if "authorization" not in had] == [0]
+
+
+async def test_a_token_that_is_worth_nothing_any_more_is_replaced_and_the_call_is_made_once(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    server.token = "another"
+    before = server.calls()
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, server.calls() - before, len(issuer.asked)) == ("ok", 2, 2)
+
+
+async def test_calls_that_are_refused_together_ask_for_one_token(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    server.token = "another"
+
+    outcomes = await asyncio.gather(*(box.call("web.act", {}) for _ in range(4)))
+
+    assert [outcome.kind for outcome in outcomes] == ["ok"] * 4
+    assert len(issuer.asked) == 2
+
+
+async def test_calls_with_a_token_do_not_wait_for_one_another(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    answer = server.answer
+    server.answer = lambda message: (
+        None if message["params"]["arguments"].get("hangs") else answer(message)
+    )
+    hanging = asyncio.create_task(box.call("web.act", {"hangs": True}))
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, hanging.done()) == ("ok", False)
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+
+
+async def test_the_secret_stands_in_the_body_where_that_is_wanted(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(
+        open_toolbox, server, credentials(issuer, credentials_in="body", scope="read write")
+    )
+
+    assert (await box.call("web.act", {})).kind == "ok"
+
+    ((fields, basic),) = issuer.asked
+    assert (fields["client_id"], fields["client_secret"], basic) == ("ordinaut", SECRET, "")
+
+
+async def test_a_key_signs_what_it_proves_itself_with(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    box = await opened(
+        open_toolbox, server, credentials(issuer, private_key=pem, algorithm="ES256")
+    )
+
+    assert (await box.call("web.act", {})).kind == "ok"
+
+    ((fields, _),) = issuer.asked
+    said = jwt.decode(
+        fields["client_assertion"], key.public_key(), ["ES256"], audience=issuer.issuer
+    )
+    assert (said["iss"], said["sub"]) == ("ordinaut", "ordinaut")
+    assert "client_secret" not in fields
+
+
+async def test_credentials_go_to_no_other_issuer_whatever_the_tool_server_says(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    async with TokenServer(server) as thief:
+        box = await opened(open_toolbox, server, credentials(issuer))
+
+        outcome = await box.call("web.act", {})
+
+        assert (thief.asked, issuer.asked) == ([], [])
+    assert (outcome.kind, outcome.sent) == ("not_sent", False)
+    assert outcome.error is not None
+    assert f"no access token from {issuer.issuer}" in outcome.error.message
+
+
+async def test_an_issuer_that_says_it_is_another_is_not_believed(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    issuer.claims = {"issuer": "http://127.0.0.1:1"}
+    box = await opened(open_toolbox, server, credentials(issuer))
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, issuer.asked) == ("not_sent", [])
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ({"error": "invalid_client"}, "401 Unauthorized", "invalid_client"),
+        ("<html>", "200 OK", "Invalid token response"),
+        ("", "503 Service Unavailable", "503"),
+        ("x" * 2_000_000, "200 OK", "more than a megabyte"),
+        ({"error": "no", "error_description": SECRET}, "400 Bad Request", "[redacted]"),
+    ],
+)
+async def test_a_token_that_is_refused_costs_that_call_and_not_the_session(  # noqa: PLR0917 - the columns of the table
+    open_toolbox: OpenToolbox,
+    server: RawHttp,
+    issuer: TokenServer,
+    body: object,
+    status: str,
+    told: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    server.token = "another"
+    issuer.answer = lambda _: reply(body, status)
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, outcome.sent) == ("not_sent", False)
+    assert outcome.error is not None
+    assert told in outcome.error.message
+    assert SECRET not in json.dumps(outcome.error.message) + caplog.text
+    assert not [record for record in caplog.records if record.name.startswith("mcp")]
+    issuer.answer = issuer.give
+    assert (await box.call("web.act", {})).kind == "ok"
+
+
+async def test_a_server_that_never_likes_a_token_is_asked_twice_and_no_more(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    issuer.answer = lambda _: reply({"access_token": "wrong", "token_type": "Bearer"})
+    server.token = "another"
+    before = server.calls()
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, outcome.sent, server.calls() - before) == ("rejected", False, 2)
+
+
+async def test_without_credentials_a_server_that_wants_a_token_refuses_the_call(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    definition = ServerDefinition(key="web", transport=HttpTransport(server.url))
+    box = await open_toolbox(definition)
+
+    outcome = await box.call("web.act", {})
+
+    assert outcome.kind in {"rejected", "not_sent"}
+    assert issuer.asked == []
