@@ -15,6 +15,7 @@ from runtime.clock import Clock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.backlog import release_turns
+from runtime.store.due_work import Skipped
 from runtime.store.pool import Pool
 from runtime.wake import Bell, Told
 
@@ -42,6 +43,12 @@ class Turns:
     def pass_on(self, task_uids: Iterable[int]) -> None:
         """Have the backlog of these tasks looked at, soon; to be called after the commit that calls for it."""
         self._told.tell(task_uids)
+
+    def skipped(self, skipped: Skipped) -> None:
+        """Have whoever waits for runs that were skipped look."""
+        self.pass_on(skipped.turns)
+        if skipped.is_related:
+            self._related.ring()
 
     async def run(self) -> None:
         while True:

@@ -40,6 +40,7 @@ from runtime.store.due_work import (
     load_results,
     release_leases,
     seconds_until_ready,
+    skip_late,
 )
 from runtime.store.pool import Pool
 from runtime.store.runtimes import wake
@@ -129,12 +130,13 @@ class Worker:
             return 0
         asked_at = self._around.clock.monotonic()
         claimed = await self._claim(limit, asked_at)
-        self._is_caught_up = len(claimed.claims) < limit
-        self._turns.pass_on(claimed.turns)
+        self._is_caught_up = len(claimed.claims) + len(claimed.late) < limit
         admitted, postponed = self._admit(claimed.claims)
         await self.begin(admitted, asked_at)
         if postponed:
             await release_leases(self._pool, _leases(postponed), _SUSPECT_WAIT)
+        if claimed.late:
+            self._turns.skipped(await skip_late(self._pool, claimed.late))
         return len(admitted)
 
     def set_aside(self, most: int) -> int:

@@ -60,15 +60,30 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What one look at the queue gave: runs to execute, and tasks in whose backlog somebody must look.
+    """What one look at the queue gave.
 
     Attributes:
         places: of each run, its lane and when it was ready there.
+        claims: the runs, to be executed.
+        late: runs that nobody has begun by their deadline, for `skip_late`.
     """
 
     places: tuple[tuple[int, datetime], ...]
     claims: tuple[Claim, ...]
+    late: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What was skipped for its deadline.
+
+    Attributes:
+        turns: tasks in whose backlog somebody must look.
+        is_related: whether another run waits for one of them.
+    """
+
     turns: tuple[int, ...]
+    is_related: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +240,7 @@ async def claim_due(
     shares: Mapping[int, int] = _NO_SHARES,
 ) -> Claimed:
     """Lease at most `limit` ready runs: so many of each lane that has a share, and of the rest those that have waited
-    longest, where a step of priority is worth 30 s. What is past its start deadline is skipped instead. In lanes that
+    longest, where a step of priority is worth 30 s. What is past its start deadline is told apart. In lanes that
     have a floor, what was ready before is passed over.
     """
     rows = await fetch_all(
@@ -243,7 +258,16 @@ async def claim_due(
     return Claimed(
         places=tuple((row.pop("lane"), row.pop("ready_at")) for row in leased),
         claims=tuple(Claim(**row) for row in leased),
-        turns=tuple(row["task_uid"] for row in rows if row["lease_epoch"] is None),
+        late=tuple(row["run_id"] for row in rows if row["lease_epoch"] is None),
+    )
+
+
+async def skip_late(pool: Pool, run_ids: Sequence[UUID]) -> Skipped:
+    """Skip runs that nobody has begun by their deadline; those that somebody began meanwhile go on."""
+    rows = await fetch_all(pool, statement("skip_late"), {"run_ids": list(run_ids)})
+    return Skipped(
+        turns=tuple(row["turn"] for row in rows if row["turn"] is not None),
+        is_related=any(row["is_related"] for row in rows),
     )
 
 

@@ -15,7 +15,7 @@ from runtime.manual import request_run
 from runtime.scheduler import Look, Scheduler
 from runtime.store.backlog import release_turns
 from runtime.store.connect import connect
-from runtime.store.due_work import Claim, Report, claim_due, record_progress
+from runtime.store.due_work import Claim, Report, claim_due, record_progress, skip_late
 from runtime.store.pool import Pool, open_pool
 from runtime.turns import Turns
 from runtime.wake import Bell
@@ -74,7 +74,8 @@ class Place:
 
     async def claim(self) -> list[Claim]:
         claimed = await claim_due(self.pool, runtime_id=RUNTIME, limit=10, lease=LEASE)
-        self.turns.pass_on(claimed.turns)
+        if claimed.late:
+            self.turns.skipped(await skip_late(self.pool, claimed.late))
         return list(claimed.claims)
 
     async def claim_one(self) -> Claim:

@@ -371,3 +371,17 @@ async def test_what_is_leased_while_the_worker_closes_is_handed_back(
 
     assert worker.active == 0
     assert await attempts(connection) == [(0, False)]
+
+
+async def test_whoever_waits_for_a_run_that_is_skipped_for_its_deadline_is_told(
+    worker: Worker, connection: psycopg.AsyncConnection
+) -> None:
+    await queue_run(connection, await install(connection, task()))
+    await connection.execute(
+        "update ordinaut.due_work set start_until = ordinaut.now() - interval '1 s', followed = true"
+    )
+    await connection.execute("update ordinaut.run set trigger = 'run'")
+
+    assert await worker.run_once() == 0
+
+    assert (len(worker._turns._told), worker._turns._related.is_rung) == (1, True)

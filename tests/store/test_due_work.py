@@ -16,6 +16,7 @@ from runtime.store.due_work import (
     Claim,
     Report,
     Result,
+    Skipped,
     Tries,
     claim_due,
     load_results,
@@ -23,6 +24,7 @@ from runtime.store.due_work import (
     release_leases,
     renew_leases,
     seconds_until_ready,
+    skip_late,
 )
 from runtime.store.pool import Pool
 from tests.support.clock import FakeClock
@@ -372,3 +374,43 @@ async def test_a_renewal_that_comes_late_does_not_lease_again_what_was_let_go(
     await within(letting_go, "the lease is let go")
     assert await within(renewing, "the renewal") == frozenset()
     assert len(await claim(pool)) == 1
+
+
+async def late_run(connection: psycopg.AsyncConnection, **more: str) -> UUID:
+    run_id = await queue_run(connection, await install(connection, task()))
+    await connection.execute(
+        "update ordinaut.due_work set start_until = ordinaut.now() - interval '1 s'"
+    )
+    for name, value in more.items():
+        await connection.execute(f"update ordinaut.run set {name} = '{value}'".encode())
+    return run_id
+
+
+@pytest.mark.parametrize(("trigger", "is_related"), [("manual", False), ("run", True)])
+async def test_a_run_whose_deadline_has_passed_is_told_apart_and_skipped(
+    pool: Pool, connection: psycopg.AsyncConnection, trigger: str, is_related: bool
+) -> None:
+    run_id = await late_run(connection, trigger=trigger)
+
+    claimed = await claim_due(pool, runtime_id=1, limit=10, lease=LEASE)
+    assert (claimed.claims, claimed.places, claimed.late) == ((), (), (run_id,))
+
+    assert await skip_late(pool, claimed.late) == Skipped((), is_related)
+    cursor = await connection.execute(
+        "select r.state, r.reason, l.type from ordinaut.run r join ordinaut.event_log l using (run_id)"
+        " where not exists (select from ordinaut.due_work)"
+    )
+    assert await cursor.fetchall() == [("skipped", "start_deadline", "run.skipped")]
+    assert await skip_late(pool, claimed.late) == Skipped((), is_related=False)
+
+
+async def test_a_run_that_somebody_began_meanwhile_is_not_skipped(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    run_id = await late_run(connection)
+    await connection.execute("update ordinaut.due_work set lease_epoch = 1")
+
+    assert await skip_late(pool, [run_id]) == Skipped((), is_related=False)
+
+    cursor = await connection.execute("select state from ordinaut.run")
+    assert await cursor.fetchall() == [("queued",)]

@@ -2,8 +2,7 @@
 -- Leases ready work, new and expired alike: one path, so recovery cannot fall behind.
 -- Each lane is scanned from its floor on, and gives its share before the others compete for the rest: there a step of priority
 -- is worth 30 s of waiting. So high lanes go first and no lane starves.
--- What nobody has begun by its deadline does not begin: such a run is skipped, and answered with only if another waits for
--- its end.
+-- What nobody has begun by its deadline does not begin: of such a run the id alone is answered with, for `skip_late`.
 -- What is known by its run is looked up through an array: a join may become a scan of all runs for every claim.
 -- Locks: the claimed rows, skipping those that others hold. The CTE is materialised, or the planner could lock more rows
 -- than the limit. Started runs become `running` here, in the same statement.
@@ -33,18 +32,9 @@ with candidate as materialized (
     set state = 'running', started_at = coalesce(r.started_at, ordinaut.now())
     where r.run_id = any(array(select l.run_id from leased l))
     returning r.run_id, r.trigger, r.occurrence_for, r.due_at, r.started_at, r.params, r.event
-), late as (
-    delete from ordinaut.due_work w
-    where w.run_id = any(array(select c.run_id from candidate c where c.is_late))
-    returning w.run_id, w.task_uid, w.revision_id, w.followed
-), skipped as (
-    update ordinaut.run r
-    set state = 'skipped', reason = 'start_deadline', finished_at = ordinaut.now()
-    where r.run_id = any(array(select l.run_id from late l))
-    returning r.run_id, r.trigger, r.occurrence_for, r.reason
 ), named as materialized (
     select l.run_id, case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label
-    from (select run_id, task_uid from leased union all select run_id, task_uid from late) l
+    from leased l
     join ordinaut.spec p on p.uid = l.task_uid
 ), told as (
     insert into ordinaut.event_log (type, subject, run_id, data)
@@ -55,12 +45,6 @@ with candidate as materialized (
     from started t
     join leased l on l.run_id = t.run_id and l.lease_epoch = 1
     join named n on n.run_id = t.run_id
-    union all
-    select 'run.skipped', n.label, k.run_id, jsonb_build_object(
-        'task', n.label, 'run_id', k.run_id, 'trigger', k.trigger, 'occurrence_for', k.occurrence_for,
-        'reason', k.reason)
-    from skipped k
-    join named n on n.run_id = k.run_id
 )
 select l.run_id, n.label as task, l.task_uid, l.revision_id, l.lease_epoch, l.attempt,
     t.trigger, t.occurrence_for, t.due_at, t.started_at, t.params, t.event, ordinaut.now() as claimed_at,
@@ -69,9 +53,41 @@ from leased l
 join started t on t.run_id = l.run_id
 join named n on n.run_id = l.run_id
 union all
-select run_id, null, task_uid, revision_id, null, null, null, null, null, null, null, null, null, null, null
-from late where followed
+select run_id, null, null, null, null, null, null, null, null, null, null, null, null, null, null
+from candidate where is_late
 order by due_at;
+
+-- name: skip_late
+-- What claims found, and nobody has begun by its deadline: it is skipped. Answers with what that may concern: a task in whose
+-- backlog another waits for the end of this one, and whether it is the child of a run.
+-- Locks: the rows, by run, as `record_progress` does.
+with late as materialized (
+    select w.run_id
+    from ordinaut.due_work w
+    where w.run_id = any(%(run_ids)s::uuid[]) and w.lease_epoch = 0 and w.start_until < ordinaut.now()
+    order by w.run_id
+    for update of w
+), dropped as (
+    delete from ordinaut.due_work w using late l where w.run_id = l.run_id returning w.run_id, w.task_uid, w.followed
+), skipped as (
+    update ordinaut.run r
+    set state = 'skipped', reason = 'start_deadline', finished_at = ordinaut.now()
+    where r.run_id = any(array(select d.run_id from dropped d))
+    returning r.run_id, r.trigger, r.occurrence_for, r.reason
+), told as (
+    insert into ordinaut.event_log (type, subject, run_id, data)
+    select 'run.skipped', n.label, k.run_id, jsonb_build_object(
+        'task', n.label, 'run_id', k.run_id, 'trigger', k.trigger, 'occurrence_for', k.occurrence_for,
+        'reason', k.reason)
+    from skipped k
+    join dropped d on d.run_id = k.run_id
+    join ordinaut.spec p on p.uid = d.task_uid
+    cross join lateral (
+        select case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as label) n
+)
+select case when d.followed then d.task_uid end as turn, k.trigger = 'run' as is_related
+from dropped d
+join skipped k on k.run_id = d.run_id;
 
 -- name: renew_leases
 -- Keeps leases alive; a run that is not returned is lost, and its local work must stop. One that was just handed back, or
