@@ -32,13 +32,13 @@ _NOT_SENT: Final = (
     httpx2.LocalProtocolError,
 )
 _SESSION_HEADER: Final = "mcp-session-id"
-_UNAUTHORIZED: Final = 401
-_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _TOO_MANY_REQUESTS: Final = 429
 _FIRST_ERROR: Final = 400
 _FIRST_SERVER_ERROR: Final = 500
 _CHORE_SECONDS: Final = 5.0
+# A token that somebody else has just got may lack the scope that this request needs.
+_MOST_TRIES: Final = 3
 # One wrong answer must not keep all runs of an agent from a tool for ever.
 _LONGEST_PAUSE_SECONDS: Final = 86_400.0
 
@@ -82,6 +82,8 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
             reached = not isinstance(error, _NOT_SENT)
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             return _answer(Fault.CUT if reached else Fault.UNREACHABLE, reason)
+        except httpx2.DecodingError as error:
+            return _answer(Fault.GARBLED, f"the answer cannot be decompressed: {error}")
         except NoTokenError as error:
             return _answer(Fault.UNREACHABLE, str(error))
 
@@ -100,12 +102,14 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         """Send a request, with a token where the server wants one: it has refused it then, and done nothing else."""
         if self._tokens is None:
             return await super().handle_async_request(request)
-        used = self._tokens.authorize(request)
-        response = await super().handle_async_request(request)
-        if not _wants_token(response):
-            return response
-        await response.aclose()
-        await self._tokens.renew(response, request, used)
+        for _ in range(_MOST_TRIES):
+            used = self._tokens.authorize(request)
+            response = await super().handle_async_request(request)
+            if not self._tokens.are_wanted(response):
+                return response
+            await response.aclose()
+            if await self._tokens.renew(response, request, used):
+                break
         self._tokens.authorize(request)
         return await super().handle_async_request(request)
 
@@ -123,7 +127,8 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         """The answer with its body read, or a fault in its place."""
         body = b""
         try:
-            async for chunk in response.stream:  # type: ignore[union-attr]  # responses of this class stream
+            # As it is meant, and not as it comes: some compress what nobody asked them to, and it may be huge.
+            async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > self._limit:
                     return _answer(
@@ -133,19 +138,13 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
             await response.aclose()
         if response.status_code >= _FIRST_ERROR and not _explains_itself(request, response, body):
             return _refusal(response)
+        response.headers.pop("content-encoding", None)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,
             stream=httpx2.ByteStream(body),
             extensions=response.extensions,
         )
-
-
-def _wants_token(response: httpx2.Response) -> bool:
-    """Whether a request is refused for want of a token, or of a scope of it (RFC 6750 section 3.1)."""
-    if response.status_code == _FORBIDDEN:
-        return "insufficient_scope" in response.headers.get("www-authenticate", "")
-    return response.status_code == _UNAUTHORIZED
 
 
 def _refusal(response: httpx2.Response) -> httpx2.Response:

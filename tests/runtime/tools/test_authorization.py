@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import jwt
 import pytest
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from runtime.tools.definition import ClientCredentials, HttpTransport, ServerDefinition
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
-from tests.runtime.tools.http_server import RawHttp, reply
+from tests.runtime.tools.http_server import RawHttp, Reply, compressed, reply
 from tests.runtime.tools.token_server import TokenServer
 
 SECRET = "s3cr3t-of-the-client"
@@ -111,6 +112,60 @@ async def test_the_secret_stands_in_the_body_where_that_is_wanted(
 
     ((fields, basic),) = issuer.asked
     assert (fields["client_id"], fields["client_secret"], basic) == ("ordinaut", SECRET, "")
+    assert fields["scope"] == "read write"
+
+
+async def test_a_scope_that_is_named_is_asked_for_whatever_the_tool_server_says(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    server.challenge += ', scope="everything"'
+    box = await opened(open_toolbox, server, credentials(issuer, scope="read"))
+    assert (await box.call("web.act", {})).kind == "ok"
+    server.answer = lambda _: lacking("write")
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, outcome.sent) == ("rejected", False)
+    assert [fields["scope"] for fields, _ in issuer.asked] == ["read"]
+
+
+def lacking(scope: str) -> Reply:
+    told = f'www-authenticate: Bearer error="insufficient_scope", scope="{scope}"\r\n'
+    return reply("no", "403 Forbidden", headers=told)
+
+
+async def test_a_scope_more_is_asked_for_beside_those_there_are(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    answer = server.answer
+
+    def picky(message: dict[str, Any]) -> Reply | None:
+        scope = message["params"]["arguments"]["scope"]
+        has = issuer.asked[-1][0].get("scope", "").split()
+        return answer(message) if scope in has else lacking(scope)
+
+    server.answer = picky
+    outcomes = await asyncio.gather(
+        *(box.call("web.act", {"scope": scope}) for scope in ("read", "write"))
+    )
+
+    assert [outcome.kind for outcome in outcomes] == ["ok", "ok"]
+    assert (await box.call("web.act", {"scope": "read"})).kind == "ok"
+    assert len(issuer.asked) == 3
+
+
+async def test_a_refusal_that_is_about_something_else_is_one(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    told = 'www-authenticate: Bearer error="no", error_description="not insufficient_scope"\r\n'
+    server.answer = lambda _: reply("no", "403 Forbidden", headers=told)
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, len(issuer.asked)) == ("rejected", 1)
 
 
 async def test_a_key_signs_what_it_proves_itself_with(
@@ -165,6 +220,11 @@ async def test_an_issuer_that_says_it_is_another_is_not_believed(
         ("", "503 Service Unavailable", "503"),
         ("x" * 2_000_000, "200 OK", "more than a megabyte"),
         ({"error": "no", "error_description": SECRET}, "400 Bad Request", "[redacted]"),
+        ("." * 155 + SECRET, "400 Bad Request", "[redacted"),
+        ({"id_token": SECRET[:12]}, "200 OK", "access_token Field required"),
+        ({"access_token": [SECRET[:12]]}, "200 OK", "access_token Input should be"),
+        ({"access_token": ""}, "200 OK", "it gave none"),
+        ({"access_token": "x", "expires_in": 10**400}, "200 OK", "too large"),
     ],
 )
 async def test_a_token_that_is_refused_costs_that_call_and_not_the_session(  # noqa: PLR0917 - the columns of the table
@@ -186,8 +246,72 @@ async def test_a_token_that_is_refused_costs_that_call_and_not_the_session(  # n
     assert (outcome.kind, outcome.sent) == ("not_sent", False)
     assert outcome.error is not None
     assert told in outcome.error.message
-    assert SECRET not in json.dumps(outcome.error.message) + caplog.text
+    assert SECRET[:12] not in json.dumps(outcome.error.message) + caplog.text
     assert not [record for record in caplog.records if record.name.startswith("mcp")]
+    issuer.answer = issuer.give
+    assert (await box.call("web.act", {})).kind == "ok"
+
+
+async def test_a_challenge_that_makes_no_sense_costs_that_call_and_not_the_session(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    server.token, sense = "another", server.challenge
+    server.challenge = 'Bearer resource_metadata="http://127.0.0.1:99999/"'
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, outcome.sent) == ("not_sent", False)
+    server.challenge = sense
+    assert (await box.call("web.act", {})).kind == "ok"
+    assert [method for method, _ in server.requests].count("initialize") == 1
+
+
+@pytest.mark.parametrize("key", ["no key", "-----BEGIN PRIVATE KEY-----\nno\n"])
+async def test_a_key_that_is_none_is_told_of(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer, key: str
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer, private_key=key))
+
+    outcome = await box.call("web.act", {})
+
+    assert (outcome.kind, issuer.asked) == ("not_sent", [])
+    assert outcome.error is not None
+    assert f"no access token from {issuer.issuer}" in outcome.error.message
+
+
+async def test_an_answer_that_becomes_huge_when_it_is_decompressed_is_not_read(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    server.token = "another"
+    issuer.answer = lambda _: compressed({"access_token": "x" * 2_000_000})
+
+    outcome = await box.call("web.act", {})
+
+    assert outcome.kind == "not_sent"
+    assert outcome.error is not None
+    assert "more than a megabyte" in outcome.error.message
+
+
+async def test_calls_wait_together_for_an_issuer_that_does_not_answer(
+    open_toolbox: OpenToolbox,
+    server: RawHttp,
+    issuer: TokenServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    server.token = "another"
+    issuer.answer = lambda _: (b"", False)
+    monkeypatch.setattr("runtime.tools.authorization._MOST_SECONDS", 0.3)
+
+    outcomes = await asyncio.gather(*(box.call("web.act", {}) for _ in range(4)))
+
+    assert [outcome.kind for outcome in outcomes] == ["not_sent"] * 4
+    assert len(issuer.asked) == 2
     issuer.answer = issuer.give
     assert (await box.call("web.act", {})).kind == "ok"
 

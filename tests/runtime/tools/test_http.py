@@ -16,7 +16,7 @@ import pytest
 from runtime.core.identity import HEADER_META, KEY_META
 from runtime.core.outcomes import OutcomeClass
 from tests.runtime.tools.conftest import OpenToolbox
-from tests.runtime.tools.http_server import RawHttp, Reply, ok, reply, stream
+from tests.runtime.tools.http_server import RawHttp, Reply, compressed, ok, reply, stream
 from tests.runtime.tools.servers import SECOND, SUPPORT, free_port, http
 from tests.support.probes import eventually
 from tests.support.processes import RunningProcess, started
@@ -49,6 +49,9 @@ ANSWERS: list[tuple[str, Callable[[dict[str, Any]], Reply], OutcomeClass, bool, 
     ("not JSON in a stream", lambda m: stream("oops"), "contract_error", True, "ORD407"),
     ("too long", lambda m: reply(text(m, LONG)), "contract_error", True, "ORD506"),
     ("too long in a stream", lambda m: stream(text(m, LONG)), "contract_error", True, "ORD407"),
+    ("compressed", lambda m: compressed(json.loads(text(m, "told"))), "ok", True, ""),
+    ("too long when decompressed", lambda m: compressed(json.loads(text(m, LONG))), "contract_error", True, "ORD506"),
+    ("not what it says it is", lambda m: reply(text(m, "told"), headers="content-encoding: gzip\r\n"), "contract_error", True, "ORD407"),
     ("too long to keep", lambda m: reply(text(m, LONG[:2_000_000])), "contract_error", True, "ORD506"),
     ("accepted for nothing", lambda m: reply("", "202 Accepted"), "rejected", True, "ORD408"),
     ("elsewhere", lambda m: reply("", "307 Temporary Redirect", headers="location: http://127.0.0.2/\r\n"), "rejected", True, "ORD408"),
