@@ -92,7 +92,8 @@ def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
         yield "reaches", [http["url"]]
         yield "headers", sorted(http.get("headers", ()))
         if auth := http.get("auth"):
-            yield "tokens", [f"from {auth['issuer']} as {auth['client_id']}"]
+            scope = [f"for {auth['scope']}"] if "scope" in auth else []
+            yield "tokens", [f"from {auth['issuer']} as {auth['client_id']}", *scope]
     tools = body.get("tools", {})
     allowed, denied = list(tools.get("allow", ())), list(tools.get("deny", ()))
     if denied or allowed != ["*"]:

@@ -37,7 +37,7 @@ kind: ToolServer
 name: web
 http:
   url: https://x/mcp
-  auth: {issuer: 'https://auth.example.com', client_id: us, client_secret: '${secrets.token}'}
+  auth: {issuer: 'https://auth.example.com', client_id: us, client_secret: '${secrets.token}', scope: read}
 """
 PROJECT = "kind: Project\nname: platform\nowner: team-ops\nsecrets: {token: {env: TOKEN}}"
 FS = "kind: ToolServer\nname: fs\nstdio: {command: mcp-fs}\n---\n"
@@ -109,7 +109,7 @@ def test_an_agent_without_powers_is_said_to_have_none() -> None:
         (HTTP, "    reaches   https://tools.example.com/mcp\n    headers   Authorization\n"),
         (
             OAUTH,
-            "    reaches   https://x/mcp\n    tokens    from https://auth.example.com as us\n",
+            "    reaches   https://x/mcp\n    tokens    from https://auth.example.com as us  for read\n",
         ),
     ],
 )
