@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -43,37 +44,21 @@ def ok(message: dict[str, Any], result: object) -> Reply:
     return reply({"jsonrpc": "2.0", "id": message["id"], "result": result})
 
 
-class RawHttp:
-    """The server. Speaks the 2025-11-25 revision; `tools/call` is answered by `answer`.
+class HttpByHand(ABC):
+    """A server that answers request after request.
 
     Attributes:
-        answer: what a call gets; None leaves it without an answer.
-        requests: method and headers of all requests so far.
-        session: the session id that it hands out, if any; a request with another one is told that there is no such.
-        token: what every request must be authorized by, if anything; others are told where to ask for it.
-        challenge: what they are told.
         port: where it listens.
     """
 
     def __init__(self) -> None:
-        self.answer: Callable[[dict[str, Any]], Reply | None] = lambda message: ok(
-            message, {"content": []}
-        )
-        self.requests: list[tuple[str, dict[str, str]]] = []
-        self.session = ""
-        self.token = ""
-        self.challenge = "Bearer"
         self.port = 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/mcp"
-
-    def calls(self) -> int:
-        """How many calls arrived."""
-        return sum(method == "tools/call" for method, _ in self.requests)
+    @abstractmethod
+    def respond(self, line: str, headers: dict[str, str], body: str) -> Reply | None:
+        """What a request gets, by its first line; None leaves it without an answer."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -108,7 +93,7 @@ class RawHttp:
                     name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                answer = self._reply(request.split()[0], headers, json.loads(body or "null"))
+                answer = self.respond(request, headers, body.decode())
                 if answer is None:
                     continue
                 writer.write(answer[0])
@@ -121,8 +106,39 @@ class RawHttp:
             self._connections.discard(writer)
             writer.close()
 
-    def _reply(self, verb: str, headers: dict[str, str], message: Any) -> Reply | None:
-        method = message["method"] if message else verb
+
+class RawHttp(HttpByHand):
+    """The server. Speaks the 2025-11-25 revision; `tools/call` is answered by `answer`.
+
+    Attributes:
+        answer: what a call gets; None leaves it without an answer.
+        requests: method and headers of all requests so far.
+        session: the session id that it hands out, if any; a request with another one is told that there is no such.
+        token: what every request must be authorized by, if anything; others are told where to ask for it.
+        challenge: what they are told.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer: Callable[[dict[str, Any]], Reply | None] = lambda message: ok(
+            message, {"content": []}
+        )
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.session = ""
+        self.token = ""
+        self.challenge = "Bearer"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def calls(self) -> int:
+        """How many calls arrived."""
+        return sum(method == "tools/call" for method, _ in self.requests)
+
+    def respond(self, line: str, headers: dict[str, str], body: str) -> Reply | None:
+        message = json.loads(body or "null")
+        method = message["method"] if message else line.split(maxsplit=1)[0]
         self.requests.append((method, headers))
         if self.token and headers.get("authorization") != f"Bearer {self.token}":
             told = f"www-authenticate: {self.challenge}\r\n"

@@ -2,54 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.runtime.tools.http_server import RawHttp, Reply, reply
+from tests.runtime.tools.http_server import HttpByHand, RawHttp, Reply, reply
 
 
-class TokenServer:
+class TokenServer(HttpByHand):
     """The server, for one tool server, which it makes ask for tokens.
 
     Attributes:
         tools: the tool server; it takes the last token that was given.
-        issuer: what it calls itself.
         asked: the requests for tokens so far: their fields, and the credentials of their header.
         answer: what a request for a token gets.
         claims: what it says of itself beside the usual.
     """
 
     def __init__(self, tools: RawHttp) -> None:
+        super().__init__()
         self.tools = tools
-        self.issuer = ""
         self.asked: list[tuple[dict[str, str], str]] = []
         self.answer: Callable[[dict[str, str]], Reply] = self.give
         self.claims: dict[str, Any] = {}
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.StreamWriter] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.issuer = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+    async def start(self) -> None:
+        """Listen, and have the tool server send everybody here."""
+        await super().start()
         self.tools.challenge = f'Bearer resource_metadata="{self.issuer}/resource"'
         self.tools.token = "nobody has it yet"
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in self._connections:
-            connection.transport.abort()
+    @property
+    def issuer(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def give(self, fields: dict[str, str]) -> Reply:
         """Give a new token; those before it are worth nothing."""
@@ -57,24 +44,8 @@ class TokenServer:
         token = {"access_token": self.tools.token, "token_type": "Bearer", "expires_in": 3600}
         return reply(token)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                request, *lines = head.decode().strip().split("\r\n")
-                headers = {
-                    name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
-                }
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                writer.write(self._reply(request.split()[1], headers, body.decode())[0])
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self._connections.discard(writer)
-            writer.close()
-
-    def _reply(self, path: str, headers: dict[str, str], body: str) -> Reply:
+    def respond(self, line: str, headers: dict[str, str], body: str) -> Reply:
+        path = line.split()[1]
         match path:
             case "/resource":
                 return reply({"resource": self.tools.url, "authorization_servers": [self.issuer]})
