@@ -18,7 +18,14 @@ from runtime.manual import request_run
 from runtime.registry import Registry
 from runtime.scheduler import Look
 from runtime.store.connect import connect
-from runtime.store.due_work import Claim, Report, claim_due, record_progress, seconds_until_ready
+from runtime.store.due_work import (
+    Claim,
+    Report,
+    claim_due,
+    record_progress,
+    seconds_until_ready,
+    skip_late,
+)
 from runtime.store.pool import Pool
 from runtime.store.runs import load_run
 from tests.runtime.test_app import Start, sleepy, start
@@ -58,7 +65,10 @@ async def ask_later(clock: FakeClock, database: str, label: str = "briefing") ->
 
 
 async def claim(pool: Pool, lease: timedelta = LEASE) -> list[Claim]:
-    return list((await claim_due(pool, runtime_id=1, limit=100, lease=lease)).claims)
+    claimed = await claim_due(pool, runtime_id=1, limit=100, lease=lease)
+    if claimed.late:
+        await skip_late(pool, claimed.late)
+    return list(claimed.claims)
 
 
 async def finish(pool: Pool, claimed: Claim) -> None:
