@@ -9,6 +9,7 @@ those that break off.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from types import TracebackType
@@ -108,7 +109,13 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
             if not self._tokens.are_wanted(response):
                 return response
             await response.aclose()
-            if await self._tokens.renew(response, request, used):
+            try:
+                # Nobody waits longer than for an answer: what comes next may wait for this.
+                async with asyncio.timeout(request.extensions["timeout"]["read"]):
+                    is_asked_for = await self._tokens.renew(response, request, used)
+            except TimeoutError:
+                raise NoTokenError("no access token came in time") from None
+            if is_asked_for:
                 break
         self._tokens.authorize(request)
         return await super().handle_async_request(request)

@@ -17,6 +17,7 @@ from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.http_server import RawHttp, Reply, compressed, reply
 from tests.runtime.tools.token_server import TokenServer
+from tests.support.probes import within
 
 SECRET = "s3cr3t-of-the-client"
 
@@ -314,6 +315,24 @@ async def test_calls_wait_together_for_an_issuer_that_does_not_answer(
     assert len(issuer.asked) == 2
     issuer.answer = issuer.give
     assert (await box.call("web.act", {})).kind == "ok"
+
+
+async def test_a_farewell_does_not_wait_for_an_issuer_that_does_not_answer(
+    open_toolbox: OpenToolbox,
+    server: RawHttp,
+    issuer: TokenServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.session = "one"
+    box = await opened(open_toolbox, server, credentials(issuer))
+    await box.call("web.act", {})
+    server.token = "another"
+    issuer.answer = lambda _: (b"", False)
+    monkeypatch.setattr("runtime.tools.hardened_http._CHORE_SECONDS", 0.2)
+
+    await within(box.stop(), "it has left")
+
+    assert [method for method, _ in server.requests][-1] == "DELETE"
 
 
 async def test_a_server_that_never_likes_a_token_is_asked_twice_and_no_more(
