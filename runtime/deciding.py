@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,7 +14,7 @@ from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TaskSchedule
-from runtime.store.schedules import Decided
+from runtime.store.schedules import Advance, Decided, DueSchedule
 from schemas.durations import parse_duration
 
 
@@ -103,3 +104,34 @@ def exclusion(occurrence: Occurrence, zone: str | None) -> str | None:
     offset = load_zone(zone or "UTC").offset(occurrence.moved_to)
     local = occurrence.moved_to.astimezone(timezone(offset))
     return f"{occurrence.excluded_by}: moved to {local.isoformat()}"
+
+
+@dataclass(slots=True)
+class Part:
+    """What is decided for schedules that are written together."""
+
+    advances: list[Advance]
+    decisions: list[Decided]
+
+    def parted(self, task_uids: frozenset[int]) -> tuple[Part, Part]:
+        """Without these tasks, and of these tasks."""
+        without, of = Part([], []), Part([], [])
+        for advance in self.advances:
+            (of if advance.task_uid in task_uids else without).advances.append(advance)
+        for decision in self.decisions:
+            (of if decision.task_uid in task_uids else without).decisions.append(decision)
+        return without, of
+
+
+def advance_of(due: DueSchedule, firing: Firing) -> Advance:
+    """Where a schedule stands once this is decided."""
+    upcoming = firing.upcoming
+    return Advance(
+        task_uid=due.task_uid,
+        generation=due.generation,
+        revision_id=due.revision_id,
+        expected_cursor=due.cursor_for,
+        cursor_for=firing.cursor_for,
+        next_for=None if upcoming is None else upcoming.at,
+        next_due_at=None if upcoming is None else upcoming.due_at,
+    )

@@ -28,7 +28,7 @@ from runtime.clock import Clock
 from runtime.core.misfire import BATCH, Firing
 from runtime.core.schedules import TaskSchedule, compile_schedules
 from runtime.core.zonedata import tzdata_version
-from runtime.deciding import decide_schedule, decided
+from runtime.deciding import Part, advance_of, decide_schedule, decided
 from runtime.instants import ServerClock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
@@ -93,14 +93,6 @@ class _Foreseen:
     at: float
     advance: Advance
     decisions: Sequence[Decided]
-
-
-@dataclass(slots=True)
-class _Part:
-    """What is written together."""
-
-    advances: list[Advance]
-    decisions: list[Decided]
 
 
 class Scheduler:
@@ -211,9 +203,10 @@ class Scheduler:
                     return
                 continue
             part = self._next_instant()
-            if left <= 0 or not await self._fire_ahead(part, at):
+            rest = part if left <= 0 else await self._fire_ahead(part, at)
+            if rest.advances:
                 await self._server.reach(at)
-                look = await self._fire(part, Look())
+                look = await self._fire(rest, Look())
                 if look.held_up:
                     # Perhaps too early, where somebody has set the server's clock back.
                     self._server.forget()
@@ -221,9 +214,9 @@ class Scheduler:
             if any(one.is_due_by(last) for one in part.advances):
                 return
 
-    def _next_instant(self) -> _Part:
+    def _next_instant(self) -> Part:
         """What was foreseen for the next instant, or is overdue."""
-        part = _Part([], [])
+        part = Part([], [])
         at = self._foreseen[0].at
         while self._foreseen and (
             self._foreseen[0].at == at or self._server.left_until(self._foreseen[0].at) <= 0
@@ -235,26 +228,37 @@ class Scheduler:
                 break
         return part
 
-    async def _fire_ahead(self, part: _Part, at: float) -> bool:
-        """Write what will be at an instant, and commit at it; not if that depends on what is active until then."""
-        is_written = False
+    async def _fire_ahead(self, part: Part, at: float) -> Part:
+        """Write what will be at an instant, and commit at it; what is left for the instant, since something active has a say."""
+        busy = await self._commit_at(part, at)
+        if not busy:
+            return part if busy is not None else Part([], [])
+        free, rest = part.parted(busy)
+        if not free.advances or await self._commit_at(free, at) is not None:
+            return part
+        return rest
+
+    async def _commit_at(self, part: Part, at: float) -> frozenset[int] | None:
+        """Write a part, and commit it at an instant; if it is not written, the tasks of which something is active."""
+        busy: frozenset[int] | None = frozenset()
         asked_at = self._clock.monotonic()
         with self._asked(part) as asked:
             try:
                 async with firing_ahead(
                     self._pool, part.advances, part.decisions, **asked
                 ) as fired:
-                    if not fired.met_nothing(part.advances, part.decisions):
+                    busy = fired.busy
+                    if busy:
                         raise psycopg.Rollback
                     self._server.learn(fired.asked_at)
                     await self._server.reach(at)
-                    is_written = True
+                    busy = None
             except (psycopg.DataError, psycopg.errors.IdleInTransactionSessionTimeout):
                 # Nothing was written: refused, which is said again at the instant; or we were stopped for too long.
-                return False
-        if is_written:
+                return frozenset()
+        if busy is None:
             await self._begin(fired, asked_at)
-        return is_written
+        return busy
 
     async def _due_in(self, look: Look) -> float | None:
         """Seconds until there is something to decide, after a look."""
@@ -276,19 +280,16 @@ class Scheduler:
             self._turns.pass_on(await list_unwatched_turns(self._pool, limit=_BATCH))
         return ahead.due_in
 
-    async def _next_part(
-        self, due: Iterable[DueSchedule], batch: int, *, in_thread: bool
-    ) -> _Part:
+    async def _next_part(self, due: Iterable[DueSchedule], batch: int, *, in_thread: bool) -> Part:
         if in_thread:
             return await asyncio.to_thread(self._decide_part, due, batch)
         return self._decide_part(due, batch)
 
-    async def _fire(self, part: _Part, look: Look) -> Look:
+    async def _fire(self, part: Part, look: Look) -> Look:
         try:
             fired = await self._write(part)
         except psycopg.DataError as error:
             return await self._fire_apart(part, look, error)
-        self._turns.pass_on(fired.turns)
         if fired.cancelled:
             self._end_runs(fired.cancelled, "the next run of its task took its place")
             await tell_ended(self._pool)
@@ -300,12 +301,12 @@ class Scheduler:
             held_up=look.held_up + len(part.advances) - fired.advanced,
         )
 
-    async def _fire_apart(self, part: _Part, look: Look, error: psycopg.DataError) -> Look:
+    async def _fire_apart(self, part: Part, look: Look, error: psycopg.DataError) -> Look:
         """The database refuses some of it: all are written one by one, and the one that is to blame is passed over."""
         if len(part.advances) > 1:
             for advance in part.advances:
                 its = [one for one in part.decisions if one.task_uid == advance.task_uid]
-                look = await self._fire(_Part([advance], its), look)
+                look = await self._fire(Part([advance], its), look)
             return look
         (advance,) = part.advances
         reason = " ".join(str(error).split())
@@ -313,7 +314,7 @@ class Scheduler:
         self._broken[advance.task_uid] = advance.revision_id or 0
         return look
 
-    async def _write(self, part: _Part) -> Fired:
+    async def _write(self, part: Part) -> Fired:
         """Write what was decided, and have this process begin the runs for which it has room: nobody need look for them."""
         asked_at = self._clock.monotonic()
         with self._asked(part) as asked:
@@ -322,7 +323,7 @@ class Scheduler:
         return fired
 
     @contextmanager
-    def _asked(self, part: _Part) -> Iterator[dict[str, Any]]:
+    def _asked(self, part: Part) -> Iterator[dict[str, Any]]:
         """By whom a part is written; as long as that takes, there is room for its runs."""
         room = self._starter.set_aside(len(part.decisions))
         try:
@@ -336,13 +337,14 @@ class Scheduler:
             self._starter.give_back(room)
 
     async def _begin(self, fired: Fired, asked_at: float) -> None:
+        self._turns.pass_on(fired.turns)
         if fired.queued > len(fired.begun):
             self._work.ring()
         await self._starter.begin(fired.begun, asked_at)
 
-    def _decide_part(self, due: Iterable[DueSchedule], batch: int) -> _Part:
+    def _decide_part(self, due: Iterable[DueSchedule], batch: int) -> Part:
         """Decide schedules until there is enough to be written."""
-        part = _Part([], [])
+        part = Part([], [])
         for schedule in due:
             try:
                 firing, written = self._decide(schedule, batch)
@@ -351,7 +353,7 @@ class Scheduler:
                 _log.exception("schedule of task %s cannot be expanded", schedule.task_uid)
                 self._broken[schedule.task_uid] = schedule.revision_id
                 continue
-            part.advances.append(_advance(schedule, firing))
+            part.advances.append(advance_of(schedule, firing))
             part.decisions.extend(written)
             if len(part.decisions) >= _WRITTEN_AT_ONCE:
                 break
@@ -374,16 +376,3 @@ class Scheduler:
             if len(self._compiled) > _SCHEDULES_KEPT:
                 self._compiled.popitem(last=False)
         return compiled
-
-
-def _advance(due: DueSchedule, firing: Firing) -> Advance:
-    upcoming = firing.upcoming
-    return Advance(
-        task_uid=due.task_uid,
-        generation=due.generation,
-        revision_id=due.revision_id,
-        expected_cursor=due.cursor_for,
-        cursor_for=firing.cursor_for,
-        next_for=None if upcoming is None else upcoming.at,
-        next_due_at=None if upcoming is None else upcoming.due_at,
-    )

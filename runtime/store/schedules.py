@@ -110,6 +110,7 @@ class Fired:
         queued: how many runs may begin.
         waiting: how many wait for their turn.
         skipped: how many do not run.
+        busy: the tasks of which something was active or waited, and had a say.
         cancelled: the runs that were ended for others.
         turns: the tasks in whose backlog somebody must look.
         begun: those of the queued runs that are leased already, by whoever decided.
@@ -120,16 +121,11 @@ class Fired:
     queued: int
     waiting: int
     skipped: int
+    busy: frozenset[int]
     cancelled: tuple[UUID, ...]
     turns: tuple[int, ...]
     begun: tuple[Claim, ...]
     asked_at: datetime
-
-    def met_nothing(self, advances: Sequence[Advance], decisions: Sequence[Decided]) -> bool:
-        """Whether all of it was written and each run may begin, so that nothing that is active had a say."""
-        runs = sum(decision.reason is None for decision in decisions)
-        is_written = self.advanced == len(advances) and self.queued == runs
-        return is_written and not (self.cancelled or self.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +217,8 @@ def _fired(rows: Sequence[DictRow], decisions: Sequence[Decided]) -> Fired:
     by_id = {decision.run_id: decision for decision in decisions}
     begun = tuple(_claim(by_id[run_id], now) for run_id in row.pop("begun"))
     cancelled, turns = tuple(row.pop("cancelled")), tuple(row.pop("turns"))
-    return Fired(**row, cancelled=cancelled, turns=turns, begun=begun)
+    busy = frozenset(row.pop("busy"))
+    return Fired(**row, busy=busy, cancelled=cancelled, turns=turns, begun=begun)
 
 
 def _claim(decision: Decided, now: datetime) -> Claim:

@@ -175,6 +175,47 @@ async def test_a_run_that_ends_just_before_the_instant_is_not_in_its_way(
     assert await fates(connection) == [("queued", None, tick.revision_id)]
 
 
+async def test_one_that_is_busy_does_not_keep_the_others_from_being_written_ahead(
+    connection: psycopg.AsyncConnection, pool: Pool, clock: FakeClock, tick: Installed
+) -> None:
+    busy = await due(connection, "busy")
+    await queue_run(connection, busy)
+    slots = Slots()
+    scheduler = make_scheduler(pool, clock, poll_seconds=3600, starter=slots)
+    async with written(scheduler, clock, connection):
+        await clock.advance(0.1)
+
+        await eventually(lambda: slots.begun, "the free one has begun")
+
+        async def are_both_there() -> bool:
+            return len(await fates(connection)) == 2
+
+        await eventually(are_both_there, "the busy one is decided")
+    assert sorted(await fates(connection)) == [
+        ("running", None, tick.revision_id),
+        ("skipped", "overlap", busy.revision_id),
+    ]
+    assert slots.free == 10
+
+
+async def test_a_run_that_waits_already_has_a_say(
+    connection: psycopg.AsyncConnection, pool: Pool, clock: FakeClock
+) -> None:
+    queue = await due(connection, overlap="queue_all")
+    await queue_run(connection, queue)
+    await connection.execute(
+        """with taken as (delete from ordinaut.due_work returning *)
+        insert into ordinaut.backlog (run_id, task_uid, revision_id, ready_at, start_until, lane)
+        select run_id, task_uid, revision_id, ready_at, start_until, lane from taken"""
+    )
+    scheduler = make_scheduler(pool, clock, poll_seconds=3600)
+    async with foreseeing(scheduler, clock):
+        await clock.advance(0.4)
+        await eventually(lambda: clock.sleepers and not scheduler._foreseen, "it waits")
+
+        assert not await is_held(connection)
+
+
 async def test_what_is_active_is_replaced_at_the_instant_and_not_before(
     connection: psycopg.AsyncConnection, pool: Pool, clock: FakeClock
 ) -> None:

@@ -198,6 +198,7 @@ select
     array(select run_id from ended where state = 'cancelled'
         union all select run_id from ending where last = 'begins') as cancelled,
     array(select task_uid from fated where fate = 'wait' union select task_uid from ended) as turns,
+    array(select task_uid from active union select task_uid from waiting) as busy,
     array(select run_id from begun) as begun, m.now, ordinaut.now() as asked_at
 from moment m;
 
