@@ -69,7 +69,11 @@ begin
                 where state in (''queued'', ''running'', ''waiting'') or finished_at >= $1 limit $2 + 1)', part)
             into wanted using finished_since, most;
         rows_wanted := cardinality(wanted);
-    elsif parent <> 'event_log' then
+    elsif parent = 'event_log' then
+        if exists (select from ordinaut.outbox o where o.occurred_at < month_end) then
+            return 'wanted';
+        end if;
+    else
         if to_regclass('ordinaut.run_' || month) is not null then
             return 'wanted';
         end if;
@@ -104,7 +108,7 @@ exception
 end
 $_$;
 -- Name: FUNCTION drop_partition(parent text, month text, finished_since timestamp with time zone, most integer); Type: COMMENT; Schema: ordinaut; Owner: -
-COMMENT ON FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) IS 'dropped; busy: somebody is at the table; wanted: it holds more than so many rows of runs that are not over, or were not at that time';
+COMMENT ON FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) IS 'dropped; busy: somebody is at the table; wanted: it holds more than so many rows of runs that are not over, or were not at that time, or events that are not published';
 -- Name: ensure_partitions(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.ensure_partitions(instant timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -592,7 +596,7 @@ CREATE TABLE ordinaut.outbox (
     occurred_at timestamp with time zone NOT NULL,
     sequences bigint[] NOT NULL
 )
-WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', toast_tuple_target='8160');
 -- Name: COLUMN outbox.sequences; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.outbox.sequences IS 'events of one statement, at most 500, in order';
 -- Name: outbox_outbox_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,12 @@ def test_a_migration_that_takes_something_away_is_marked_as_breaking() -> None:
 )  # fmt: skip
 def test_the_guard_sees_what_takes_something_away(up: str, found: list[str]) -> None:
     assert offences(Migration(99, "test", up, "")) == found
+
+
+def test_a_migration_that_was_handed_out_is_not_rewritten() -> None:
+    """A database that had it before would be refused for ever: what is to change comes in the next one."""
+    handed_out = Path(__file__).with_name("migrations.txt").read_text().splitlines()
+
+    now = [f"{one.number:04} {one.name} {one.checksum}" for one in migrations()]
+
+    assert now == handed_out

@@ -36,13 +36,9 @@ select ordinaut.make_partition(%(parent)s, %(month)s) as made from alone;
 -- name: drop_partition
 -- Locks: an advisory one, without waiting; then the partitioned table, waiting for at most a quarter of a second.
 with alone as materialized (select pg_try_advisory_xact_lock(%(lock_id)s) as is_ours)
-select case
-    when not is_ours then 'busy'
-    -- What is not published is kept.
-    when %(parent)s = 'event_log' and exists (
-        select from ordinaut.outbox o
-        where o.occurred_at < (to_date(%(month)s, 'YYYYMM') + interval '1 month') at time zone 'UTC') then 'wanted'
-    else ordinaut.drop_partition(%(parent)s, %(month)s, ordinaut.now() - %(keep_runs)s::interval, %(most)s) end as fate
+select case when is_ours
+    then ordinaut.drop_partition(%(parent)s, %(month)s, ordinaut.now() - %(keep_runs)s::interval, %(most)s)
+    else 'busy' end as fate
 from alone;
 
 -- name: allow_long_statement
