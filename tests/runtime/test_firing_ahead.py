@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -298,21 +297,4 @@ async def test_what_the_database_refuses_is_told_apart_from_the_rest_at_the_inst
         await clock.advance(0.1)
 
         await eventually(lambda: fates(connection), "the good one is fired")
-    assert await fates(connection) == [("queued", None, tick.revision_id)]
-
-
-async def test_an_instant_far_away_is_refused(
-    connection: psycopg.AsyncConnection, pool: Pool, clock: FakeClock, tick: Installed
-) -> None:
-    """Somebody has set the server's clock back while a firing was on its way."""
-    scheduler = make_scheduler(pool, clock, poll_seconds=3600)
-    async with foreseeing(scheduler, clock):
-        await clock.set(DUE - timedelta(seconds=0.7))
-
-        await clock.advance(0.5)
-
-        await eventually(lambda: clock.sleepers and not scheduler._foreseen, "it has looked")
-        assert await fates(connection) == []
-        await clock.advance(0.3)
-        await eventually(lambda: fates(connection), "it is fired")
     assert await fates(connection) == [("queued", None, tick.revision_id)]

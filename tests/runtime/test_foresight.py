@@ -22,6 +22,9 @@ from tests.support.scheduling import make_scheduler
 
 MINUTELY = {"every": "1m"}
 DUE = START + timedelta(minutes=1)
+PAST_IT = 0.51
+"""Seconds from where it is foreseen until its instant has surely come: who last heard of the time before allows for what
+clocks drift."""
 Fates = list[tuple[str, str | None, int]]
 
 
@@ -74,7 +77,7 @@ async def test_what_was_foreseen_is_fired_at_its_instant_without_another_look(
         # Another look would pass it over.
         scheduler._broken[tick.uid] = tick.revision_id
 
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
 
         await eventually(lambda: fates(connection), "it is fired")
     assert await fates(connection) == [("queued", None, tick.revision_id)]
@@ -94,7 +97,7 @@ async def test_a_pause_or_a_retirement_before_the_instant_is_heeded(
     async with foreseeing(scheduler, clock):
         await connection.execute(f"update {what} = ordinaut.now()".encode())
 
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
 
         await eventually(lambda: not scheduler._foreseen and clock.sleepers, "it has looked")
     assert await fates(connection) == []
@@ -107,7 +110,7 @@ async def test_a_revision_before_the_instant_is_what_runs(
     async with foreseeing(scheduler, clock):
         newer = await install(connection, task("tick", schedule=MINUTELY, priority=9))
 
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
 
         await eventually(lambda: fates(connection), "it is fired")
     assert await fates(connection) == [("queued", None, newer.revision_id)]
@@ -123,7 +126,7 @@ async def test_what_is_put_off_before_the_instant_waits_for_the_new_one(
             "update ordinaut.schedule set next_due_at = next_due_at + interval '1 h'"
         )
 
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
 
         await eventually(lambda: not scheduler._foreseen and clock.sleepers, "it has looked")
     assert await fates(connection) == []
@@ -137,7 +140,7 @@ async def test_a_run_that_somebody_asks_for_before_the_instant_is_not_overlapped
         await connection.execute(statement("keep_others_from_starting"), {"task_uid": tick.uid})
         await queue_run(connection, tick)
 
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
 
         await eventually(lambda: fates(connection), "it is decided")
     assert await fates(connection) == [("skipped", "overlap", tick.revision_id)]
@@ -150,12 +153,12 @@ async def test_the_servers_clock_set_back_keeps_the_instant_from_coming_early(
     async with foreseeing(scheduler, clock):
         await clock.set(DUE - timedelta(seconds=10))
 
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
         await eventually(lambda: not scheduler._foreseen and clock.sleepers, "it has looked")
         assert await fates(connection) == []
         await clock.advance(9.0)
         await eventually(lambda: scheduler._foreseen and clock.sleepers, "it foresees again")
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
 
         await eventually(lambda: fates(connection), "it is fired")
     assert await fates(connection) == [("queued", None, tick.revision_id)]
@@ -170,7 +173,7 @@ async def test_a_decision_whose_instant_was_slept_through_is_made_again(
     async with foreseeing(scheduler, clock):
         await clock.set(DUE + timedelta(seconds=90))
 
-        await clock.advance(0.5)
+        await clock.advance(PAST_IT)
 
         await eventually(lambda: fates(connection), "it is decided")
     assert (await fates(connection))[0] == ("skipped", "catch_up_skip", late.revision_id)
@@ -185,8 +188,7 @@ async def test_of_two_that_foresee_the_same_one_fires_it(
     async with foreseeing(one, clock), foreseeing(other, clock, after=0):
         assert (len(one._foreseen), len(other._foreseen)) == (30, 30)
 
-        # A little longer: who last heard of the time a minute ago allows for what clocks drift.
-        await clock.advance(0.51)
+        await clock.advance(PAST_IT)
 
         async def have_fired() -> bool:
             return clock.sleepers == 2 and not (one._foreseen or other._foreseen)
