@@ -17,6 +17,7 @@ from reconciler.core.misfit_words import has_template, is_certain, said
 from reconciler.core.references import offers, steps_of
 from reconciler.core.suggest import did_you_mean
 from runtime.core.binding import canonical
+from runtime.core.program import task_label
 from schemas.pipeline import Verify
 from schemas.problem import Problem
 from schemas.schedule import ConditionSchedule
@@ -125,7 +126,7 @@ def _calls(entry: Entry) -> Iterator[_Call]:
 
 def label_of(server: ToolServer) -> str:
     """What a server is called in the tool lock."""
-    return server.name if server.namespace == "default" else f"{server.namespace}/{server.name}"
+    return task_label(server.namespace, server.name)
 
 
 def _argument_problems(entry: Entry, call: _Call, contract: Contract | str) -> Iterator[Problem]:

@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -197,7 +196,7 @@ class Ledger:
                 answered = self.scene.decision(wait["step"])
             case "event" | "callback":
                 answered = self.scene.event_for(
-                    wait["step"], self.run_id, wait["asked"], self._instant
+                    wait["step"], self.run_id, wait["asked"], self.clock.now()
                 )
             case _:
                 # A time needs no answer, and that of a run is known when it is started.
@@ -207,10 +206,6 @@ class Ledger:
         return OpenWait(
             wait["kind"], wait["asked"], until, answered, math.inf if is_never else now + after
         )
-
-    @property
-    def _instant(self) -> datetime:
-        return self.clock.now()
 
 
 def _place(row: Mapping[str, Any]) -> Place:
