@@ -69,7 +69,8 @@ def redacted(outcome: CallOutcome, secrets: Secrets) -> CallOutcome:
     error = outcome.error
     if error is not None:
         error = CallError(error.code, redact(error.message), redact(error.detail))
-    return replace(outcome, value=redact.within(outcome.value), error=error)
+    usage = outcome.usage and replace(outcome.usage, model=redact(outcome.usage.model))
+    return replace(outcome, value=redact.within(outcome.value), error=error, usage=usage)
 
 
 def told(error: OrdinautError) -> CallError:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from runtime.core.usage import Usage
+
 OutcomeClass = Literal[
     "ok",
     "tool_error",  # the tool answered, and its answer is a failure
@@ -50,6 +52,7 @@ class CallOutcome:
         schema_digest: sha256 (hex) of the tool's input and output schema as listed; empty for unknown tools.
         size: bytes of the normalised result.
         retry_after: seconds the tool asked us to wait, if it did.
+        usage: what the call used up, as far as it was told; None where nothing was.
     """
 
     kind: OutcomeClass
@@ -60,3 +63,4 @@ class CallOutcome:
     schema_digest: str = ""
     size: int = 0
     retry_after: float | None = None
+    usage: Usage | None = None

@@ -5,7 +5,8 @@ The one question behind every line is whether the tool can have acted. Where tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mcp import MCPError
@@ -22,11 +23,15 @@ from pydantic import ValidationError
 
 from runtime.core.outcomes import CallError, CallOutcome, OutcomeClass
 from runtime.core.storable import storable_text
+from runtime.core.usage import Usage, read_usage
+from runtime.logs import get_logger
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.faults import Fault, read_fault
 from runtime.tools.normalise import Answer, Unacceptable, normalise
 from runtime.tools.redact import Redactor
+from schemas.genai import USAGE_META
 
+_log = get_logger("tools")
 URL_ELICITATION_REQUIRED: Final = -32042
 _MESSAGE_CHARACTERS: Final = 2000
 _LATE: Final = "no answer came in time"
@@ -116,7 +121,20 @@ def outcome_of_result(call: Call, result: CallToolResult | InputRequiredResult) 
         or "structured_content" in result.model_fields_set,
         is_error=bool(result.is_error),
     )
-    return _outcome_of_answer(call, answer)
+    outcome = _outcome_of_answer(call, answer)
+    usage = _usage(call, result.meta)
+    return outcome if usage is None else replace(outcome, usage=usage)
+
+
+def _usage(call: Call, meta: Mapping[str, Any] | None) -> Usage | None:
+    """What the tool told of its usage, without being asked; also one that failed has used up what it has."""
+    told = (meta or {}).get(USAGE_META)
+    if told is None:
+        return None
+    usage, wrong = read_usage(told) if isinstance(told, Mapping) else (None, (USAGE_META,))
+    if wrong:
+        _log.warning("%s tells its usage wrongly: %s", call.name, ", ".join(wrong))
+    return usage and replace(usage, model=call.redact(usage.model))
 
 
 def _outcome_of_answer(call: Call, answer: Answer) -> CallOutcome:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.core.outcomes import UNKNOWN_OUTCOMES, CallOutcome, OutcomeClass
+from runtime.core.usage import Cost, Usage
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.servers import SECOND, good, kill, raw
 from tests.support.probes import eventually
@@ -114,6 +116,32 @@ async def test_a_failed_call_shows_the_end_of_what_the_server_wrote_to_stderr(
     assert error_of(started) == "ORD401 raw could not be started: it ended before it was ready"
     assert started.error.detail == "cannot find my configuration\n[exit code 1]"
     assert died.error.detail == "out of paper\n[exit code 3]"
+
+
+async def test_what_a_tool_says_it_used_up_comes_with_its_outcome_whatever_that_is(
+    open_toolbox: OpenToolbox,
+) -> None:
+    secret = "hunter2hunter2"
+    told = {
+        "gen_ai.response.model": f"{secret}-small",
+        "gen_ai.usage.input_tokens": 12,
+        "gen_ai.usage.output_tokens": "many",
+        "cost": {"amount": "0.01", "currency": "USD", "source": "provider"},
+    }
+    answer = {"content": [], "_meta": {"dev.ordinaut/usage": told}}
+    box = await open_toolbox(raw(secrets=(secret,)))
+
+    worked = await box.call("raw.result", {"result": answer})
+    failed = await box.call("raw.result", {"result": {**answer, "isError": True}})
+    nothing = await box.call("raw.result", {"result": {"content": [], "_meta": {"other": 1}}})
+    nonsense = {"content": [], "_meta": {"dev.ordinaut/usage": 7}}
+    senseless = await box.call("raw.result", {"result": nonsense})
+
+    cost = Cost(Decimal("0.01"), "USD", "provider")
+    used = Usage(model="[redacted]-small", input_tokens=12, cost=cost)
+    assert (worked.kind, worked.usage) == ("ok", used)
+    assert (failed.kind, failed.usage) == ("tool_error", used)
+    assert (nothing.usage, senseless.usage) == (None, None)
 
 
 async def test_a_secret_is_shown_neither_in_results_nor_in_errors_nor_in_stderr(
