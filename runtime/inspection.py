@@ -9,8 +9,10 @@ from typing import Any
 
 from runtime.clock import Clock
 from runtime.errors import OrdinautError
+from runtime.tools.actor import ServerStatus
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.toolbox import Toolbox
+from runtime.tools.wear import memory_of
 from schemas.event import Failure
 from schemas.tools import CallReport, ServerReport, ToolReport
 
@@ -66,8 +68,15 @@ async def _inspect(toolbox: Toolbox, server: str, clock: Clock) -> ServerReport:
         protocol=status.protocol if status else "",
         version=status.server if status else "",
         seconds=clock.monotonic() - began,
+        memory_bytes=await _memory(status),
         tools=tuple(_tool(tool) for tool in tools),
     )
+
+
+async def _memory(status: ServerStatus | None) -> int | None:
+    if status is None or status.pid is None:
+        return None
+    return await asyncio.to_thread(memory_of, status.pid)
 
 
 def _tool(tool: ToolInfo) -> ToolReport:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -165,5 +165,11 @@ def define_server(
         },
         on_contract_change=body["on_contract_change"],
         result_bytes=body["limits"]["result_bytes"],
+        memory_bytes=body["limits"].get("memory_bytes"),
+        max_age=_span(body["limits"].get("max_age")),
         secrets=tuple(sorted(secrets.known)),
     )
+
+
+def _span(text: str | None) -> timedelta | None:
+    return None if text is None else parse_duration(text)

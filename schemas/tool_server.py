@@ -83,9 +83,9 @@ class ServerLimits(Model):
     result_bytes: Integer = Field(default=1_048_576, ge=1024, le=268_435_456)
     """The largest answer that is accepted."""
     memory_bytes: Integer | None = Field(default=None, ge=16_777_216)
-    """Restart a child process that grows beyond this."""
+    """Replace a child process that has more memory than this, together with all it started. It is looked at every ten seconds."""
     max_age: PositiveDuration | None = None
-    """Restart a child process that is older than this."""
+    """Replace a child process that is older than this. Calls under way end on the old one, and new ones go to a fresh one."""
 
 
 class Sandbox(Model):
@@ -137,4 +137,16 @@ class ToolServer(Document):
     def _exactly_one_transport(self) -> ToolServer:
         if (self.stdio is None) == (self.http is None):
             raise ValueError("a tool server has exactly one of stdio and http")
+        return self
+
+    @model_validator(mode="after")
+    def _only_children_are_ours(self) -> ToolServer:
+        limits = self.limits
+        for name, value in (
+            ("limits.memory_bytes", limits.memory_bytes),
+            ("limits.max_age", limits.max_age),
+            ("sandbox", self.sandbox),
+        ):
+            if self.stdio is None and value is not None:
+                raise ValueError(f"{name} is for a child process, so for a server with stdio")
         return self

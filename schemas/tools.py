@@ -38,6 +38,8 @@ class ServerReport(Model):
     """Its name and version as it gives them."""
     seconds: float
     """How long starting it and asking took."""
+    memory_bytes: int | None = None
+    """What its processes have together, where they are ours and the system tells it; see `limits.memory_bytes`."""
     tools: tuple[ToolReport, ...] = ()
     """What it offers."""
     error: Failure | None = None

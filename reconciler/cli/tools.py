@@ -154,6 +154,8 @@ def _tested(report: ServerReport) -> str:
         return f"{head}\n  {told(report.error)}"
     count = len(report.tools)
     facts = [report.version, f"MCP {report.protocol}", f"{count} tool{'s' if count != 1 else ''}"]
+    if report.memory_bytes is not None:
+        facts.append(f"{report.memory_bytes / 1_000_000:,.0f} MB")
     return f"{head}  {dim(', '.join(fact for fact in facts if fact))}"
 
 

@@ -44,8 +44,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     *(_row("Pipeline", f"steps.{name}") for name in _STEP_FIELDS),
     _row("Task", "schedule.event"),
     _row("ToolServer", "sandbox"),
-    _row("ToolServer", "limits.memory_bytes"),
-    _row("ToolServer", "limits.max_age"),
     _row("ToolServer", "trust_annotations"),
     _row("Agent", "budgets"),
     _row("Agent", "destructive"),

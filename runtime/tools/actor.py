@@ -10,9 +10,10 @@ The server itself belongs to `runtime.tools.owner`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -36,10 +37,12 @@ from runtime.tools.owner import ServerOwner, State, Unready
 from runtime.tools.redact import Redactor
 from runtime.tools.session import Session
 from runtime.tools.transports import Surroundings
-from runtime.tools.waiting import Deadline, silence_limit, time_limit
+from runtime.tools.waiting import Deadline, cancel_all, silence_limit, time_limit
 
 # How often a server may refuse a call unseen (a forgotten session, an outdated list) before that is the outcome.
 _MAX_REFUSALS: Final = 3
+
+_log = logging.getLogger("ordinaut.tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class ServerStatus:
         tools: how many tools it offers.
         running: calls under way.
         waiting: calls that wait for the server or a free slot.
+        replaced: how many of its processes were replaced while in use, because they were worn out.
+        memory: bytes that its processes had when they were last looked at; None if nobody looked.
         error: why it is not ready; empty if nothing is wrong.
     """
 
@@ -68,6 +73,8 @@ class ServerStatus:
     tools: int
     running: int
     waiting: int
+    replaced: int
+    memory: int | None
     error: str
 
 
@@ -76,8 +83,14 @@ class ServerActor:
 
     def __init__(self, definition: ServerDefinition, surroundings: Surroundings) -> None:
         self.definition = definition
+        self._surroundings = surroundings
         self._clock = surroundings.clock
-        self._owner = ServerOwner(definition, surroundings)
+        self._owner = ServerOwner(definition, surroundings, self._replace)
+        self._former: dict[asyncio.Task[None], ServerOwner] = {}
+        self._replacing: asyncio.Task[None] | None = None
+        self._replaced = 0
+        self._calls = 0
+        self._uncalled = asyncio.Event()
         self._redact = Redactor(definition.secrets)
         self._slots = asyncio.Semaphore(definition.max_concurrency)
 
@@ -87,17 +100,24 @@ class ServerActor:
 
     async def stop(self) -> None:
         """Stop now; calls under way are lost. Bounded, safe to repeat and from any task."""
-        await self._owner.stop()
+        if self._replacing is not None:
+            await cancel_all(self._replacing)
+        owners = [self._owner, *self._former.values()]
+        await asyncio.gather(*(owner.stop() for owner in owners))
+        await asyncio.gather(*self._former)
 
     async def retire(self) -> None:
         """Stop once nobody uses the server any more."""
-        await self._owner.unused()
-        await self._owner.stop()
+        while self._calls:
+            self._uncalled.clear()
+            await self._uncalled.wait()
+        await self.stop()
 
     def status(self) -> ServerStatus:
         """How the server is now."""
         owner, session = self._owner, self._owner.session
-        running = session.in_flight if session else 0
+        sessions = [each.session for each in (owner, *self._former.values())]
+        running = sum(each.in_flight for each in sessions if each)
         return ServerStatus(
             key=self.definition.key,
             state=owner.state,
@@ -107,7 +127,9 @@ class ServerActor:
             server=session.server if session else "",
             tools=len(session.catalogue.tools()) if session else 0,
             running=running,
-            waiting=owner.users - running,
+            waiting=self._calls - running,
+            replaced=self._replaced,
+            memory=owner.wear.memory,
             error=owner.error,
         )
 
@@ -118,9 +140,10 @@ class ServerActor:
             ToolServerError: ORD401, with the reason and the end of its stderr.
         """
         limit = self._limit(None)
-        with self._owner.use():
+        owner = self._owner
+        with self._counted(), owner.use():
             try:
-                session = await self._owner.ready(limit.deadline)
+                session = await owner.ready(limit.deadline)
                 await self._find(session, None, limit.deadline)
             except Unready as unready:
                 raise ToolServerError(
@@ -150,7 +173,7 @@ class ServerActor:
             meta: `_meta` of the request.
         """
         limit = replace(self._limit(timeout, at_most), stall=stall)
-        with self._owner.use():
+        with self._counted():
             try:
                 async with self._slot(limit.deadline):
                     for _ in range(_MAX_REFUSALS):
@@ -171,7 +194,20 @@ class ServerActor:
         meta: Mapping[str, Any] | None,
     ) -> CallOutcome | None:
         """One attempt to get the call looked at; None if it provably was not, so that another may be made."""
-        session = await self._owner.ready(limit.deadline)
+        # Asked anew for every attempt: the server may have been replaced while this call waited.
+        owner = self._owner
+        with owner.use():
+            session = await owner.ready(limit.deadline)
+            return await self._attempt_in(session, name, arguments, limit, meta)
+
+    async def _attempt_in(
+        self,
+        session: Session,
+        name: str,
+        arguments: Mapping[str, Any],
+        limit: _Limit,
+        meta: Mapping[str, Any] | None,
+    ) -> CallOutcome | None:
         tool = await self._find(session, name, limit.deadline)
         if tool is None:
             missing = session.catalogue.missing(name)
@@ -216,9 +252,43 @@ class ServerActor:
         else:
             failed = isinstance(result, CallToolResult) and bool(result.is_error)
             return outcome_of_result(self._call(session, tool, failed=failed), result)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._calls += 1
+        try:
+            yield
         finally:
-            if session.suspect or session.over:
-                self._owner.poke()
+            self._calls -= 1
+            if not self._calls:
+                self._uncalled.set()
+
+    def _replace(self) -> None:
+        """Begin to put a fresh process in the place of one that is worn out, unless that is being done."""
+        session = self._owner.session
+        replacing = self._replacing is not None and not self._replacing.done()
+        if session is not None and session.worn and not replacing:
+            self._replacing = asyncio.create_task(self._succeed())
+
+    async def _succeed(self) -> None:
+        """Start a fresh process beside the old one, which goes when it has finished its calls; each has a time limit."""
+        former = self._owner
+        fresh = ServerOwner(self.definition, self._surroundings, self._replace, after=former)
+        fresh.start()
+        try:
+            with fresh.use():
+                await fresh.ready(Deadline(self._clock, self.definition.connect_timeout * 2))
+                self._owner = fresh
+        except Unready as unready:
+            _log.warning("tool server %s is not replaced yet: %s", self.definition.key, unready)
+        finally:
+            if self._owner is not fresh:
+                await fresh.stop()
+        if self._owner is fresh:
+            self._replaced += 1
+            leaving = asyncio.create_task(former.retire())
+            self._former[leaving] = former
+            leaving.add_done_callback(self._former.pop)
 
     async def _find(
         self, session: Session, name: str | None, deadline: Deadline

@@ -96,6 +96,8 @@ class ServerDefinition:
         locked: what the tool lock holds tools to, by name.
         on_contract_change: whether a tool that does not keep to that is not called, or only warned about.
         result_bytes: the largest result, as canonical JSON, that is accepted.
+        memory_bytes: a child process that has more memory is replaced.
+        max_age: a child process that is older is replaced.
         secrets: values that must never be shown: blotted out of results, errors and stderr.
     """
 
@@ -112,6 +114,8 @@ class ServerDefinition:
     locked: Mapping[str, Locked] = field(default_factory=dict)
     on_contract_change: Literal["refuse", "warn"] = "refuse"
     result_bytes: int = 1_048_576
+    memory_bytes: int | None = None
+    max_age: timedelta | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def offers(self, tool: str) -> bool:

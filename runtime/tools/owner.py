@@ -4,6 +4,9 @@ States: stopped → starting → ready → stopping → stopped; failed after a 
 away. From failed it starts again after a pause that doubles from 0.2 s to 30 s. A `lazy` server starts when somebody
 uses it and stops when nobody did for a while; an `always` server runs whenever it can.
 
+A server that is worn out is left once nobody uses it; while it is in use, whoever asked to be told puts another owner
+beside this one, which first finishes what it has begun.
+
 A server that let a call go unanswered is suspect: it takes no new call until it has answered something, if need be the
 question for its tools. One that answers nothing any more is replaced once no call is under way.
 """
@@ -13,8 +16,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, Literal
 
 from mcp import MCPError
@@ -25,7 +28,8 @@ from runtime.tools.answers import reason_of
 from runtime.tools.definition import Protocol, ServerDefinition
 from runtime.tools.session import Session, is_handshake_era, open_session
 from runtime.tools.transports import Surroundings, connection_to
-from runtime.tools.waiting import Deadline, time_limit
+from runtime.tools.waiting import Deadline, cancel_all, time_limit
+from runtime.tools.wear import Wear
 
 State = Literal["stopped", "starting", "ready", "stopping", "failed"]
 
@@ -67,14 +71,37 @@ class ServerOwner:
         generation: how many sessions there were.
         error: why the server is not ready; empty if nothing is wrong.
         users: how many calls need the server now.
+        wear: when it is worn out.
+        handshake_era: whether it spoke a revision that begins with `initialize`.
     """
 
-    def __init__(self, definition: ServerDefinition, surroundings: Surroundings) -> None:
+    generation: int
+    wear: Wear
+    handshake_era: bool
+
+    def __init__(
+        self,
+        definition: ServerDefinition,
+        surroundings: Surroundings,
+        on_worn: Callable[[], None],
+        *,
+        after: ServerOwner | None = None,
+    ) -> None:
+        """Own a server.
+
+        Args:
+            definition: what it is.
+            surroundings: where it lives.
+            on_worn: called while a server that is worn out is still in use, whenever it is time to replace it.
+            after: who owned the server before.
+        """
         self.state: State = "stopped"
         self.session: Session | None = None
-        self.generation = 0
+        self.generation = after.generation if after else 0
         self.error = ""
         self.users = 0
+        self.wear = after.wear if after else Wear(definition, surroundings.clock)
+        self._on_worn = on_worn
         self._definition = definition
         self._surroundings = surroundings
         self._clock = surroundings.clock
@@ -84,7 +111,7 @@ class ServerOwner:
         self._not_before = 0.0
         self._ready_at = 0.0
         self._used_at = 0.0
-        self._handshake_era = False
+        self.handshake_era = after is not None and after.handshake_era
         self._retiring = False
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
@@ -103,7 +130,9 @@ class ServerOwner:
         finally:
             self.users -= 1
             self._used_at = self._clock.monotonic()
-            if self._retiring and not self.users:
+            session = self.session
+            noticed = session is not None and (session.suspect or session.over or session.worn)
+            if noticed or (self._retiring and not self.users):
                 self.poke()
 
     async def ready(self, deadline: Deadline) -> Session:
@@ -135,11 +164,12 @@ class ServerOwner:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def unused(self) -> None:
-        """Wait until nobody needs the server; to be called once nobody new can come."""
+    async def retire(self) -> None:
+        """Stop once nobody needs the server; to be called once nobody new can come."""
         self._retiring = True
         while self.users:
             await self._changed.wait()
+        await self.stop()
 
     async def stop(self) -> None:
         """Stop the server now; calls under way are lost. Bounded, safe to repeat and from any task."""
@@ -191,8 +221,9 @@ class ServerOwner:
                 abort=self._stopping,
             ) as session:
                 self._publish(session)
-                trouble = await self._watch(session)
-                self.session, self.state = None, "stopping"
+                async with self._watching_wear(session):
+                    trouble = await self._watch(session)
+                    self.session, self.state = None, "stopping"
         except Exception as error:  # noqa: BLE001 - one server's trouble, of any kind, must not end its owner
             trouble = trouble or reason_of(error)
             hint = error.hint if isinstance(error, ToolServerError) else ""
@@ -206,7 +237,7 @@ class ServerOwner:
     def _protocol(self) -> Protocol:
         """What to ask for: a server that once spoke an old revision is not asked for the new one at each restart."""
         asked = self._definition.protocol
-        return "legacy" if asked == "auto" and self._handshake_era else asked
+        return "legacy" if asked == "auto" and self.handshake_era else asked
 
     def _publish(self, session: Session) -> None:
         self.session = session
@@ -214,7 +245,7 @@ class ServerOwner:
         self.state = "ready"
         self.error = self._detail = ""
         self._ready_at = self._used_at = self._clock.monotonic()
-        self._handshake_era = is_handshake_era(session.protocol)
+        self.handshake_era = is_handshake_era(session.protocol)
         _log.debug("tool server %s is ready, generation %d", self._definition.key, self.generation)
         self.poke()
 
@@ -222,7 +253,7 @@ class ServerOwner:
         now = self._clock.monotonic()
         if session is None:
             self._failed_starts += 1
-            self._handshake_era = False
+            self.handshake_era = False
             self.error = f"{self._definition.key} could not be started: {trouble}"
         else:
             proven = session.answers or now - self._ready_at >= LONGEST_PAUSE_SECONDS
@@ -244,11 +275,33 @@ class ServerOwner:
                 if await self._answers(session):
                     continue  # a change during the question must not be slept through
                 return "does not answer any more"
+            if session.worn and not self.users:
+                break
             idle = self._idle_seconds()
             if idle is not None and idle <= _HAIR_SECONDS:
                 break
             await self._pause(idle)
         return ""
+
+    @asynccontextmanager
+    async def _watching_wear(self, session: Session) -> AsyncIterator[None]:
+        if session.pid is None or not self.wear.matters():
+            yield
+            return
+        watch = asyncio.create_task(self._wear_out(session, session.pid))
+        try:
+            yield
+        finally:
+            await cancel_all(watch)
+
+    async def _wear_out(self, session: Session, pid: int) -> None:
+        await self.wear.out(pid)
+        session.worn = True
+        self.poke()
+        while not self._retiring:
+            if self.users:
+                self._on_worn()
+            await self.wear.again()
 
     def _idle_seconds(self) -> float | None:
         """Seconds until the server has been idle for long enough to be stopped; None if it is to go on."""

@@ -56,6 +56,7 @@ class Session:
         stale: whether the server has said since that they changed.
         over: whether it must not be used any more.
         suspect: whether a call went unanswered since the server last answered one.
+        worn: whether the server is worn out, and to be replaced.
         answers: how many calls the server has answered.
         in_flight: how many calls are under way.
     """
@@ -68,6 +69,7 @@ class Session:
         self.stale = True
         self.over = False
         self.suspect = False
+        self.worn = False
         self.answers = 0
         self.in_flight = 0
         self._client = client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -93,7 +94,7 @@ def test_test_says_how_each_server_is(alone: Cli, troubled: Path) -> None:
 
     assert answer.status == 1
     assert "good  ok  " in answer.stdout
-    assert "good 7, MCP 20" in answer.stdout
+    assert re.search(r"good 7, MCP 20\S+, \d tools, \d\d+ MB\n", answer.stdout)
     assert "absent  failed  " in answer.stdout
     assert "secretive  failed  0 ms\n  ORD410" in answer.stdout
     assert "llm" not in answer.stdout
@@ -106,6 +107,7 @@ def test_test_of_a_good_server_exits_with_0(alone: Cli, troubled: Path) -> None:
     [report] = reports(answer.json).values()
     assert (report.server, report.ok, report.version) == ("good", True, "good 7")
     assert report.protocol.startswith("20")
+    assert (report.memory_bytes or 0) > 10_000_000
     assert report.error is None
 
 

@@ -28,6 +28,7 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
         "time",
         stdio={"command": "mcp-server-time", "args": ["-v"]},
         call_timeout="5s",
+        limits={"memory_bytes": 100_000_000, "max_age": "1h"},
     )
     remote = document(
         "ToolServer", "web", "ops", http={"url": "https://x/mcp", "headers": {"A": "b"}}
@@ -39,6 +40,8 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
     assert (live.revision_id, first.key, second.key) == (7, "time", "ops/web")
     assert first.transport == StdioTransport("mcp-server-time", ("-v",))
     assert first.call_timeout == timedelta(seconds=5)
+    assert (first.memory_bytes, first.max_age) == (100_000_000, timedelta(hours=1))
+    assert (second.memory_bytes, second.max_age) == (None, None)
     assert second.transport == HttpTransport("https://x/mcp", {"A": "b"})
 
 

@@ -31,6 +31,7 @@ from typing import Any
 FAULTS = set(sys.argv[1:])
 ENVIRONMENT = os.environ  # noqa: TID251 - a program of its own
 _lock = threading.Lock()
+KEPT: list[Any] = []
 _sleeper = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
@@ -85,6 +86,27 @@ def slow(request: int, arguments: dict[str, Any]) -> None:
         answer(request, text("late"))
 
     threading.Thread(target=later, daemon=True).start()
+
+
+def held(request: int, arguments: dict[str, Any]) -> None:
+    """Answers when a file is there, without keeping others waiting."""
+
+    def later() -> None:
+        while not Path(arguments["until"]).exists():
+            threading.Event().wait(0.01)
+        answer(request, text(str(os.getpid())))
+
+    threading.Thread(target=later, daemon=True).start()
+
+
+def bloat(request: int, arguments: dict[str, Any]) -> None:
+    """Starts a process of its own that takes so many bytes, and answers once it has them."""
+    code = f"x = b'x' * {arguments['bytes']}; print(flush=True); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, "-c", code], **pipes)
+    KEPT.append(child)
+    child.stdout.readline()
+    answer(request, text(str(os.getpid())))
 
 
 def rejected(request: int, arguments: dict[str, Any]) -> None:
@@ -183,7 +205,7 @@ def grow(request: int, arguments: dict[str, Any]) -> None:
 TOOLS: dict[str, Callable[[int, dict[str, Any]], None]] = {
     tool.__name__: tool
     for tool in (
-        result, echo, note, slow, rejected, die, last_words, silent, hang, flood, literal, garble, anonymous, twice, huge,
+        result, echo, note, slow, held, bloat, rejected, die, last_words, silent, hang, flood, literal, garble, anonymous, twice, huge,
         spawn, mutter, environment, grow,
     )
 }  # fmt: skip
