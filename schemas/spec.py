@@ -31,7 +31,7 @@ KINDS: Final[dict[str, type[Document]]] = {
 """Every kind by its name, in the order in which people read them."""
 
 BUILTIN_TOOLS: Final[dict[str, frozenset[str]]] = {
-    "llm": frozenset({"plan", "summarize"}),
+    "llm": frozenset({"extract", "plan", "summarize"}),
     "ordinaut": frozenset(
         {"approve", "assert", "emit", "run", "sleep", "sql", "transform", "wait_for"}
     ),

@@ -1,50 +1,26 @@
 """Tools that run in this process: no server, no protocol, the same contracts.
 
-`llm.plan` and `llm.summarize` work offline here: they arrange what they are given by fixed rules, and say so in their
-result (`provider: offline`). The same input always gives the same text. `ordinaut.transform` and `ordinaut.assert` only compute
-what their templates say.
+`llm.*` work offline here (`runtime.core.llm.offline`); where the Project names models, `runtime.tools.llm` asks those.
+`ordinaut.transform` and `ordinaut.assert` only compute what their templates say.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.core.expressions import is_true
+from runtime.core.llm.offline import answer, usage_of
+from runtime.core.llm.reading import Misfit, keep_to_schema
+from runtime.core.llm.tools import LLM_TOOLS, SERVER
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.usage import Usage
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.normalise import Unacceptable, normalise
 from runtime.tools.redact import NOTHING_TO_BLOT
 from schemas.patterns import TOPIC
 
-_TEXT_RESULT: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {"text": {"type": "string"}, "provider": {"type": "string"}},
-    "required": ["text", "provider"],
-}
-_PLAN_ARGUMENTS: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "prompt": {
-            "type": "string",
-            "description": "What the text is for; becomes its first line.",
-        }
-    },
-    "additionalProperties": True,
-    "minProperties": 1,
-}
-_SUMMARIZE_ARGUMENTS: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "text": {"type": "string", "description": "What is to be shortened."},
-        "max_words": {"type": "integer", "minimum": 1, "default": 60},
-    },
-    "required": ["text"],
-    "additionalProperties": False,
-}
 _TRANSFORM_ARGUMENTS: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"value": {"description": "What the step's result is to be."}},
@@ -142,11 +118,6 @@ _RUN_ARGUMENTS: Final[dict[str, Any]] = {
     "required": ["task"],
     "additionalProperties": False,
 }
-# Where a list element has one of these, it leads the line.
-_LEADING: Final = ("time", "start", "date", "summary", "title", "name", "text")
-_MAX_ITEMS: Final = 20
-_MAX_LINE: Final = 200
-_DEFAULT_WORDS: Final = 60
 _RESULT_BYTES: Final = 1_048_576
 
 
@@ -156,15 +127,22 @@ class ToolFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BuiltinTool:
-    """A tool and the function behind it, which takes the checked arguments and returns a JSON value."""
+    """A tool and the function behind it, which takes the checked arguments and returns a JSON value.
+
+    Attributes:
+        info: its contract.
+        run: the function.
+        usage: what a call with these arguments and this result used up; None for what uses nothing.
+    """
 
     info: ToolInfo
     run: Callable[[Mapping[str, Any]], Any]
+    usage: Callable[[Mapping[str, Any], Any], Usage] | None = None
 
 
 def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
     """Every built-in tool, by server and name."""
-    found: dict[str, dict[str, BuiltinTool]] = {}
+    found: dict[str, dict[str, BuiltinTool]] = {SERVER: _llm_tools()}
     for server, name, description, arguments, result, run in _TOOLS:
         info = ToolInfo(
             server=server,
@@ -178,25 +156,27 @@ def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
     return found
 
 
-def _plan(arguments: Mapping[str, Any]) -> dict[str, str]:
-    parts = [str(arguments["prompt"])] if "prompt" in arguments else []
-    for name, value in arguments.items():
-        if name != "prompt":
-            parts.append("\n".join([_title(name), *_lines(value)]))
-    return {"text": "\n\n".join(parts), "provider": "offline"}
+def _llm_tools() -> dict[str, BuiltinTool]:
+    found = {}
+    for name, tool in LLM_TOOLS.items():
+        info = ToolInfo(
+            SERVER, name, tool.description, tool.input_schema, tool.output_schema, _HARMLESS
+        )
+        found[name] = BuiltinTool(info, _offline(name), usage_of)
+    return found
 
 
-def _summarize(arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Whole sentences from the beginning as far as they fit, but at least the beginning of the first."""
-    limit = int(arguments.get("max_words", _DEFAULT_WORDS))
-    kept: list[str] = []
-    for sentence in re.split(r"(?<=[.!?])\s+", arguments["text"].strip()):
-        words = sentence.split()
-        if len(kept) + len(words) > limit:
-            kept = kept or [*words[:limit], "…"]
-            break
-        kept += words
-    return {"text": " ".join(kept), "provider": "offline"}
+def _offline(tool: str) -> Callable[[Mapping[str, Any]], Any]:
+    def run(arguments: Mapping[str, Any]) -> Any:
+        value = answer(tool, arguments)
+        try:
+            keep_to_schema(arguments, value)
+        except Misfit as misfit:
+            hint = "without a model only simple schemas can be met"
+            raise Unacceptable("ORD407", f"{SERVER}.{tool}: {misfit}: {hint}") from misfit
+        return value
+
+    return run
 
 
 def _transform(arguments: Mapping[str, Any]) -> Any:
@@ -222,63 +202,7 @@ def _commit(_: Mapping[str, Any]) -> Any:
     raise ToolFailure("runs only as a step of a run, with `effect: transactional`")
 
 
-def _lines(value: Any) -> Iterable[str]:
-    if value in (None, "", [], {}):
-        return ["- nothing"]
-    match value:
-        case list():
-            more = [f"- and {len(value) - _MAX_ITEMS} more"] if len(value) > _MAX_ITEMS else []
-            return [f"- {_line(item)}" for item in value[:_MAX_ITEMS]] + more
-        case dict() if len(value) == 1 and isinstance(only := next(iter(value.values())), list):
-            return _lines(only)  # {"events": [...]}: the wrapper adds nothing to read
-        case dict():
-            return [f"- {_title(str(key))}: {_line(item)}" for key, item in value.items()]
-        case _:
-            return [f"- {_line(value)}"]
-
-
-def _line(value: Any) -> str:
-    match value:
-        case str():
-            text = " ".join(value.split())
-        case dict():
-            first = [
-                value[key] for key in _LEADING if isinstance(value.get(key), str | int | float)
-            ]
-            rest = [
-                f"{key} {_line(item)}"
-                for key, item in value.items()
-                if key not in _LEADING and item
-            ]
-            text = " · ".join([*(str(item) for item in first), *rest])
-        case list():
-            text = ", ".join(_line(item) for item in value)
-        case _:
-            text = json.dumps(value)
-    return text if len(text) <= _MAX_LINE else text[: _MAX_LINE - 1] + "…"
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").strip().capitalize()
-
-
 _TOOLS: Final = (
-    (
-        "llm",
-        "plan",
-        "Write a short briefing out of whatever it is given, such as events and weather.",
-        _PLAN_ARGUMENTS,
-        _TEXT_RESULT,
-        _plan,
-    ),
-    (
-        "llm",
-        "summarize",
-        "Shorten a text to its first sentences.",
-        _SUMMARIZE_ARGUMENTS,
-        _TEXT_RESULT,
-        _summarize,
-    ),
     (
         "ordinaut",
         "approve",
@@ -368,4 +292,7 @@ def call_builtin(tool: BuiltinTool, arguments: Mapping[str, Any]) -> CallOutcome
         return CallOutcome(
             "contract_error", error=refusal.error, sent=True, schema_digest=info.digest
         )
-    return CallOutcome("ok", value=value, sent=True, schema_digest=info.digest, size=size)
+    usage = None if tool.usage is None else tool.usage(arguments, value)
+    return CallOutcome(
+        "ok", value=value, sent=True, schema_digest=info.digest, size=size, usage=usage
+    )

@@ -23,7 +23,9 @@ Weather
 
 Unread mail
 - Ion Munteanu: Late for the stand-up
-- City Library: Two books are due on Thursday"""
+- City Library: Two books are due on Thursday
+
+[offline: no language model was asked]"""
 needs_servers = pytest.mark.skipif(
     not (ROOT / ".servers" / "bin" / "ics-calendar-mcp").exists(),
     reason="the third-party servers are not installed: make servers",

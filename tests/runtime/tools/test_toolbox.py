@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runtime.core.usage import Usage
 from runtime.tools.builtin import BuiltinTool, call_builtin
 from runtime.tools.catalogue import ToolInfo
 from tests.runtime.tools.conftest import OpenToolbox
@@ -104,56 +105,31 @@ async def test_the_toolbox_can_be_left_by_another_task_and_when_its_own_is_cance
     assert not is_alive(pid)
 
 
-async def test_a_plan_reads_well_whatever_it_is_given(open_toolbox: OpenToolbox) -> None:
-    box = await open_toolbox()
-    given = {
-        "prompt": "Good morning",
-        "events": {
-            "events": [{"start": "09:00", "title": "Stand-up", "room": 4, "notes": None}, "lunch"]
-        },
-        "weather": {"city": "Chisinau", "high_of_day": 21.5, "sky": ["sun", "wind"]},
-        "mail": [],
-        "score": 3,
-        "many": list(range(25)),
-        "long": "x" * 500,
-    }
-
-    outcome = await box.call("llm.plan", given)
-
-    assert outcome.kind == "ok"
-    assert outcome.value["provider"] == "offline"
-    briefing, many, long = outcome.value["text"].rsplit("\n\n", 2)
-    assert briefing == (
-        "Good morning\n\n"
-        "Events\n- 09:00 · Stand-up · room 4\n- lunch\n\n"
-        "Weather\n- City: Chisinau\n- High of day: 21.5\n- Sky: sun, wind\n\n"
-        "Mail\n- nothing\n\n"
-        "Score\n- 3"
-    )
-    assert many.splitlines()[-2:] == ["- 19", "- and 5 more"]
-    assert long == "Long\n- " + "x" * 199 + "…"
-    assert (await box.call("llm.plan", given)) == outcome
-
-
-@pytest.mark.parametrize(
-    ("words", "short"),
-    [
-        (100, "One two three. Four five! Six?"),
-        (5, "One two three. Four five!"),
-        (4, "One two three."),
-        (2, "One two …"),
-    ],
-)
-async def test_a_summary_keeps_whole_sentences(
-    open_toolbox: OpenToolbox, words: int, short: str
+async def test_llm_tools_answer_offline_and_tell_what_that_counts_as(
+    open_toolbox: OpenToolbox,
 ) -> None:
     box = await open_toolbox()
 
+    outcome = await box.call("llm.summarize", {"text": "One two. Three."})
+
+    text = "One two. Three.\n\n[offline: no language model was asked]"
+    assert outcome.value == {"text": text, "model": "offline", "provider": "offline"}
+    assert outcome.usage == Usage("offline", input_tokens=7, output_tokens=28)
+
+
+async def test_data_that_cannot_be_made_offline_is_no_answer(open_toolbox: OpenToolbox) -> None:
+    box = await open_toolbox()
+
     outcome = await box.call(
-        "llm.summarize", {"text": "One two three.  Four five! Six?", "max_words": words}
+        "llm.extract", {"text": "", "output_schema": {"type": "string", "pattern": "^x$"}}
     )
 
-    assert outcome.value == {"text": short, "provider": "offline"}
+    assert (outcome.kind, outcome.value) == ("contract_error", None)
+    assert outcome.error is not None
+    assert outcome.error.code == "ORD407"
+    assert outcome.error.message == (
+        "llm.extract: 'offline' does not match '^x$': without a model only simple schemas can be met"
+    )
 
 
 async def test_built_in_tools_keep_the_same_contract(open_toolbox: OpenToolbox) -> None:
@@ -165,7 +141,11 @@ async def test_built_in_tools_keep_the_same_contract(open_toolbox: OpenToolbox) 
     assert unknown.error is not None
     assert unknown.error.message == "llm has no tool summarise: did you mean summarize?"
     assert (wrong.kind, wrong.sent) == ("contract_error", False)
-    assert [tool.name for tool in await box.tools("llm")] == ["plan", "summarize"]
+    assert [tool.name for tool in await box.tools("llm")] == [
+        "extract",
+        "plan",
+        "summarize",
+    ]
 
 
 def test_what_a_built_in_tool_gives_must_be_json_as_well() -> None:
