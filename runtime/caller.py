@@ -15,8 +15,10 @@ from runtime.context import masked, run_context
 from runtime.core.calls import Call
 from runtime.core.expressions import Context
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
+from runtime.core.judging import judge
 from runtime.core.outcomes import CallError, CallOutcome
-from runtime.core.program import Program, Verification
+from runtime.core.prices import priced
+from runtime.core.program import Program, ProgramStep, Verification
 from runtime.errors import ExpressionError
 from runtime.live import Live
 from runtime.secrets import Secrets
@@ -71,6 +73,14 @@ class Caller:
         if step.idempotency is not None and step.idempotency.header is not None:
             meta[HEADER_META] = step.idempotency.header
         return await self._outcome(step.uses, arguments, step.timeout, meta, stall=step.stall)
+
+    def judge(self, step: ProgramStep, outcome: CallOutcome, context: Context) -> CallOutcome:
+        """The outcome as the step sees it, with what it cost as far as that is known."""
+        outcome = judge(step, outcome, context)
+        if outcome.usage is None or outcome.usage.cost is not None:
+            return outcome
+        prices = self._live.prices.get(self._program.project, ())
+        return replace(outcome, usage=priced(outcome.usage, prices, self.now))
 
     def call_at_once(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome | None:
         """The same for a tool that only computes; None for one that must be called."""

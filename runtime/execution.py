@@ -31,7 +31,6 @@ from runtime.checkpoints import Checkpoints
 from runtime.core.calls import Call, StepCalls, items_of, next_at
 from runtime.core.course import Course, Failure
 from runtime.core.expressions import ABSENT, Context
-from runtime.core.judging import judge
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program, ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS, may_retry, retry_delay
@@ -329,7 +328,7 @@ class Execution:
 
     def _judgement_of(self, call: Call) -> Callable[[CallOutcome], CallOutcome]:
         step, context, secrets = call.step, self._context_of(call), self._secrets
-        return lambda outcome: judge(step, redacted(outcome, secrets), context)
+        return lambda outcome: self._caller.judge(step, redacted(outcome, secrets), context)
 
     def _settle(self, landed: Landed) -> None:
         """Judge what came back: it is a result, or a try that another follows."""
@@ -343,7 +342,7 @@ class Execution:
         if step.uses in LOOKED_UP:
             self._may_go_on(call, landed.shown, self._waits.found(landed))
             return
-        outcome = judge(step, landed.outcome, context)
+        outcome = self._caller.judge(step, landed.outcome, context)
         if outcome is not landed.outcome:
             landed = replace(landed, outcome=outcome)
         is_wanted = self._course.failure is None and not self._caller.is_out_of_time

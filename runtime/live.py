@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.core.expressions import Context, compile_template
+from runtime.core.prices import Price, price_list
 from runtime.core.program import task_label
 from runtime.core.rates import RateLimit, rate_limits, server_limits
 from runtime.errors import OrdinautError, Unreadable
@@ -55,6 +56,7 @@ class Live:
         agents: scopes by `name` or `namespace/name`.
         secret_sources: where each project's secrets are read.
         limits: how often tools may be called, whoever calls them.
+        prices: what each project knows of what models cost.
     """
 
     revision_id: int = 0
@@ -63,6 +65,7 @@ class Live:
     agents: Mapping[str, Scope] = field(default_factory=dict)
     secret_sources: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     limits: tuple[RateLimit, ...] = ()
+    prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
 
 
 def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: datetime) -> Live:
@@ -99,13 +102,22 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
         if d.kind == "Agent"
         for label in (task_label(d.namespace, d.name),)
     }
-    return Live(revision_id, tuple(servers), broken, agents, sources, tuple(limits))
+    prices = {d.project: _prices(d.body) for d in documents if d.kind == "Project"}
+    return Live(revision_id, tuple(servers), broken, agents, sources, tuple(limits), prices)
 
 
 def _sources(body: Any) -> Mapping[str, Mapping[str, Any]]:
     """Where secrets of a project are read; nowhere, if its row is broken."""
     sources = body.get("secrets") if isinstance(body, Mapping) else None
     return sources if isinstance(sources, Mapping) else {}
+
+
+def _prices(body: Any) -> tuple[Price, ...]:
+    """What a project knows of prices; nothing, if its row is broken: then costs are not known, and are said to be so."""
+    try:
+        return price_list(body.get("prices", ()))
+    except Exception:  # noqa: BLE001 - as with servers
+        return ()
 
 
 def _scope(label: str, body: Mapping[str, Any]) -> Scope:

@@ -157,6 +157,7 @@ class Progress:
                 "seconds": tried.seconds,
             }
         )
+        self._use(tried)
         if tried.step.effect not in REPEATABLE_EFFECTS:
             self._has_unrepeatable = True
         if tried.step.uses == EMIT and outcome.kind == "ok":
@@ -164,6 +165,30 @@ class Progress:
         if tried.step.foreach is None:
             kind = "step.succeeded" if outcome.kind == "ok" else "step.failed"
             self._tell(kind, **_facts(tried))
+
+    def _use(self, tried: Try) -> None:
+        """What the try used up, if it told of it."""
+        usage = tried.outcome.usage
+        if usage is None:
+            return
+        cost = usage.cost
+        self._report.used.append(
+            {
+                "step": tried.step.name,
+                "iteration": tried.iteration,
+                "attempt": tried.attempt,
+                "tool": tried.step.uses,
+                "model": usage.model,
+                "input_tokens": usage.input_tokens,
+                "output_tokens": usage.output_tokens,
+                "cache_read_tokens": usage.cache_read_tokens,
+                "cache_written_tokens": usage.cache_written_tokens,
+                "reasoning_tokens": usage.reasoning_tokens,
+                "cost": None if cost is None else format(cost.amount, "f"),
+                "currency": cost and cost.currency,
+                "cost_source": cost and cost.source,
+            }
+        )
 
     def _emit(self, tried: Try) -> None:
         """The event has the step's own key where it has no id: told again after a crash it is the same."""
@@ -227,6 +252,7 @@ class Progress:
                 "wait_seconds": wait_seconds,
             }
         )
+        self._use(tried)
         self._tell("step.retrying", **_facts(tried), ready_in_seconds=round(wait_seconds, 3))
 
     def wait_begun(self, step: ProgramStep, iteration: int, wait: Wait) -> None:

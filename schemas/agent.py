@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, StringConstraints
+from pydantic import Field, StringConstraints
 
 from schemas import patterns
 from schemas.base import Condition, Document, Integer, Model, PositiveDuration, ShortText
+from schemas.money import Currency, Money
 
 ToolPattern = Annotated[
     str,
@@ -16,14 +16,6 @@ ToolPattern = Annotated[
     Field(examples=["calendar.*", "telegram.send_message"]),
 ]
 """A tool's address in which `*` and `?` stand for anything."""
-
-
-def _plain(value: Decimal) -> str:
-    return format(value.normalize(), "f")
-
-
-Money = Annotated[Decimal, Field(gt=0, max_digits=18), PlainSerializer(_plain, return_type=str)]
-"""An amount; `1.50` and `1.5` are the same."""
 
 
 class RateLimit(Model):
@@ -50,7 +42,7 @@ class Budget(Model):
     """Tokens in and out."""
     cost: Money | None = None
     """Money, in `currency`."""
-    currency: Annotated[str, StringConstraints(pattern=patterns.CURRENCY)] = "USD"
+    currency: Currency = "USD"
     """ISO 4217 code."""
 
 

@@ -28,6 +28,7 @@ CODES: Final[dict[str, str]] = {
     "ORD015": "The file could not be formatted.",
     "ORD016": "An overlay sets what it may not, or what another one sets too.",
     "ORD017": "The tool lock is not one, was altered, or is of a later version.",
+    "ORD018": "Prices contradict one another, or a budget can never be kept.",
     # 1xx: remarks about expressions
     "ORD101": "An expression reads the result of a step that may have none.",
     # 2xx: plan and apply

@@ -24,6 +24,7 @@ from schemas.base import (
     as_list,
     word_or_mapping,
 )
+from schemas.genai import UsageName
 
 Effect = Literal["pure", "idempotent", "once", "transactional"]
 RetryOn = Literal["not_sent", "tool_error", "contract_error", "rejected", "lost", "timeout"]
@@ -103,6 +104,13 @@ Conditions = Annotated[
 ]
 
 
+UsagePlaces = Annotated[
+    dict[UsageName, Condition],
+    Field(examples=[{"gen_ai.usage.input_tokens": "result.usage.prompt_tokens"}]),
+]
+"""Where an answer tells what a call used up."""
+
+
 class Approval(Model):
     """Wait for a person before the call."""
 
@@ -157,8 +165,8 @@ class Step(Model):
     """What becomes of the run when the step has failed for good."""
     on_unknown: OnUnknown = "fail"
     """What to do when a call may or may not have happened."""
-    usage: dict[ShortText, Condition] | None = None
-    """Where the answer tells what the call cost, by OpenTelemetry GenAI name."""
+    usage: UsagePlaces | None = None
+    """Where the answer tells what the call cost, by OpenTelemetry GenAI name; `result` is the answer."""
     approval: Approval | None = None
     """Wait for a person before the call."""
 

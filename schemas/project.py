@@ -19,6 +19,7 @@ from schemas.base import (
     TimeZone,
 )
 from schemas.codes import CODES
+from schemas.money import Price
 from schemas.pipeline import Retry
 from schemas.rules import Guards, HealPolicy, Policy
 from schemas.task import CatchUp, Overlap
@@ -112,6 +113,9 @@ class Project(Document):
     """Changes that are refused."""
     policies: Annotated[dict[Name, Policy], Field(max_length=100)] | None = None
     """Rules of your own for plans, by name; 100 at most."""
+    prices: Annotated[tuple[Price, ...], Field(max_length=1000)] | None = None
+    """What the tokens of models cost, for calls whose tools do not tell. Of the patterns that name a model the first counts, and
+    of its prices the last that holds already."""
     heal: HealPolicy = "alert"
     """What to do about changes that did not come through git."""
     lint: LintLevels | None = Field(default=None, examples=[{"ORD801": "off"}])

@@ -14,6 +14,7 @@ from reconciler.core.desired import Key
 from reconciler.core.effect_checks import effect_problems
 from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
+from reconciler.core.money_checks import money_problems
 from reconciler.core.params import argument_problems, schema_problems
 from reconciler.core.policy_checks import policy_problems
 from reconciler.core.references import (
@@ -87,6 +88,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from schema_problems(entry)
     yield from use_problems(entry, world)
     yield from policy_problems(entry)
+    yield from money_problems(entry)
     yield from unsupported_problems(entry)
 
 

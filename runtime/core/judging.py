@@ -1,14 +1,19 @@
-"""What a step makes of a tool's answer: `fail_when` and `expect` may find a failure in what the tool called a success."""
+"""What a step makes of a tool's answer: `fail_when` and `expect` may find a failure in what the tool called a success, and
+`usage` lifts out of it what the call used up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from runtime.core.expressions import Condition, Context
+from runtime.core.expressions import JSON, Condition, Context
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.usage import Usage, read_usage
 from runtime.errors import OrdinautError
+from schemas.genai import UsageName
 
 
 class Expectations(Protocol):
@@ -18,13 +23,17 @@ class Expectations(Protocol):
     def fail_when(self) -> Condition | None: ...
     @property
     def expect(self) -> Sequence[Condition]: ...
+    @property
+    def usage(self) -> Sequence[tuple[UsageName, Condition]]: ...
 
 
 def judge(step: Expectations, outcome: CallOutcome, context: Context) -> CallOutcome:
     """The outcome as the step sees it: a success that is none becomes a `tool_error`, which keeps the value."""
-    if outcome.kind != "ok" or (step.fail_when is None and not step.expect):
+    if outcome.kind != "ok" or (step.fail_when is None and not step.expect and not step.usage):
         return outcome
     seen = replace(context, result=outcome.value)
+    if step.usage:
+        outcome = replace(outcome, usage=_lifted(step.usage, seen) or outcome.usage or Usage())
     try:
         complaint = _complaint(step, seen)
     except OrdinautError as error:
@@ -41,3 +50,12 @@ def _complaint(step: Expectations, seen: Context) -> CallError | None:
                 "ORD412", f"the answer does not meet what is expected: {expected.expression.text}"
             )
     return None
+
+
+def _lifted(listed: Sequence[tuple[UsageName, Condition]], seen: Context) -> Usage | None:
+    """What the answer tells where the step says; a place that holds nothing of the kind takes nothing else with it."""
+    told: dict[str, JSON] = {}
+    for name, where in listed:
+        with suppress(OrdinautError):
+            told[name] = where.evaluate(seen)
+    return read_usage(told)[0]

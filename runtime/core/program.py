@@ -20,6 +20,7 @@ from runtime.core.graph import ordered_needs
 from runtime.core.retry import RetryPolicy
 from runtime.core.waits import WAIT_FOR, WAITING_TOOLS
 from schemas.durations import parse_duration
+from schemas.genai import UsageName
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class ProgramStep:
         on_error: what becomes of the run when the step has failed for good.
         on_unknown: what to do about a call that may have happened and must not be repeated.
         approval: who must agree before the call; None where nobody is asked.
+        usage: where the answer tells what the call used up, by the name that it has there.
     """
 
     name: str
@@ -105,6 +107,7 @@ class ProgramStep:
     on_error: OnError
     on_unknown: OnUnknown
     approval: Approval | None
+    usage: tuple[tuple[UsageName, Condition], ...]
 
     @property
     def waits(self) -> bool:
@@ -229,6 +232,10 @@ def _step(
         on_error=_on_error(step["on_error"]),
         on_unknown=_on_unknown(step["on_unknown"]),
         approval=_approval(step["approval"]) if "approval" in step else None,
+        usage=tuple(
+            (name, compile_condition(text, roots=ANSWER_ROOTS))
+            for name, text in step.get("usage", {}).items()
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from runtime.core.storable import MAX_DEPTH, storable
-from runtime.store.pool import Pool, fetch_all
+from runtime.store.pool import Connection, Pool, borrow, fetch_all
 from runtime.store.statements import statement
 
 LANES = tuple(range(9, 0, -1))
@@ -131,6 +131,7 @@ class Report:
         emits: events that it tells, for what waits for them.
         rouses: whether it ends a run that another may wait for, or one that waits for others.
         events: `{"id", "type", "data"}` each, in order.
+        used: what calls used up; few have any.
         size: about how many bytes its results have.
     """
 
@@ -148,6 +149,7 @@ class Report:
     emits: list[dict[str, Any]] = field(default_factory=list)
     rouses: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
+    used: list[dict[str, Any]] = field(default_factory=list)
     size: int = 0
 
 
@@ -301,8 +303,26 @@ async def seconds_until_ready(pool: Pool, *, floors: Mapping[int, datetime] = _N
 
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     """Write reports in one statement; those whose lease was lost write nothing."""
-    rows = await fetch_all(pool, statement("record_progress"), {"reports": reports_json(reports)})
+    if any(report.used for report in reports):
+        async with borrow(pool) as connection, connection.transaction():
+            rows = await write_progress(connection, reports)
+    else:
+        params = {"reports": reports_json(reports)}
+        rows = await fetch_all(pool, statement("record_progress"), params)
     return replace(written(rows), rouses=any(report.emits or report.rouses for report in reports))
+
+
+async def write_progress(
+    connection: Connection, reports: Sequence[Report]
+) -> Sequence[Mapping[str, Any]]:
+    """Write reports with what their calls used up, in the transaction that is open; the rows are for `written`."""
+    params = {"reports": reports_json(reports)}
+    rows = await (await connection.execute(statement("record_progress"), params)).fetchall()
+    used = [{"run_id": one.run_id, **used} for one in reports for used in one.used]
+    if used and rows:
+        held = {"used": orjson.dumps(used).decode(), "run_ids": [row["run_id"] for row in rows]}
+        await connection.execute(statement("record_usage"), held)
+    return rows
 
 
 def written(rows: Sequence[Mapping[str, Any]]) -> Written:

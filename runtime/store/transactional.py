@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
-from runtime.store.due_work import Claim, Report, reports_json
+from runtime.store.due_work import Claim, Report, write_progress
 from runtime.store.pool import Connection
 from runtime.store.statements import statement
 
@@ -41,9 +41,7 @@ async def run_statement(
 
 async def record_with(connection: Connection, report: Report) -> bool:
     """Write a report in the transaction that is open; false if the lease was lost, and then nothing was written."""
-    params = {"reports": reports_json([report])}
-    cursor = await connection.execute(statement("record_progress"), params)
-    return await cursor.fetchone() is not None
+    return bool(await write_progress(connection, [report]))
 
 
 async def keep_lease(connection: Connection, claim: Claim) -> bool:

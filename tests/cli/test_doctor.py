@@ -226,7 +226,7 @@ def test_a_role_that_lacks_privileges_is_told_which(
     assert refused.remedy.startswith("grant usage on ordinaut.event_sequence to worker_")
     assert "grant insert, delete on ordinaut.outbox to worker_" in refused.remedy
     assert foreign.what.endswith(
-        "does not own event_log, run, step_attempt, step_intent, step_result"
+        "does not own call_usage, event_log, run, step_attempt, step_intent, step_result"
     )
     assert shut.what.endswith("may not call ordinaut.run_statement")
 

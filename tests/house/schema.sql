@@ -432,6 +432,55 @@ CREATE TABLE ordinaut.backlog (
     start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
     lane smallint NOT NULL
 );
+-- Name: call_usage; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.call_usage (
+    run_id uuid NOT NULL,
+    step text NOT NULL,
+    iteration integer NOT NULL,
+    attempt smallint NOT NULL,
+    task_uid bigint NOT NULL,
+    agent text,
+    tool text NOT NULL,
+    model text NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cache_read_tokens bigint NOT NULL,
+    cache_written_tokens bigint NOT NULL,
+    reasoning_tokens bigint NOT NULL,
+    cost numeric(24,12),
+    currency text,
+    cost_source text,
+    used_at timestamp with time zone NOT NULL,
+    CONSTRAINT call_usage_cost_is_whole CHECK ((((cost IS NULL) = (currency IS NULL)) AND ((cost IS NULL) = (cost_source IS NULL))))
+)
+PARTITION BY RANGE (run_id);
+-- Name: COLUMN call_usage.agent; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.call_usage.agent IS 'on whose behalf it was called, as that was called then';
+-- Name: COLUMN call_usage.model; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.call_usage.model IS 'as its provider calls it; empty where nobody told';
+-- Name: COLUMN call_usage.cost_source; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.call_usage.cost_source IS 'provider: whoever asks the money said so; local: worked out from a table of prices';
+-- Name: call_usage_default; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.call_usage_default (
+    run_id uuid CONSTRAINT call_usage_run_id_not_null NOT NULL,
+    step text CONSTRAINT call_usage_step_not_null NOT NULL,
+    iteration integer CONSTRAINT call_usage_iteration_not_null NOT NULL,
+    attempt smallint CONSTRAINT call_usage_attempt_not_null NOT NULL,
+    task_uid bigint CONSTRAINT call_usage_task_uid_not_null NOT NULL,
+    agent text,
+    tool text CONSTRAINT call_usage_tool_not_null NOT NULL,
+    model text CONSTRAINT call_usage_model_not_null NOT NULL,
+    input_tokens bigint CONSTRAINT call_usage_input_tokens_not_null NOT NULL,
+    output_tokens bigint CONSTRAINT call_usage_output_tokens_not_null NOT NULL,
+    cache_read_tokens bigint CONSTRAINT call_usage_cache_read_tokens_not_null NOT NULL,
+    cache_written_tokens bigint CONSTRAINT call_usage_cache_written_tokens_not_null NOT NULL,
+    reasoning_tokens bigint CONSTRAINT call_usage_reasoning_tokens_not_null NOT NULL,
+    cost numeric(24,12),
+    currency text,
+    cost_source text,
+    used_at timestamp with time zone CONSTRAINT call_usage_used_at_not_null NOT NULL,
+    CONSTRAINT call_usage_cost_is_whole CHECK ((((cost IS NULL) = (currency IS NULL)) AND ((cost IS NULL) = (cost_source IS NULL))))
+);
 -- Name: concurrency_slot; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.concurrency_slot (
     slot_key text NOT NULL,
@@ -887,6 +936,8 @@ CREATE TABLE ordinaut.step_result (
     finished_at timestamp with time zone NOT NULL
 )
 PARTITION BY RANGE (run_id);
+-- Name: COLUMN step_result.usage; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_result.usage IS 'never written: what a call used up is a row of call_usage';
 -- Name: step_result_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.step_result_default (
     run_id uuid CONSTRAINT step_result_run_id_not_null NOT NULL,
@@ -945,6 +996,8 @@ CREATE TABLE public.ordinaut_migration (
 );
 -- Name: COLUMN ordinaut_migration.breaking; Type: COMMENT; Schema: public; Owner: -
 COMMENT ON COLUMN public.ordinaut_migration.breaking IS 'runtimes that do not know it cannot go on';
+-- Name: call_usage_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.call_usage ATTACH PARTITION ordinaut.call_usage_default DEFAULT;
 -- Name: event_log_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event_log ATTACH PARTITION ordinaut.event_log_default DEFAULT;
 -- Name: run_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
@@ -958,6 +1011,12 @@ ALTER TABLE ONLY ordinaut.step_result ATTACH PARTITION ordinaut.step_result_defa
 -- Name: backlog backlog_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.backlog
     ADD CONSTRAINT backlog_pkey PRIMARY KEY (run_id);
+-- Name: call_usage call_usage_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.call_usage
+    ADD CONSTRAINT call_usage_pkey PRIMARY KEY (run_id, step, iteration, attempt);
+-- Name: call_usage_default call_usage_default_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.call_usage_default
+    ADD CONSTRAINT call_usage_default_pkey PRIMARY KEY (run_id, step, iteration, attempt);
 -- Name: concurrency_slot concurrency_slot_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.concurrency_slot
     ADD CONSTRAINT concurrency_slot_pkey PRIMARY KEY (slot_key, slot);
@@ -1056,6 +1115,10 @@ ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
 -- Name: backlog_by_task; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX backlog_by_task ON ordinaut.backlog USING btree (task_uid, rank, run_id);
+-- Name: call_usage_by_time; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX call_usage_by_time ON ONLY ordinaut.call_usage USING btree (used_at);
+-- Name: call_usage_default_used_at_idx; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX call_usage_default_used_at_idx ON ordinaut.call_usage_default USING btree (used_at);
 -- Name: condition_by_next; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX condition_by_next ON ordinaut.condition USING btree (next_poll_at);
 -- Name: due_work_gate; Type: INDEX; Schema: ordinaut; Owner: -
@@ -1098,6 +1161,10 @@ CREATE INDEX wait_for_events ON ordinaut.wait USING btree (((asked ->> 'topic'::
 CREATE INDEX wait_for_people ON ordinaut.wait USING btree (began_at) WHERE ((kind = 'approval'::text) AND (answered_at IS NULL));
 -- Name: wait_for_runs; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX wait_for_runs ON ordinaut.wait USING btree (run_id) WHERE ((kind = 'run'::text) AND (answered_at IS NULL));
+-- Name: call_usage_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.call_usage_pkey ATTACH PARTITION ordinaut.call_usage_default_pkey;
+-- Name: call_usage_default_used_at_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.call_usage_by_time ATTACH PARTITION ordinaut.call_usage_default_used_at_idx;
 -- Name: event_log_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.event_log_pkey ATTACH PARTITION ordinaut.event_log_default_pkey;
 -- Name: event_log_default_run_id_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -

@@ -214,7 +214,7 @@ def _steps(draw: st.DrawFn, keys: Mapping[str, list[str]], city: str) -> list[Sp
             "if": st.booleans() | st.just("run.attempt > `1`"), "timeout": _SPANS, "retry": _RETRY, "effect": st.sampled_from(["pure", "idempotent", "once"]),
             "expect": st.just(["result.ok"]), "fail_when": st.just("result.bad"), "parse": st.sampled_from(["json", "text"]), "on_error": st.just("continue"),
             "cache": st.just({"ttl": "60s"}), "idempotency": st.just({"argument": "key"}), "on_unknown": st.sampled_from(["fail", "ask"]),
-            "usage": st.just({"tokens": "result.n"}), "approval": st.just({"by": ["ada"], "timeout": "24h"}), "max_parallel": st.integers(1, 9),
+            "usage": st.just({"gen_ai.usage.input_tokens": "result.n"}), "approval": st.just({"by": ["ada"], "timeout": "24h"}), "max_parallel": st.integers(1, 9),
         },
     )  # fmt: skip
     steps: list[Spec] = []

@@ -78,7 +78,11 @@ def report(claim: Any, move: str, **more: Any) -> Report:
         "step": "plan", "iteration": 0, "attempt": 1, "outcome": "ok", "uses": "llm.plan", "input": {}, "output": "kept",
         "error": None, "idempotency_key": None, "server_generation": 0, "schema_digest": "", "seconds": 0.1,
     }  # fmt: skip
-    results = [result] if move == "wait" else []
+    used = {
+        "step": "plan", "iteration": 0, "attempt": 1, "tool": "llm.plan", "model": "m", "input_tokens": 1,
+        "output_tokens": 1, "cache_read_tokens": 0, "cache_written_tokens": 0, "reasoning_tokens": 0,
+    }  # fmt: skip
+    waits = move == "wait"
     state = {"wait": "waiting", "finish": "succeeded"}[move]
     return Report(
         claim.run_id,
@@ -86,7 +90,8 @@ def report(claim: Any, move: str, **more: Any) -> Report:
         "briefing",
         move=move,
         state=state,
-        results=results,
+        results=[result] if waits else [],
+        used=[used] if waits else [],
         **more,
     )
 
@@ -110,7 +115,7 @@ async def test_runtimes_that_start_together_make_the_same_partitions(
         assert left == [[], [], [], []]
         await clock.advance(31 * 86_400)
 
-    for parent in ("run", "step_result", "step_attempt", "step_intent", "event_log"):
+    for parent in ("run", "step_result", "step_attempt", "step_intent", "call_usage", "event_log"):
         assert await parts(connection, parent) == [
             "202512", "202601", "202602", "202603", "202604", "202605", "202606", "202607", "202608",
         ]  # fmt: skip
@@ -177,6 +182,7 @@ async def test_a_run_that_waits_for_months_keeps_its_history_and_finishes(
     waiting = ends[False].run_id
     assert await fetch(connection, "select run_id from ordinaut.run") == [waiting]
     assert (await load_results(pool, waiting)).results["plan", 0].output == "kept"
+    assert await fetch(connection, "select run_id from ordinaut.call_usage") == [waiting]
     [again] = (await claim_due(pool, runtime_id=2, limit=2, lease=lease)).claims
     assert again.run_id == waiting
     await record_progress(pool, [report(again, "finish")])
@@ -184,9 +190,10 @@ async def test_a_run_that_waits_for_months_keeps_its_history_and_finishes(
     await clock.advance(YEAR)
     # The run and its runtime-less result, and then what belongs to nothing any more.
     assert await sweep_history(pool, KEPT) >= 1
-    assert await sweep_history(pool, KEPT) == 1
+    assert await sweep_history(pool, KEPT) == 2
     assert await sweep_history(pool, KEPT) == 0
     assert await fetch(connection, "select count(*) from ordinaut.step_result") == [0]
+    assert await fetch(connection, "select count(*) from ordinaut.call_usage") == [0]
 
 
 async def test_what_ended_lately_stays_though_its_occurrence_is_old(

@@ -84,6 +84,13 @@ with kept as materialized (
         where d.run_id < k.first_run and not exists (select from ordinaut.run r where r.run_id = d.run_id)
         limit %(limit)s))
     returning 1
+), usage as (
+    delete from ordinaut.call_usage_default
+    where ctid = any(array(
+        select d.ctid from ordinaut.call_usage_default d, kept k
+        where d.run_id < k.first_run and not exists (select from ordinaut.run r where r.run_id = d.run_id)
+        limit %(limit)s))
+    returning 1
 ), waits as (
     delete from ordinaut.wait
     where ctid = any(array(
@@ -115,5 +122,5 @@ with kept as materialized (
     delete from ordinaut.runtime r using kept k where r.heartbeat_at < k.runs_since returning 1
 )
 select (select count(*) from runs) + (select count(*) from results) + (select count(*) from attempts)
-    + (select count(*) from intents) + (select count(*) from waits) + (select count(*) from events)
+    + (select count(*) from intents) + (select count(*) from usage) + (select count(*) from waits) + (select count(*) from events)
     + (select count(*) from turns) + (select count(*) from buckets) + (select count(*) from runtimes) as swept;

@@ -1,0 +1,40 @@
+-- What calls used up: written with their results, and summed up.
+
+-- name: record_usage
+-- After `record_progress`, in its transaction, of runs whose lease held. Said again, it is written once.
+insert into ordinaut.call_usage
+    (run_id, step, iteration, attempt, task_uid, agent, tool, model, input_tokens, output_tokens, cache_read_tokens,
+     cache_written_tokens, reasoning_tokens, cost, currency, cost_source, used_at)
+select u.run_id, u.step, u.iteration, u.attempt, r.task_uid, b.body ->> 'agent', u.tool, u.model, u.input_tokens,
+    u.output_tokens, u.cache_read_tokens, u.cache_written_tokens, u.reasoning_tokens, u.cost, u.currency, u.cost_source,
+    ordinaut.now()
+from jsonb_to_recordset(%(used)s) as u(
+    run_id uuid, step text, iteration integer, attempt smallint, tool text, model text, input_tokens bigint,
+    output_tokens bigint, cache_read_tokens bigint, cache_written_tokens bigint, reasoning_tokens bigint, cost numeric,
+    currency text, cost_source text)
+join ordinaut.run r on r.run_id = u.run_id and r.run_id = any(%(run_ids)s)
+join ordinaut.spec_revision b on b.uid = r.task_uid and b.revision_id = r.revision_id
+on conflict (run_id, step, iteration, attempt) do nothing;
+
+-- name: read_span
+-- From an instant, or from so long ago, until now.
+select coalesce(%(since)s::timestamptz, ordinaut.now() - %(within)s::interval) as since, ordinaut.now() as until;
+
+-- name: sum_usage
+-- What was used up since an instant, by one of five things and by currency.
+select name, currency, count(*) as calls, sum(input_tokens)::bigint as input_tokens,
+    sum(output_tokens)::bigint as output_tokens, sum(cache_read_tokens)::bigint as cache_read_tokens,
+    sum(cache_written_tokens)::bigint as cache_written_tokens, sum(reasoning_tokens)::bigint as reasoning_tokens,
+    coalesce(sum(cost), 0) as cost, coalesce(sum(cost) filter (where cost_source = 'local'), 0) as local_cost
+from (
+    select u.*, case %(by)s
+        when 'task' then case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end
+        when 'agent' then coalesce(u.agent, '')
+        when 'tool' then u.tool
+        when 'model' then u.model
+        else to_char(u.used_at at time zone 'UTC', 'YYYY-MM-DD') end as name
+    from ordinaut.call_usage u
+    join ordinaut.spec p on p.uid = u.task_uid
+    where u.used_at >= %(since)s) used
+group by name, currency
+order by name, currency;
