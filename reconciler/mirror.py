@@ -11,12 +11,9 @@ processes one fetches at a time; reading needs no lock, as nothing is ever taken
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import fcntl
 import os
 import shutil
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -25,6 +22,7 @@ from typing import Final
 
 from reconciler.git import GUARDS, ISOLATION, ask_text
 from reconciler.remote import Remote
+from runtime.asking import ask_program
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import base_environment, network_environment
 from runtime.embedded.state import StateFolder
@@ -37,6 +35,7 @@ MOST_BYTES: Final = 1_073_741_824
 """The largest file that git may write: what one fetch brings is one file."""
 
 _LOOK_SECONDS: Final = 60.0
+_MOST_LISTED: Final = 64 << 20
 _LOCK_AGAIN_SECONDS: Final = 0.1
 _LONGEST_MESSAGE: Final = 300
 _SHALLOW: Final = (
@@ -50,7 +49,7 @@ _CONFIG_SHA256: Final = (
 )
 _BRANCHES: Final = "refs/heads/"
 # The shell sets the limit for git and for all that git starts, in units of 512 bytes.
-_LIMITED: Final = ("sh", "-c", f'ulimit -f {MOST_BYTES // 512} && exec git "$@"', "git")
+_LIMITED: Final = ("/bin/sh", "-c", f'ulimit -f {MOST_BYTES // 512} && exec git "$@"', "git")
 _QUIET_SSH: Final = "ssh -oBatchMode=yes -oConnectTimeout=15 -oServerAliveInterval=15"
 _OPTIONS: Final = (
     *GUARDS,
@@ -201,45 +200,32 @@ async def _ask(remote: Remote, clock: Clock, *words: str, seconds: float = _LOOK
     Raises:
         SourceUnavailable: it fails, or takes longer.
     """
-    process = await asyncio.create_subprocess_exec(
-        *_LIMITED,
-        *_OPTIONS,
-        *words,
-        env={
-            **base_environment(),
-            **network_environment(),
-            **_ISOLATION,
-            "GIT_ALLOW_PROTOCOL": remote.protocol,
-        },
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
     try:
-        async with time_limit(clock, seconds):
-            answer, talk = await process.communicate()
+        answer = await ask_program(
+            [*_LIMITED, *_OPTIONS, *words],
+            env={
+                **base_environment(),
+                **network_environment(),
+                **_ISOLATION,
+                "GIT_ALLOW_PROTOCOL": remote.protocol,
+            },
+            clock=clock,
+            seconds=seconds,
+            most=_MOST_LISTED,
+        )
     except TimeoutError:
         raise _unavailable(remote, f"it did not answer within {seconds:g} s") from None
-    finally:
-        await _end(process)
-    if process.returncode:
-        raise _unavailable(remote, _last_words(talk))
-    return answer.decode(errors="replace")
+    if len(answer.printed) > _MOST_LISTED:
+        raise _unavailable(remote, f"it lists more than {_MOST_LISTED >> 20} MiB of branches")
+    if answer.code:
+        raise _unavailable(remote, _last_words(answer.said))
+    return answer.printed.decode(errors="replace")
 
 
 def _unavailable(remote: Remote, why: str) -> SourceUnavailable:
     return SourceUnavailable(
         f"{remote.address} cannot be read: {why}", hint=f"try `git ls-remote {remote.address}`"
     )
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End git and whatever it started, if it still runs."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
 
 def _taken(lock: int) -> bool:

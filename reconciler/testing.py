@@ -20,8 +20,10 @@ from reconciler.core.testing.verdict import verdict
 from reconciler.core.tool_lock import NoToolLock, read_lock
 from reconciler.load import compile_source
 from reconciler.source import Source
+from runtime.clock import SYSTEM_CLOCK
 from runtime.core.played import Played
 from runtime.core.program import Program, compile_program
+from runtime.keyring import Keyring
 from runtime.live import Live, assemble
 from runtime.rehearsal.given import Scene
 from runtime.rehearsal.play import play
@@ -210,7 +212,7 @@ def _live(specs: Specs) -> Live:
         for key, desired in specs.documents.items()
         if key.kind == "Agent"
     ]
-    live = assemble(0, rows, Path(), datetime.min.replace(tzinfo=UTC))
+    live = assemble(0, rows, Keyring(Path(), SYSTEM_CLOCK), datetime.min.replace(tzinfo=UTC))
     return replace(
         live, agents={name: replace(scope, limits=()) for name, scope in live.agents.items()}
     )

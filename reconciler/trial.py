@@ -14,7 +14,8 @@ from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.errors import NotFound
 from runtime.inspection import inspect_servers, unusable
-from runtime.live import assemble
+from runtime.keyring import Keyring
+from runtime.live import read_live
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.redact import Redactor
 from runtime.tools.toolbox import Toolbox
@@ -46,7 +47,8 @@ class Trial:
         ]
         self._folder = config.specs.absolute().parent
         self._state_dir = config.state_dir
-        self.live = assemble(0, documents, self._folder, SYSTEM_CLOCK.now())
+        keyring = Keyring(self._folder, SYSTEM_CLOCK)
+        self.live = asyncio.run(read_live(0, documents, keyring, SYSTEM_CLOCK.now()))
 
     def ask(self, question: Callable[[Toolbox], Awaitable[T]]) -> T:
         """Put a question to the servers; those that it needs are started, and all are stopped after it."""

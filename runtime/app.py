@@ -24,6 +24,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.duties import EVERYTHING, Duty
 from runtime.garbage import collecting_seldom
+from runtime.keyring import Keyring
 from runtime.logs import get_logger
 from runtime.registry import NoServers, Registry
 from runtime.service import ServiceGroup, until_first
@@ -139,7 +140,9 @@ async def running(
         )
         # Whoever calls no tool starts no server.
         servers = toolbox if "worker" in duties else NoServers()
-        registry = Registry(pool, servers, clock, place.folder)
+        keyring = Keyring(place.folder, clock)
+        stack.push_async_callback(keyring.close)
+        registry = Registry(pool, servers, clock, keyring)
         try:
             await make_partitions(pool)
             await registry.refresh()

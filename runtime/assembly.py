@@ -20,6 +20,7 @@ from runtime.crier import SELDOM_SECONDS, Crier
 from runtime.drifting import DriftWatch
 from runtime.duties import Duty
 from runtime.failing import Failing
+from runtime.following import Follower
 from runtime.gate import Gate
 from runtime.heart import Heart
 from runtime.lease import LeaseKeeper
@@ -136,13 +137,14 @@ def assemble(ground: Ground) -> Assembled:
     bells = _Bells(ground)
     turns = Turns(ground.pool, ground.clock, bells.work, bells.related)
     leases = LeaseKeeper(ground.pool, ground.clock, ground.config.lease)
+    follower = Follower(ground.registry, ground.clock)
     heart = Heart(
         ground.pool,
-        ground.registry,
         ground.runtime_id,
         ground.clock,
         poll_seconds=ground.config.poll.total_seconds(),
         missed=bells.missed,
+        newest=follower.tell,
     )
     named = {ENDED: leases.hints, **bells.named}
     services: list[Service] = [*bells.criers]
@@ -157,7 +159,7 @@ def assemble(ground: Ground) -> Assembled:
     if "worker" in ground.duties:
         worker, below = _working(ground, bells, leases, turns)
         services += below
-    services.append(heart)
+    services += [follower, heart]
     if "scheduler" in ground.duties:
         services += _scheduling(ground, bells, leases, turns, worker)
     if worker is not None:

@@ -128,6 +128,11 @@ def network_environment(environ: Mapping[str, str] = os.environ) -> dict[str, st
     return {name: environ[name] for name in passed if name in environ}
 
 
+def own_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:  # noqa: TID251 - as above
+    """All of our environment but Ordinaut's own settings: for programs that act as we do, and must know who we are elsewhere."""
+    return {name: value for name, value in environ.items() if not name.startswith(_PREFIX)}
+
+
 def environment_variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:  # noqa: TID251 - as above
     """The value of a variable that a secret refers to."""
     return environ.get(name)

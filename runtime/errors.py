@@ -22,6 +22,7 @@ OrdinautError
 ├── BusError               Redis
 ├── EmbeddedError          an embedded server
 ├── ToolServerError        a tool server cannot be started or reached
+├── SecretUnreadable       a secret cannot be read
 ├── ToolLockError          the tool lock cannot be read or written
 ├── SourceUnavailable      a git repository cannot be read
 └── NotFound               no such task, run, server
@@ -240,6 +241,12 @@ class ToolServerError(OrdinautError):
 
     default_code = "ORD401"
     retryable = True
+
+
+class SecretUnreadable(OrdinautError):
+    """A secret is not defined, or its source does not hold it."""
+
+    default_code = "ORD410"
 
 
 class ToolLockError(OrdinautError):

@@ -10,7 +10,6 @@ import psycopg
 
 from runtime.clock import Clock
 from runtime.logs import get_logger
-from runtime.registry import Registry
 from runtime.service import stop_if_cancelled
 from runtime.store.pool import Pool
 from runtime.store.runtimes import Beat, beat_runtime, wake
@@ -35,15 +34,15 @@ class Heart:
     def __init__(
         self,
         pool: Pool,
-        registry: Registry,
         runtime_id: int,
         clock: Clock,
         *,
         poll_seconds: float,
         missed: Missed,
+        newest: Callable[[int], None],
     ) -> None:
         self._pool = pool
-        self._catalogue = registry
+        self._newest = newest
         self._runtime_id = runtime_id
         self._clock = clock
         self._pause_seconds = min(_BEAT_SECONDS, poll_seconds)
@@ -62,7 +61,7 @@ class Heart:
                     self.outdated.set()
                 if beat.resumed:
                     await wake(self._pool)
-                await self._catalogue.follow(beat.newest_revision)
+                self._newest(beat.newest_revision)
             except psycopg.OperationalError as error:
                 _log.warning("no heartbeat: %s", " ".join(str(error).split()))
             await self._clock.sleep(until_next(None, self._pause_seconds))

@@ -5,18 +5,19 @@ Tasks are pinned to a revision; these are not: a server's new address is in forc
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
-from runtime.core.expressions import Context, compile_template
+from runtime.core.expressions import EVERY_SECRET, Context, compile_template, secret_names
 from runtime.core.prices import Price, price_list
 from runtime.core.program import task_label
 from runtime.core.rates import RateLimit, rate_limits, server_limits
 from runtime.errors import OrdinautError, Unreadable
+from runtime.keyring import Keyring, Source
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.definition import (
@@ -57,6 +58,7 @@ class Live:
         secret_sources: where each project's secrets are read.
         limits: how often tools may be called, whoever calls them.
         prices: what each project knows of what models cost.
+        rotates: whether a secret of a server stands where it may change while this process runs.
     """
 
     revision_id: int = 0
@@ -66,19 +68,31 @@ class Live:
     secret_sources: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     limits: tuple[RateLimit, ...] = ()
     prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
+    rotates: bool = False
 
 
-def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: datetime) -> Live:
+async def read_live(
+    revision_id: int, specs: Iterable[LiveSpec], keyring: Keyring, now: datetime
+) -> Live:
+    """As `assemble`, after having programs print the secrets that servers need."""
+    documents = list(specs)
+    needed = _needed(documents)
+    await keyring.collect(needed)
+    live = assemble(revision_id, documents, keyring, now)
+    return replace(live, rotates=any("env" not in source for source in needed))
+
+
+def assemble(revision_id: int, specs: Iterable[LiveSpec], keyring: Keyring, now: datetime) -> Live:
     """Turn live documents into what runs use.
 
     Args:
         revision_id: the revision the documents were read at.
         specs: live ToolServer, Agent and Project documents.
-        folder: the project folder, which relative paths of secrets start from.
+        keyring: reads secrets.
         now: the instant templates see.
     """
     documents = list(specs)
-    sources = {d.project: _sources(d.body) for d in documents if d.kind == "Project"}
+    sources = _sources_by_project(documents)
     servers: list[ServerDefinition] = []
     broken: dict[str, OrdinautError] = {}
     limits: list[RateLimit] = []
@@ -87,7 +101,7 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
             continue
         key = task_label(document.namespace, document.name)
         try:
-            secrets = Secrets(sources.get(document.project, {}), folder)
+            secrets = Secrets(sources.get(document.project, {}), keyring)
             server = define_server(key, document.body, secrets, now)
             # What an older program wrote says nothing of it.
             limits += server_limits(key, document.body.get("rate_limits", ()))
@@ -104,6 +118,33 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], folder: Path, now: dat
     }
     prices = {d.project: _prices(d.body) for d in documents if d.kind == "Project"}
     return Live(revision_id, tuple(servers), broken, agents, sources, tuple(limits), prices)
+
+
+def _sources_by_project(
+    documents: Iterable[LiveSpec],
+) -> dict[str, Mapping[str, Mapping[str, Any]]]:
+    return {d.project: _sources(d.body) for d in documents if d.kind == "Project"}
+
+
+def _needed(documents: Iterable[LiveSpec]) -> list[Source]:
+    """Where the secrets of servers are read."""
+    documents = list(documents)
+    sources = _sources_by_project(documents)
+    needed = []
+    for document in documents:
+        # What is wrong with a row is told where it is assembled.
+        with contextlib.suppress(Exception):
+            if document.kind == "ToolServer":
+                names = secret_names(compile_template(_filled(document.body)))
+                own = sources.get(document.project, {})
+                needed += [own[n] for n in own if n in names or EVERY_SECRET in names]
+    return needed
+
+
+def _filled(body: Mapping[str, Any]) -> list[Any]:
+    """Those parts of a server's body in which templates stand."""
+    http = body.get("http", {})
+    return [body.get("stdio", {}).get("env"), http.get("headers"), http.get("auth")]
 
 
 def _sources(body: Any) -> Mapping[str, Mapping[str, Any]]:

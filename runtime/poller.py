@@ -185,9 +185,10 @@ class Poller:
 
     async def _answer(self, claim: PollClaim) -> Answered | CallError:
         await self._catalogue.catch_up(claim.revision_id)
-        secrets = self._catalogue.secrets(claim.project)
         try:
             poll = compile_poll(claim.body, claim.position)
+            await self._catalogue.collect_secrets(claim.project, poll.secrets)
+            secrets = self._catalogue.secrets(claim.project, poll.secrets)
             context = Context(
                 now=claim.now, task={"name": poll.label}, params=poll.params, secrets=secrets
             )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final, Protocol
 
 from runtime.clock import Clock
+from runtime.core.expressions import EVERY_SECRET
 from runtime.core.program import Program, compile_program
-from runtime.errors import NotFound, OrdinautError, Unreadable
-from runtime.live import Live, assemble
+from runtime.errors import NotFound, OrdinautError, SecretUnreadable, Unreadable
+from runtime.keyring import Keyring, Source
+from runtime.live import Live, read_live
 from runtime.secrets import Secrets
 from runtime.store.pool import Pool
 from runtime.store.runtimes import (
@@ -43,11 +44,11 @@ class NoServers:
 class Registry:
     """Programs and live definitions, read when first needed and when a newer revision appears."""
 
-    def __init__(self, pool: Pool, servers: Replaceable, clock: Clock, folder: Path) -> None:
+    def __init__(self, pool: Pool, servers: Replaceable, clock: Clock, keyring: Keyring) -> None:
         self._pool = pool
         self._servers = servers
         self._clock = clock
-        self._folder = folder
+        self._keyring = keyring
         self._programs: OrderedDict[tuple[int, int], Program] = OrderedDict()
         self.live = Live()
 
@@ -57,12 +58,21 @@ class Registry:
 
     async def follow(self, revision_id: int) -> None:
         """As `refresh`, where the newest revision is known."""
-        if revision_id <= self.live.revision_id:
-            return
-        self.live = assemble(
-            revision_id, await list_live_specs(self._pool), self._folder, self._clock.now()
-        )
-        self._servers.replace(self.live.servers)
+        if revision_id > self.live.revision_id:
+            await self._read(revision_id)
+
+    async def renew(self) -> None:
+        """Have servers use the secrets of today, where any of theirs may have changed since."""
+        if self.live.rotates:
+            await self._read(self.live.revision_id)
+
+    async def _read(self, revision_id: int) -> None:
+        specs = await list_live_specs(self._pool)
+        live = await read_live(revision_id, specs, self._keyring, self._clock.now())
+        # A program that prints a secret takes its time, and somebody else may have read what is newer meanwhile.
+        if revision_id >= self.live.revision_id:
+            self.live = live
+            self._servers.replace(live.servers)
 
     async def catch_up(self, revision_id: int) -> None:
         """Know the definitions of this revision, or newer ones."""
@@ -114,9 +124,29 @@ class Registry:
         if len(self._programs) > _PROGRAMS_KEPT:
             self._programs.popitem(last=False)
 
-    def secrets(self, project: str) -> Secrets:
-        """The secrets a run of this project may use."""
-        return Secrets(self.live.secret_sources.get(project, {}), self._folder)
+    def secrets(self, project: str, names: Collection[str]) -> Secrets:
+        """The secrets that something of this project may use; those that it names are known, and blotted out, from now on."""
+        secrets = Secrets(self.live.secret_sources.get(project, {}), self._keyring)
+        for name in secrets if EVERY_SECRET in names else names:
+            # Whoever needs one that cannot be read is told so then.
+            with contextlib.suppress(SecretUnreadable, KeyError):
+                secrets[name]
+        return secrets
+
+    def has_secrets(self, project: str, names: Collection[str]) -> bool:
+        """Whether these can be read without `collect_secrets`."""
+        return not names or self._keyring.has(self._sources(project, names))
+
+    async def collect_secrets(self, project: str, names: Collection[str]) -> None:
+        """Have programs print those of these secrets that are printed by one."""
+        if names:
+            await self._keyring.collect(self._sources(project, names))
+
+    def _sources(self, project: str, names: Collection[str]) -> list[Source]:
+        sources = self.live.secret_sources.get(project, {})
+        return [
+            source for name, source in sources.items() if name in names or EVERY_SECRET in names
+        ]
 
 
 def _compiled(what: str, found: TaskRevision) -> Program:

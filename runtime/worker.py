@@ -266,7 +266,7 @@ class Worker:
     def _begin(self, claim: Claim, asked_at: float) -> Report | None:
         """Execute a run as far as nothing has to be waited for; its last report, or else a task does the rest."""
         program = self._catalogue.at_hand(claim.task_uid, claim.revision_id)
-        if program is None or claim.attempt > 1 or not _is_fresh(claim):
+        if program is None or not self._is_begun_at_once(claim, program):
             self._go_on(claim, self._execute(claim), asked_at)
             return None
         try:
@@ -279,6 +279,11 @@ class Worker:
             self._go_on(claim, self._watched(claim, execution.go_on), asked_at)
         # One that is over needs nobody who stops it should its lease be lost: the report will be refused.
         return report
+
+    def _is_begun_at_once(self, claim: Claim, program: Program) -> bool:
+        """Whether nothing has to be read for it, and no record of it be looked at."""
+        has_secrets = self._catalogue.has_secrets(program.project, program.secrets)
+        return claim.attempt == 1 and _is_fresh(claim) and has_secrets
 
     def _told(self, claim: Claim, asked_at: float, problem: BaseException | None) -> None:
         """What became of the last report of a run."""
@@ -335,7 +340,7 @@ class Worker:
     def _execution(
         self, claim: Claim, program: Program, recorded: Recorded = NOTHING_RECORDED
     ) -> Execution:
-        secrets = self._catalogue.secrets(program.project)
+        secrets = self._catalogue.secrets(program.project, program.secrets)
         live = self._catalogue.live
         return Execution(self._around, claim, program, live, secrets, recorded=recorded)
 
@@ -344,6 +349,7 @@ class Worker:
         while True:
             try:
                 program = await self._catalogue.program(claim.task_uid, claim.revision_id)
+                await self._catalogue.collect_secrets(program.project, program.secrets)
                 if _is_fresh(claim):
                     return program, NOTHING_RECORDED
                 return program, await load_results(self._pool, claim.run_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -24,6 +25,9 @@ from schemas.pipeline import Retry
 from schemas.rules import Guards, HealPolicy, Policy
 from schemas.task import CatchUp, Overlap
 
+SECRET_CACHE: Final = timedelta(minutes=5)
+"""How long what a program printed is used where its secret does not say."""
+
 
 class Secret(Model):
     """Where a secret is read from when it is needed; its value is never stored."""
@@ -32,13 +36,21 @@ class Secret(Model):
     """An environment variable of the runtime."""
     file: Text | None = None
     """A file that the runtime may read; its content without the last newline."""
-    command: tuple[Text, ...] | None = None
-    """A program that prints it, with its arguments."""
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+        default=None, examples=[["op", "read", "op://mail/token"]]
+    )
+    """A program that prints it, with its arguments; it is looked up as that of a tool server, and gets the runtime's environment without Ordinaut's own settings."""
+    cache: PositiveDuration | None = None
+    """How long what the command printed may be used before it is asked again; 5 minutes when left out."""
 
     @model_validator(mode="after")
     def _exactly_one_source(self) -> Secret:
         if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
             raise ValueError("a secret has exactly one of env, file and command")
+        if self.cache is not None and self.command is None:
+            raise ValueError(
+                "only what a command prints has a cache: the others are read whenever they are needed"
+            )
         return self
 
 

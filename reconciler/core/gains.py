@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from reconciler.core.contract_gains import contract_gains
 from reconciler.core.loosening import loosened
+from reconciler.core.secret_gains import commands_gained, commands_in
 from schemas.plan import FieldChange, PlannedChange
 
 _TRANSPORTS: Final = frozenset({"stdio", "http", "sandbox"})
@@ -35,16 +36,21 @@ def _gains(change: PlannedChange) -> Iterator[str]:
         case "Agent":
             for op in change.ops:
                 yield from _powers(op)
-        case "ToolServer" if is_new:
-            yield "is a new tool server"
         case "ToolServer":
-            if any(_top(op) in _TRANSPORTS for op in change.ops):
-                yield "runs or reaches something else"
-            if any(_top(op) == "rate_limits" for op in change.ops):
-                yield _other("rate_limits")
-            yield from contract_gains(change.ops)
+            yield from ["is a new tool server"] if is_new else _of_server(change.ops)
+        case "Project":
+            names = commands_in(change.body or {}) if is_new else commands_gained(change.ops)
+            yield from (f"runs a program for the secret {name}" for name in names)
         case _:
             pass
+
+
+def _of_server(ops: Collection[FieldChange]) -> Iterator[str]:
+    if any(_top(op) in _TRANSPORTS for op in ops):
+        yield "runs or reaches something else"
+    if any(_top(op) == "rate_limits" for op in ops):
+        yield _other("rate_limits")
+    yield from contract_gains(ops)
 
 
 def _powers(op: FieldChange) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.core.contract_gains import destroys_more
 from reconciler.core.loosening import loosened
+from reconciler.core.secret_gains import commands_gained
 from schemas.plan import Action, Facet, FieldChange, Level, Reason, ToolsEffect
 
 _LEVELS: Final[tuple[Level, ...]] = ("low", "medium", "high")
@@ -43,6 +44,7 @@ def impact_of(
     if kind == "Agent" and action in {"create", "adopt"} and _may_do_anything(body or {}):
         high.append("powers of an agent")
     high += ["destructive tool"] if kind == "ToolServer" and destroys_more(ops) else []
+    high += ["what a secret runs"] if kind == "Project" and any(commands_gained(ops)) else []
     high += ["what plans are held to"] if loosened(kind, reason, ops) else []
     if high:
         return Impact("high", tuple(high))

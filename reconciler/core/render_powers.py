@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.core.contract_gains import LOCKED, contract_changes
 from reconciler.core.look import Look, counted, flow, value_text, visible, wrapped
+from reconciler.core.secret_gains import commands_in
 from schemas.plan import FieldChange, PlannedChange
 
 Body = Mapping[str, Any]
@@ -22,7 +23,7 @@ def power_lines(change: PlannedChange, room: int) -> Iterator[tuple[str, list[st
     body = change.shown_body
     if body is None or change.action not in {"create", "adopt"}:
         return
-    named = {"Agent": _agent, "ToolServer": _server}.get(change.kind)
+    named = {"Agent": _agent, "Project": _project, "ToolServer": _server}.get(change.kind)
     for name, parts in named(body) if named else ():
         shown = [visible(part) for part in parts]
         yield name, flow(shown, room, indent="") if name not in _ALONE else shown
@@ -82,6 +83,11 @@ def _budget(budget: Body) -> str:
     if "cost" in budget:
         parts.append(f"{budget['cost']} {budget['currency']}")
     return f"{', '.join(parts)} a {budget['per']}"
+
+
+def _project(body: Body) -> Iterator[tuple[str, list[str]]]:
+    commands = commands_in(body).items()
+    yield "runs", [value_text(f"{command} for {name}", _LONGEST) for name, command in commands]
 
 
 def _server(body: Body) -> Iterator[tuple[str, list[str]]]:

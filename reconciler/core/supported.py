@@ -47,7 +47,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     _row("ToolServer", "trust_annotations"),
     _row("Agent", "budgets"),
     _row("Agent", "destructive"),
-    _row("Project", "secrets.command"),
 )
 """Everything that waits for its engine."""
 

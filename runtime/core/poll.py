@@ -20,6 +20,7 @@ from runtime.core.expressions import (
     Template,
     compile_condition,
     compile_template,
+    secret_names,
 )
 from runtime.core.program import task_label
 from schemas.durations import parse_duration
@@ -48,6 +49,11 @@ class Poll:
     when: Condition
     rearm: Condition | None
     rule: ConditionRule
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The secrets that its arguments read, by name."""
+        return secret_names(self.arguments)
 
     def judge(self, standing: Standing, context: Context) -> Verdict:
         """Judge the answer that is the `result` of the context, at its `now`.

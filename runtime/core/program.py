@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -14,6 +14,7 @@ from runtime.core.expressions import (
     Template,
     compile_condition,
     compile_template,
+    secret_names,
     uses_secrets,
 )
 from runtime.core.graph import ordered_needs
@@ -130,6 +131,7 @@ class Program:
         steps: in an order in which each follows all that it needs.
         last: the steps of `finally`, in such an order.
         waiting: the steps that wait for events, or for callbacks.
+        secrets: the secrets that its steps read, by name.
     """
 
     label: str
@@ -142,6 +144,7 @@ class Program:
     steps: tuple[ProgramStep, ...]
     last: tuple[ProgramStep, ...]
     waiting: frozenset[str]
+    secrets: frozenset[str]
 
 
 def compile_program(body: Mapping[str, Any], project: str) -> Program:
@@ -155,6 +158,7 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
     retry = _retry(body["retry"])
     listed = pipeline["steps"] if used else pipeline
     last = (pipeline if used else body).get("finally", ())
+    steps, finally_ = _steps(listed, retry), _steps(last, retry)
     return Program(
         label=task_label(body["namespace"], body["name"]),
         project=project,
@@ -163,10 +167,23 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
         pipeline_params=compile_template(pipeline["with"]) if used else None,
         timeout=parse_duration(body["timeout"]),
         concurrency=_concurrency(body.get("concurrency")),
-        steps=_steps(listed, retry),
-        last=_steps(last, retry),
+        steps=steps,
+        last=finally_,
         waiting=frozenset(step["id"] for step in (*listed, *last) if step["uses"] == WAIT_FOR),
+        secrets=secret_names(*(read for step in (*steps, *finally_) for read in _reads(step))),
     )
+
+
+def _reads(step: ProgramStep) -> Iterator[Template | Condition]:
+    """Whatever of a step may read a secret."""
+    yield step.arguments
+    yield from step.expect
+    for perhaps in (step.condition, step.foreach, step.fail_when):
+        if perhaps is not None:
+            yield perhaps
+    if isinstance(step.on_unknown, Verification):
+        yield step.on_unknown.arguments
+        yield step.on_unknown.when
 
 
 def _concurrency(concurrency: Mapping[str, Any] | None) -> Concurrency | None:

@@ -14,12 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from runtime.clock import SYSTEM_CLOCK
 from runtime.core.course import Course
 from runtime.core.identity import derive_run_id
 from runtime.core.played import NotGiven, Played, StepPlayed
 from runtime.core.program import Program, ProgramStep
 from runtime.core.waits import RUN
 from runtime.execution import Execution
+from runtime.keyring import Keyring
 from runtime.live import Live
 from runtime.progress import SKIPPED
 from runtime.rehearsal.given import Scene
@@ -105,7 +107,9 @@ class _Play:
         self._program = _without_transactions(program)
         self._scene = scene
         self._live = live
-        self._secrets = _StandIns({name: {} for name in secret_names}, Path())
+        self._secrets = _StandIns(
+            {name: {} for name in secret_names}, Keyring(Path(), SYSTEM_CLOCK)
+        )
         self._clock = LeapingClock(scene.now)
         made_up = derive_run_id(0, "rehearsal", scene.name, scene.now)
         self._run_id = scene.run_id or made_up

@@ -1,24 +1,30 @@
-"""Blots known secrets out of text."""
+"""Blots known secrets out of text, in the forms that programs write them in."""
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 BLOT: Final = "[redacted]"
 # Shorter values ("1", "true", "dev") are settings rather than secrets, and occur everywhere.
 _SHORTEST: Final = 4
+# A line of a key is a secret of its own, since logs are written line by line; "}" and "-----" are none.
+_SHORTEST_LINE: Final = 16
 
 
 class Redactor:
-    """Replaces each secret, wherever it stands in a text, by `[redacted]`."""
+    """Replaces each secret, wherever it stands in a text, by `[redacted]`: as it is, and as JSON, Python, URLs and Base64 write it."""
 
     __slots__ = ("_pattern", "longest")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         kept = sorted(
-            {secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True
+            {form for secret in secrets for form in _forms(secret)}, key=len, reverse=True
         )
         self.longest = len(kept[0]) if kept else 0
         # Longest first: of two secrets where one contains the other, the whole one is blotted.
@@ -40,6 +46,44 @@ class Redactor:
                 return [self.within(item) for item in value]
             case _:
                 return value
+
+
+@lru_cache(maxsize=1024)
+def _forms(secret: str) -> frozenset[str]:
+    forms = {secret, secret.strip(), *(each for one in _parts(secret) for each in _written(one))}
+    return frozenset(form for form in forms if len(form) >= _SHORTEST)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    yield secret
+    for line in secret.splitlines():
+        if len(line.strip()) >= _SHORTEST_LINE:
+            yield line.strip()
+
+
+def _written(text: str) -> Iterator[str]:
+    yield text
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield repr(text)[1:-1]
+    if len(text) >= _SHORTEST:
+        raw = text.encode(errors="surrogatepass")
+        yield quote(raw, safe="")
+        yield quote_plus(raw)
+        for encoded in _in_base64(raw):
+            yield encoded
+            yield encoded.replace("+", "-").replace("/", "_")
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """What is to be seen of it in Base64, whatever stands before and after it: `user:secret`, for one."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + raw).decode()
+        # A letter carries six bits: those at the ends are shared with the neighbours.
+        shared = -1 if (before + len(raw)) % 3 else None
+        core = encoded.rstrip("=")[before and before + 1 : shared]
+        if len(core) >= _SHORTEST:
+            yield core
 
 
 NOTHING_TO_BLOT: Final = Redactor()

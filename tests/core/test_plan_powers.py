@@ -186,3 +186,40 @@ def test_a_task_whose_steps_change_keeps_its_times_and_its_queue_and_says_so() -
     task = steps(purge("{path: /tmp}"))
     other = lines(task, task.replace("manual: true", "every: 5m"))
     assert "queue untouched" not in other
+
+
+NOTHING = "kind: Agent\nname: none"
+OP = "\nsecrets: {token: {env: TOKEN}, key: {command: [op, read, 'op://mail/my key'], cache: 1h}}"
+
+
+def test_a_program_that_prints_a_secret_is_shown_and_weighs_high() -> None:
+    plain = "kind: Project\nname: platform\nowner: team-ops"
+    anew = plan_of(Database({}), compiled(NOTHING, plain + OP))
+    change = next(one for one in anew.changes if one.kind == "Project")
+    assert "    runs      op read 'op://mail/my key' for key\n" in render_plan(
+        anew, Look(width=80)
+    )
+    assert change.gains == ("runs a program for the secret key",)
+
+    for before, after in [
+        ("", OP),
+        ("\nsecrets: {token: {env: TOKEN}}", OP),
+        (OP, OP.replace("read", "inject")),
+    ]:
+        (change,) = plan_of(
+            Database(compiled(NOTHING, plain + before).documents), compiled(NOTHING, plain + after)
+        ).changes
+        assert change.gains == ("runs a program for the secret key",), before
+        assert (change.impact, change.impact_reasons) == ("high", ("what a secret runs",))
+
+
+@pytest.mark.parametrize("after", [OP.replace("1h", "2h"), OP.replace("TOKEN", "OTHER"), ""])
+def test_what_runs_no_other_program_for_a_secret_gains_nothing(after: str) -> None:
+    plain = "kind: Project\nname: platform\nowner: team-ops"
+
+    (change,) = plan_of(
+        Database(compiled(NOTHING, plain + OP).documents), compiled(NOTHING, plain + after)
+    ).changes
+
+    assert change.gains == ()
+    assert "what a secret runs" not in change.impact_reasons

@@ -17,6 +17,7 @@ from runtime.attention import Attention
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.gate import Gate
+from runtime.keyring import Keyring
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
@@ -55,7 +56,7 @@ async def site(pool: Pool, tmp_path: Path) -> AsyncIterator[Site]:
     turns = Turns(pool, clock, bell, Bell(clock))
     recorder = Recorder(pool, clock, Bell(clock), turns)
     async with Toolbox((), clock, tmp_path / "state") as tools:
-        registry = Registry(pool, tools, clock, tmp_path)
+        registry = Registry(pool, tools, clock, Keyring(tmp_path, clock))
         arrivals = Arrivals(pool, clock, Bell(clock), turns)
         attention = Attention(pool, clock, Bell(clock), 5.0)
         draw = random.Random(1)

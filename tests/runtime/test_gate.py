@@ -14,6 +14,7 @@ import pytest
 
 from runtime.cancelling import cancel_run
 from runtime.gate import Gate
+from runtime.keyring import Keyring
 from runtime.manual import request_run
 from runtime.registry import Registry
 from runtime.scheduler import Look
@@ -50,7 +51,7 @@ class NoServers:
 @pytest.fixture
 async def gate(pool: Pool, clock: FakeClock, database: str, tmp_path: Path) -> Gate:
     await clock.attach(database)
-    return Gate(pool, Registry(pool, NoServers(), clock, tmp_path), clock, 5)
+    return Gate(pool, Registry(pool, NoServers(), clock, Keyring(tmp_path, clock)), clock, 5)
 
 
 def ask(database: str, label: str = "briefing", **params: Any) -> UUID:
@@ -293,7 +294,10 @@ async def test_a_look_that_comes_to_a_slot_second_does_not_get_it(
     for _ in range(30):
         ask(database)
     clock = gate._clock
-    others = [Gate(pool, Registry(pool, NoServers(), clock, tmp_path), clock, 5) for _ in range(5)]
+    others = [
+        Gate(pool, Registry(pool, NoServers(), clock, Keyring(tmp_path, clock)), clock, 5)
+        for _ in range(5)
+    ]
 
     through = await asyncio.gather(*(one.look() for one in (gate, *others)))
 

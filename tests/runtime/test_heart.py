@@ -6,20 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from runtime.heart import Heart
-from runtime.registry import Registry
 from runtime.store.due_work import claim_due
 from runtime.store.pool import Pool
 from runtime.store.runtimes import Beat, beat_runtime
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, schedule, task
 from tests.support.probes import eventually
-from tests.support.scripted_tools import ScriptedTools
 
 NOTHING = Beat(
     resumed=0,
@@ -32,22 +29,16 @@ NOTHING = Beat(
 LEASE = timedelta(seconds=15)
 
 
-class Tools(ScriptedTools):
-    def replace(self, definitions: object) -> None:
-        """There are no servers."""
-
-
 @pytest.fixture
 async def _time_is_the_tests(clock: FakeClock, database: str) -> None:
     await clock.attach(database)
 
 
 @pytest.fixture
-async def beats(pool: Pool, clock: FakeClock, tmp_path: Path) -> AsyncIterator[list[Beat]]:
+async def beats(pool: Pool, clock: FakeClock) -> AsyncIterator[list[Beat]]:
     """What a heart tells while the test lasts."""
     told: list[Beat] = []
-    registry = Registry(pool, Tools(), clock, tmp_path)
-    heart = Heart(pool, registry, 1, clock, poll_seconds=5, missed=told.append)
+    heart = Heart(pool, 1, clock, poll_seconds=5, missed=told.append, newest=lambda _: None)
     beating = asyncio.create_task(heart.run())
     yield told
     beating.cancel()

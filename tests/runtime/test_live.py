@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from runtime.clock import SYSTEM_CLOCK
+from runtime.keyring import Keyring
 from runtime.live import Scope, assemble
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.definition import ClientCredentials, HttpTransport, StdioTransport
@@ -34,7 +36,7 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
         "ToolServer", "web", "ops", http={"url": "https://x/mcp", "headers": {"A": "b"}}
     )
 
-    live = assemble(7, [local, remote], tmp_path, NOW)
+    live = assemble(7, [local, remote], Keyring(tmp_path, SYSTEM_CLOCK), NOW)
 
     first, second = live.servers
     assert (live.revision_id, first.key, second.key) == (7, "time", "ops/web")
@@ -56,7 +58,7 @@ def test_the_credentials_of_a_server_are_filled_in_and_not_shown(tmp_path: Path)
     }
     server = document("ToolServer", "x", http={"url": "https://x/mcp", "auth": auth})
 
-    (definition,) = assemble(1, [project, server], tmp_path, NOW).servers
+    (definition,) = assemble(1, [project, server], Keyring(tmp_path, SYSTEM_CLOCK), NOW).servers
 
     expected = ClientCredentials("https://i", "ordinaut", "s3cr3t", scope="a b")
     assert definition.transport == HttpTransport("https://x/mcp", {}, expected)
@@ -72,7 +74,7 @@ def test_secrets_are_filled_in_and_told_to_whoever_must_blot_them_out(tmp_path: 
         stdio={"command": "x", "env": {"T": "Bearer ${secrets.token}", "U": "plain"}},
     )
 
-    (definition,) = assemble(1, [project, server], tmp_path, NOW).servers
+    (definition,) = assemble(1, [project, server], Keyring(tmp_path, SYSTEM_CLOCK), NOW).servers
 
     assert isinstance(definition.transport, StdioTransport)
     assert definition.transport.env == {"T": "Bearer s3cr3t", "U": "plain"}
@@ -87,7 +89,7 @@ def test_a_server_whose_secret_is_missing_is_broken_and_the_others_are_not(tmp_p
     )
     sound = document("ToolServer", "sound", stdio={"command": "x"})
 
-    live = assemble(1, [project, broken, sound], tmp_path, NOW)
+    live = assemble(1, [project, broken, sound], Keyring(tmp_path, SYSTEM_CLOCK), NOW)
 
     assert [definition.key for definition in live.servers] == ["sound"]
     assert live.broken["broken"].code == "ORD410"
@@ -96,7 +98,7 @@ def test_a_server_whose_secret_is_missing_is_broken_and_the_others_are_not(tmp_p
 def test_agents_bring_their_scopes(tmp_path: Path) -> None:
     agent = document("Agent", "assistant", scopes=["mail.*"], deny=["mail.delete_*"])
 
-    scope = assemble(1, [agent], tmp_path, NOW).agents["assistant"]
+    scope = assemble(1, [agent], Keyring(tmp_path, SYSTEM_CLOCK), NOW).agents["assistant"]
 
     assert scope == Scope(("mail.*",), ("mail.delete_*",))
     assert scope.permits("mail.list")

@@ -19,6 +19,7 @@ from runtime.arrivals import Arrivals
 from runtime.attention import Attention
 from runtime.config import Config
 from runtime.gate import Gate
+from runtime.keyring import Keyring
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
@@ -85,7 +86,7 @@ async def worker(
     around = Surroundings(
         tools, recorder, pool, Rates(pool), clock, random.Random(1), arrivals, attention, b"key"
     )
-    registry = Registry(pool, tools, clock, tmp_path)
+    registry = Registry(pool, tools, clock, Keyring(tmp_path, clock))
     worker = Worker(
         runtime_id=1,
         pool=pool,

@@ -69,6 +69,12 @@ class FakeClock:
         """How many tasks sleep on this clock."""
         return sum(not woken.done() for _, _, woken in self._sleepers)
 
+    @property
+    def wakes_in(self) -> float | None:
+        """Seconds until the next of them wakes."""
+        due = [at for at, _, woken in self._sleepers if not woken.done()]
+        return (min(due) - self._elapsed).total_seconds() if due else None
+
     async def advance(self, seconds: float) -> None:
         """Let time pass, waking every sleeper at its own instant, in order.
 

@@ -16,6 +16,7 @@ from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.outcomes import CallOutcome
 from runtime.gate import Gate
+from runtime.keyring import Keyring
 from runtime.lease import LeaseKeeper
 from runtime.quarantine import is_suspect
 from runtime.recorder import Recorder
@@ -107,7 +108,7 @@ class DrivenRuntime:
         self.leases = LeaseKeeper(pool, clock, config.lease)
         self.arrivals = Arrivals(pool, clock, bell, self.turns)
         recorder = Recorder(pool, clock, bell, self.turns)
-        registry = Registry(pool, NoServers(), clock, Path())
+        registry = Registry(pool, NoServers(), clock, Keyring(Path(), clock))
         self.gate = Gate(pool, registry, clock, 5)
         self.worker = _WatchedWorker(
             runtime_id=number,

@@ -15,8 +15,10 @@ import psycopg
 
 from runtime.arrivals import Arrivals
 from runtime.attention import Attention
+from runtime.clock import SYSTEM_CLOCK
 from runtime.core.program import compile_program
 from runtime.execution import Execution
+from runtime.keyring import Keyring
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
@@ -119,7 +121,7 @@ async def opened_bench(
     turns = Turns(pool, clock, Bell(clock), Bell(clock))
     recorder = Recorder(pool, clock, Bell(clock), turns)
     serving = asyncio.create_task(recorder.run())
-    secrets = Secrets({"token": {"file": "token"}}, folder)
+    secrets = Secrets({"token": {"file": "token"}}, Keyring(folder, SYSTEM_CLOCK))
     arrivals = Arrivals(pool, clock, Bell(clock), turns)
     attention = Attention(pool, clock, Bell(clock), 5.0)
     yield Bench(pool, connection, recorder, clock, Live(), secrets, arrivals, attention, turns)

@@ -10,6 +10,7 @@ import psycopg
 
 from runtime.config import Config
 from runtime.core.outcomes import CallOutcome
+from runtime.keyring import Keyring
 from runtime.poller import Poller
 from runtime.registry import Registry
 from runtime.store.pool import Pool
@@ -73,7 +74,7 @@ class Polling:
         return Poller(
             runtime_id=runtime_id,
             pool=pool or self.pool,
-            registry=Registry(self.pool, tools, self.clock, self._folder),
+            registry=Registry(self.pool, tools, self.clock, Keyring(self._folder, self.clock)),
             tools=tools,
             clock=self.clock,
             bell=Bell(self.clock),

@@ -10,6 +10,8 @@ other JSON value.
 
 from __future__ import annotations
 
+from typing import Final
+
 from runtime.core.expressions.context import (
     ABSENT,
     ANSWER_ROOTS,
@@ -32,6 +34,7 @@ __all__ = [
     "ABSENT",
     "ANSWER_ROOTS",
     "DEFAULT_LIMIT",
+    "EVERY_SECRET",
     "JSON",
     "TEMPLATE_ROOTS",
     "Condition",
@@ -47,6 +50,7 @@ __all__ = [
     "references",
     "render_condition_vars",
     "render_vars",
+    "secret_names",
     "uses_secrets",
 ]
 
@@ -59,6 +63,20 @@ def references(compiled: Template | Condition) -> frozenset[Reference]:
 def uses_secrets(compiled: Template | Condition) -> bool:
     """Whether what it renders may hold a secret, and must be kept out of records."""
     return any(_is_secret(reference) for reference in compiled.references)
+
+
+EVERY_SECRET: Final = "*"  # noqa: S105 - no secret, but a name
+"""In place of a name: an expression takes all of them."""
+
+
+def secret_names(*compiled: Template | Condition) -> frozenset[str]:
+    """The secrets that templates and conditions read, by name; `EVERY_SECRET` where one reads all there are."""
+    return frozenset(
+        str(reference.path[0]) if reference.path else EVERY_SECRET
+        for one in compiled
+        for reference in one.references
+        if reference.root == "secrets"
+    )
 
 
 def _is_secret(reference: Reference) -> bool:

@@ -10,9 +10,11 @@ import pytest
 
 from runtime.arrivals import Arrivals
 from runtime.attention import Attention
+from runtime.clock import SYSTEM_CLOCK
 from runtime.core.outcomes import CallOutcome
 from runtime.core.program import compile_program
 from runtime.execution import Execution
+from runtime.keyring import Keyring
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
@@ -178,7 +180,7 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
     )
     program = compile_program(revision.body, revision.project)
     recorded = await load_results(world.pool, claim.run_id)
-    secrets = Secrets({}, world.clone.folder)
+    secrets = Secrets({}, Keyring(world.clone.folder, SYSTEM_CLOCK))
     serving = asyncio.create_task(recorder.run())
     await Execution(around, claim, program, Live(), secrets, recorded=recorded).run()
     serving.cancel()

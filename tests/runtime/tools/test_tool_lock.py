@@ -15,6 +15,7 @@ from reconciler.core.compile import compile_specs
 from reconciler.core.files import SourceFile
 from reconciler.core.tool_lock import lock_text
 from runtime.clock import SYSTEM_CLOCK
+from runtime.keyring import Keyring
 from runtime.live import assemble
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.toolbox import Toolbox
@@ -57,7 +58,7 @@ class Site:
             LiveSpec(key.kind, key.namespace, key.name, "p", one.body)
             for key, one in specs.documents.items()
         ]
-        live = assemble(1, documents, self.folder, SYSTEM_CLOCK.now())
+        live = assemble(1, documents, Keyring(self.folder, SYSTEM_CLOCK), SYSTEM_CLOCK.now())
         async with Toolbox(
             live.servers, SYSTEM_CLOCK, self.folder / "state", project=self.folder
         ) as toolbox:
