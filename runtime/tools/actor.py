@@ -140,11 +140,10 @@ class ServerActor:
             ToolServerError: ORD401, with the reason and the end of its stderr.
         """
         limit = self._limit(None)
-        owner = self._owner
-        with self._counted(), owner.use():
+        with self._counted():
             try:
-                session = await owner.ready(limit.deadline)
-                await self._find(session, None, limit.deadline)
+                async with self._ready(limit.deadline) as session:
+                    await self._find(session, None, limit.deadline)
             except Unready as unready:
                 raise ToolServerError(
                     unready.error.message, hint=unready.error.detail
@@ -194,10 +193,7 @@ class ServerActor:
         meta: Mapping[str, Any] | None,
     ) -> CallOutcome | None:
         """One attempt to get the call looked at; None if it provably was not, so that another may be made."""
-        # Asked anew for every attempt: the server may have been replaced while this call waited.
-        owner = self._owner
-        with owner.use():
-            session = await owner.ready(limit.deadline)
+        async with self._ready(limit.deadline) as session:
             return await self._attempt_in(session, name, arguments, limit, meta)
 
     async def _attempt_in(
@@ -252,6 +248,21 @@ class ServerActor:
         else:
             failed = isinstance(result, CallToolResult) and bool(result.is_error)
             return outcome_of_result(self._call(session, tool, failed=failed), result)
+
+    @asynccontextmanager
+    async def _ready(self, deadline: Deadline) -> AsyncIterator[Session]:
+        """A session that takes calls, and goes on for as long as this is entered.
+
+        Raises:
+            Unready: there will be none soon enough.
+        """
+        session = None
+        while session is None:
+            owner = self._owner
+            with owner.use():
+                session = await owner.ready(deadline)
+                if session is not None:
+                    yield session
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

@@ -135,8 +135,8 @@ class ServerOwner:
             if noticed or (self._retiring and not self.users):
                 self.poke()
 
-    async def ready(self, deadline: Deadline) -> Session:
-        """The session, once there is one that takes calls. To be called while in `use`.
+    async def ready(self, deadline: Deadline) -> Session | None:
+        """The session, once there is one that takes calls; None if another owner has come. To be called while in `use`.
 
         Raises:
             Unready: there will be none soon enough.
@@ -145,6 +145,8 @@ class ServerOwner:
         while not self._stopping.is_set():
             if self.session is not None and self.session.usable():
                 return self.session
+            if self._retiring:
+                return None
             pause = self._not_before - self._clock.monotonic()
             if self._failed_starts > failed_starts or pause > PATIENCE_SECONDS:
                 raise Unready(self.error, detail=self._detail, retry_after=max(pause, 0.0))
@@ -167,6 +169,7 @@ class ServerOwner:
     async def retire(self) -> None:
         """Stop once nobody needs the server; to be called once nobody new can come."""
         self._retiring = True
+        self.poke()
         while self.users:
             await self._changed.wait()
         await self.stop()

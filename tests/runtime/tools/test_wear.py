@@ -132,7 +132,7 @@ async def test_a_server_that_is_too_large_from_the_start_is_replaced_more_and_mo
         await eventually(lambda: status(box).state == "ready", "it is ready")
         await eventually(lambda: clock.sleepers, "the next look is waited for")
         await clock.advance(pause - 1)
-        assert status(box).generation == generation - 1
+        assert (status(box).generation, clock.sleepers) == (generation - 1, 1), "no look yet"
         await clock.advance(1.1)
         await eventually(lambda n=generation: status(box).generation == n, "a fresh one")
         pause *= 2
@@ -186,16 +186,22 @@ async def test_stopping_ends_the_old_process_the_fresh_one_and_one_that_is_being
     assert (await other).kind == "lost"
 
 
-async def test_a_worn_server_that_dies_before_its_successor_is_there_is_replaced_all_the_same(
+async def test_a_call_that_waits_for_a_worn_server_which_died_goes_to_the_fresh_one(
     open_toolbox: OpenToolbox, clock: FakeClock, tmp_path: Path
 ) -> None:
-    box = await open_toolbox(raw(max_age=HOUR), clock=clock)
+    box = await open_toolbox(
+        raw("ponder", env={"DIARY": str(tmp_path / "diary")}, max_age=HOUR), clock=clock
+    )
     running = await underway(box, tmp_path / "never", clock)
-    kill(status(box).pid)
-    await clock.advance(3601)
+    old = status(box).pid
 
-    assert (await running)[0] == "lost"
-    assert (await within(box.call("raw.echo", {}), "an answer")).kind == "ok"
+    await clock.advance(3601)
+    kill(old)
+    assert (await within(running, "the loss"))[0] == "lost"
+    waiting = asyncio.create_task(box.call("raw.echo", {}))
+
+    assert (await within(waiting, "an answer without a pause")).kind == "ok"
+    assert status(box).pid != old
 
 
 async def test_where_memory_cannot_be_told_that_is_said_once_and_age_still_counts(
