@@ -24,6 +24,7 @@ from runtime.tools.definition import (
     ClientCredentials,
     HttpTransport,
     Locked,
+    Sandbox,
     ServerDefinition,
     StdioTransport,
 )
@@ -189,7 +190,11 @@ def define_server(
     if "stdio" in body:
         stdio = body["stdio"]
         transport = StdioTransport(
-            stdio["command"], tuple(stdio["args"]), stdio.get("cwd"), fill(stdio["env"])
+            stdio["command"],
+            tuple(stdio["args"]),
+            stdio.get("cwd"),
+            fill(stdio["env"]),
+            Sandbox(**body.get("sandbox", {})),
         )
     else:
         reached = body["http"]

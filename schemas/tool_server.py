@@ -89,12 +89,12 @@ class ServerLimits(Model):
 
 
 class Sandbox(Model):
-    """What a child process may do."""
+    """What a child process may do. Where the system cannot keep it to that, the server is not started."""
 
-    user: ShortText | None = None
-    """The system user it runs as."""
+    user: ShortText | None = Field(default=None, examples=["nobody"])
+    """The system user it runs as; only a runtime of root's can choose another than its own."""
     network: Flag = True
-    """Whether it may use the network."""
+    """Whether it may use the network. Without it, it has a loopback of its own and nothing else; Linux alone can do that."""
     open_files: Integer | None = Field(default=None, ge=16)
     """How many files it may have open."""
 

@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from runtime.clock import Clock
 from runtime.core.storable import storable_text
 from runtime.errors import ToolServerError
 from runtime.tools import launch
+from runtime.tools.definition import UNCONFINED, Sandbox
 from runtime.tools.orphans import ServerRecords
 from runtime.tools.redact import Redactor
 from runtime.tools.waiting import time_limit
@@ -96,6 +97,7 @@ class Child:
         *,
         cwd: Path,
         env: Mapping[str, str],
+        sandbox: Sandbox = UNCONFINED,
         records: ServerRecords,
         redact: Redactor,
         clock: Clock,
@@ -106,6 +108,7 @@ class Child:
             command: absolute path of the program, and its arguments.
             cwd: the folder it runs in.
             env: its whole environment.
+            sandbox: what it may do.
             records: where the process is noted while it lives.
             redact: what blots its stderr.
             clock: for waiting.
@@ -113,7 +116,7 @@ class Child:
         Raises:
             ToolServerError: ORD401, the system refused.
         """
-        process = _spawn(command, cwd, env)
+        process = _spawn(command, cwd, env, sandbox)
         child = cls(process, records, redact)
         try:
             records.add(process.pid, [redact(part) for part in command])
@@ -231,7 +234,19 @@ class Child:
                 os.killpg(self.pid, number)
 
 
-def _spawn(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _confinement(sandbox: Sandbox) -> Iterator[str]:
+    """As `runtime.tools.launch` takes it."""
+    if sandbox.user is not None:
+        yield f"user={sandbox.user}"
+    if not sandbox.network:
+        yield "network=none"
+    if sandbox.open_files is not None:
+        yield f"open_files={sandbox.open_files}"
+
+
+def _spawn(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], sandbox: Sandbox
+) -> subprocess.Popen[bytes]:
     if not cwd.is_dir():
         raise ToolServerError(
             f"the folder {str(cwd)!r} to run in does not exist", hint="Create it, or correct cwd."
@@ -239,7 +254,7 @@ def _spawn(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subproc
     launcher = (sys.executable, "-I", "-S", str(Path(launch.__file__)), str(os.getpid()))
     try:
         return subprocess.Popen(  # noqa: S603 - running the servers that the specs name is the purpose
-            [*launcher, *command],
+            [*launcher, *_confinement(sandbox), "--", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,12 +13,30 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from runtime.errors import ToolServerError
 
 Protocol = Literal["auto", "legacy", "2026-07-28"]
 Lifecycle = Literal["always", "lazy", "per_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What a child process may do.
+
+    Attributes:
+        user: the system user it runs as; None is ours.
+        network: whether it may use the network.
+        open_files: how many files it may have open; None is as many as we.
+    """
+
+    user: str | None = None
+    network: bool = True
+    open_files: int | None = None
+
+
+UNCONFINED: Final = Sandbox()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +48,14 @@ class StdioTransport:
         args: its arguments.
         cwd: the folder it runs in, relative to the project folder; None is the project folder itself.
         env: what it gets beside the few variables of `runtime.config.base_environment`.
+        sandbox: what it may do.
     """
 
     command: str
     args: tuple[str, ...] = ()
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sandbox: Sandbox = UNCONFINED
 
 
 @dataclass(frozen=True, slots=True)

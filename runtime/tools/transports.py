@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -186,7 +187,8 @@ class StdioConnection:
         return "\n".join(filter(None, [self._child.last_words(), *ending]))
 
     async def _start(self) -> Child:
-        project, env = self._surroundings.project, base_environment() | dict(self._transport.env)
+        project, user = self._surroundings.project, self._transport.sandbox.user
+        env = base_environment() | _home_of(user) | dict(self._transport.env)
         program = resolve_command(
             self._transport.command, project=project, search_path=env.get("PATH", os.defpath)
         )
@@ -194,6 +196,7 @@ class StdioConnection:
             [program, *self._transport.args],
             cwd=(project / (self._transport.cwd or "")).absolute(),
             env=env,
+            sandbox=self._transport.sandbox,
             records=self._surroundings.records,
             redact=self._redact,
             clock=self._surroundings.clock,
@@ -272,6 +275,17 @@ class StdioConnection:
             self._from_session,
         ):
             stream.close()
+
+
+def _home_of(user: str | None) -> dict[str, str]:
+    """What programs ask of their user in the environment; nothing for ours, or for nobody, of whom the start will tell."""
+    try:
+        entry = pwd.getpwnam(user) if user is not None else None
+    except KeyError:
+        entry = None
+    if entry is None:
+        return {}
+    return {"HOME": entry.pw_dir, "LOGNAME": entry.pw_name, "USER": entry.pw_name}
 
 
 class HttpConnection:

@@ -10,7 +10,7 @@ from runtime.clock import SYSTEM_CLOCK
 from runtime.keyring import Keyring
 from runtime.live import Scope, assemble
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.definition import ClientCredentials, HttpTransport, StdioTransport
+from runtime.tools.definition import ClientCredentials, HttpTransport, Sandbox, StdioTransport
 from schemas.spec import KINDS
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -31,6 +31,7 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
         stdio={"command": "mcp-server-time", "args": ["-v"]},
         call_timeout="5s",
         limits={"memory_bytes": 100_000_000, "max_age": "1h"},
+        sandbox={"user": "nobody", "network": False, "open_files": 64},
     )
     remote = document(
         "ToolServer", "web", "ops", http={"url": "https://x/mcp", "headers": {"A": "b"}}
@@ -40,7 +41,9 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
 
     first, second = live.servers
     assert (live.revision_id, first.key, second.key) == (7, "time", "ops/web")
-    assert first.transport == StdioTransport("mcp-server-time", ("-v",))
+    assert first.transport == StdioTransport(
+        "mcp-server-time", ("-v",), sandbox=Sandbox("nobody", False, 64)
+    )
     assert first.call_timeout == timedelta(seconds=5)
     assert (first.memory_bytes, first.max_age) == (100_000_000, timedelta(hours=1))
     assert (second.memory_bytes, second.max_age) == (None, None)

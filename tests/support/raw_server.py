@@ -18,9 +18,13 @@ Every other misbehaviour is a tool of this server; see `TOOLS`.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -195,6 +199,36 @@ def environment(request: int, arguments: dict[str, Any]) -> None:
     )
 
 
+def reaches(port: int) -> bool:
+    """Whether somebody answers at this port of the loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+        return True
+    return False
+
+
+def confinement(request: int, arguments: dict[str, Any]) -> None:
+    """Answers what it may do: whom it reaches on a port, whether that is itself, and what the system lets it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        itself = reaches(listener.getsockname()[1])
+    try:
+        back = os.open(f"/proc/{os.getppid()}/ns/net", os.O_RDONLY)
+        rejoined = ctypes.CDLL(None).setns(back, 0) == 0
+    except OSError:
+        rejoined = False
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    found = {
+        "user": os.geteuid(),
+        "groups": os.getgroups(),
+        "home": ENVIRONMENT.get("HOME"),
+        "files": files,
+        "reaches": reaches(arguments["port"]),
+        "itself": itself,
+        "rejoined": rejoined,
+        "status": Path("/proc/self/status").read_text(),
+    }
+    answer(request, text(json.dumps(found)))
+
+
 def grow(request: int, arguments: dict[str, Any]) -> None:
     """Has one more tool from now on, and says so."""
     TOOLS[arguments["tool"]] = echo
@@ -206,7 +240,7 @@ TOOLS: dict[str, Callable[[int, dict[str, Any]], None]] = {
     tool.__name__: tool
     for tool in (
         result, echo, note, slow, held, bloat, rejected, die, last_words, silent, hang, flood, literal, garble, anonymous, twice, huge,
-        spawn, mutter, environment, grow,
+        spawn, mutter, environment, confinement, grow,
     )
 }  # fmt: skip
 

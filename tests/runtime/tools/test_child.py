@@ -303,7 +303,16 @@ def test_what_cannot_run_or_has_no_parent_any_more_ends_at_once(
     parent: str, program: str, said: str
 ) -> None:
     number = "1" if parent == "gone" else str(os.getpid())
-    command = [sys.executable, "-m", launch.__name__, number, program, "-c", "print('it runs')"]
+    command = [
+        sys.executable,
+        "-m",
+        launch.__name__,
+        number,
+        "--",
+        program,
+        "-c",
+        "print('it runs')",
+    ]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
