@@ -122,8 +122,6 @@ class ToolServer(Document):
     """The longest time a call may take, unless its step says otherwise."""
     tools: ToolFilter = ToolFilter()
     """Which of its tools may be used."""
-    trust_annotations: Flag = False
-    """Believe the server's hints that a tool is read-only or idempotent."""
     on_contract_change: Literal["refuse", "warn"] = "refuse"
     """What to do when a tool no longer matches the tool lock."""
     rate_limits: tuple[ServerRateLimit, ...] = ()
