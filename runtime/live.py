@@ -27,6 +27,7 @@ from runtime.tools.definition import (
     Sandbox,
     ServerDefinition,
     StdioTransport,
+    Tls,
 )
 from schemas.durations import parse_duration
 
@@ -145,7 +146,12 @@ def _needed(documents: Iterable[LiveSpec]) -> list[Source]:
 def _filled(body: Mapping[str, Any]) -> list[Any]:
     """Those parts of a server's body in which templates stand."""
     http = body.get("http", {})
-    return [body.get("stdio", {}).get("env"), http.get("headers"), http.get("auth")]
+    return [
+        body.get("stdio", {}).get("env"),
+        http.get("headers"),
+        http.get("auth"),
+        http.get("tls"),
+    ]
 
 
 def _sources(body: Any) -> Mapping[str, Mapping[str, Any]]:
@@ -199,11 +205,12 @@ def define_server(
     else:
         reached = body["http"]
         # What an older program wrote says nothing of it.
-        auth = reached.get("auth")
+        auth, tls = reached.get("auth"), reached.get("tls")
         transport = HttpTransport(
             reached["url"],
             fill(reached["headers"]),
             None if auth is None else ClientCredentials(**fill(auth)),
+            None if tls is None else Tls(**fill(tls)),
         )
     return ServerDefinition(
         key=key,

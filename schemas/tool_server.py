@@ -50,6 +50,23 @@ class ClientCredentials(Model):
         return self
 
 
+class Tls(Model):
+    """How a server is known, and how Ordinaut is. Each is PEM, or the path of a file that holds it, relative to the project folder."""
+
+    ca: Text | None = Field(default=None, examples=["certificates/company.pem"])
+    """Whose certificates are believed, in the place of those whom the system believes."""
+    certificate: Text | None = None
+    """What Ordinaut shows of itself, with its chain."""
+    key: Text | None = Field(default=None, examples=["${secrets.crm_key}"])
+    """The key of that certificate, not encrypted; when left out, it stands beside the certificate."""
+
+    @model_validator(mode="after")
+    def _no_key_alone(self) -> Tls:
+        if self.key is not None and self.certificate is None:
+            raise ValueError("tls.key belongs to a tls.certificate")
+        return self
+
+
 class Http(Model):
     """A server reached over streamable HTTP."""
 
@@ -59,6 +76,14 @@ class Http(Model):
     """Headers sent with every request; secrets as `${secrets.name}`."""
     auth: ClientCredentials | None = None
     """How to get the access tokens that the server wants."""
+    tls: Tls | None = None
+    """How the server is known, and Ordinaut is, where the system's trust will not do."""
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Http:
+        if self.tls is not None and not self.url.lower().startswith("https:"):
+            raise ValueError("tls is for an address with https")
+        return self
 
 
 class ToolFilter(Model):

@@ -90,6 +90,9 @@ def _project(body: Body) -> Iterator[tuple[str, list[str]]]:
     yield "runs", [value_text(f"{command} for {name}", _LONGEST) for name, command in commands]
 
 
+_TLS = {"ca": "believes authorities of its own", "certificate": "shows a certificate"}
+
+
 def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
     if stdio := body.get("stdio"):
         yield "runs", [*_command(stdio), *_confined(body.get("sandbox") or {})]
@@ -100,6 +103,8 @@ def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
         if auth := http.get("auth"):
             scope = [f"for {auth['scope']}"] if "scope" in auth else []
             yield "tokens", [f"from {auth['issuer']} as {auth['client_id']}", *scope]
+        if tls := http.get("tls"):
+            yield "tls", [words for name, words in _TLS.items() if name in tls]
     tools = body.get("tools", {})
     allowed, denied = list(tools.get("allow", ())), list(tools.get("deny", ()))
     if denied or allowed != ["*"]:

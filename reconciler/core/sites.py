@@ -135,6 +135,9 @@ def _server_sites(server: ToolServer) -> Iterator[Site]:
         yield Site(("http", "headers"), server.http.headers, "template", _SECRETS)
         yield Site(("http", "url"), server.http.url, "template", _FIXED)
         yield from _auth_sites(server.http.auth)
+        if server.http.tls is not None:
+            texts = server.http.tls.model_dump(exclude_none=True)
+            yield Site(("http", "tls"), texts, "template", _SECRETS)
 
 
 def _auth_sites(auth: ClientCredentials | None) -> Iterator[Site]:

@@ -82,12 +82,35 @@ class ClientCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """How a server is known, and how we are; each is PEM or the path of a file that holds it.
+
+    Attributes:
+        ca: whose certificates are believed; None is those whom the system believes.
+        certificate: ours, with its chain.
+        key: its key; None if that stands beside it.
+    """
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class HttpTransport:
-    """A server reached over streamable HTTP; `headers` go with every request, and a token if `auth` says how to get one."""
+    """A server reached over streamable HTTP.
+
+    Attributes:
+        url: the endpoint.
+        headers: go with every request.
+        auth: how to get a token, which then goes with every request as well.
+        tls: how it is known, and we are; None leaves that to the system.
+    """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth: ClientCredentials | None = None
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +52,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         connect_timeout: the longest time to open a connection.
         limit: the largest JSON body, in bytes.
         auth: by what access tokens are got for the server at this address, if it wants any.
+        tls: how connections are encrypted; None leaves that to the system.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         connect_timeout: timedelta,
         limit: int,
         auth: tuple[str, ClientCredentials] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(verify=True if tls is None else tls)
         self._connect_seconds = connect_timeout.total_seconds()
         self._limit = limit
         self._tokens: Tokens | None = None

@@ -40,6 +40,7 @@ from runtime.tools.framing import Framer, Line
 from runtime.tools.hardened_http import HardenedTransport
 from runtime.tools.orphans import ServerRecords
 from runtime.tools.redact import Redactor
+from runtime.tools.tls import tls_context
 from runtime.tools.waiting import cancel_all, time_limit
 
 Streams = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
@@ -103,7 +104,7 @@ def connection_to(
                 stdio, surroundings, redact=redact, limit=limit, on_gone=on_gone
             )
         case HttpTransport() as http:
-            return HttpConnection(http, definition, limit=limit)
+            return HttpConnection(http, definition, surroundings.project, limit=limit)
 
 
 class StdioConnection:
@@ -292,22 +293,34 @@ class HttpConnection:
     """A server reached over streamable HTTP. There is nothing that could be gone: every call may find it anew."""
 
     def __init__(
-        self, transport: HttpTransport, definition: ServerDefinition, *, limit: int
+        self,
+        transport: HttpTransport,
+        definition: ServerDefinition,
+        project: Path,
+        *,
+        limit: int,
     ) -> None:
         self.pid: int | None = None
         self._transport = transport
         self._definition = definition
+        self._project = project
         self._limit = limit
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Streams:
-        """Prepare to connect; nothing is sent yet."""
+        """Prepare to connect; nothing is sent yet.
+
+        Raises:
+            ToolServerError: ORD401, its TLS options cannot be used.
+        """
         connect_timeout, auth = self._definition.connect_timeout, self._transport.auth
+        tls = self._transport.tls
         client = httpx2.AsyncClient(
             transport=HardenedTransport(
                 connect_timeout=connect_timeout,
                 limit=self._limit,
                 auth=None if auth is None else (self._transport.url, auth),
+                tls=None if tls is None else tls_context(tls, self._project),
             ),
             # Compressed bodies could not be bounded by their length on the wire.
             headers={"accept-encoding": "identity", **self._transport.headers},

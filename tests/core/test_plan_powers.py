@@ -38,6 +38,7 @@ name: web
 http:
   url: https://x/mcp
   auth: {issuer: 'https://auth.example.com', client_id: us, client_secret: '${secrets.token}', scope: read}
+  tls: {ca: ca.pem, certificate: our.pem, key: '${secrets.token}'}
 """
 PROJECT = "kind: Project\nname: platform\nowner: team-ops\nsecrets: {token: {env: TOKEN}}"
 FS = "kind: ToolServer\nname: fs\nstdio: {command: mcp-fs}\n---\n"
@@ -109,7 +110,8 @@ def test_an_agent_without_powers_is_said_to_have_none() -> None:
         (HTTP, "    reaches   https://tools.example.com/mcp\n    headers   Authorization\n"),
         (
             OAUTH,
-            "    reaches   https://x/mcp\n    tokens    from https://auth.example.com as us  for read\n",
+            "    reaches   https://x/mcp\n    tokens    from https://auth.example.com as us  for read\n"
+            "    tls       believes authorities of its own  shows a certificate\n",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from runtime.clock import SYSTEM_CLOCK
 from runtime.keyring import Keyring
 from runtime.live import Scope, assemble
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.definition import ClientCredentials, HttpTransport, Sandbox, StdioTransport
+from runtime.tools.definition import ClientCredentials, HttpTransport, Sandbox, StdioTransport, Tls
 from schemas.spec import KINDS
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -59,12 +59,15 @@ def test_the_credentials_of_a_server_are_filled_in_and_not_shown(tmp_path: Path)
         "client_secret": "${secrets.token}",
         "scope": "a b",
     }
-    server = document("ToolServer", "x", http={"url": "https://x/mcp", "auth": auth})
+    tls = {"ca": "ca.pem", "certificate": "our.pem", "key": "${secrets.token}"}
+    http = {"url": "https://x/mcp", "auth": auth, "tls": tls}
+    server = document("ToolServer", "x", http=http)
 
     (definition,) = assemble(1, [project, server], Keyring(tmp_path, SYSTEM_CLOCK), NOW).servers
 
     expected = ClientCredentials("https://i", "ordinaut", "s3cr3t", scope="a b")
-    assert definition.transport == HttpTransport("https://x/mcp", {}, expected)
+    shown = Tls("ca.pem", "our.pem", "s3cr3t")
+    assert definition.transport == HttpTransport("https://x/mcp", {}, expected, shown)
     assert "s3cr3t" not in repr(definition)
 
 

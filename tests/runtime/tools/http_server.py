@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
@@ -49,10 +50,12 @@ class HttpByHand(ABC):
 
     Attributes:
         port: where it listens.
+        tls: how connections to it are encrypted, if they are.
     """
 
     def __init__(self) -> None:
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
@@ -74,7 +77,9 @@ class HttpByHand(ABC):
 
     async def start(self) -> None:
         """Listen, on the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", self.port, ssl=self.tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
@@ -130,7 +135,7 @@ class RawHttp(HttpByHand):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/mcp"
 
     def calls(self) -> int:
         """How many calls arrived."""
