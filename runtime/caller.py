@@ -16,11 +16,13 @@ from runtime.core.calls import Call
 from runtime.core.expressions import Context
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
 from runtime.core.judging import judge
+from runtime.core.llm.tools import MODEL_TOOLS
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.prices import priced
 from runtime.core.program import Program, ProgramStep, Verification
 from runtime.errors import ExpressionError
 from runtime.live import Live
+from runtime.models import finding
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim, Origin, Recorded
 from runtime.surroundings import Surroundings
@@ -52,6 +54,7 @@ class Caller:
         self._program = program
         self._live = live
         self._secrets = secrets
+        self._find_model = finding(live, program.project, secrets, self._clock)
         # When the run first started, by our monotonic clock.
         self._began = (
             self._clock.monotonic() - (claim.claimed_at - claim.started_at).total_seconds()
@@ -84,7 +87,8 @@ class Caller:
 
     def call_at_once(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome | None:
         """The same for a tool that only computes; None for one that must be called."""
-        if not self._tools.only_computes(call.step.uses):
+        uses = call.step.uses
+        if not self._tools.only_computes(uses) or (self._find_model and uses in MODEL_TOOLS):
             return None
         refused = self.refusal(call.step.uses)
         outcome = refused or self._tools.compute(call.step.uses, arguments)
@@ -135,6 +139,7 @@ class Caller:
             at_most=left,
             stall=stall,
             run=run,
+            find_model=self._find_model,
         )
         return self._kept(redacted(outcome, self._secrets))
 

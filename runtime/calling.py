@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
+from runtime.core.llm.definition import FindModel
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.errors import OrdinautError
 from runtime.live import Live
@@ -28,9 +29,11 @@ class Tools(Protocol):
         at_most: timedelta | None = None,
         stall: timedelta | None = None,
         run: str = "",
+        find_model: FindModel | None = None,
     ) -> CallOutcome:
         """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
-        and `at_most`; with `stall` a call is given up as well that tells of no progress for so long.
+        and `at_most`; with `stall` a call is given up as well that tells of no progress for so long. `llm.*` ask the
+        models that `find_model` gives, or none.
         """
         ...
 

@@ -61,6 +61,7 @@ class Live:
         limits: how often tools may be called, whoever calls them.
         prices: what each project knows of what models cost.
         rotates: whether a secret of a server stands where it may change while this process runs.
+        models: the language models of each project, with templates where secrets belong; none where it has none.
     """
 
     revision_id: int = 0
@@ -71,6 +72,7 @@ class Live:
     limits: tuple[RateLimit, ...] = ()
     prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
     rotates: bool = False
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 async def read_live(
@@ -94,7 +96,7 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], keyring: Keyring, now:
         now: the instant templates see.
     """
     documents = list(specs)
-    sources = _sources_by_project(documents)
+    sources = _of_projects(documents, "secrets")
     servers: list[ServerDefinition] = []
     broken: dict[str, OrdinautError] = {}
     limits: list[RateLimit] = []
@@ -119,19 +121,28 @@ def assemble(revision_id: int, specs: Iterable[LiveSpec], keyring: Keyring, now:
         for label in (task_label(d.namespace, d.name),)
     }
     prices = {d.project: _prices(d.body) for d in documents if d.kind == "Project"}
-    return Live(revision_id, tuple(servers), broken, agents, sources, tuple(limits), prices)
+    models = _of_projects(documents, "models")
+    return Live(
+        revision_id,
+        tuple(servers),
+        broken,
+        agents,
+        sources,
+        tuple(limits),
+        prices,
+        models=models,
+    )
 
 
-def _sources_by_project(
-    documents: Iterable[LiveSpec],
-) -> dict[str, Mapping[str, Mapping[str, Any]]]:
-    return {d.project: _sources(d.body) for d in documents if d.kind == "Project"}
+def _of_projects(documents: Iterable[LiveSpec], field: str) -> dict[str, Mapping[str, Any]]:
+    """What each project has by names in a field."""
+    return {d.project: _named(d.body, field) for d in documents if d.kind == "Project"}
 
 
 def _needed(documents: Iterable[LiveSpec]) -> list[Source]:
     """Where the secrets of servers are read."""
     documents = list(documents)
-    sources = _sources_by_project(documents)
+    sources = _of_projects(documents, "secrets")
     needed = []
     for document in documents:
         # What is wrong with a row is told where it is assembled.
@@ -154,10 +165,10 @@ def _filled(body: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def _sources(body: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Where secrets of a project are read; nowhere, if its row is broken."""
-    sources = body.get("secrets") if isinstance(body, Mapping) else None
-    return sources if isinstance(sources, Mapping) else {}
+def _named(body: Any, field: str) -> Mapping[str, Any]:
+    """A field of a project, by names; nothing, if its row is broken."""
+    found = body.get(field) if isinstance(body, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _prices(body: Any) -> tuple[Price, ...]:

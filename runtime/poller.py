@@ -31,7 +31,9 @@ from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.poll import Poll, compile_poll, next_poll, poll_for
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
+from runtime.models import finding
 from runtime.registry import Registry
+from runtime.secrets import Secrets
 from runtime.service import end_tasks, stop_if_cancelled
 from runtime.store.cancelling import tell_ended
 from runtime.store.conditions import (
@@ -192,7 +194,7 @@ class Poller:
             context = Context(
                 now=claim.now, task={"name": poll.label}, params=poll.params, secrets=secrets
             )
-            outcome = redacted(await self._call(poll, claim, context), secrets)
+            outcome = redacted(await self._call(poll, claim, context, secrets), secrets)
             if outcome.kind != "ok":
                 return outcome.error or CallError("ORD404", f"{poll.uses}: {outcome.kind}")
             standing = Standing(claim.phase, claim.met_since)
@@ -201,14 +203,22 @@ class Poller:
             return CallError(error.code, error.message, error.hint)
         return _answered(claim, outcome.value, verdict)
 
-    async def _call(self, poll: Poll, claim: PollClaim, context: Context) -> CallOutcome:
+    async def _call(
+        self, poll: Poll, claim: PollClaim, context: Context, secrets: Secrets
+    ) -> CallOutcome:
         arguments = poll.arguments.render(context)
         refused = refusal(self._catalogue.live, poll.agent, poll.uses)
         if refused is not None:
             return refused
         run = str(_run_id(claim))
         try:
-            return await self._tools.call(poll.uses, arguments, at_most=claim.every, run=run)
+            return await self._tools.call(
+                poll.uses,
+                arguments,
+                at_most=claim.every,
+                run=run,
+                find_model=finding(self._catalogue.live, claim.project, secrets, self._clock),
+            )
         finally:
             self._tools.end_run(run)
 

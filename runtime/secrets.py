@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from runtime.core.expressions import EVERY_SECRET
 from runtime.keyring import Keyring
 
 MASK = "[secret]"
@@ -31,6 +32,14 @@ class Secrets(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._sources)
+
+    async def collect(self, names: Collection[str]) -> None:
+        """Have at hand what programs print of these, by name; `EVERY_SECRET` stands for all."""
+        await self._keyring.collect(
+            source
+            for name, source in self._sources.items()
+            if name in names or EVERY_SECRET in names
+        )
 
     def masked(self) -> dict[str, str]:
         """The same names with a mask for each value: what templates see when the result is to be shown."""

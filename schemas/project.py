@@ -20,6 +20,7 @@ from schemas.base import (
     TimeZone,
 )
 from schemas.codes import CODES
+from schemas.language_model import LanguageModels
 from schemas.money import Price
 from schemas.pipeline import Retry
 from schemas.rules import Guards, HealPolicy, Policy
@@ -117,6 +118,8 @@ class Project(Document):
     """Values of `${vars.…}`, filled in when a plan is made."""
     secrets: dict[Identifier, Secret] = Field(default_factory=dict)
     """Where `${secrets.…}` are read when a step needs them."""
+    models: LanguageModels | None = None
+    """The language models that `llm.*` steps ask; without any they answer offline."""
     defaults: Defaults = Defaults()
     """Values for what documents leave out."""
     environments: dict[Identifier, Environment] = Field(default_factory=dict)

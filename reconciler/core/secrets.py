@@ -30,10 +30,12 @@ Path = tuple[str | int, ...]
 _Reach = Literal["forms", "names", "data"]
 
 # Fields whose values go to tools and servers; everything else is the language's own.
-_DATA: Final = frozenset({"args", "env", "headers", "params", "url", "variables", "with"})
+_DATA: Final = frozenset(
+    {"args", "env", "headers", "parameters", "params", "url", "variables", "with"}
+)
 # Fields where a name tells, and what a value looks like does not: the user's own, which are shown wherever tasks are; and
 # credentials, beside which there are the ids of clients.
-_NAMED: Final = frozenset({"auth", "labels"})
+_NAMED: Final = frozenset({"auth", "labels", "models"})
 # What documents, steps and tools are called, and how they call one another.
 _CALLED: Final = frozenset({"agent", "id", "kind", "name", "namespace", "renamed_from", "save_as", "use", "uses"})  # fmt: skip
 _OPTION: Final = re.compile(r"--?([A-Za-z][\w-]*)")

@@ -13,6 +13,7 @@ from runtime.core.expressions import ANSWER_ROOTS, TEMPLATE_ROOTS
 from schemas.agent import Agent, RateLimit
 from schemas.base import Document
 from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
+from schemas.project import Project
 from schemas.schedule import ConditionSchedule, EventSchedule
 from schemas.task import Task
 from schemas.tool_server import ClientCredentials, ToolServer
@@ -56,6 +57,8 @@ def sites_of(document: Document) -> Iterator[Site]:
             yield from _rate_sites(document.rate_limits)
         case Agent():
             yield from _rate_sites(document.rate_limits)
+        case Project():
+            yield from _model_sites(document)
         case Pipeline():
             for name, value in default_params(document).items():
                 at = ("params", "properties", name, "default")
@@ -118,6 +121,15 @@ def _task_sites(task: Task) -> Iterator[Site]:
                 if text is not None:
                     at = (*path, "condition", name)
                     yield Site(at, text, "condition", _POLL | {"result"})
+
+
+def _model_sites(project: Project) -> Iterator[Site]:
+    for name, model in (project.models or {}).items():
+        if model.api_key is not None:
+            yield Site(("models", name, "api_key"), model.api_key, "template", _SECRETS)
+        # Where none are written there is no such place.
+        if model.headers:
+            yield Site(("models", name, "headers"), model.headers, "template", _SECRETS)
 
 
 def _rate_sites(limits: Sequence[RateLimit]) -> Iterator[Site]:

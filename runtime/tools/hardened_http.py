@@ -25,7 +25,7 @@ from runtime.tools.faults import Fault, NoTokenError, fault_error
 if TYPE_CHECKING:
     from runtime.tools.authorization import Tokens
 
-_NOT_SENT: Final = (
+NOT_SENT: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
     httpx2.PoolTimeout,
@@ -33,6 +33,7 @@ _NOT_SENT: Final = (
     httpx2.UnsupportedProtocol,
     httpx2.LocalProtocolError,
 )
+"""What goes wrong before anything can have arrived."""
 _SESSION_HEADER: Final = "mcp-session-id"
 _NOT_FOUND: Final = 404
 _TOO_MANY_REQUESTS: Final = 429
@@ -83,7 +84,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
                 return response
             return await self._whole(request, response)
         except httpx2.TransportError as error:
-            reached = not isinstance(error, _NOT_SENT)
+            reached = not isinstance(error, NOT_SENT)
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             return _answer(Fault.CUT if reached else Fault.UNREACHABLE, reason)
         except httpx2.DecodingError as error:
@@ -161,10 +162,10 @@ def _refusal(response: httpx2.Response) -> httpx2.Response:
     status = response.status_code
     reason = f"HTTP {status} {response.reason_phrase}".strip()
     if status == _TOO_MANY_REQUESTS:
-        return _answer(Fault.THROTTLED, reason, retry_after=_seconds(response))
+        return _answer(Fault.THROTTLED, reason, retry_after=retry_after_seconds(response))
     # A 5xx may come from a gateway that had already passed the call on.
     fault = Fault.REFUSED if status < _FIRST_SERVER_ERROR else Fault.CUT
-    return _answer(fault, reason, retry_after=_seconds(response))
+    return _answer(fault, reason, retry_after=retry_after_seconds(response))
 
 
 def _answer(fault: Fault, message: str, *, retry_after: float | None = None) -> httpx2.Response:
@@ -201,7 +202,7 @@ def _is_stream(response: httpx2.Response) -> bool:
     return response.status_code < _FIRST_ERROR and kind.startswith("text/event-stream")
 
 
-def _seconds(response: httpx2.Response) -> float | None:
+def retry_after_seconds(response: httpx2.Response) -> float | None:
     """Retry-After, when it is a number of seconds (RFC 9110 section 10.2.3), and a day at most; dates are not used."""
     text = str(response.headers.get("retry-after", ""))
     if not (text.isascii() and text.isdigit()):

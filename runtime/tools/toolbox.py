@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from runtime.clock import Clock
+from runtime.core.llm.definition import FindModel
+from runtime.core.llm.tools import SERVER as LLM
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.waits import WAITING_TOOLS
 from runtime.errors import NotFound, ToolServerError
@@ -26,8 +28,13 @@ from runtime.tools.actor import ServerActor, ServerStatus
 from runtime.tools.builtin import builtin_tools, call_builtin
 from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import ServerDefinition
+from runtime.tools.llm import LlmCalls
 from runtime.tools.orphans import ServerRecords, reap_orphans
 from runtime.tools.transports import Surroundings
+from schemas.language_model import DEFAULT_MODEL, OFFLINE_MODEL
+
+# What steps may ask for where the Project has no models.
+_OFFLINE: Final = (DEFAULT_MODEL, OFFLINE_MODEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Toolbox:
         self._records = state_dir / "servers"
         self._project = project
         self._builtins = builtin_tools()
+        self._llm = LlmCalls(clock)
         self._surroundings: Surroundings | None = None
         self._actors: dict[_Place, ServerActor] = {}
         self._leaving: dict[asyncio.Task[None], ServerActor] = {}
@@ -91,18 +99,20 @@ class Toolbox:
         at_most: timedelta | None = None,
         stall: timedelta | None = None,
         run: str = "",
+        find_model: FindModel | None = None,
     ) -> CallOutcome:
         """Call a tool.
 
         Args:
             name: `server.tool`; the server's key ends at the first dot.
             arguments: any JSON object.
-            timeout: the longest time for all of it; None leaves it to the server's definition. Built-in tools only compute,
-                and nothing can stop them.
+            timeout: the longest time for all of it; None leaves it to the server's definition. Built-in tools that only
+                compute cannot be stopped by anything.
             meta: `_meta` of the request.
             at_most: where the timeout is left to the definition, the longest time it may come to.
             stall: the longest time that the tool may not tell of its progress; None asks for none.
             run: the run that calls, for servers that live as long as one.
+            find_model: gives the language models that `llm.*` ask; None where there are none.
         """
         server, _, tool = name.partition(".")
         try:
@@ -113,7 +123,12 @@ class Toolbox:
             return await actor.call(
                 tool, arguments, timeout=timeout, at_most=at_most, stall=stall, meta=meta
             )
-        return self._call_builtin(server, tool, arguments)
+        known = self._builtins[LLM].get(tool) if server == LLM else None
+        if find_model is None or known is None or arguments.get("model") == OFFLINE_MODEL:
+            return self._call_builtin(server, tool, arguments)
+        return await self._llm.call(
+            known.info, arguments, find_model, timeout=timeout, at_most=at_most
+        )
 
     def only_computes(self, name: str) -> bool:
         """Whether a tool is a built-in one: these do nothing but compute, or wait."""
@@ -172,6 +187,7 @@ class Toolbox:
         actors = [*self._actors.values(), *self._leaving.values()]
         await asyncio.gather(*(actor.stop() for actor in actors))
         await asyncio.gather(*self._leaving)
+        await self._llm.aclose()
 
     def _actor(self, server: str, run: str) -> ServerActor | None:
         """The actor of a defined server, made when it is first needed; None if there is no such server."""
@@ -200,6 +216,10 @@ class Toolbox:
         if builtin is None:
             error = self._builtin_catalogue(server).missing(tool)
             return CallOutcome("rejected", error=error)
+        model = arguments.get("model") if server == LLM else None
+        if isinstance(model, str) and model not in _OFFLINE:
+            message = f"there is no model {model!r}: the Project names none"
+            return CallOutcome("rejected", error=CallError("ORD310", message))
         return call_builtin(builtin, arguments)
 
     def _builtin_catalogue(self, server: str) -> Catalogue:

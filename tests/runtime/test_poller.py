@@ -112,8 +112,10 @@ async def test_the_tool_gets_what_the_templates_say_and_no_more_time_than_until_
     polling: Polling, tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text("s3cr3t-token\n")
-    project = {**HEAD, "kind": "Project", "name": "demo", "secrets": {"token": {"file": "token"}}}
-    await install(polling.connection, project)
+    model = {"url": "https://llm.example.com", "model": "small", "api_key": "${secrets.token}"}
+    secrets = {"token": {"file": "token"}}
+    project = {"name": "demo", "secrets": secrets, "models": {"default": model}}
+    await install(polling.connection, {**HEAD, "kind": "Project", **project})
     arguments = {"room": "${params.room}", "at": "${now}", "key": "${secrets.token}"}
     await polling.watch({"with": arguments}, params={"room": "cellar"})
     meter = Meter(ok({"level": 4, "seen": "s3cr3t-token"}))
@@ -124,6 +126,8 @@ async def test_the_tool_gets_what_the_templates_say_and_no_more_time_than_until_
     assert meter.calls == [("meter.read", given)]
     assert meter.timeouts == [(None, timedelta(minutes=1))]
     assert len(meter.ended) == 1
+    assert meter.find_model is not None
+    assert (await meter.find_model("default")).secrets == ("s3cr3t-token",)
     assert await polling.state("answer") == ({"level": 4, "seen": "[redacted]"},)
     assert await polling.rows("select event -> 'result' ->> 'seen' from ordinaut.run") == [
         ("[redacted]",)

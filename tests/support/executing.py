@@ -15,6 +15,7 @@ import psycopg
 
 from runtime.arrivals import Arrivals
 from runtime.attention import Attention
+from runtime.calling import Tools
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.program import compile_program
 from runtime.execution import Execution
@@ -31,7 +32,6 @@ from runtime.turns import Turns
 from runtime.wake import Bell
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
-from tests.support.scripted_tools import ScriptedTools
 
 LEASE = timedelta(seconds=15)
 KEY = b"callbacks are made with it"
@@ -68,13 +68,13 @@ class Bench:
         (claim,) = (await claim_due(self.pool, runtime_id=1, limit=1, lease=LEASE)).claims
         return claim
 
-    async def go(self, tools: ScriptedTools) -> Claim:
+    async def go(self, tools: Tools) -> Claim:
         """Claim the run and execute what is left of it."""
         claim = await self.claim()
         await self.execute(claim, tools)
         return claim
 
-    async def execute(self, claim: Claim, tools: ScriptedTools) -> None:
+    async def execute(self, claim: Claim, tools: Tools) -> None:
         """Execute a claimed run."""
         key = claim.task_uid, claim.revision_id
         revision = (await load_task_revisions(self.pool, [key])).get(key)

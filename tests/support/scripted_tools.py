@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from runtime.core.llm.definition import FindModel
 from runtime.core.outcomes import CallError, CallOutcome
 
 Answer = CallOutcome | Callable[[Mapping[str, Any]], CallOutcome | Awaitable[CallOutcome]]
@@ -47,6 +48,7 @@ class ScriptedTools:
         self.stalls: list[timedelta | None] = []
         self.metas: list[Mapping[str, Any] | None] = []
         self.ended: list[str] = []
+        self.find_model: FindModel | None = None
         self.called = asyncio.Event()
 
     async def call(
@@ -59,11 +61,13 @@ class ScriptedTools:
         at_most: timedelta | None = None,
         stall: timedelta | None = None,
         run: str = "",
+        find_model: FindModel | None = None,
     ) -> CallOutcome:
         self.calls.append((name, arguments))
         self.timeouts.append((timeout, at_most))
         self.stalls.append(stall)
         self.metas.append(meta)
+        self.find_model = find_model
         self.called.set()
         answer = self._answers[name]
         if isinstance(answer, list):

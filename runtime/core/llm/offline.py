@@ -50,7 +50,7 @@ def answer(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def usage_of(arguments: Mapping[str, Any], value: Any) -> Usage:
     """What an answer counts as: a token for every four bytes of the arguments and of the result as JSON, and no money."""
-    return Usage(OFFLINE, input_tokens=_tokens(arguments), output_tokens=_tokens(value))
+    return Usage(OFFLINE, input_tokens=tokens_of(arguments), output_tokens=tokens_of(value))
 
 
 def stand_in(schema: Any, text: str = "") -> Any:
@@ -92,7 +92,8 @@ def _noted(text: str) -> str:
     return f"{text}\n\n{NOTE}" if text else NOTE
 
 
-def _tokens(value: Any) -> int:
+def tokens_of(value: Any) -> int:
+    """As how many tokens a value counts where nobody counted: one for every four bytes of it as JSON."""
     return -(-len(json.dumps(value, ensure_ascii=False).encode(errors="replace")) // 4)
 
 

@@ -115,3 +115,5 @@ LLM_TOOLS: Final[Mapping[str, LlmTool]] = {
     )
 }
 """Each by its name."""
+MODEL_TOOLS: Final = frozenset(f"{SERVER}.{name}" for name in LLM_TOOLS)
+"""Their addresses."""
