@@ -59,7 +59,7 @@ async def ask_program(
         OSError: it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
+        *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "--"),
         *command,
         cwd=cwd,
         env=env,
