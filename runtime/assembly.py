@@ -33,6 +33,7 @@ from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service
 from runtime.starting import NoStarter
+from runtime.store.budgets import Budgets
 from runtime.store.cancelling import ENDED
 from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
@@ -243,6 +244,7 @@ def _working(
             recorder,
             ground.statements,
             Rates(ground.pool),
+            Budgets(ground.pool),
             ground.clock,
             draw,
             arrivals,

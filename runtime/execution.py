@@ -76,7 +76,7 @@ class Execution:
         self._recorded = recorded
         self._caller = Caller(claim, program, around, live, secrets, recorded=recorded)
         self._progress = Progress(claim, program.label)
-        self._throttle = throttle_of(live, program.agent, around.rates, claim, around.clock)
+        self._throttle = throttle_of(live, program.agent, around, claim, self._progress.held)
         self._transactional = Transactional(
             around.statements, claim, self._progress, self._caller, around.clock
         )
@@ -205,8 +205,8 @@ class Execution:
         left = _LONGEST_SLEEP_SECONDS if is_asking else self._caller.left
         until = min(next_at, now + left, self._waits.next_at)
         reason = "unknown" if is_asking else self._waits.reason
-        if reason == "retry" and self._throttle is not None and self._throttle.is_waiting:
-            reason = "rate_limit"
+        if reason == "retry" and self._throttle is not None:
+            reason = self._throttle.waits_for or reason
         return self._progress.waiting(reason, max(0.0, until - now))
 
     def _context_of(self, call: Call) -> Context:

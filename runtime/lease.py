@@ -18,7 +18,7 @@ import psycopg
 from runtime.clock import Clock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
-from runtime.store.due_work import renew_leases
+from runtime.store.due_work import Claim, renew_leases
 from runtime.store.pool import Pool
 from runtime.wake import Bell
 
@@ -122,3 +122,8 @@ class LeaseKeeper:
         held = self._held.pop(run_id)
         _log.warning("lease of run %s lost: %s", run_id, why)
         held.work.cancel("lease lost")
+
+
+def leases_of(claims: Iterable[Claim]) -> list[tuple[UUID, int]]:
+    """The leases of claims: run and fencing token."""
+    return [(claim.run_id, claim.lease_epoch) for claim in claims]

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
+from runtime.core.budgets import Budget, budget_of
 from runtime.core.expressions import EVERY_SECRET, Context, compile_template, secret_names
 from runtime.core.prices import Price, price_list
 from runtime.core.program import task_label
@@ -34,12 +35,13 @@ from schemas.durations import parse_duration
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an agent may call: patterns of `server.tool` addresses, and how often; nothing, if its row is broken."""
+    """What an agent may call: patterns of `server.tool` addresses, how often, and for how much; nothing, if its row is broken."""
 
     allow: tuple[str, ...]
     deny: tuple[str, ...] = ()
     limits: tuple[RateLimit, ...] = ()
     broken: OrdinautError | None = None
+    budget: Budget | None = None
 
     def permits(self, address: str) -> bool:
         """Whether some scope names the tool and no denial does."""
@@ -182,7 +184,8 @@ def _prices(body: Any) -> tuple[Price, ...]:
 def _scope(label: str, body: Mapping[str, Any]) -> Scope:
     try:
         limits = rate_limits(label, body["rate_limits"])
-        return Scope(tuple(body["scopes"]), tuple(body["deny"]), limits)
+        budget = budget_of(label, body["budgets"])
+        return Scope(tuple(body["scopes"]), tuple(body["deny"]), limits, budget=budget)
     except Exception as error:  # noqa: BLE001 - as with servers
         return Scope((), broken=Unreadable.because(f"agent {label}", error))
 

@@ -13,7 +13,7 @@ from runtime.core.program import ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.core.waits import EMIT, Wait
 from runtime.ending import Ending, error_of
-from runtime.store.due_work import OVER, WHOLE, Claim, Report
+from runtime.store.due_work import OVER, WHOLE, Claim, Place, Report
 
 SKIPPED: Final = "skipped"
 
@@ -65,6 +65,8 @@ class Progress:
         self._claim = claim
         self._label = label
         self._told = 0
+        self.held: set[Place] = set()
+        """Calls that a budget waits for until their results are on record."""
         self.has_waited = False
         """Whether it has waited for anything that others may have to be told of when it is over."""
         self._has_unrepeatable = False
@@ -167,7 +169,10 @@ class Progress:
             self._tell(kind, **_facts(tried))
 
     def _use(self, tried: Try) -> None:
-        """What the try used up, if it told of it."""
+        """What the try used up, if it told of it; no budget waits for it any more."""
+        if self.held and (place := (tried.step.name, tried.iteration)) in self.held:
+            self.held.discard(place)
+            self._report.freed.append({"step": place[0], "iteration": place[1]})
         usage = tried.outcome.usage
         if usage is None:
             return

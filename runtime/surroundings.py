@@ -12,6 +12,7 @@ from runtime.clock import Clock
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
 from runtime.recorder import Told
+from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, Place, Report, Waiting
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
@@ -64,6 +65,7 @@ class Surroundings:
         recorder: commits reports.
         statements: connections for the statements of steps, and for nothing else.
         rates: the rate limits that all runtimes share.
+        budgets: what agents spend, in all runtimes.
         clock: the clock.
         draw: spreads retries.
         arrivals: knows what has arrived.
@@ -75,6 +77,7 @@ class Surroundings:
     recorder: Recording
     statements: Pool
     rates: Rates
+    budgets: Budgets
     clock: Clock
     draw: random.Random
     arrivals: Looking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from runtime.budgets import run_budget, skipped_for_budget
 from runtime.config import Config
 from runtime.core.course import Failure
 from runtime.core.floors import Floors
@@ -22,7 +23,7 @@ from runtime.core.shares import Shares
 from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution
 from runtime.gate import Gate
-from runtime.lease import LeaseKeeper
+from runtime.lease import LeaseKeeper, leases_of
 from runtime.logs import get_logger
 from runtime.progress import Progress
 from runtime.quarantine import given_up, is_given_up, is_suspect
@@ -92,8 +93,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._floors = Floors()
         self._shares = Shares(LANES)
-        self._ending = 0
-        self._aside = 0
+        self._ending = self._aside = 0
         self._wants_room = False
         # Whether the last claim left nothing that was ready.
         self._is_caught_up = False
@@ -134,7 +134,7 @@ class Worker:
         admitted, postponed = self._admit(claimed.claims)
         await self.begin(admitted, asked_at)
         if postponed:
-            await release_leases(self._pool, _leases(postponed), _SUSPECT_WAIT)
+            await release_leases(self._pool, leases_of(postponed), _SUSPECT_WAIT)
         if claimed.late:
             self._turns.skipped(await skip_late(self._pool, claimed.late))
         return len(admitted)
@@ -156,7 +156,7 @@ class Worker:
         if not claims:
             return
         if self._closed:
-            await release_leases(self._pool, _leases(claims))
+            await release_leases(self._pool, leases_of(claims))
             return
         self._held.update((claim.run_id, claim) for claim in claims)
         await self.bring_near({(c.task_uid, c.revision_id) for c in claims})
@@ -281,9 +281,10 @@ class Worker:
         return report
 
     def _is_begun_at_once(self, claim: Claim, program: Program) -> bool:
-        """Whether nothing has to be read for it, and no record of it be looked at."""
+        """Whether nothing has to be read or asked for it, and no record of it be looked at."""
+        is_bounded = run_budget(self._catalogue.live, program.agent) is not None
         has_secrets = self._catalogue.has_secrets(program.project, program.secrets)
-        return claim.attempt == 1 and _is_fresh(claim) and has_secrets
+        return claim.attempt == 1 and _is_fresh(claim) and has_secrets and not is_bounded
 
     def _told(self, claim: Claim, asked_at: float, problem: BaseException | None) -> None:
         """What became of the last report of a run."""
@@ -320,6 +321,13 @@ class Worker:
 
     async def _begin_late(self, claim: Claim) -> None:
         program, recorded = await self._prepare(claim)
+        live, around = self._catalogue.live, self._around
+        if (
+            skipped := await skipped_for_budget(live, around, claim, program, recorded)
+        ) is not None:
+            self._turns.skipped(skipped)
+            self._gate.call()
+            return
         await self._execution(claim, program, recorded).run()
 
     async def _give_up(self, claim: Claim) -> None:
@@ -372,7 +380,7 @@ class Worker:
     async def _hand_back(self) -> None:
         """Stop what still runs and release the leases, so that others need not wait for them to expire."""
         self._closed = True
-        held = _leases(self._held.values())
+        held = leases_of(self._held.values())
         await end_tasks(self._tasks)
         if held:
             with contextlib.suppress(psycopg.Error, PoolTimeout):
@@ -382,10 +390,6 @@ class Worker:
 def _is_fresh(claim: Claim) -> bool:
     """Whether this is the first lease of the run, so that nothing is on record; one that is run again may have results."""
     return claim.lease_epoch == 1 and claim.trigger != "rerun"
-
-
-def _leases(claims: Iterable[Claim]) -> list[tuple[UUID, int]]:
-    return [(claim.run_id, claim.lease_epoch) for claim in claims]
 
 
 def _reason(error: Exception) -> CallError:

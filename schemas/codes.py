@@ -28,7 +28,7 @@ CODES: Final[dict[str, str]] = {
     "ORD015": "The file could not be formatted.",
     "ORD016": "An overlay sets what it may not, or what another one sets too.",
     "ORD017": "The tool lock is not one, was altered, or is of a later version.",
-    "ORD018": "Prices contradict one another, or a budget can never be kept.",
+    "ORD018": "Prices contradict one another, or a budget bounds nothing.",
     # 1xx: remarks about expressions
     "ORD101": "An expression reads the result of a step that may have none.",
     # 2xx: plan and apply
@@ -90,6 +90,7 @@ CODES: Final[dict[str, str]] = {
     "ORD417": "No event came in time.",
     "ORD418": "A step asks others than who wants to decide.",
     "ORD419": "The tool no longer keeps to the tool lock.",
+    "ORD420": "The budget of the agent is used up.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

@@ -88,7 +88,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from schema_problems(entry)
     yield from use_problems(entry, world)
     yield from policy_problems(entry)
-    yield from money_problems(entry)
+    yield from money_problems(entry, world.documents.values())
     yield from unsupported_problems(entry)
 
 

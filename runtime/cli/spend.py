@@ -98,9 +98,12 @@ def _lines(found: SpendReport) -> Iterator[str]:
 
 def _rows(name: str, used: Used) -> Iterator[tuple[str, ...]]:
     """Its counts and the first of its costs, and a line for each of the others."""
-    costs = [_money(one.amount, one.currency) for one in used.costs]
+    # What cost nothing did so in every currency: it is told where there is nothing else to tell.
+    paid = [one for one in used.costs if one.amount]
+    costs = [_money(one.amount, one.currency) for one in paid]
     if used.unknown_costs:
         costs.append(f"{used.unknown_costs:,} unknown")
+    costs = costs or [_money(one.amount, one.currency) for one in used.costs]
     cached = f"{used.cache_read_tokens / used.input_tokens:.0%}" if used.cache_read_tokens else ""
     tokens = f"{used.input_tokens:,}", cached, f"{used.output_tokens:,}"
     yield name, f"{used.calls:,}", *tokens, costs[0]

@@ -17,6 +17,10 @@ class Reason(NamedTuple):
 
 
 REASONS: Final[dict[str, Reason]] = {
+    "budget": Reason(
+        "as many runs of its agent had begun that day as its budget allows",
+        "the agent's budgets say how many; the day begins anew at 00:00 UTC",
+    ),
     "calendar": Reason(
         "a calendar of the schedule excludes it",
         "exclude and include name the calendars, on_excluded says what becomes of such an occurrence",
@@ -71,6 +75,7 @@ REASONS: Final[dict[str, Reason]] = {
 
 AWAITED: Final = {
     "approval": " for a person to decide",
+    "budget": " for other calls to end, as they may use up the agent's budget",
     "callback": " for a callback",
     "event": " for an event",
     "rate_limit": " for the turn of a call, as calls are limited",

@@ -137,6 +137,7 @@ class _Play:
             recorder=ledger,
             statements=_NO_DATABASE,
             rates=_NO_DATABASE,
+            budgets=_NO_DATABASE,
             clock=self._clock,
             draw=random.Random(self._scene.name),  # noqa: S311 - spreads retries, guards nothing
             arrivals=ledger,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -85,6 +85,15 @@ class Skipped:
     turns: tuple[int, ...]
     is_related: bool
 
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Skipped:
+        """What the database answers."""
+        listed = list(rows)
+        return cls(
+            turns=tuple(row["turn"] for row in listed if row["turn"] is not None),
+            is_related=any(row["is_related"] for row in listed),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
@@ -132,6 +141,7 @@ class Report:
         rouses: whether it ends a run that another may wait for, or one that waits for others.
         events: `{"id", "type", "data"}` each, in order.
         used: what calls used up; few have any.
+        freed: calls that a budget need wait for no more.
         size: about how many bytes its results have.
     """
 
@@ -150,6 +160,7 @@ class Report:
     rouses: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
     used: list[dict[str, Any]] = field(default_factory=list)
+    freed: list[dict[str, Any]] = field(default_factory=list)
     size: int = 0
 
 
@@ -267,10 +278,7 @@ async def claim_due(
 async def skip_late(pool: Pool, run_ids: Sequence[UUID]) -> Skipped:
     """Skip runs that nobody has begun by their deadline; those that somebody began meanwhile go on."""
     rows = await fetch_all(pool, statement("skip_late"), {"run_ids": list(run_ids)})
-    return Skipped(
-        turns=tuple(row["turn"] for row in rows if row["turn"] is not None),
-        is_related=any(row["is_related"] for row in rows),
-    )
+    return Skipped.of(rows)
 
 
 def _lanes(floors: Mapping[int, datetime]) -> dict[str, Any]:
@@ -303,7 +311,7 @@ async def seconds_until_ready(pool: Pool, *, floors: Mapping[int, datetime] = _N
 
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     """Write reports in one statement; those whose lease was lost write nothing."""
-    if any(report.used for report in reports):
+    if any(report.used or report.freed for report in reports):
         async with borrow(pool) as connection, connection.transaction():
             rows = await write_progress(connection, reports)
     else:
@@ -318,11 +326,18 @@ async def write_progress(
     """Write reports with what their calls used up, in the transaction that is open; the rows are for `written`."""
     params = {"reports": reports_json(reports)}
     rows = await (await connection.execute(statement("record_progress"), params)).fetchall()
-    used = [{"run_id": one.run_id, **used} for one in reports for used in one.used]
-    if used and rows:
-        held = {"used": orjson.dumps(used).decode(), "run_ids": [row["run_id"] for row in rows]}
-        await connection.execute(statement("record_usage"), held)
+    held = [row["run_id"] for row in rows]
+    if used := _of_runs((one.run_id, one.used) for one in reports):
+        await connection.execute(statement("record_usage"), {"used": used, "run_ids": held})
+    if freed := _of_runs((one.run_id, one.freed) for one in reports):
+        await connection.execute(statement("free_budget"), {"freed": freed, "run_ids": held})
     return rows
+
+
+def _of_runs(listed: Iterable[tuple[UUID, Iterable[Mapping[str, Any]]]]) -> str:
+    """What was listed of each run, as one JSON list; no text where nothing was."""
+    found = [{"run_id": run_id, **one} for run_id, several in listed for one in several]
+    return orjson.dumps(found).decode() if found else ""
 
 
 def written(rows: Sequence[Mapping[str, Any]]) -> Written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from runtime.core.binding import canonical
 from runtime.core.contracts import contract
 from runtime.core.llm.offline import NOTE, answer, stand_in, usage_of
+from runtime.core.usage import Cost
 
 
 def _text(tool: str, **arguments: Any) -> str:
@@ -162,4 +164,4 @@ def test_four_bytes_of_what_goes_in_and_comes_out_are_a_token() -> None:
     usage = usage_of({"text": "öö"}, {"text": "x"})
 
     assert (usage.input_tokens, usage.output_tokens) == (4, 4)
-    assert (usage.model, usage.cost) == ("offline", None)
+    assert (usage.model, usage.cost) == ("offline", Cost(Decimal(0), "USD", "provider"))

@@ -432,6 +432,25 @@ CREATE TABLE ordinaut.backlog (
     start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
     lane smallint NOT NULL
 );
+-- Name: budget_hold; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.budget_hold (
+    run_id uuid NOT NULL,
+    step text NOT NULL,
+    iteration integer NOT NULL,
+    lease_epoch integer NOT NULL,
+    agent text NOT NULL,
+    tool text NOT NULL
+);
+-- Name: TABLE budget_hold; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.budget_hold IS 'calls that may use up something, and whose results are not on record; as good as none once their run has another lease, or none';
+-- Name: budget_run; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.budget_run (
+    run_id uuid NOT NULL,
+    agent text NOT NULL,
+    began_at timestamp with time zone NOT NULL
+);
+-- Name: TABLE budget_run; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.budget_run IS 'runs that began, of agents that may begin so many a day';
 -- Name: call_usage; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.call_usage (
     run_id uuid NOT NULL,
@@ -1011,6 +1030,12 @@ ALTER TABLE ONLY ordinaut.step_result ATTACH PARTITION ordinaut.step_result_defa
 -- Name: backlog backlog_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.backlog
     ADD CONSTRAINT backlog_pkey PRIMARY KEY (run_id);
+-- Name: budget_hold budget_hold_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.budget_hold
+    ADD CONSTRAINT budget_hold_pkey PRIMARY KEY (run_id, step, iteration);
+-- Name: budget_run budget_run_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.budget_run
+    ADD CONSTRAINT budget_run_pkey PRIMARY KEY (run_id);
 -- Name: call_usage call_usage_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.call_usage
     ADD CONSTRAINT call_usage_pkey PRIMARY KEY (run_id, step, iteration, attempt);
@@ -1115,8 +1140,16 @@ ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
 -- Name: backlog_by_task; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX backlog_by_task ON ordinaut.backlog USING btree (task_uid, rank, run_id);
+-- Name: budget_hold_by_agent; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX budget_hold_by_agent ON ordinaut.budget_hold USING btree (agent);
+-- Name: budget_run_by_agent; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX budget_run_by_agent ON ordinaut.budget_run USING btree (agent, began_at);
+-- Name: call_usage_by_agent; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX call_usage_by_agent ON ONLY ordinaut.call_usage USING btree (agent, used_at) WHERE (agent IS NOT NULL);
 -- Name: call_usage_by_time; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX call_usage_by_time ON ONLY ordinaut.call_usage USING btree (used_at);
+-- Name: call_usage_default_agent_used_at_idx; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX call_usage_default_agent_used_at_idx ON ordinaut.call_usage_default USING btree (agent, used_at) WHERE (agent IS NOT NULL);
 -- Name: call_usage_default_used_at_idx; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX call_usage_default_used_at_idx ON ordinaut.call_usage_default USING btree (used_at);
 -- Name: condition_by_next; Type: INDEX; Schema: ordinaut; Owner: -
@@ -1161,6 +1194,8 @@ CREATE INDEX wait_for_events ON ordinaut.wait USING btree (((asked ->> 'topic'::
 CREATE INDEX wait_for_people ON ordinaut.wait USING btree (began_at) WHERE ((kind = 'approval'::text) AND (answered_at IS NULL));
 -- Name: wait_for_runs; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX wait_for_runs ON ordinaut.wait USING btree (run_id) WHERE ((kind = 'run'::text) AND (answered_at IS NULL));
+-- Name: call_usage_default_agent_used_at_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.call_usage_by_agent ATTACH PARTITION ordinaut.call_usage_default_agent_used_at_idx;
 -- Name: call_usage_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.call_usage_pkey ATTACH PARTITION ordinaut.call_usage_default_pkey;
 -- Name: call_usage_default_used_at_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -

@@ -21,6 +21,7 @@ from runtime.keyring import Keyring
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
+from runtime.store.budgets import Budgets
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
 from runtime.surroundings import Surroundings
@@ -61,7 +62,16 @@ async def site(pool: Pool, tmp_path: Path) -> AsyncIterator[Site]:
         attention = Attention(pool, clock, Bell(clock), 5.0)
         draw = random.Random(1)
         around = Surroundings(
-            tools, recorder, pool, Rates(pool), clock, draw, arrivals, attention, b"key"
+            tools,
+            recorder,
+            pool,
+            Rates(pool),
+            Budgets(pool),
+            clock,
+            draw,
+            arrivals,
+            attention,
+            b"key",
         )
         worker = Worker(
             runtime_id=1,

@@ -23,6 +23,7 @@ from runtime.keyring import Keyring
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
+from runtime.store.budgets import Budgets
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
 from runtime.surroundings import Surroundings
@@ -84,7 +85,16 @@ async def worker(
     attention = Attention(pool, clock, Bell(clock), 5.0)
     arrivals = Arrivals(pool, clock, Bell(clock), Turns(pool, clock, Bell(clock), Bell(clock)))
     around = Surroundings(
-        tools, recorder, pool, Rates(pool), clock, random.Random(1), arrivals, attention, b"key"
+        tools,
+        recorder,
+        pool,
+        Rates(pool),
+        Budgets(pool),
+        clock,
+        random.Random(1),
+        arrivals,
+        attention,
+        b"key",
     )
     registry = Registry(pool, tools, clock, Keyring(tmp_path, clock))
     worker = Worker(

@@ -226,7 +226,8 @@ class TestRuns:
         revision = (await load_task_revisions(bench.pool, [pinned]))[pinned]
         (only,) = compile_program(revision.body, revision.project).steps
         await bench.pool.close()
-        throttle = throttle_of(limited(), "bot", Rates(bench.pool), claim, clock)
+        around = bench.around(ScriptedTools())
+        throttle = throttle_of(limited(), "bot", around, claim, set())
         assert throttle is not None
         call = Call(0.0, 0, 1, only)
 
@@ -234,7 +235,7 @@ class TestRuns:
         await throttle.heed("tool.do", 30)
 
         assert landed.turn_in == 1.0
-        assert throttle.is_waiting
+        assert throttle.waits_for == "rate_limit"
         assert not throttle.lets(call)
 
     async def test_a_server_s_limit_is_shared_by_agents_and_by_runs_without_one(

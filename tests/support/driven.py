@@ -23,6 +23,7 @@ from runtime.recorder import Recorder
 from runtime.registry import NoServers, Registry
 from runtime.scheduler import Look
 from runtime.service import end_tasks
+from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, Report
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
@@ -119,6 +120,7 @@ class DrivenRuntime:
                 recorder,
                 pool,
                 Rates(pool),
+                Budgets(pool),
                 clock,
                 random.Random(number),
                 self.arrivals,

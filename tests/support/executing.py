@@ -23,6 +23,7 @@ from runtime.keyring import Keyring
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
+from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, claim_due, load_results
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
@@ -79,14 +80,25 @@ class Bench:
         key = claim.task_uid, claim.revision_id
         revision = (await load_task_revisions(self.pool, [key])).get(key)
         assert revision is not None
-        looking = self.looking or self.arrivals
-        rates, draw = Rates(self.pool), random.Random(1)
-        around = Surroundings(
-            tools, self.recorder, self.pool, rates, self.clock, draw, looking, self.attention, KEY
-        )
+        around = self.around(tools)
         program = compile_program(revision.body, revision.project)
         recorded = await load_results(self.pool, claim.run_id)
         await Execution(around, claim, program, self.live, self.secrets, recorded=recorded).run()
+
+    def around(self, tools: Tools) -> Surroundings:
+        """What executions have around them."""
+        return Surroundings(
+            tools,
+            self.recorder,
+            self.pool,
+            Rates(self.pool),
+            Budgets(self.pool),
+            self.clock,
+            random.Random(1),
+            self.looking or self.arrivals,
+            self.attention,
+            KEY,
+        )
 
     async def row(self, query: str) -> Any:
         """The first column of the first row, or the row if it has several."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from runtime.core.llm.tools import OFFLINE, PLAN_OWN
 from runtime.core.llm.words import DEFAULT_WORDS, cut, line, lines, title
-from runtime.core.usage import Usage
+from runtime.core.usage import Cost, Usage
 
 NOTE: Final = "[offline: no language model was asked]"
 """The last line of every text."""
@@ -50,7 +51,13 @@ def answer(tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def usage_of(arguments: Mapping[str, Any], value: Any) -> Usage:
     """What an answer counts as: a token for every four bytes of the arguments and of the result as JSON, and no money."""
-    return Usage(OFFLINE, input_tokens=tokens_of(arguments), output_tokens=tokens_of(value))
+    return Usage(
+        OFFLINE,
+        input_tokens=tokens_of(arguments),
+        output_tokens=tokens_of(value),
+        # In any currency.
+        cost=Cost(Decimal(0), "USD", "provider"),
+    )
 
 
 def stand_in(schema: Any, text: str = "") -> Any:

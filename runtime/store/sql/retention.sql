@@ -112,6 +112,19 @@ with kept as materialized (
             and not exists (select from ordinaut.due_work w where w.run_id = d.run_id)
         limit %(limit)s))
     returning 1
+), holds as (
+    delete from ordinaut.budget_hold h
+    where h.ctid = any(array(
+        select d.ctid from ordinaut.budget_hold d
+        where not exists (select from ordinaut.due_work w where w.run_id = d.run_id and w.lease_epoch = d.lease_epoch)
+        limit %(limit)s))
+    returning 1
+), counted as (
+    -- Runs are counted for a day.
+    delete from ordinaut.budget_run r
+    where r.ctid = any(array(
+        select d.ctid from ordinaut.budget_run d where d.began_at < ordinaut.now() - interval '2 days' limit %(limit)s))
+    returning 1
 ), buckets as (
     -- A full one is as good as none. Each value of a key has one, so they are not kept for as long as runs are.
     delete from ordinaut.rate_bucket
@@ -123,4 +136,4 @@ with kept as materialized (
 )
 select (select count(*) from runs) + (select count(*) from results) + (select count(*) from attempts)
     + (select count(*) from intents) + (select count(*) from usage) + (select count(*) from waits) + (select count(*) from events)
-    + (select count(*) from turns) + (select count(*) from buckets) + (select count(*) from runtimes) as swept;
+    + (select count(*) from turns) + (select count(*) from holds) + (select count(*) from counted) + (select count(*) from buckets) + (select count(*) from runtimes) as swept;

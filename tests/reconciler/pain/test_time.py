@@ -18,6 +18,7 @@ from runtime.keyring import Keyring
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
+from runtime.store.budgets import Budgets
 from runtime.store.due_work import claim_due, load_results
 from runtime.store.rates import Rates
 from runtime.store.runtimes import load_task_revisions
@@ -172,6 +173,7 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
         recorder,
         world.pool,
         rates,
+        Budgets(world.pool),
         world.clock,
         random.Random(1),
         arrivals,
