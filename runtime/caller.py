@@ -16,6 +16,7 @@ from runtime.core.calls import Call
 from runtime.core.expressions import Context
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
 from runtime.core.judging import judge
+from runtime.core.leftopen import GoingOn
 from runtime.core.llm.tools import MODEL_TOOLS
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.prices import priced
@@ -75,7 +76,10 @@ class Caller:
         meta = {KEY_META: call.key}
         if step.idempotency is not None and step.idempotency.header is not None:
             meta[HEADER_META] = step.idempotency.header
-        return await self._outcome(step.uses, arguments, step.timeout, meta, stall=step.stall)
+        going_on = None if call.opened is None else call.opened.going_on
+        return await self._outcome(
+            step.uses, arguments, step.timeout, meta, stall=step.stall, going_on=going_on
+        )
 
     def judge(self, step: ProgramStep, outcome: CallOutcome, context: Context) -> CallOutcome:
         """The outcome as the step sees it, with what it cost as far as that is known."""
@@ -122,6 +126,7 @@ class Caller:
         meta: Mapping[str, Any],
         *,
         stall: timedelta | None = None,
+        going_on: GoingOn | None = None,
     ) -> CallOutcome:
         left = timedelta(seconds=self.left)
         if stall is not None and limit is None:
@@ -140,6 +145,7 @@ class Caller:
             stall=stall,
             run=run,
             find_model=self._find_model,
+            going_on=going_on,
         )
         return self._kept(redacted(outcome, self._secrets))
 
@@ -179,6 +185,8 @@ class Caller:
         call.key = self.key(call, context)
         arguments = keyed(call, step.arguments.render(context))
         if not step.has_secrets:
+            # A call that goes on is the one that was left open, whatever its templates would give now.
+            arguments = arguments if call.opened is None else call.opened.arguments
             return arguments, arguments
         masks = masked(context, self._secrets)
         return arguments, keyed(call, step.arguments.render(masks))

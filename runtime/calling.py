@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol
 
+from runtime.core.leftopen import GoingOn
 from runtime.core.llm.definition import FindModel
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.errors import OrdinautError
 from runtime.live import Live
 from runtime.secrets import Secrets
+from runtime.tools.questions import redact_left_open
 from runtime.tools.redact import Redactor
 from schemas.spec import POWERLESS_TOOLS
 
@@ -30,10 +32,11 @@ class Tools(Protocol):
         stall: timedelta | None = None,
         run: str = "",
         find_model: FindModel | None = None,
+        going_on: GoingOn | None = None,
     ) -> CallOutcome:
         """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
         and `at_most`; with `stall` a call is given up as well that tells of no progress for so long. `llm.*` ask the
-        models that `find_model` gives, or none.
+        models that `find_model` gives, or none. With `going_on` it is the same call that the server left open.
         """
         ...
 
@@ -73,7 +76,8 @@ def redacted(outcome: CallOutcome, secrets: Secrets) -> CallOutcome:
     if error is not None:
         error = CallError(error.code, redact(error.message), redact(error.detail))
     usage = outcome.usage and replace(outcome.usage, model=redact(outcome.usage.model))
-    return replace(outcome, value=redact.within(outcome.value), error=error, usage=usage)
+    outcome = replace(outcome, value=redact.within(outcome.value), error=error, usage=usage)
+    return outcome if outcome.left_open is None else redact_left_open(outcome, redact)
 
 
 def told(error: OrdinautError) -> CallError:

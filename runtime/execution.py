@@ -31,6 +31,7 @@ from runtime.checkpoints import Checkpoints
 from runtime.core.calls import Call, StepCalls, items_of, next_at
 from runtime.core.course import Course, Failure
 from runtime.core.expressions import ABSENT, Context
+from runtime.core.leftopen import ASKS_AGAIN
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program, ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS, may_retry, retry_delay
@@ -265,7 +266,7 @@ class Execution:
             refused = CallOutcome("contract_error", error=told(error))
             self._end(Landed(call, None, refused, 0.0))
             return None
-        if step.waits and not self._may_go_on(
+        if (step.waits or call.opened is not None) and not self._may_go_on(
             call, shown, self._waits.look(call, arguments, shown)
         ):
             return None
@@ -312,8 +313,7 @@ class Execution:
         return False
 
     async def _call(self, ready: Ready) -> Landed:
-        if ready.asks_turn:
-            assert self._throttle is not None  # noqa: S101 - only then a call asks
+        if ready.asks_turn and self._throttle is not None:
             return await self._throttle.ask(ready)
         if ready.call.step.effect == "transactional":
             return await self._transactional.call(ready, self._judgement_of(ready.call))
@@ -342,29 +342,30 @@ class Execution:
         if step.uses in LOOKED_UP:
             self._may_go_on(call, landed.shown, self._waits.found(landed))
             return
-        outcome = self._caller.judge(step, landed.outcome, context)
-        if outcome is not landed.outcome:
-            landed = replace(landed, outcome=outcome)
+        landed = landed.judged(self._caller.judge(step, landed.outcome, context))
         is_wanted = self._course.failure is None and not self._caller.is_out_of_time
+        if is_wanted and self._waits.leave_open(self._calls[step.name], landed):
+            return
         if is_unknown(step, landed.outcome):
             if is_wanted:
                 self._unknowns.begin(landed)
                 self._calls[step.name].hold(call, self._now)
             else:
                 self._end(as_unknown(landed))
-        elif is_wanted and may_retry(step.retry, landed.outcome, call.attempt, step.effect):
+        elif is_wanted and may_retry(step.retry, landed.outcome, call.tries, step.effect):
             self._again(landed)
         else:
             self._end(landed)
 
     def _again(self, landed: Landed, *, at_once: bool = False) -> None:
         """Another try follows."""
-        call, step = landed.call, landed.call.step
+        call, step, outcome = landed.call, landed.call.step, landed.outcome
         draw = self._around.draw.random()
-        delay = retry_delay(step.retry, call.attempt, draw, landed.outcome.retry_after)
+        delay = retry_delay(step.retry, call.tries, draw, outcome.retry_after)
         seconds = 0.0 if at_once else delay.total_seconds()
         self._progress.call_retrying(landed.tried, seconds)
-        self._calls[step.name].try_again(call, self._now + seconds)
+        opened = call.opened if outcome.kind in ASKS_AGAIN else None
+        self._calls[step.name].try_again(call, self._now + seconds, opened)
 
     def _end(self, landed: Landed) -> None:
         """The call has its result, good or bad."""

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from runtime.core.course import Failure
 from runtime.core.identity import derive_event_id
+from runtime.core.leftopen import OpenCall
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS
@@ -246,19 +247,29 @@ class Progress:
 
     def call_retrying(self, tried: Try, wait_seconds: float) -> None:
         """The try failed, and another follows after a wait."""
-        self._report.attempts.append(
-            {
-                "step": tried.step.name,
-                "iteration": tried.iteration,
-                "attempt": tried.attempt,
-                "outcome": tried.outcome.kind,
-                "error": _error(tried.outcome.error),
-                "seconds": tried.seconds,
-                "wait_seconds": wait_seconds,
-            }
-        )
-        self._use(tried)
+        self._attempt(tried, wait_seconds)
         self._tell("step.retrying", **_facts(tried), ready_in_seconds=round(wait_seconds, 3))
+
+    def call_left_open(self, tried: Try, opened: OpenCall, wait: Wait | None) -> None:
+        """The try ended with the server asking something back; `wait` is for people, None where nobody is asked."""
+        self._attempt(tried, 0.0, left_open=opened.recorded)
+        if wait is not None:
+            self._report.attempts[-1] |= {"asked": wait.asked, "ask_seconds": wait.seconds}
+            self._tell_waiting(tried.step, tried.iteration, wait)
+
+    def _attempt(self, tried: Try, wait_seconds: float, **more: Any) -> None:
+        """A try that another follows."""
+        attempt = {
+            "step": tried.step.name,
+            "iteration": tried.iteration,
+            "attempt": tried.attempt,
+            "outcome": tried.outcome.kind,
+            "error": _error(tried.outcome.error),
+            "seconds": tried.seconds,
+            "wait_seconds": wait_seconds,
+        }
+        self._report.attempts.append(attempt | more)
+        self._use(tried)
 
     def wait_begun(self, step: ProgramStep, iteration: int, wait: Wait) -> None:
         """The step waits for a time, a person, an event or another run."""
@@ -272,6 +283,9 @@ class Progress:
                 "seconds": wait.seconds,
             }
         )
+        self._tell_waiting(step, iteration, wait)
+
+    def _tell_waiting(self, step: ProgramStep, iteration: int, wait: Wait) -> None:
         facts: dict[str, Any] = {"step": step.name, "uses": step.uses, "kind": wait.kind}
         if step.foreach is not None:
             facts["item"] = iteration

@@ -52,7 +52,13 @@ def restore_calls(
         if (result := recorded.results.get(place)) is not None:
             calls.restore(iteration, result.output, recorded_error(calls.step.name, result))
         elif (tries := recorded.tries.get(place)) is not None:
-            calls.delay(iteration, now if at_once else now + tries.ready_in, tries.count + 1)
+            calls.delay(
+                iteration,
+                now if at_once else now + tries.ready_in,
+                tries.count + 1,
+                rounds=tries.rounds,
+                opened=tries.opened,
+            )
 
 
 def recorded_error(step: str, result: Result) -> CallError | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from runtime.clock import Clock
@@ -50,6 +50,10 @@ class Landed:
     is_check: bool = False
     is_recorded: bool = False
     turn_in: float | None = None
+
+    def judged(self, outcome: CallOutcome) -> Landed:
+        """The same with another outcome, if it is another."""
+        return self if outcome is self.outcome else replace(self, outcome=outcome)
 
     @property
     def tried(self) -> Try:

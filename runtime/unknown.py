@@ -129,7 +129,7 @@ class Unknowns:
             return self._over(_untold(landed, CallError(error.code, error.message)))
         if happened:
             return self._over(replace(landed, outcome=check.outcome))
-        if landed.call.attempt < max(landed.call.step.retry.attempts, _TRIES_WHEN_VERIFIED):
+        if landed.call.tries < max(landed.call.step.retry.attempts, _TRIES_WHEN_VERIFIED):
             return self._again(landed, at_once=False)
         denied = CallError("ORD416", f"{verification.uses} says that the call did not happen")
         return self._over(_failed(landed, denied))

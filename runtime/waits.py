@@ -16,6 +16,7 @@ from runtime.caller import Caller
 from runtime.clock import Clock
 from runtime.core.callback import callback_topic
 from runtime.core.calls import Call, StepCalls
+from runtime.core.leftopen import MOST_ROUNDS, LeftOpen, OpenCall, question_of
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.waits import LOOKED_UP, RUN, SLEEP, WAITING_TOOLS, Wait, wait_for
 from runtime.errors import OrdinautError
@@ -27,6 +28,8 @@ from runtime.tools.builtin import waiting_tools
 from runtime.underway import Landed, Ready, UnderWay
 
 _TOOLS: Final = waiting_tools()
+# How long a server is left alone that only asks to be called again.
+_PAUSE_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ class LookUp:
 Standing = Held | Passed | Ended | LeftOut | LookUp
 
 
+_TOO_LATE: Final = Ended(
+    CallOutcome("timeout", error=CallError("ORD414", "nobody decided in time"))
+)
+
+
 class Waits:
     """The waits of one claim of one run."""
 
@@ -94,8 +102,26 @@ class Waits:
         """When the first wait is over by itself, by the monotonic clock; infinite if none ever is."""
         return min(self._over_at.values(), default=math.inf)
 
+    def leave_open(self, calls: StepCalls, landed: Landed) -> bool:
+        """The server left the call open: people are asked what it asks, or it is called again; false if it asked too often."""
+        call, left = landed.call, landed.outcome.left_open
+        if left is None or call.rounds >= MOST_ROUNDS:
+            return False
+        opened = OpenCall(left, call.attempt, landed.shown)
+        wait = _question(call, left, landed.shown) if left.requests else None
+        self._progress.call_left_open(landed.tried, opened, wait)
+        now = self._clock.monotonic()
+        if wait is not None:
+            place = question_of(call.step.name, call.attempt), call.iteration
+            self._people.add(place)
+            self._over_at[place] = math.inf if wait.seconds is None else now + wait.seconds
+        calls.leave_open(call, now + _PAUSE_SECONDS if wait is None else math.inf, opened)
+        return True
+
     def look(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Standing:
         """Where the wait of a call stands; it begins with the first look."""
+        if call.opened is not None:
+            return self._answered(call, call.opened)
         place = call.step.name, call.iteration
         known = self._recorded.get(place)
         if known is None and place not in self._over_at:
@@ -127,8 +153,10 @@ class Waits:
             self._is_called = False
             self._recorded = await around.arrivals.look(self._caller.claim)
             self._read_at = self._clock.monotonic()
+            # What a server asks stands under a name of its own.
+            places = {(name.partition("(")[0], item) for name, item in open_places}
             for calls in steps:
-                calls.look_again(open_places, self._read_at)
+                calls.look_again(places, self._read_at)
 
     def forget_begun(self) -> None:
         """What has begun here is waited for no more."""
@@ -222,6 +250,16 @@ class Waits:
         del self._over_at[place]
         return Passed(None)
 
+    def _answered(self, call: Call, opened: OpenCall) -> Standing:
+        """Where what the server asks stands; once it is answered, the call goes on with that."""
+        if not opened.left.requests or opened.responses:
+            return Passed(None)
+        place = question_of(call.step.name, opened.attempt), call.iteration
+        standing = self._decided(call, place, self._recorded.get(place))
+        if isinstance(standing, Passed):
+            call.opened = replace(opened, responses=standing.value["responses"])
+        return _TOO_LATE if isinstance(standing, LeftOut) else standing
+
     def _decided(self, call: Call, place: Place, known: Waiting | None) -> Standing:
         if known is None:
             # It began just now, and is not on record yet.
@@ -239,12 +277,24 @@ class Waits:
         if over_in is not None and over_in <= 0:
             if call.step.approval is not None and call.step.approval.on_timeout == "skip":
                 return LeftOut()
-            return Ended(
-                CallOutcome("timeout", error=CallError("ORD414", "nobody decided in time"))
-            )
+            return _TOO_LATE
         self._over_at[place] = math.inf if over_in is None else self._read_at + over_in
         self._people.add(place)
         return Held(math.inf)
+
+
+def _question(call: Call, left: LeftOpen, shown: Any) -> Wait:
+    """What people are asked, and how long they may answer: as the step's approval says, if it has one."""
+    step, approval = call.step, call.step.approval
+    asked = {
+        "uses": step.uses,
+        "arguments": shown,
+        "by": [] if approval is None else list(approval.by),
+        "requests": left.requests,
+    }
+    item = {} if step.foreach is None else {"item": call.iteration}
+    timeout = None if approval is None else approval.timeout
+    return Wait("approval", None if timeout is None else timeout.total_seconds(), asked | item)
 
 
 def _of_child(answer: Mapping[str, Any]) -> Standing:

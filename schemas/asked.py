@@ -21,8 +21,12 @@ class Asked(Model):
     """The step's id."""
     iteration: int
     """Which item of a `foreach` step asks, from 0; 0 for a step without."""
+    attempt: int | None = None
+    """The try in the middle of which its server asks; none where a person is asked before the call."""
     asked: dict[str, Any]
-    """The `message`, or the call as `uses` and `arguments`; who may decide as `by`; with `foreach`, the `item`."""
+    """The `message`, or the call as `uses` and `arguments`; who may decide as `by`; with `foreach`, the `item`. What a server
+    asks in the middle of the call is in `requests`, by keys of its own: each has a `message`, and a form as the JSON `schema`
+    of its fields, or the `url` to be visited."""
     began_at: AwareDatetime
     """Since when it waits."""
     until: AwareDatetime | None = None

@@ -91,6 +91,7 @@ CODES: Final[dict[str, str]] = {
     "ORD418": "A step asks others than who wants to decide.",
     "ORD419": "The tool no longer keeps to the tool lock.",
     "ORD420": "The budget of the agent is used up.",
+    "ORD421": "The answer does not fit what is asked.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

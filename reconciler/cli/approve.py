@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 import orjson
 
+from reconciler.cli.answers import Filled, filled_in, question_lines, responses_to
 from reconciler.cli.consent import require_way_to_ask, yes_option
 from reconciler.cli.planoptions import verbose_option
 from reconciler.cli.showing import look_of_terminal
@@ -59,11 +60,14 @@ Examples:
   ordinaut approve 9b1c04e7a2d3 --withdraw --reason 'the wrong team'
   ordinaut approve weekly-payments
   ordinaut approve weekly-payments:pay --deny --reason 'wrong month'
+  ordinaut approve weekly-payments:pay --answer account=main --answer express=no
 """
 )
 @click.argument("what", metavar="[DIGEST|STEP]", required=False)
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the decision.")
 @click.option("--deny", is_flag=True, help="Of a step: do not let it go on.")
+@click.option("--answer", "answers", multiple=True, metavar="FIELD=VALUE", help="Of a step whose tool server asks: fill in a field; may be repeated.")  # fmt: skip
+@click.option("--data", metavar="JSON", help="Of a step whose tool server asks: all fields as a JSON object.")  # fmt: skip
 @click.option("--withdraw", is_flag=True, help="Of a plan: take back an approval that was not used yet.")  # fmt: skip
 @click.option("--as", "instead_of", metavar="NAME", help="Of a step: decide for somebody it asks.")
 @yes_option
@@ -76,6 +80,8 @@ def approve(
     what: str | None,
     reason: str,
     deny: bool,
+    answers: tuple[str, ...],
+    data: str | None,
     withdraw: bool,
     instead_of: str | None,
     yes: bool,
@@ -89,13 +95,22 @@ def approve(
     waits anew. Until then --withdraw takes the approval back. All of this asks first; without a terminal, give --yes.
 
     A STEP is named by its task, or by six or more digits of either end of its run's id, and as TASK:STEP or TASK:STEP:ITEM where several
-    ask. It takes the decision of those alone whom it asks, if it names any. One answer counts, and none after the time is over. Exits with 0, or 1 if no such thing waits.
+    ask. It takes the decision of those alone whom it asks, if it names any. One answer counts, and none after the time is over.
+
+    A tool server may ask something in the middle of a call: a form, whose fields --answer fills in and whose defaults hold for
+    the others, or that somebody visits an address. The same call then goes on with the answer, or ends with --deny.
+    Exits with 0, or 1 if no such thing waits.
     """
     if withdraw and (deny or what is None):
         raise click.UsageError("--withdraw goes with the DIGEST of a plan, and without --deny")
     if what is not None:
         require_way_to_ask(yes=yes)
-    asked = _Asked(reason.strip(), instead_of, yes=yes, as_json=as_json, verbose=verbose)
+    filled = filled_in(answers, data)
+    if filled is not None and (deny or withdraw or what is None):
+        raise click.UsageError("--answer and --data go with a STEP that asks, and without --deny")
+    asked = _Asked(
+        reason.strip(), instead_of, yes=yes, as_json=as_json, verbose=verbose, filled=filled
+    )
     with open_database(config, name="ordinaut approve") as connection:
         sources = list_sources(connection)
         plans = [one for one in sources if one.plan_digest and one.approval is None]
@@ -128,6 +143,7 @@ class _Asked:
     yes: bool
     as_json: bool
     verbose: int
+    filled: Filled | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +158,8 @@ def _decide(
     connection: Connection, asking: list[Asked], asked: _Asked, *, approved: bool
 ) -> _Done:
     one = only_one(asking)
+    # Looked at first: nobody is asked to agree to what will be refused.
+    responses = responses_to(one, asked.filled) if approved else {}
     echo(_question(asking, one), err=True)
     if not asked.yes:
         _ask("Let it go on?" if approved else "End it here?")
@@ -153,6 +171,7 @@ def _decide(
         reason=asked.reason,
         teams=current_teams(),
         instead_of=asked.instead_of,
+        responses=responses,
     )
     if not is_taken:
         raise StalePlan(
@@ -208,7 +227,8 @@ def _question(waiting: Sequence[Asked], asked: Asked) -> str:
     if asked.until is not None:
         zone = zone_of(asked.timezone)
         until = f"; until {local_time(asked.until, zone)}, {relative_time(asked.until, asked.now)}"
-    return f"{name_among(waiting, asked)}  {moved_in(what)}{by}{until}"
+    asks = "".join(f"\n{line}" for line in question_lines(asked))
+    return f"{name_among(waiting, asked)}  {moved_in(what)}{by}{until}{asks}"
 
 
 def _list(

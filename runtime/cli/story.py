@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from textwrap import indent
 from typing import Any, Final
@@ -136,7 +136,7 @@ def _try(attempt: TryReport) -> str:
     took = exact_span((attempt.finished_at - attempt.started_at).total_seconds())
     again = (
         f"  {dim(f'again after {_wait(attempt.finished_at, attempt.retry_at)}')}"
-        if attempt.retry_at
+        if attempt.retry_at and attempt.retry_at > attempt.finished_at
         else ""
     )
     why = f"  {_failure(attempt.error)}" if attempt.error else ""
@@ -174,9 +174,16 @@ def _awaited(wait: WaitReport) -> Iterator[str]:
 
 
 def _approval(wait: WaitReport, until: str) -> str:
-    message = one_line(wait.asked.get("message") or f"may {wait.asked['uses']} be called?")
+    message = one_line(_question(wait.asked))
     by = f"asks {', '.join(wait.asked['by'])}" if wait.asked.get("by") else ""
     return _joined(message, by, until, dim("`ordinaut approve`"))
+
+
+def _question(asked: Mapping[str, Any]) -> str:
+    if "requests" in asked:
+        said = "; ".join(request["message"] for request in asked["requests"].values())
+        return f"its server asks: {said}"
+    return asked.get("message") or f"may {asked['uses']} be called?"
 
 
 def _joined(*parts: str) -> str:

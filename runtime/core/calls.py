@@ -14,6 +14,7 @@ from typing import Final
 
 from runtime.core.expressions import ABSENT, JSON
 from runtime.core.expressions.context import Absent
+from runtime.core.leftopen import OpenCall
 from runtime.core.outcomes import CallError
 from runtime.core.program import ProgramStep
 from runtime.errors import ExpressionError
@@ -30,6 +31,8 @@ class Call:
         iteration: which item of `foreach` it is for, from 0; 0 for a step without.
         attempt: which try comes next, from 1.
         key: the idempotency key that every try of it carries; empty until it is prepared.
+        rounds: how many tries ended with its server asking something back.
+        opened: what the next try goes on with; None where it begins anew.
     """
 
     ready_at: float
@@ -38,6 +41,13 @@ class Call:
     step: ProgramStep = field(compare=False)
     item: JSON | Absent = field(default=ABSENT, compare=False)
     key: str = field(default="", compare=False)
+    rounds: int = field(default=0, compare=False)
+    opened: OpenCall | None = field(default=None, compare=False)
+
+    @property
+    def tries(self) -> int:
+        """How many tries there were with this one, those left out that were left open."""
+        return self.attempt - self.rounds
 
 
 class StepCalls:
@@ -104,18 +114,33 @@ class StepCalls:
         self._know(iteration)
         self._end(iteration, value, failed)
 
-    def delay(self, iteration: int, ready_at: float, attempt: int) -> None:
+    def delay(
+        self,
+        iteration: int,
+        ready_at: float,
+        attempt: int,
+        *,
+        rounds: int = 0,
+        opened: OpenCall | None = None,
+    ) -> None:
         """Earlier tries of the call are on record: the next may follow at that time."""
         self._know(iteration)
         item = ABSENT if self.items is None else self.items[iteration]
-        heapq.heappush(self._waiting, Call(ready_at, iteration, attempt, self.step, item))
+        call = Call(ready_at, iteration, attempt, self.step, item, rounds=rounds, opened=opened)
+        heapq.heappush(self._waiting, call)
 
-    def try_again(self, call: Call, ready_at: float) -> None:
-        """The try failed, and another may follow at that time."""
+    def try_again(self, call: Call, ready_at: float, opened: OpenCall | None = None) -> None:
+        """The try failed, and another may follow at that time: anew, or going on with what was left open."""
         self._running -= 1
         call.ready_at = ready_at
         call.attempt += 1
+        call.opened = opened
         heapq.heappush(self._waiting, call)
+
+    def leave_open(self, call: Call, ready_at: float, opened: OpenCall) -> None:
+        """The try ended with the server asking something back, and the next goes on from there, not before that time."""
+        call.rounds += 1
+        self.try_again(call, ready_at, opened)
 
     def hold(self, call: Call, ready_at: float) -> None:
         """The call waits for something else than another try, at least until then."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from runtime.core.leftopen import LeftOpen
 from runtime.core.usage import Usage
 
 OutcomeClass = Literal[
@@ -19,7 +20,7 @@ OutcomeClass = Literal[
     "not_sent",  # the call cannot have reached the tool
     "lost",  # sent, and the connection went away before an answer
     "timeout",  # sent, and no answer in time
-    "input_required",  # the tool asks for input that nobody is there to give
+    "input_required",  # the tool asks for input; where nobody is there to give it, that is the end
     "cancelled",  # we withdrew the call
     "budget",  # refused by a budget before it was sent
     "denied",  # refused by the agent's scopes before it was sent
@@ -53,6 +54,7 @@ class CallOutcome:
         size: bytes of the normalised result.
         retry_after: seconds the tool asked us to wait, if it did.
         usage: what the call used up, as far as it was told; None where nothing was.
+        left_open: with `input_required`, what the call can go on with; None where it cannot.
     """
 
     kind: OutcomeClass
@@ -64,3 +66,4 @@ class CallOutcome:
     size: int = 0
     retry_after: float | None = None
     usage: Usage | None = None
+    left_open: LeftOpen | None = None

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from runtime.clock import Clock
+from runtime.core.leftopen import GoingOn
 from runtime.core.llm.definition import FindModel
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.played import Called, NotGiven
@@ -61,6 +62,7 @@ class GivenTools:
         stall: timedelta | None = None,  # noqa: ARG002 - as above
         run: str = "",  # noqa: ARG002 - as above
         find_model: FindModel | None = None,  # noqa: ARG002 - no model is asked here
+        going_on: GoingOn | None = None,  # noqa: ARG002 - as above
     ) -> CallOutcome:
         """What is given for the call.
 

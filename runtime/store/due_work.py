@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from runtime.core.leftopen import ASKS_AGAIN, OpenCall, open_call
 from runtime.core.storable import MAX_DEPTH, storable
 from runtime.store.pool import Connection, Pool, borrow, fetch_all
 from runtime.store.statements import statement
@@ -134,7 +135,7 @@ class Report:
     Attributes:
         move: `keep` the lease, `wait` without it for `wait_seconds`, or `finish` in `state`.
         results: final results of calls.
-        attempts: tries that failed and will be repeated.
+        attempts: tries that failed and will be repeated, or were left open and will be gone on with.
         intents: calls that are about to be made and must not be made twice; with `asked`, one that may have happened.
         waits: what the run begins to wait for.
         emits: events that it tells, for what waits for them.
@@ -179,10 +180,19 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """Tries of a call that has no result yet: how many there were, and how long until another may follow."""
+    """Tries of a call that has no result yet.
+
+    Attributes:
+        count: how many there were.
+        ready_in: how many seconds until another may follow.
+        rounds: how many of them ended with the server asking something back.
+        opened: what the next goes on with; None where it begins anew.
+    """
 
     count: int
     ready_in: float
+    rounds: int = 0
+    opened: OpenCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,14 +367,18 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
     waits: dict[Place, Waiting] = {}
     intents: dict[Place, Intent] = {}
     asked_for = 0.0
+    opened: dict[Place, OpenCall] = {}
     origin: Origin | None = None
-    for row in await fetch_all(pool, statement("load_results"), {"run_id": run_id}):
+    which = {"run_id": run_id, "asks_again": list(ASKS_AGAIN)}
+    for row in await fetch_all(pool, statement("load_results"), which):
         place = row["step"], row["iteration"]
         match row["what"]:
             case "result":
                 results[place] = Result(row["outcome"], row["output"], row["error"])
             case "tries":
-                tries[place] = Tries(row["attempts"], max(0.0, row["ready_in"]))
+                tries[place] = Tries(row["attempts"], max(0.0, row["ready_in"]), row["output"])
+            case "open":
+                opened[place] = open_call(row["output"], row["attempts"])
             case "wait":
                 waits[place] = Waiting(row["output"], row["ready_in"])
             case "intent":
@@ -373,6 +387,8 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
                 origin = Origin(row["step"], row["iteration"])
             case _:
                 asked_for = row["ready_in"]
+    for place, one in opened.items():
+        tries[place] = replace(tries[place], opened=one)
     return Recorded(results, tries, waits, intents, asked_for, origin)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -16,6 +17,7 @@ from runtime.store.statements import statement
 from schemas.asked import Asked
 
 _MOST = 1000
+_NO_RESPONSES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def list_asked(connection: Connection) -> list[Asked]:
@@ -40,6 +42,7 @@ def answer_wait(
     reason: str,
     teams: Collection[str] = (),
     instead_of: str | None = None,
+    responses: Mapping[str, Any] = _NO_RESPONSES,
 ) -> bool:
     """Record a person's decision and wake the run; false if it is too late for it.
 
@@ -51,6 +54,7 @@ def answer_wait(
         reason: why; may be empty.
         teams: those that the decider belongs to.
         instead_of: whom the decider says to decide for; it is recorded.
+        responses: what a server that asks in the middle of a call is answered; see `runtime.core.answering`.
 
     Raises:
         NotAsked: ORD418, the step asks others.
@@ -63,11 +67,14 @@ def answer_wait(
             hint="let one of them decide, or say with --as for whom you do; that is kept with the decision",
         )
     decider = by if instead_of is None else f"{by} for {instead_of}"
-    answer = {"approved": approved, "by": decider, "reason": reason}
+    answer: dict[str, Any] = {"approved": approved, "by": decider, "reason": reason}
+    if asked.attempt is not None:
+        answer["responses"] = dict(responses)
     params = {
         "run_id": asked.run_id,
         "step": asked.step,
         "iteration": asked.iteration,
+        "attempt": asked.attempt,
         "answer": Jsonb(answer),
     }
     answered = connection.execute(statement("answer_wait"), params).fetchone() is not None

@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from mcp import MCPError
 from mcp_types import CallToolResult
@@ -35,7 +35,7 @@ from runtime.tools.catalogue import ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.owner import ServerOwner, State, Unready
 from runtime.tools.redact import Redactor
-from runtime.tools.session import Session
+from runtime.tools.session import Request, Session
 from runtime.tools.transports import Surroundings
 from runtime.tools.waiting import Deadline, cancel_all, silence_limit, time_limit
 
@@ -152,31 +152,27 @@ class ServerActor:
 
     async def call(
         self,
-        tool: str,
-        arguments: Mapping[str, Any],
+        request: Request,
         *,
         timeout: timedelta | None = None,  # noqa: ASYNC109 - what follows a send must become an outcome
         at_most: timedelta | None = None,
         stall: timedelta | None = None,
-        meta: Mapping[str, Any] | None = None,
     ) -> CallOutcome:
         """Call a tool.
 
         Args:
-            tool: its name without the server's.
-            arguments: any JSON object.
+            request: which, with what.
             timeout: the longest time for all of it: queue, start of the server, and call. None means twice the
                 definition's connect timeout for the first two, and its call timeout for the call.
             at_most: with no timeout, the longest time for all of it whatever the definition says.
             stall: the longest time that the tool may not tell of its progress; None asks for none.
-            meta: `_meta` of the request.
         """
         limit = replace(self._limit(timeout, at_most), stall=stall)
         with self._counted():
             try:
                 async with self._slot(limit.deadline):
                     for _ in range(_MAX_REFUSALS):
-                        outcome = await self._attempt(tool, arguments, limit, meta)
+                        outcome = await self._attempt(request, limit)
                         if outcome is not None:
                             return outcome
             except Unready as unready:
@@ -185,30 +181,19 @@ class ServerActor:
             f"{self.definition.key} refused the call {_MAX_REFUSALS} times, unseen"
         ).outcome
 
-    async def _attempt(
-        self,
-        name: str,
-        arguments: Mapping[str, Any],
-        limit: _Limit,
-        meta: Mapping[str, Any] | None,
-    ) -> CallOutcome | None:
+    async def _attempt(self, request: Request, limit: _Limit) -> CallOutcome | None:
         """One attempt to get the call looked at; None if it provably was not, so that another may be made."""
         async with self._ready(limit.deadline) as session:
-            return await self._attempt_in(session, name, arguments, limit, meta)
+            return await self._attempt_in(session, request, limit)
 
     async def _attempt_in(
-        self,
-        session: Session,
-        name: str,
-        arguments: Mapping[str, Any],
-        limit: _Limit,
-        meta: Mapping[str, Any] | None,
+        self, session: Session, request: Request, limit: _Limit
     ) -> CallOutcome | None:
-        tool = await self._find(session, name, limit.deadline)
+        tool = await self._find(session, request.tool, limit.deadline)
         if tool is None:
-            missing = session.catalogue.missing(name)
+            missing = session.catalogue.missing(request.tool)
             return CallOutcome("rejected", error=missing, generation=session.generation)
-        problem = tool.argument_error(arguments)
+        problem = tool.argument_error(request.arguments)
         if self.definition.on_contract_change == "refuse":
             problem = session.catalogue.contract_error(tool.name) or problem
         if problem is not None:
@@ -218,29 +203,28 @@ class ServerActor:
             raise Unready(f"{self.definition.key}: time was up before the call could be sent")
         if not session.usable():
             return None
-        return await self._send(session, tool, arguments, limit, meta)
+        return await self._send(session, tool, request, limit)
 
     async def _send(
         self,
         session: Session,
         tool: ToolInfo,
-        arguments: Mapping[str, Any],
+        request: Request,
         limit: _Limit,
-        meta: Mapping[str, Any] | None,
     ) -> CallOutcome | None:
         seconds = limit.for_call()
         try:
             async with silence_limit(self._clock, limit.stall) as told:
-                result = await session.send(
-                    tool.name, arguments, seconds=seconds, meta=meta, told=told
-                )
+                result = await session.send(request, seconds=seconds, told=told)
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises, the call has an outcome
             if is_session_over(error):
                 session.over = True
             elif is_stale_listing(error):
                 session.stale = True
             else:
-                outcome = outcome_of_error(self._call(session, tool, failed=True), error)
+                call = self._call(session, tool, failed=True)
+                call = replace(call, goes_on=request.going_on is not None)
+                outcome = outcome_of_error(call, error)
                 # A remote server's process is not ours to replace.
                 session.suspect |= outcome.kind == "timeout" and session.pid is not None
                 return outcome

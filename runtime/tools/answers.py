@@ -13,6 +13,7 @@ from mcp import MCPError
 from mcp_types import (
     CONNECTION_CLOSED,
     HEADER_MISMATCH,
+    INVALID_PARAMS,
     INVALID_REQUEST,
     PARSE_ERROR,
     REQUEST_TIMEOUT,
@@ -28,6 +29,7 @@ from runtime.logs import get_logger
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.faults import Fault, read_fault
 from runtime.tools.normalise import Answer, Unacceptable, normalise
+from runtime.tools.questions import left_open, redact_left_open
 from runtime.tools.redact import Redactor
 from schemas.genai import USAGE_META
 
@@ -78,6 +80,7 @@ class Call:
     limit: int
     redact: Redactor
     last_words: str = ""
+    goes_on: bool = False
 
     def outcome(
         self,
@@ -109,8 +112,7 @@ class Call:
 def outcome_of_result(call: Call, result: CallToolResult | InputRequiredResult) -> CallOutcome:
     """The outcome of a call that the server answered."""
     if isinstance(result, InputRequiredResult):
-        asked = ", ".join(sorted(result.input_requests or ())) or "to continue"
-        return call.outcome("input_required", "ORD411", f"{call.name} asks for input: {asked}")
+        return _outcome_of_question(call, result)
     answer = Answer(
         content=[
             block.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -135,6 +137,16 @@ def _usage(call: Call, meta: Mapping[str, Any] | None) -> Usage | None:
     if wrong:
         _log.warning("%s tells its usage wrongly: %s", call.name, ", ".join(wrong))
     return usage and replace(usage, model=call.redact(usage.model))
+
+
+def _outcome_of_question(call: Call, result: InputRequiredResult) -> CallOutcome:
+    left = left_open(result)
+    if isinstance(left, str):
+        return call.outcome("input_required", "ORD411", f"{call.name} asks for input: {left}")
+    asked = "; ".join(request["message"] for request in left.requests.values())
+    message = f"{call.name} asks for input: {asked or 'to be called again'}"
+    outcome = replace(call.outcome("input_required", "ORD411", message), left_open=left)
+    return redact_left_open(outcome, call.redact)
 
 
 def _outcome_of_answer(call: Call, answer: Answer) -> CallOutcome:
@@ -184,6 +196,8 @@ def _outcome_of_mcp_error(call: Call, error: MCPError) -> CallOutcome:
                 own.kind, own.ordinaut, f"{call.name}: {own.says or error.message}"
             )
     message = f"{call.name} was rejected: {error.message} ({error.code})"
+    if call.goes_on and error.code == INVALID_PARAMS:
+        message += "; what it asked may have expired, or it was restarted since: run the step again to be asked anew"
     return call.outcome("rejected", "ORD408", message)
 
 

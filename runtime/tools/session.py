@@ -11,11 +11,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
 from mcp import Client, MCPError
-from mcp.client.session import IncomingMessage
+from mcp.client.session import ClientRequestContext, IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import (
@@ -23,6 +24,8 @@ from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
+    ElicitRequestParams,
+    ElicitResult,
     Implementation,
     InputRequiredResult,
     Tool,
@@ -32,6 +35,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter
 
 from runtime.clock import Clock
+from runtime.core.leftopen import GoingOn
 from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import Protocol, ServerDefinition
 from runtime.tools.transports import Connection
@@ -45,6 +49,33 @@ _MAX_PAGES: Final = 100
 _log = logging.getLogger("ordinaut.tools")
 # The SDK's own timeout begins once the request is written; this bounds the writing as well.
 _WRITE_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call as it is sent.
+
+    Attributes:
+        tool: its name without the server's.
+        arguments: any JSON object.
+        meta: `_meta` of the request.
+        going_on: what a call goes on with that was left open; None for one that begins.
+    """
+
+    tool: str
+    arguments: Mapping[str, Any]
+    meta: Mapping[str, Any] | None = None
+    going_on: GoingOn | None = None
+
+    def params(self) -> CallToolRequestParams:
+        """The same in the protocol's words."""
+        params: dict[str, Any] = {"name": self.tool, "arguments": dict(self.arguments)}
+        if self.meta:
+            params["_meta"] = dict(self.meta)
+        if self.going_on is not None:
+            params["requestState"] = self.going_on.state
+            params["inputResponses"] = dict(self.going_on.responses) or None
+        return CallToolRequestParams.model_validate(params)
 
 
 class Session:
@@ -138,11 +169,9 @@ class Session:
 
     async def send(
         self,
-        tool: str,
-        arguments: Mapping[str, Any],
+        asked: Request,
         *,
         seconds: float,
-        meta: Mapping[str, Any] | None,
         told: Callable[[], None] | None = None,
     ) -> CallToolResult | InputRequiredResult:
         """Send one call, once. `told` is called whenever the tool tells of its progress; with None it is not asked to.
@@ -153,12 +182,7 @@ class Session:
         Raises:
             MCPError, TimeoutError, pydantic.ValidationError: see `runtime.tools.answers`.
         """
-        params = {
-            "name": tool,
-            "arguments": dict(arguments),
-            "_meta": dict(meta) if meta else None,
-        }
-        request = CallToolRequest(params=CallToolRequestParams.model_validate(params))
+        request = CallToolRequest(params=asked.params())
         self.in_flight += 1
         try:
             async with asyncio.timeout(seconds + _WRITE_SECONDS):
@@ -275,6 +299,7 @@ async def open_session(
                 mode=protocol,
                 read_timeout_seconds=seconds,
                 message_handler=heard,
+                elicitation_callback=_dismiss,
                 client_info=_CLIENT_INFO,
                 cache=None,
             ) as client:
@@ -290,6 +315,14 @@ async def open_session(
             timer.cancel()
     if scope.cancelled_caught:
         raise TimeoutError
+
+
+async def _dismiss(
+    context: ClientRequestContext,  # noqa: ARG001 - the SDK's signature
+    params: ElicitRequestParams,  # noqa: ARG001 - likewise
+) -> ElicitResult:
+    """What a server of an older revision is told that asks while its call is under way: nobody is there."""
+    return ElicitResult(action="cancel")
 
 
 async def _give_up(

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from runtime.clock import Clock
+from runtime.core.leftopen import GoingOn
 from runtime.core.llm.definition import FindModel
 from runtime.core.llm.tools import SERVER as LLM
 from runtime.core.outcomes import CallError, CallOutcome
@@ -30,6 +31,7 @@ from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.llm import LlmCalls
 from runtime.tools.orphans import ServerRecords, reap_orphans
+from runtime.tools.session import Request
 from runtime.tools.transports import Surroundings
 from schemas.language_model import DEFAULT_MODEL, OFFLINE_MODEL
 
@@ -100,6 +102,7 @@ class Toolbox:
         stall: timedelta | None = None,
         run: str = "",
         find_model: FindModel | None = None,
+        going_on: GoingOn | None = None,
     ) -> CallOutcome:
         """Call a tool.
 
@@ -113,6 +116,7 @@ class Toolbox:
             stall: the longest time that the tool may not tell of its progress; None asks for none.
             run: the run that calls, for servers that live as long as one.
             find_model: gives the language models that `llm.*` ask; None where there are none.
+            going_on: what a call goes on with that the server left open; None for a call that begins.
         """
         server, _, tool = name.partition(".")
         try:
@@ -120,9 +124,8 @@ class Toolbox:
         except ToolServerError as closed:
             return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
         if actor is not None:
-            return await actor.call(
-                tool, arguments, timeout=timeout, at_most=at_most, stall=stall, meta=meta
-            )
+            request = Request(tool, arguments, meta, going_on)
+            return await actor.call(request, timeout=timeout, at_most=at_most, stall=stall)
         known = self._builtins[LLM].get(tool) if server == LLM else None
         if find_model is None or known is None or arguments.get("model") == OFFLINE_MODEL:
             return self._call_builtin(server, tool, arguments)

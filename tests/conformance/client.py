@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ import httpx2
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from runtime.clock import SYSTEM_CLOCK
+from runtime.core.answering import fields_of, responses_of
+from runtime.core.leftopen import GoingOn
 from runtime.loop import run_loop
 from runtime.tools.definition import ClientCredentials, HttpTransport, ServerDefinition
 from runtime.tools.toolbox import Toolbox
@@ -39,6 +42,15 @@ def sample(schema: dict[str, Any]) -> dict[str, Any]:
         name: fields[name].get("default", _SAMPLES[fields[name].get("type", "string")])
         for name in schema.get("required", ())
     }
+
+
+def filled(requests: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Values for the fields of forms that have to be filled in."""
+    data: dict[str, dict[str, Any]] = {}
+    for field in fields_of(requests):
+        if field.is_required:
+            data.setdefault(field.request, {})[field.name] = _SAMPLES[field.schema["type"]]
+    return data
 
 
 def issuer_of(url: str) -> str:
@@ -75,6 +87,12 @@ async def main() -> None:
                 # Where a schema has no null, an argument that has no value is left out: with it, nothing would be sent.
                 given = {name: value for name, value in arguments.items() if value is not None}
                 outcome = await toolbox.call(f"suite.{tool.name}", given)
+                if (left := outcome.left_open) is not None:
+                    # Whatever is asked is agreed to with the defaults; between the two, other calls go on as they are.
+                    going_on = GoingOn(
+                        left.state, responses_of(left.requests, filled(left.requests))
+                    )
+                    outcome = await toolbox.call(f"suite.{tool.name}", given, going_on=going_on)
                 print(tool.name, outcome.kind, outcome.error or "", file=sys.stderr)
 
 

@@ -884,9 +884,23 @@ CREATE TABLE ordinaut.step_attempt (
     error jsonb,
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone NOT NULL,
-    retry_at timestamp with time zone
+    retry_at timestamp with time zone,
+    left_open jsonb,
+    asked jsonb,
+    asked_until timestamp with time zone,
+    answered_at timestamp with time zone,
+    answer jsonb,
+    CONSTRAINT step_attempt_answer_is_whole CHECK (((answered_at IS NULL) = (answer IS NULL)))
 )
 PARTITION BY RANGE (run_id);
+-- Name: COLUMN step_attempt.left_open; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_attempt.left_open IS 'what the next try goes on with: what the server wants back, and the arguments; null where it begins anew';
+-- Name: COLUMN step_attempt.asked; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_attempt.asked IS 'what the server asks, of which call, and who may answer; null where nobody is asked';
+-- Name: COLUMN step_attempt.asked_until; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_attempt.asked_until IS 'when it is too late to answer; null where it never is';
+-- Name: COLUMN step_attempt.answer; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_attempt.answer IS 'what was decided, by whom and why, and the answers';
 -- Name: step_attempt_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.step_attempt_default (
     run_id uuid CONSTRAINT step_attempt_run_id_not_null NOT NULL,
@@ -898,7 +912,13 @@ CREATE TABLE ordinaut.step_attempt_default (
     error jsonb,
     started_at timestamp with time zone CONSTRAINT step_attempt_started_at_not_null NOT NULL,
     finished_at timestamp with time zone CONSTRAINT step_attempt_finished_at_not_null NOT NULL,
-    retry_at timestamp with time zone
+    retry_at timestamp with time zone,
+    left_open jsonb,
+    asked jsonb,
+    asked_until timestamp with time zone,
+    answered_at timestamp with time zone,
+    answer jsonb,
+    CONSTRAINT step_attempt_answer_is_whole CHECK (((answered_at IS NULL) = (answer IS NULL)))
 );
 -- Name: step_intent; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.step_intent (
@@ -1182,6 +1202,10 @@ CREATE INDEX schedule_by_due ON ordinaut.schedule USING btree (next_due_at) WHER
 CREATE INDEX spec_by_project ON ordinaut.spec USING btree (project, environment);
 -- Name: spec_revision_by_revision; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX spec_revision_by_revision ON ordinaut.spec_revision USING btree (revision_id);
+-- Name: step_attempt_asked; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX step_attempt_asked ON ONLY ordinaut.step_attempt USING btree (finished_at) WHERE ((asked IS NOT NULL) AND (answered_at IS NULL));
+-- Name: step_attempt_default_finished_at_idx; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX step_attempt_default_finished_at_idx ON ordinaut.step_attempt_default USING btree (finished_at) WHERE ((asked IS NOT NULL) AND (answered_at IS NULL));
 -- Name: step_intent_open; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX step_intent_open ON ONLY ordinaut.step_intent USING btree (asked_at) WHERE ((asked_at IS NOT NULL) AND (answered_at IS NULL));
 -- Name: step_intent_default_asked_at_idx; Type: INDEX; Schema: ordinaut; Owner: -
@@ -1210,6 +1234,8 @@ ALTER INDEX ordinaut.run_pkey ATTACH PARTITION ordinaut.run_default_pkey;
 ALTER INDEX ordinaut.run_active ATTACH PARTITION ordinaut.run_default_task_uid_idx;
 -- Name: run_default_task_uid_run_id_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.run_by_task ATTACH PARTITION ordinaut.run_default_task_uid_run_id_idx;
+-- Name: step_attempt_default_finished_at_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
+ALTER INDEX ordinaut.step_attempt_asked ATTACH PARTITION ordinaut.step_attempt_default_finished_at_idx;
 -- Name: step_attempt_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_attempt_pkey ATTACH PARTITION ordinaut.step_attempt_default_pkey;
 -- Name: step_intent_default_asked_at_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -

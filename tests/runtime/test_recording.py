@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from reconciler.recording import NotRecordable, RecordedTest, record
+from runtime.core.leftopen import LeftOpen
 from runtime.store.recording import load_recorded_run
 from runtime.store.settling import Settled, list_unsettled, settle_call
 from runtime.store.waits import answer_wait, list_asked
@@ -119,6 +121,23 @@ async def test_an_approval_before_a_call_stands_beside_its_answer(
 
     assert test.problems == ()
     assert yaml.safe_load(test.text)["given"]["a"].keys() == {"approval", "result"}
+
+
+async def test_a_call_that_asked_in_its_middle_is_recorded_as_one(
+    bench: Bench, database: str
+) -> None:
+    await bench.queue(pipeline=[step("a", "tool.asks")])
+    visit = {"q": {"message": "Pay first", "url": "https://pay.example"}}
+    asks = replace(failed("input_required"), left_open=LeftOpen("s1", visit))
+    asking = tools(tool__asks=[asks, ok(2)])
+    await bench.go(asking)
+    await decide(database, approved=True)
+    await bench.go(asking)
+
+    test = await recorded(bench, database)
+
+    assert test.problems == ()
+    assert yaml.safe_load(test.text)["given"]["a"] == {"result": 2}
 
 
 async def test_nobody_and_nothing_is_recorded_as_such(bench: Bench, database: str) -> None:

@@ -132,7 +132,7 @@ async def test_no_statement_of_the_hot_path_scans_a_table_of_many_rows(
         "release_leases": lease | {"wait": timedelta(0)},
         "record_progress": {"reports": reports_json([ending(claim)])},
         "seconds_until_ready": lanes,
-        "load_results": {"run_id": run_id},
+        "load_results": {"run_id": run_id, "asks_again": ["lost"]},
         "beat_runtime": {"runtime_id": 1, "draining": False, "newest_migration": 0},
     }  # fmt: skip
     for name, given in params.items():

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from runtime.core.leftopen import GoingOn
 from runtime.core.llm.definition import FindModel
 from runtime.core.outcomes import CallError, CallOutcome
 
@@ -49,6 +50,7 @@ class ScriptedTools:
         self.metas: list[Mapping[str, Any] | None] = []
         self.ended: list[str] = []
         self.find_model: FindModel | None = None
+        self.going_on: list[GoingOn | None] = []
         self.called = asyncio.Event()
 
     async def call(
@@ -62,7 +64,9 @@ class ScriptedTools:
         stall: timedelta | None = None,
         run: str = "",
         find_model: FindModel | None = None,
+        going_on: GoingOn | None = None,
     ) -> CallOutcome:
+        self.going_on.append(going_on)
         self.calls.append((name, arguments))
         self.timeouts.append((timeout, at_most))
         self.stalls.append(stall)

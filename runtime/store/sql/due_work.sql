@@ -201,13 +201,16 @@ with report as materialized (
     on conflict (run_id, step, iteration) do nothing
 ), tried as (
     insert into ordinaut.step_attempt
-        (run_id, step, iteration, attempt, lease_epoch, outcome, error, started_at, finished_at, retry_at)
+        (run_id, step, iteration, attempt, lease_epoch, outcome, error, started_at, finished_at, retry_at,
+         left_open, asked, asked_until)
     select a.run_id, t.step, t.iteration, t.attempt, a.lease_epoch, t.outcome, t.error,
         ordinaut.now() - make_interval(secs => t.seconds), ordinaut.now(),
-        ordinaut.now() + make_interval(secs => t.wait_seconds)
+        ordinaut.now() + make_interval(secs => t.wait_seconds),
+        t.left_open, t.asked, ordinaut.now() + make_interval(secs => t.ask_seconds)
     from accepted a
     cross join lateral jsonb_to_recordset(a.attempts) as t(
-        step text, iteration integer, attempt smallint, outcome text, error jsonb, seconds float8, wait_seconds float8)
+        step text, iteration integer, attempt smallint, outcome text, error jsonb, seconds float8, wait_seconds float8,
+        left_open jsonb, asked jsonb, ask_seconds float8)
     on conflict (run_id, step, iteration, attempt) do nothing
 ), intended as (
     -- Said again, it asks people what became of the call.
@@ -271,18 +274,32 @@ select run_id, turn, failing, frees from held;
 
 -- name: load_results
 -- What earlier leases of a run have recorded: results; of calls without one, how many tries there were and how long until
--- another may follow; waits, how long they last and how they were answered; intents without a result or a failed try of the
+-- another may follow, how many of them were left open and what is still to be gone on with; waits, how long they last and how
+-- they were answered, what is asked in the middle of a call standing under the step's name and the number of its try; intents without a result or a failed try of the
 -- same number, which nobody knows the end of, whether people are asked and what they said; how long they were asked; and what a run that is run
 -- again goes back to.
 select 'result' as what, step, iteration, outcome, output, error, null::smallint as attempts, null::float8 as ready_in
 from ordinaut.step_result where run_id = %(run_id)s
 union all
-select 'tries', step, iteration, null, null, null, max(attempt),
+select 'tries', step, iteration, null, to_jsonb(count(left_open)), null, max(attempt),
     extract(epoch from max(retry_at) - ordinaut.now())::float8
 from ordinaut.step_attempt where run_id = %(run_id)s group by step, iteration
 union all
+select 'open', t.step, t.iteration, null, t.left_open || jsonb_build_object('asked', t.asked), null, t.attempt, null
+from ordinaut.step_attempt t
+where t.run_id = %(run_id)s and t.left_open is not null
+    -- A later try that was refused, or asked something else, leaves nothing to be gone on with.
+    and not exists (
+        select from ordinaut.step_attempt l
+        where l.run_id = t.run_id and l.step = t.step and l.iteration = t.iteration and l.attempt > t.attempt
+            and (l.left_open is not null or l.outcome <> all(%(asks_again)s)))
+union all
 select 'wait', step, iteration, kind, answer, null, null, extract(epoch from until - ordinaut.now())::float8
 from ordinaut.wait where run_id = %(run_id)s
+union all
+select 'wait', step || '(' || attempt || ')', iteration, 'approval', answer, null, null,
+    extract(epoch from asked_until - ordinaut.now())::float8
+from ordinaut.step_attempt where run_id = %(run_id)s and asked is not null
 union all
 select 'intent', i.step, i.iteration, case when i.asked is not null then 'asked' end, i.answer, null, i.attempt, null
 from ordinaut.step_intent i

@@ -85,10 +85,14 @@ from (select distinct run_id from ended) e
 where d.run_id = e.run_id;
 
 -- name: read_waits
--- Where the waits of a run stand.
+-- Where the waits of a run stand; what is asked in the middle of a call has the step's name with the number of its try.
 select step, iteration, answer, extract(epoch from until - ordinaut.now())::float8 as over_in
 from ordinaut.wait
-where run_id = %(run_id)s;
+where run_id = %(run_id)s
+union all
+select step || '(' || attempt || ')', iteration, answer, extract(epoch from asked_until - ordinaut.now())::float8
+from ordinaut.step_attempt
+where run_id = %(run_id)s and asked is not null;
 
 -- name: forget_events
 -- Events that are too old for anybody: no active run began before they came.

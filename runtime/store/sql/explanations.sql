@@ -43,6 +43,12 @@ select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason,
                  select from ordinaut.step_result s
                  where s.run_id = a.run_id and s.step = a.step and s.iteration = a.iteration)
          order by a.began_at desc limit 1),
+        (select 'approval' from ordinaut.step_attempt a
+         where a.run_id = r.run_id and a.asked is not null and a.answered_at is null
+             and (a.asked_until is null or a.asked_until > ordinaut.now())
+             and not exists (
+                 select from ordinaut.step_result s
+                 where s.run_id = a.run_id and s.step = a.step and s.iteration = a.iteration) limit 1),
         (select 'rate_limit' from ordinaut.rate_turn t
          where t.run_id = r.run_id and t.ready_at > ordinaut.now() limit 1),
         'retry') end as waits_for

@@ -43,7 +43,14 @@ select
      where w.kind = 'approval' and w.answered_at is null
      and not exists (
              select from ordinaut.step_result o
-             where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)) as approvals,
+             where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at))
+    + (select count(*) from ordinaut.step_attempt a
+       join ordinaut.run r on r.run_id = a.run_id and r.finished_at is null
+       where a.asked is not null and a.answered_at is null
+       and not exists (
+               select from ordinaut.step_result o
+               where o.run_id = a.run_id and (o.step = a.step and o.iteration = a.iteration
+                   or o.step = '(over)' and o.finished_at > a.finished_at))) as approvals,
     (select count(*) from ordinaut.step_intent i
      join ordinaut.run r on r.run_id = i.run_id and r.finished_at is null
      where i.asked_at is not null and i.answered_at is null

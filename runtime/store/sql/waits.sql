@@ -1,25 +1,48 @@
 -- name: list_asked
--- What people are asked, oldest first: of runs that are not over, and not of steps that are because their run came to `finally`.
-select w.run_id, s.namespace, s.name, w.step, w.iteration, w.asked, w.began_at, w.until,
+-- What people are asked, oldest first, before calls and in the middle of them: of runs that are not over, and not of steps
+-- that are because their run came to `finally`.
+select w.run_id, s.namespace, s.name, w.step, w.iteration, w.attempt, w.asked, w.began_at, w.until,
     jsonb_path_query_first(s.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now
-from ordinaut.wait w
+from (
+    select run_id, step, iteration, null::smallint as attempt, asked, began_at, until
+    from ordinaut.wait
+    where kind = 'approval' and answered_at is null
+    union all
+    select a.run_id, a.step, a.iteration, a.attempt, a.asked, a.finished_at, a.asked_until
+    from ordinaut.step_attempt a
+    where a.asked is not null and a.answered_at is null
+        and not exists (
+            select from ordinaut.step_result o
+            where o.run_id = a.run_id and o.step = a.step and o.iteration = a.iteration)) w
 join ordinaut.run r on r.run_id = w.run_id and r.finished_at is null
 join ordinaut.spec s on s.uid = r.task_uid
-where w.kind = 'approval' and w.answered_at is null
-    and not exists (
-        select from ordinaut.step_result o
-        where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)
+where not exists (
+    select from ordinaut.step_result o
+    where o.run_id = w.run_id and o.step = '(over)' and o.finished_at > w.began_at)
 order by w.began_at, w.run_id, w.step, w.iteration
 limit %(limit)s;
 
 -- name: answer_wait
--- A person decides. Nothing is written if somebody else did, if the time is over, or if the run or the step is: so one answer
--- counts, never one beside a timeout, and none that nothing comes of. The run is made ready where it sleeps; where it is held
--- it is marked, and looks again before it sleeps. Locks: the wait, then its due_work row.
-with answered as (
+-- A person decides, before a call or, with the number of the try that was left open, in the middle of it. Nothing is written
+-- if somebody else did, if the time is over, or if the run or the step is: so one answer counts, never one beside a timeout,
+-- and none that nothing comes of. The run is made ready where it sleeps; where it is held it is marked, and looks again before
+-- it sleeps. Locks: the wait or the try, then the due_work row.
+with of_call as (
+    update ordinaut.step_attempt w
+    set answered_at = ordinaut.now(), answer = %(answer)s
+    where w.run_id = %(run_id)s and w.step = %(step)s and w.iteration = %(iteration)s and w.attempt = %(attempt)s
+        and w.asked is not null and w.answered_at is null and (w.asked_until is null or w.asked_until > ordinaut.now())
+        and exists (select from ordinaut.due_work d where d.run_id = w.run_id)
+        and not exists (
+            select from ordinaut.step_result o
+            where o.run_id = w.run_id and (o.step = w.step and o.iteration = w.iteration
+                or o.step = '(over)' and o.finished_at > w.finished_at))
+    returning w.run_id, w.step, w.iteration, w.asked
+), before_call as (
     update ordinaut.wait w
     set answered_at = ordinaut.now(), answer = %(answer)s
-    where w.run_id = %(run_id)s and w.step = %(step)s and w.iteration = %(iteration)s and w.kind = 'approval'
+    where %(attempt)s::smallint is null
+        and w.run_id = %(run_id)s and w.step = %(step)s and w.iteration = %(iteration)s and w.kind = 'approval'
         and w.answered_at is null and (w.until is null or w.until > ordinaut.now())
         and exists (select from ordinaut.due_work d where d.run_id = w.run_id)
         and not exists (
@@ -27,6 +50,8 @@ with answered as (
             where o.run_id = w.run_id and (o.step = w.step and o.iteration = w.iteration
                 or o.step = '(over)' and o.finished_at > w.began_at))
     returning w.run_id, w.step, w.iteration, w.asked
+), answered as (
+    select * from of_call union all select * from before_call
 ), woken as (
     update ordinaut.due_work d
     set woken = true, ready_at = case when d.lease_until = '-infinity' then ordinaut.now() else d.ready_at end
@@ -69,6 +94,13 @@ where run_id = %(run_id)s and answered_at is null
     and not exists (
         select from ordinaut.step_result r
         where r.run_id = w.run_id and r.step = w.step and r.iteration = w.iteration)
+union all
+select step, iteration, 'approval', asked, asked_until
+from ordinaut.step_attempt a
+where run_id = %(run_id)s and asked is not null and answered_at is null
+    and not exists (
+        select from ordinaut.step_result r
+        where r.run_id = a.run_id and r.step = a.step and r.iteration = a.iteration)
 union all
 select step, iteration, 'unknown', asked, null
 from ordinaut.step_intent

@@ -241,7 +241,7 @@ async def test_a_tool_that_asks_back_is_told_to_nobody(open_toolbox: OpenToolbox
     outcome = await box.call("good.ask", {})
 
     assert (outcome.kind, outcome.sent) == ("input_required", True)
-    assert error_of(outcome) == "ORD411 good.ask asks for input: sure"
+    assert error_of(outcome) == "ORD411 good.ask asks for input: Are you sure?"
 
 
 async def test_a_call_that_takes_too_long_is_withdrawn_at_the_server(

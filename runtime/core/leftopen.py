@@ -1,0 +1,81 @@
+"""Calls that a server leaves open: it asks something back, and goes on when the same call comes again with the answers.
+
+MCP 2026-07-28, multi round-trip requests (SEP-2322): such an answer holds `inputRequests`, under keys of the server's own,
+and an opaque `requestState`; the call is repeated with `inputResponses` under the same keys, and the state as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+MOST_ROUNDS: Final = 10
+"""How often one call may be left open; as many as the SDKs of the protocol take part in."""
+ASKS_AGAIN: Final = frozenset({"not_sent", "lost", "timeout", "unknown"})
+"""Outcomes after which an answer is given once more instead of being asked for anew: the server did not refuse it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """What a server said when it left a call open.
+
+    Attributes:
+        state: what it wants back as it is; None for nothing.
+        requests: what people are asked, as `schemas.asked` describes it, by the server's own keys; empty where nobody is.
+    """
+
+    state: str | None
+    requests: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GoingOn:
+    """What an open call goes on with.
+
+    Attributes:
+        state: what the server wants back.
+        responses: answers, by the server's own keys.
+    """
+
+    state: str | None
+    responses: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that was left open, as its step knows it.
+
+    Attributes:
+        left: what the server said.
+        attempt: the try that it said so to.
+        arguments: of that call, as they are shown.
+        responses: what people answered; empty as long as they have not, or nobody is asked.
+    """
+
+    left: LeftOpen
+    attempt: int
+    arguments: Any
+    responses: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What is to be on record of it, besides what people are asked."""
+        return {"state": self.left.state, "arguments": self.arguments}
+
+    @property
+    def going_on(self) -> GoingOn:
+        """What the next try goes on with."""
+        return GoingOn(self.left.state, self.responses)
+
+
+def open_call(recorded: Mapping[str, Any], attempt: int) -> OpenCall:
+    """An open call as it is on record, `asked` beside what `OpenCall.recorded` gave."""
+    asked = recorded["asked"] or {}
+    left = LeftOpen(recorded["state"], asked.get("requests", {}))
+    return OpenCall(left, attempt, recorded["arguments"])
+
+
+def question_of(step: str, attempt: int) -> str:
+    """The name, which no step can have, under which stands what is asked in the middle of a step's call."""
+    return f"{step}({attempt})"
