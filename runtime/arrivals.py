@@ -20,9 +20,10 @@ from runtime.core.outcomes import CallOutcome
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.children import DEEPEST, cancel_child, settle_children, start_child
-from runtime.store.due_work import Claim, Place, Waiting
+from runtime.store.due_work import Claim
 from runtime.store.events import Connection, deliver, look
 from runtime.store.pool import Pool, borrow
+from runtime.store.recorded import Place, Waiting
 from runtime.store.statements import statement
 from runtime.turns import Turns
 from runtime.wake import Bell

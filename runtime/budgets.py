@@ -19,7 +19,8 @@ from runtime.core.program import Program
 from runtime.live import Live
 from runtime.logs import get_logger
 from runtime.store.budgets import Budgets
-from runtime.store.due_work import Claim, Place, Recorded, Skipped
+from runtime.store.due_work import Claim, Skipped
+from runtime.store.recorded import Place, Recorded
 from runtime.surroundings import Surroundings
 
 _log = get_logger("budgets")

@@ -25,7 +25,8 @@ from runtime.errors import ExpressionError
 from runtime.live import Live
 from runtime.models import finding
 from runtime.secrets import Secrets
-from runtime.store.due_work import Claim, Origin, Recorded
+from runtime.store.due_work import Claim
+from runtime.store.recorded import Origin, Recorded
 from runtime.surroundings import Surroundings
 
 # What an HTTP header can carry, and any tool can keep.

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from runtime.core.course import Failure
 from runtime.core.outcomes import CallError
-from runtime.store.due_work import OVER, Recorded
+from runtime.store.due_work import OVER
+from runtime.store.recorded import Recorded
 
 CANCELLED: Final = "ORD510"
 """Of the failure of steps that somebody ended; whoever did has written it."""

@@ -42,7 +42,8 @@ from runtime.live import Live
 from runtime.progress import Items, Progress
 from runtime.restoring import restore_calls, restore_course
 from runtime.secrets import Secrets
-from runtime.store.due_work import NOTHING_RECORDED, Claim, Recorded, Report
+from runtime.store.due_work import Claim, Report
+from runtime.store.recorded import NOTHING_RECORDED, Recorded
 from runtime.surroundings import Surroundings
 from runtime.throttle import throttle_of
 from runtime.transactional import Transactional

@@ -14,7 +14,8 @@ from runtime.core.program import ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.core.waits import EMIT, Wait
 from runtime.ending import Ending, error_of
-from runtime.store.due_work import OVER, WHOLE, Claim, Place, Report
+from runtime.store.due_work import OVER, WHOLE, Claim, Report
+from runtime.store.recorded import Place
 
 SKIPPED: Final = "skipped"
 

@@ -14,7 +14,8 @@ from runtime.core.outcomes import CallError
 from runtime.core.program import Program
 from runtime.ending import Ending, recorded_ending
 from runtime.progress import Progress
-from runtime.store.due_work import Claim, Recorded, Report
+from runtime.store.due_work import Claim, Report
+from runtime.store.recorded import Recorded
 
 _TRUSTED_LEASES: Final = 2
 _MAX_LEASES: Final = 5

@@ -10,7 +10,8 @@ from runtime.core.course import Course
 from runtime.core.outcomes import CallError
 from runtime.core.program import ProgramStep
 from runtime.progress import SKIPPED
-from runtime.store.due_work import WHOLE, Recorded, Result
+from runtime.store.due_work import WHOLE
+from runtime.store.recorded import Recorded, Result
 
 
 def restore_course(

@@ -13,9 +13,10 @@ from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
 from runtime.recorder import Told
 from runtime.store.budgets import Budgets
-from runtime.store.due_work import Claim, Place, Report, Waiting
+from runtime.store.due_work import Claim, Report
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
+from runtime.store.recorded import Place, Waiting
 
 
 class Recording(Protocol):

@@ -21,8 +21,9 @@ from runtime.core.outcomes import CallOutcome
 from runtime.core.rates import RateLimit, holds_on, limits_on
 from runtime.live import Live
 from runtime.logs import get_logger
-from runtime.store.due_work import Claim, Place
+from runtime.store.due_work import Claim
 from runtime.store.rates import Rates
+from runtime.store.recorded import Place
 from runtime.surroundings import Surroundings
 from runtime.underway import Landed, Ready
 from schemas.spec import POWERLESS_TOOLS

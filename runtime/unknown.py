@@ -19,7 +19,7 @@ from runtime.core.outcomes import UNKNOWN_OUTCOMES, CallError, CallOutcome
 from runtime.core.program import ProgramStep, Verification
 from runtime.errors import OrdinautError
 from runtime.progress import Progress
-from runtime.store.due_work import Intent, Place
+from runtime.store.recorded import Intent, Place
 from runtime.underway import Landed
 
 _CUT_OFF: Final = CallOutcome(

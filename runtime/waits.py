@@ -22,7 +22,8 @@ from runtime.core.waits import LOOKED_UP, RUN, SLEEP, WAITING_TOOLS, Wait, wait_
 from runtime.errors import OrdinautError
 from runtime.progress import Progress
 from runtime.store.children import child_id
-from runtime.store.due_work import Claim, Place, Waiting
+from runtime.store.due_work import Claim
+from runtime.store.recorded import Place, Waiting
 from runtime.surroundings import Looking, Surroundings
 from runtime.tools.builtin import waiting_tools
 from runtime.underway import Landed, Ready, UnderWay

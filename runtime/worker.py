@@ -32,18 +32,16 @@ from runtime.registry import Registry
 from runtime.service import end_tasks, stop_if_cancelled
 from runtime.store.due_work import (
     LANES,
-    NOTHING_RECORDED,
     Claim,
     Claimed,
-    Recorded,
     Report,
     claim_due,
-    load_results,
     release_leases,
     seconds_until_ready,
     skip_late,
 )
 from runtime.store.pool import Pool
+from runtime.store.recorded import NOTHING_RECORDED, Recorded, load_results
 from runtime.store.runtimes import wake
 from runtime.surroundings import Surroundings
 from runtime.turns import Turns

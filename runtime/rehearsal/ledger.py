@@ -13,16 +13,8 @@ from runtime.clock import Clock
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
 from runtime.rehearsal.given import Answered, Scene
-from runtime.store.due_work import (
-    Claim,
-    Intent,
-    Place,
-    Recorded,
-    Report,
-    Result,
-    Tries,
-    Waiting,
-)
+from runtime.store.due_work import Claim, Report
+from runtime.store.recorded import Intent, Place, Recorded, Result, Tries, Waiting
 
 
 @dataclass(slots=True)

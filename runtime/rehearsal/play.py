@@ -30,7 +30,8 @@ from runtime.rehearsal.time import LeapingClock, LeapingLoop
 from runtime.rehearsal.tools import GivenTools
 from runtime.restoring import restore_course
 from runtime.secrets import MASK, Secrets
-from runtime.store.due_work import WHOLE, Claim, Recorded
+from runtime.store.due_work import WHOLE, Claim
+from runtime.store.recorded import Recorded
 from runtime.surroundings import Surroundings
 from runtime.tools.catalogue import ToolInfo
 from runtime.underway import Landed, Ready

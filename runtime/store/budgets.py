@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.core.budgets import Budget, Hold, Spending, Verdict, decide
-from runtime.store.due_work import Claim, Place, Skipped
+from runtime.store.due_work import Claim, Skipped
 from runtime.store.pool import Connection, Pool, borrow, fetch_all
+from runtime.store.recorded import Place
 from runtime.store.statements import statement
 
 # Any fixed number serves: it tells locks of agents from others.

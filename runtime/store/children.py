@@ -24,7 +24,8 @@ from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.storable import storable
 from runtime.errors import LeaseLost, Unreadable
 from runtime.store.cancelling import Cancelled
-from runtime.store.due_work import Claim, Place
+from runtime.store.due_work import Claim
+from runtime.store.recorded import Place
 from runtime.store.statements import statement
 
 Connection = psycopg.AsyncConnection[Any]

@@ -23,8 +23,8 @@ from runtime.core.callback import callback_topic, read_token
 from runtime.core.storable import storable
 from runtime.errors import LeaseLost, OrdinautError
 from runtime.store.children import answer_parents
-from runtime.store.due_work import Place, Waiting
 from runtime.store.pool import Pool, borrow
+from runtime.store.recorded import Place, Waiting
 from runtime.store.statements import statement
 
 Connection = psycopg.AsyncConnection[Any]

@@ -35,7 +35,8 @@ from runtime.execution import Execution
 from runtime.loop import run_loop
 from runtime.manual import request_run
 from runtime.store.connect import connect
-from runtime.store.due_work import Recorded, Report
+from runtime.store.due_work import Report
+from runtime.store.recorded import Recorded
 from runtime.store.statements import statement
 from tests.bench.bench_runtime import STEP, apply_schedules, config, drained
 from tests.bench.serving import Site, serving

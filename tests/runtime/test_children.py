@@ -11,8 +11,9 @@ import pytest
 from runtime.errors import LeaseLost
 from runtime.store.cancelling import cancel_run
 from runtime.store.children import settle_children, start_child
-from runtime.store.due_work import Claim, Place, Waiting
+from runtime.store.due_work import Claim
 from runtime.store.pool import borrow
+from runtime.store.recorded import Place, Waiting
 from tests.support.executing import LEASE, Bench, step
 from tests.support.installed import install, task
 from tests.support.scripted_tools import ScriptedTools, failed, ok

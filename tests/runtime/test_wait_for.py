@@ -12,7 +12,7 @@ import pytest
 
 from runtime.core.callback import callback_token
 from runtime.errors import LeaseLost
-from runtime.store.due_work import Claim, Place, Waiting
+from runtime.store.due_work import Claim
 from runtime.store.events import (
     Arrival,
     CallbackRefused,
@@ -23,6 +23,7 @@ from runtime.store.events import (
     forget_events,
     look,
 )
+from runtime.store.recorded import Place, Waiting
 from tests.support.executing import KEY, Bench, step
 from tests.support.scripted_tools import ScriptedTools, ok
 

@@ -15,11 +15,8 @@ from runtime.store.due_work import (
     Ahead,
     Claim,
     Report,
-    Result,
     Skipped,
-    Tries,
     claim_due,
-    load_results,
     record_progress,
     release_leases,
     renew_leases,
@@ -27,6 +24,7 @@ from runtime.store.due_work import (
     skip_late,
 )
 from runtime.store.pool import Pool
+from runtime.store.recorded import Result, Tries, load_results
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
 from tests.support.locks import somebody_is_blocked

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from runtime.store import retention
-from runtime.store.due_work import Report, claim_due, load_results, record_progress
+from runtime.store.due_work import Report, claim_due, record_progress
 from runtime.store.pool import Pool, open_pool
+from runtime.store.recorded import load_results
 from runtime.store.retention import (
     Kept,
     Month,

@@ -19,8 +19,9 @@ from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
 from runtime.store.budgets import Budgets
-from runtime.store.due_work import claim_due, load_results
+from runtime.store.due_work import claim_due
 from runtime.store.rates import Rates
+from runtime.store.recorded import load_results
 from runtime.store.runtimes import load_task_revisions
 from runtime.surroundings import Surroundings
 from runtime.turns import Turns
