@@ -225,6 +225,7 @@ def define_server(
             fill(reached["headers"]),
             None if auth is None else ClientCredentials(**fill(auth)),
             None if tls is None else Tls(**fill(tls)),
+            reached.get("transport", "streamable"),
         )
     return ServerDefinition(
         key=key,

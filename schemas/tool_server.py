@@ -68,10 +68,12 @@ class Tls(Model):
 
 
 class Http(Model):
-    """A server reached over streamable HTTP."""
+    """A server reached over HTTP."""
 
     url: Text = Field(pattern=patterns.HTTP_URL, examples=["https://tools.example.com/mcp"])
     """The endpoint."""
+    transport: Literal["streamable", "sse"] = "streamable"
+    """How it answers: `sse` is HTTP+SSE as the protocol had it before 2025-03-26, and as some servers still have it."""
     headers: dict[ShortText, str] = Field(default_factory=dict)
     """Headers sent with every request; secrets as `${secrets.name}`."""
     auth: ClientCredentials | None = None

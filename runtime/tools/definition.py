@@ -98,19 +98,21 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class HttpTransport:
-    """A server reached over streamable HTTP.
+    """A server reached over HTTP.
 
     Attributes:
         url: the endpoint.
         headers: go with every request.
         auth: how to get a token, which then goes with every request as well.
         tls: how it is known, and we are; None leaves that to the system.
+        form: whether it streams each answer where it was asked, or all on one stream of events, as before 2025-03-26.
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth: ClientCredentials | None = None
     tls: Tls | None = None
+    form: Literal["streamable", "sse"] = "streamable"
 
 
 @dataclass(frozen=True, slots=True)

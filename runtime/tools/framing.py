@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_EDGE: Final = 400
+EDGE_BYTES: Final = 400
 _ID_FIRST: Final = re.compile(rb'^\s*\{(?:"jsonrpc":\s*"2\.0",\s*)?"id":\s*(\d{1,18})\s*,')
 _ID_LAST: Final = re.compile(rb'"id":\s*(\d{1,18})\s*(?:,\s*"jsonrpc":\s*"2\.0"\s*)?\}?\s*$')
 
@@ -30,7 +30,9 @@ class Line:
 
         JSON-RPC writers put the id before the result or after it, so it stands near one of the ends.
         """
-        found = _ID_FIRST.search(self.text[:_EDGE]) or _ID_LAST.search(self.text[-_EDGE:])
+        found = _ID_FIRST.search(self.text[:EDGE_BYTES]) or _ID_LAST.search(
+            self.text[-EDGE_BYTES:]
+        )
         return int(found.group(1)) if found else None
 
 
@@ -58,4 +60,4 @@ class Framer:
         self._parts.append(part)
         if self._size > self._limit:
             whole = b"".join(self._parts)
-            self._parts = [whole[:_EDGE], whole[-_EDGE:]]
+            self._parts = [whole[:EDGE_BYTES], whole[-EDGE_BYTES:]]

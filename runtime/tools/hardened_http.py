@@ -34,10 +34,13 @@ NOT_SENT: Final = (
     httpx2.LocalProtocolError,
 )
 """What goes wrong before anything can have arrived."""
+_STATUS: Final = "refused_with"
 _SESSION_HEADER: Final = "mcp-session-id"
 _NOT_FOUND: Final = 404
 _TOO_MANY_REQUESTS: Final = 429
 _FIRST_ERROR: Final = 400
+# What servers of HTTP+SSE say to a handshake over streamable HTTP.
+_OTHER_TRANSPORT: Final = frozenset({400, 404, 405})
 _FIRST_SERVER_ERROR: Final = 500
 _CHORE_SECONDS: Final = 5.0
 # A token that somebody else has just got may lack the scope that this request needs.
@@ -148,7 +151,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         finally:
             await response.aclose()
         if response.status_code >= _FIRST_ERROR and not _explains_itself(request, response, body):
-            return _refusal(response)
+            return _refusal(request, response)
         response.headers.pop("content-encoding", None)
         return httpx2.Response(
             response.status_code,
@@ -158,14 +161,31 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         )
 
 
-def _refusal(response: httpx2.Response) -> httpx2.Response:
-    status = response.status_code
+def refused_with(response: httpx2.Response) -> int:
+    """The status of an answer as the server gave it, also where there is another in its place."""
+    return int(response.extensions.get(_STATUS, response.status_code))
+
+
+def _refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    status, pause = response.status_code, retry_after_seconds(response)
     reason = f"HTTP {status} {response.reason_phrase}".strip()
-    if status == _TOO_MANY_REQUESTS:
-        return _answer(Fault.THROTTLED, reason, retry_after=retry_after_seconds(response))
     # A 5xx may come from a gateway that had already passed the call on.
     fault = Fault.REFUSED if status < _FIRST_SERVER_ERROR else Fault.CUT
-    return _answer(fault, reason, retry_after=retry_after_seconds(response))
+    if status == _TOO_MANY_REQUESTS:
+        fault = Fault.THROTTLED
+    elif status in _OTHER_TRANSPORT and _begins(request):
+        reason += "; a server of the protocol before 2025-03-26 is reached by `transport: sse`"
+    answer = _answer(fault, reason, retry_after=pause)
+    answer.extensions[_STATUS] = status
+    return answer
+
+
+def _begins(request: httpx2.Request) -> bool:
+    match _json(request.content):
+        case {"method": "initialize"}:
+            return True
+        case _:
+            return False
 
 
 def _answer(fault: Fault, message: str, *, retry_after: float | None = None) -> httpx2.Response:

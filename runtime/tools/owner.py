@@ -25,9 +25,10 @@ from mcp import MCPError
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.errors import ToolServerError
 from runtime.tools.answers import reason_of
-from runtime.tools.definition import Protocol, ServerDefinition
+from runtime.tools.connecting import connection_to
+from runtime.tools.definition import HttpTransport, Protocol, ServerDefinition
 from runtime.tools.session import Session, is_handshake_era, open_session
-from runtime.tools.transports import Surroundings, connection_to
+from runtime.tools.transports import Surroundings
 from runtime.tools.waiting import Deadline, cancel_all, time_limit
 from runtime.tools.wear import Wear
 
@@ -239,8 +240,9 @@ class ServerOwner:
 
     def _protocol(self) -> Protocol:
         """What to ask for: a server that once spoke an old revision is not asked for the new one at each restart."""
-        asked = self._definition.protocol
-        return "legacy" if asked == "auto" and self.handshake_era else asked
+        asked, transport = self._definition.protocol, self._definition.transport
+        is_old = isinstance(transport, HttpTransport) and transport.form == "sse"
+        return "legacy" if asked == "auto" and (self.handshake_era or is_old) else asked
 
     def _publish(self, session: Session) -> None:
         self.session = session

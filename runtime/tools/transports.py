@@ -3,8 +3,8 @@
 For stdio this does not wrap the SDK's `stdio_client`, because that keeps from us everything a dependable pool needs: the
 process number and exit code, an exit noticed while no call is under way, the process group while background children
 still run, and a write that cannot block (there, a server that stops reading its input stops the clock of the call's
-timeout as well). What it costs is the hundred lines below. For HTTP the SDK's transport stays, over a hardened
-connection (`runtime.tools.hardened_http`).
+timeout as well). What it costs is the hundred lines below. Those over HTTP are in `runtime.tools.over_http` and
+`runtime.tools.sse`.
 """
 
 from __future__ import annotations
@@ -13,34 +13,26 @@ import asyncio
 import os
 import pwd
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol
 
 import anyio
-import httpx2
 from mcp.client._transport import ReadStream, WriteStream
-from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
-from mcp_types import ErrorData, JSONRPCError, jsonrpc_message_adapter
 
 from runtime.clock import Clock
 from runtime.config import base_environment
 from runtime.tools.child import Child
 from runtime.tools.definition import (
-    HttpTransport,
-    ServerDefinition,
     StdioTransport,
     resolve_command,
 )
-from runtime.tools.faults import Fault, fault_error
 from runtime.tools.framing import Framer, Line
-from runtime.tools.hardened_http import HardenedTransport
+from runtime.tools.messages import fault_of, message_of
 from runtime.tools.orphans import ServerRecords
 from runtime.tools.redact import Redactor
-from runtime.tools.tls import tls_context
 from runtime.tools.waiting import cancel_all, time_limit
 
 Streams = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
@@ -86,25 +78,6 @@ class Connection(Protocol):
     def last_words(self) -> str:
         """What the server wrote to stderr and how it ended; empty if nothing is known."""
         ...
-
-
-def connection_to(
-    definition: ServerDefinition, surroundings: Surroundings, on_gone: Callable[[], None]
-) -> Connection:
-    """A connection that was not opened yet.
-
-    Args:
-        on_gone: called once when the server has gone by itself.
-    """
-    limit = max(_SMALLEST_MESSAGE_LIMIT, _MESSAGE_TO_RESULT * definition.result_bytes)
-    match definition.transport:
-        case StdioTransport() as stdio:
-            redact = Redactor(definition.secrets)
-            return StdioConnection(
-                stdio, surroundings, redact=redact, limit=limit, on_gone=on_gone
-            )
-        case HttpTransport() as http:
-            return HttpConnection(http, definition, surroundings.project, limit=limit)
 
 
 class StdioConnection:
@@ -241,32 +214,16 @@ class StdioConnection:
             if line.text.strip():
                 self._note_noise(child, line)
             return None
-        if not line.oversize:
-            try:
-                return SessionMessage(
-                    jsonrpc_message_adapter.validate_json(line.text, by_name=False)
-                )
-            except ValueError:
-                self._note_noise(child, line)
-        return self._fault(line)
+        message = message_of(line)
+        if message is None and not line.oversize:
+            self._note_noise(child, line)
+        return message or fault_of(line, self._limit)
 
     def _note_noise(self, child: Child, line: Line) -> None:
         """Show what should not be on stdout, but let no flood of it wash away what is on stderr."""
         self._noted += 1
         if self._noted <= _MAX_NOTED:
             child.note(b"[stdout] " + line.text[:_NOTED_BYTES] + b"\n")
-
-    def _fault(self, line: Line) -> SessionMessage | None:
-        answered = line.answered_id()
-        if answered is None:
-            return None
-        if line.oversize:
-            reason = f"the answer has {line.size:,} bytes; at most {self._limit:,} are read"
-            fault = fault_error(Fault.OVERSIZE, reason)
-        else:
-            fault = fault_error(Fault.GARBLED, "the answer is not valid JSON-RPC")
-        error = ErrorData.model_validate(fault)
-        return SessionMessage(JSONRPCError(jsonrpc="2.0", id=answered, error=error))
 
     def _close_streams(self) -> None:
         for stream in (
@@ -287,69 +244,3 @@ def _home_of(user: str | None) -> dict[str, str]:
     if entry is None:
         return {}
     return {"HOME": entry.pw_dir, "LOGNAME": entry.pw_name, "USER": entry.pw_name}
-
-
-class HttpConnection:
-    """A server reached over streamable HTTP. There is nothing that could be gone: every call may find it anew."""
-
-    def __init__(
-        self,
-        transport: HttpTransport,
-        definition: ServerDefinition,
-        project: Path,
-        *,
-        limit: int,
-    ) -> None:
-        self.pid: int | None = None
-        self._transport = transport
-        self._definition = definition
-        self._project = project
-        self._limit = limit
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Streams:
-        """Prepare to connect; nothing is sent yet.
-
-        Raises:
-            ToolServerError: ORD401, its TLS options cannot be used.
-        """
-        connect_timeout, auth = self._definition.connect_timeout, self._transport.auth
-        tls = self._transport.tls
-        client = httpx2.AsyncClient(
-            transport=HardenedTransport(
-                connect_timeout=connect_timeout,
-                limit=self._limit,
-                auth=None if auth is None else (self._transport.url, auth),
-                tls=None if tls is None else tls_context(tls, self._project),
-            ),
-            # Compressed bodies could not be bounded by their length on the wire.
-            headers={"accept-encoding": "identity", **self._transport.headers},
-            timeout=None,
-        )
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(client)
-            streams = await stack.enter_async_context(
-                streamable_http_client(
-                    self._transport.url, http_client=client, max_sse_event_size=self._limit
-                )
-            )
-            self._stack = stack.pop_all()
-        return streams
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
-        """End the session, if the server keeps one."""
-        await self._stack.__aexit__(kind, error, trace)
-
-    def alive(self) -> bool:
-        """Always: only a call can find out."""
-        return True
-
-    def last_words(self) -> str:
-        """Nothing: a remote server's stderr is its own."""
-        return ""

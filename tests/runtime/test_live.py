@@ -34,7 +34,10 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
         sandbox={"user": "nobody", "network": False, "open_files": 64},
     )
     remote = document(
-        "ToolServer", "web", "ops", http={"url": "https://x/mcp", "headers": {"A": "b"}}
+        "ToolServer",
+        "web",
+        "ops",
+        http={"url": "https://x/mcp", "headers": {"A": "b"}, "transport": "sse"},
     )
 
     live = assemble(7, [local, remote], Keyring(tmp_path, SYSTEM_CLOCK), NOW)
@@ -47,7 +50,7 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
     assert first.call_timeout == timedelta(seconds=5)
     assert (first.memory_bytes, first.max_age) == (100_000_000, timedelta(hours=1))
     assert (second.memory_bytes, second.max_age) == (None, None)
-    assert second.transport == HttpTransport("https://x/mcp", {"A": "b"})
+    assert second.transport == HttpTransport("https://x/mcp", {"A": "b"}, form="sse")
 
 
 def test_the_credentials_of_a_server_are_filled_in_and_not_shown(tmp_path: Path) -> None:

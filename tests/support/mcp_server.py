@@ -1,4 +1,4 @@
-"""A well-behaved tool server on the official SDK: `python mcp_server.py stdio`, or `python mcp_server.py http PORT`."""
+"""A well-behaved tool server on the official SDK: `python mcp_server.py stdio`, or with `http PORT` or `sse PORT`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def main() -> None:
     if sys.argv[1] == "stdio":
         server.run("stdio")
     else:
-        server.run("streamable-http", port=int(sys.argv[2]))
+        server.run({"http": "streamable-http", "sse": "sse"}[sys.argv[1]], port=int(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,10 @@ class HttpByHand(ABC):
     Attributes:
         port: where it listens.
         tls: how connections to it are encrypted, if they are.
+        asking: the connection of the newest request.
     """
+
+    asking: asyncio.StreamWriter
 
     def __init__(self) -> None:
         self.port = 0
@@ -98,6 +101,7 @@ class HttpByHand(ABC):
                     name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
+                self.asking = writer
                 answer = self.respond(request, headers, body.decode())
                 if answer is None:
                     continue
@@ -170,3 +174,50 @@ class RawHttp(HttpByHand):
                 tool = {"name": "act", "inputSchema": {"type": "object"}}
                 return ok(message, {"tools": [tool]})
         return reply("never heard of it", "400 Bad Request")
+
+
+class RawSse(RawHttp):
+    """The same server as it would have been before 2025-03-26: what it answers comes as an event of a stream.
+
+    Attributes:
+        post: what a request gets at once.
+        event: what its answer comes as; None leaves it out.
+        opening: what the stream begins with.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.post: Callable[[dict[str, Any]], Reply | None] = lambda message: reply(
+            "Accepted", "202 Accepted"
+        )
+        self.event: Callable[[str], bytes | None] = event
+        self.opening = event("/messages?session=1", "endpoint")
+        self._stream: asyncio.StreamWriter | None = None
+
+    @property
+    def url(self) -> str:
+        return super().url.replace("/mcp", "/sse")
+
+    def hang_up(self) -> None:
+        """End the stream."""
+        assert self._stream is not None
+        self._stream.close()
+
+    def respond(self, line: str, headers: dict[str, str], body: str) -> Reply | None:
+        if line.startswith("GET"):
+            self._stream = self.asking
+            head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+            return head.encode() + self.opening, False
+        message = json.loads(body)
+        is_call = message["method"] == "tools/call"
+        answer = super().respond(line, headers, body)
+        if answer is not None and "id" in message and self._stream is not None:
+            told = answer[0].partition(b"\r\n\r\n")[2].decode()
+            written = self.event(told) if is_call else event(told)
+            self._stream.write(written or b"")
+        return self.post(message) if is_call else reply("Accepted", "202 Accepted")
+
+
+def event(data: str, kind: str = "message") -> bytes:
+    """An event of a stream."""
+    return f"event: {kind}\r\ndata: {data}\r\n\r\n".encode()
