@@ -13,6 +13,7 @@ from reconciler.core.contract_checks import NO_CONTRACTS, Contracts, contract_pr
 from reconciler.core.desired import Key
 from reconciler.core.effect_checks import effect_problems
 from reconciler.core.entry import Entry
+from reconciler.core.llm_checks import llm_problems
 from reconciler.core.locate import Path
 from reconciler.core.money_checks import money_problems
 from reconciler.core.params import argument_problems, schema_problems
@@ -57,6 +58,7 @@ class World:
         secrets: the secrets that the Project declares; None if it could not be read.
         calendars: the canonical content of the calendars that are known whole.
         contracts: what the tool lock holds.
+        models: the language models that the Project names; None if it could not be read.
     """
 
     names: Names
@@ -65,6 +67,7 @@ class World:
     secrets: frozenset[str] | None
     calendars: Mapping[Key, bytes]
     contracts: Contracts = NO_CONTRACTS
+    models: frozenset[str] | None = None
 
 
 def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
@@ -78,6 +81,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from reference_problems(entry, world.names)
     yield from tool_problems(entry, world)
     yield from contract_problems(entry, world.contracts, server_of)
+    yield from llm_problems(entry, world.models)
     yield from result_problems(entry, world.contracts, server_of)
     yield from template_problems(entry, world.secrets)
     yield from step_problems(entry)

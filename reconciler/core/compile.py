@@ -76,8 +76,7 @@ def compile_specs(
     headed, unheaded = _headed(documents, problems)
     leaks: list[Found] = []
     entries = _entries(headed, head, problems, leaks)
-    secrets = judged(leaks, read, entries, environment)
-    problems += secrets.problems
+    problems += (secrets := judged(leaks, read, entries, environment)).problems
     unique = _unique(entries, problems)
     names = Names(frozenset(unique), doubtful | unheaded, bool(unread))
     reported = frozenset(problem.file for problem in unread)
@@ -92,6 +91,7 @@ def compile_specs(
         head.secrets,
         {key: canonical(content) for key, content in calendars.items()},
         contracts,
+        head.models,
     )
     for entry in through("Checking specs", entries):
         problems += document_problems(entry, world)

@@ -55,7 +55,9 @@ class Contracts:
         """What the arguments of a locked tool must fit, or why that cannot be said."""
         address = f"{server}.{tool}"
         if address not in self._compiled:
-            self._compiled[address] = _compiled(self.servers[server].tools[tool].input_schema)
+            self._compiled[address] = compiled_contract(
+                self.servers[server].tools[tool].input_schema
+            )
         return self._compiled[address]
 
     def result(self, server: str, tool: str) -> Mapping[str, Any] | None:
@@ -70,8 +72,8 @@ NO_CONTRACTS: Final = Contracts()
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A call of a document: its tool, as written and with its server found, its arguments, and where they stand."""
+class Call:
+    """A call of a document: its tool as written, its arguments, and where they stand."""
 
     path: Path
     address: str
@@ -92,7 +94,7 @@ def contract_problems(
     """
     if not contracts.servers:
         return
-    for call in _calls(entry):
+    for call in calls_of(entry):
         server, tool = server_of(call.address), call.address.partition(".")[2]
         label = label_of(server) if server is not None else ""
         locked = contracts.servers.get(label)
@@ -100,7 +102,7 @@ def contract_problems(
         if server is None or locked is None or not offers(server, tool):
             continue
         if tool in locked.tools:
-            yield from _argument_problems(entry, call, contracts.arguments(label, tool))
+            yield from argument_misfits(entry, call, contracts.arguments(label, tool))
         else:
             yield from entry.problem(
                 call.path,
@@ -110,18 +112,19 @@ def contract_problems(
             )
 
 
-def _calls(entry: Entry) -> Iterator[_Call]:
+def calls_of(entry: Entry) -> Iterator[Call]:
+    """Every call that stands in a document: of its steps, of what they verify with, and of its conditions."""
     for path, step in steps_of(entry.document):
         key = step.idempotency.argument if step.idempotency is not None else None
-        yield _Call((*path, "uses"), step.uses, step.with_, (*path, "with"), key)
+        yield Call((*path, "uses"), step.uses, step.with_, (*path, "with"), key)
         if isinstance(step.on_unknown, Verify):
             at, asked = (*path, "on_unknown"), step.on_unknown
-            yield _Call((*at, "verify"), asked.verify, asked.with_, (*at, "with"))
+            yield Call((*at, "verify"), asked.verify, asked.with_, (*at, "with"))
     if isinstance(entry.document, Task):
         for number, schedule in enumerate(entry.document.schedule):
             if isinstance(schedule, ConditionSchedule):
                 poll, at = schedule.condition, ("schedule", number, "condition")
-                yield _Call((*at, "uses"), poll.uses, poll.with_, (*at, "with"))
+                yield Call((*at, "uses"), poll.uses, poll.with_, (*at, "with"))
 
 
 def label_of(server: ToolServer) -> str:
@@ -129,7 +132,8 @@ def label_of(server: ToolServer) -> str:
     return task_label(server.namespace, server.name)
 
 
-def _argument_problems(entry: Entry, call: _Call, contract: Contract | str) -> Iterator[Problem]:
+def argument_misfits(entry: Entry, call: Call, contract: Contract | str) -> Iterator[Problem]:
+    """What a tool would refuse of a call's arguments; of its contract, or why there is none that can be used."""
     if isinstance(contract, str):
         message = f"the arguments of `{call.address}` cannot be checked: {contract}"
         yield from entry.problem(call.path, "ORD403", message, "", "warning")
@@ -144,7 +148,7 @@ def _argument_problems(entry: Entry, call: _Call, contract: Contract | str) -> I
 
 
 def _unknown(
-    entry: Entry, call: _Call, contract: Contract, arguments: Mapping[str, Any]
+    entry: Entry, call: Call, contract: Contract, arguments: Mapping[str, Any]
 ) -> Iterator[Problem]:
     if contract.declared is None:
         return
@@ -159,14 +163,14 @@ def _unknown(
 
 
 def _misfits(
-    entry: Entry, call: _Call, contract: Contract, arguments: Mapping[str, Any]
+    entry: Entry, call: Call, contract: Contract, arguments: Mapping[str, Any]
 ) -> Iterator[Problem]:
     from runtime.core.contracts import UnusableSchema  # noqa: PLC0415 - heavy
 
     try:
         errors = contract.misfits(arguments, _MOST)
     except UnusableSchema as error:
-        yield from _argument_problems(entry, call, str(error))
+        yield from argument_misfits(entry, call, str(error))
         return
     is_open = has_template(arguments)
     found = [
@@ -189,7 +193,8 @@ def _counts(error: ValidationError, *, is_open: bool) -> bool:
     return not is_told and not depends and is_certain(error)
 
 
-def _compiled(schema: Mapping[str, Any]) -> Contract | str:
+def compiled_contract(schema: Mapping[str, Any]) -> Contract | str:
+    """A JSON Schema ready to be used, or why it cannot be."""
     from runtime.core.contracts import UnusableSchema, contract  # noqa: PLC0415 - heavy
 
     try:

@@ -35,12 +35,14 @@ class ProjectHead:
         defaults: values for what documents leave out.
         variables: the variables in force in the environment; None if they cannot be told.
         secrets: the names of secrets; None if they cannot be told.
+        models: the names of language models; None if they cannot be told.
     """
 
     name: str = ""
     defaults: Mapping[str, Any] | None = None
     variables: Mapping[str, Any] | None = None
     secrets: frozenset[str] | None = None
+    models: frozenset[str] | None = None
 
 
 def project_head(
@@ -82,6 +84,7 @@ def _head(source: SourceDocument, environment: str, problems: list[Problem]) -> 
         if flawed & {"variables", "environments"}
         else {**project.variables, **(there.variables if there else {})},
         secrets=None if "secrets" in flawed else frozenset(project.secrets),
+        models=None if "models" in flawed else frozenset(project.models or ()),
     )
 
 

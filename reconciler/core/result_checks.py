@@ -1,4 +1,4 @@
-"""Results that expressions read, held against what locked tools promise to answer.
+"""Results that expressions read, held against what locked tools and `llm.*` promise to answer.
 
 A field that the schema of a result does not name is an error where the schema says that there are no others, and else a
 warning. Nothing is said of what is read through `default()`, of results that are not the tool's answer alone, and where a
@@ -18,6 +18,7 @@ from reconciler.core.sites import Site
 from reconciler.core.suggest import did_you_mean
 from reconciler.core.templates import reads_of
 from runtime.core.expressions import Reference
+from runtime.core.llm.tools import LLM_TOOLS, MODEL_TOOLS
 from schemas.base import Document
 from schemas.pipeline import Step, Verify
 from schemas.problem import Problem
@@ -33,9 +34,10 @@ _OPEN: Final = frozenset(
 
 
 class _Read(NamedTuple):
-    """Whose answer an expression reads, and what of it."""
+    """Whose answer an expression reads, what it was called with, and what of the answer is read."""
 
     address: str
+    arguments: Mapping[str, Any]
     path: Sequence[str | int]
 
 
@@ -57,16 +59,15 @@ def result_problems(
         contracts: the tool lock.
         server_of: the tool server of a tool's address; None for a built-in one, or one that is not known.
     """
-    if not contracts.servers:
-        return
     steps = [step for _, step in steps_of(entry.document)]
+    if not contracts.servers and not any(step.uses in MODEL_TOOLS for step in steps):
+        return
     for site, path, text, reference in reads_of(entry):
         read = None if reference.guarded else _read(reference, site, steps, entry.document)
-        server = server_of(read.address) if read is not None else None
-        if read is None or server is None:
+        if read is None:
             continue
-        schema = contracts.result(label_of(server), read.address.partition(".")[2])
-        if (absent := _absent(schema, read.path, schema)) is not None:
+        schema, below = _promised(read, contracts, server_of)
+        if (absent := _absent(schema, below, schema)) is not None:
             found = Finding(
                 "ORD502",
                 f"`{reference}`: the result of `{read.address}` has no `{shown(absent.name)}`",
@@ -77,6 +78,20 @@ def result_problems(
             yield from entry.problem_in_text(path, text, position, found)
 
 
+def _promised(
+    read: _Read, contracts: Contracts, server_of: Callable[[str], ToolServer | None]
+) -> tuple[Mapping[str, Any] | None, Sequence[str | int]]:
+    """A schema of what is promised, None where nothing is, and what is read of that."""
+    tool = read.address.partition(".")[2]
+    if read.address in MODEL_TOOLS:
+        wanted = read.arguments.get("output_schema")
+        if read.path[:1] == ["data"] and isinstance(wanted, Mapping):
+            return wanted, read.path[1:]
+        return LLM_TOOLS[tool].output_schema, read.path
+    server = server_of(read.address)
+    return None if server is None else contracts.result(label_of(server), tool), read.path
+
+
 def _read(
     reference: Reference, site: Site, steps: Sequence[Step], document: Document
 ) -> _Read | None:
@@ -84,10 +99,10 @@ def _read(
         case "steps", [str(name), *rest]:
             owners = [step for step in steps if step.result_name == name]
             if len(owners) == 1 and _is_answer(owners[0]):
-                return _Read(owners[0].uses, rest)
+                return _Read(owners[0].uses, owners[0].with_, rest)
         case "result", [*rest]:
-            address = _asked(site, steps, document)
-            return _Read(address, rest) if address is not None else None
+            asked = _asked(site, steps, document)
+            return _Read(*asked, rest) if asked is not None else None
         case _:
             pass
     return None
@@ -98,17 +113,21 @@ def _is_answer(step: Step) -> bool:
     return step.foreach is None and not isinstance(step.on_unknown, Verify)
 
 
-def _asked(site: Site, steps: Sequence[Step], document: Document) -> str | None:
-    """The tool whose answer `result` is at a place."""
+def _asked(
+    site: Site, steps: Sequence[Step], document: Document
+) -> tuple[str, Mapping[str, Any]] | None:
+    """The tool whose answer `result` is at a place, and its arguments."""
     match site.path:
         case ["schedule", int(number), "condition", _] if isinstance(document, Task):
             schedule = document.schedule[number]
-            return schedule.condition.uses if isinstance(schedule, ConditionSchedule) else None
+            if not isinstance(schedule, ConditionSchedule):
+                return None
+            return schedule.condition.uses, schedule.condition.with_
         case [*_, "on_unknown", "when"] if site.step is not None:
             policy = steps[site.step].on_unknown
-            return policy.verify if isinstance(policy, Verify) else None
+            return (policy.verify, policy.with_) if isinstance(policy, Verify) else None
         case [*_, "fail_when"] | [*_, "expect", _] if site.step is not None:
-            return steps[site.step].uses
+            return steps[site.step].uses, steps[site.step].with_
         case _:
             return None
 

@@ -82,7 +82,7 @@ def told(answer: Invoked) -> list[dict[str, Any]]:
         ([VERIFIED], "{pay: [{outcome: lost, verified: {found: false}}, {result: 1}]}", "{results: {pay: 1}}"),
         (["{id: sql, uses: ordinaut.sql, effect: transactional, with: {statement: delete from t}}"],
          "{sql: {result: {rows: []}}}", "{calls: [{uses: ordinaut.sql}], results: {sql.rows: []}}"),
-        (["{id: sum, uses: llm.summarize, with: {text: Hello.}}"], "{}", "{results: {sum.text: Hello.}, calls: [{uses: llm.summarize}]}"),
+        (["{id: sum, uses: llm.summarize, with: {text: Hello.}}"], "{}", "{results: {sum.provider: offline}, calls: [{uses: llm.summarize}]}"),
         (["{id: sum, uses: llm.summarize, with: {text: Hello.}}"], "{sum: {result: {text: Hi}}}", "{results: {sum.text: Hi}}"),
         (["{id: sum, uses: ordinaut.assert, with: {tha: 1}}"], "{sum: {result: 1}}", "{error: ORD403}"),
         (["{id: say, uses: mail.send, with: {key: '${secrets.token}', at: '${now}', why: '${trigger.kind}'}}"], "{say: {result: 1}}",

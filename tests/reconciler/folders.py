@@ -234,7 +234,11 @@ def _steps(draw: st.DrawFn, keys: Mapping[str, list[str]], city: str) -> list[Sp
 
 
 def _tools(keys: Mapping[str, list[str]]) -> list[str]:
-    return ["llm.plan", "llm.summarize", *(f"{one}.do_it" for one in keys.get("ToolServer", ()))]
+    return [
+        "llm.plan",
+        "ordinaut.transform",
+        *(f"{one}.do_it" for one in keys.get("ToolServer", ())),
+    ]
 
 
 def _schedule(draw: st.DrawFn, keys: Mapping[str, list[str]]) -> Spec:

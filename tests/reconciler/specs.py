@@ -46,7 +46,7 @@ def _steps(prefix: str = "") -> st.SearchStrategy[list[dict[str, Any]]]:
     step = st.fixed_dictionaries(
         {
             "id": _IDS.map(lambda word: prefix + word),
-            "uses": st.sampled_from(["llm.plan", "llm.summarize"]),
+            "uses": st.sampled_from(["llm.plan", "ordinaut.transform"]),
         },
         optional={
             "with": st.dictionaries(_WORDS, _JSON | st.just("${now+24h}"), max_size=3),

@@ -111,7 +111,7 @@ def test_what_cannot_be_there_is_an_error(path: str) -> None:
     [
         ("${default(steps.sky.citi, 'x')}", "uses: sky.forecast"),
         ("${steps.sky.citi}", "uses: sky.say"),
-        ("${steps.sky.citi}", "uses: llm.plan, with: {goal: x}"),
+        ("${steps.sky.citi}", "uses: ordinaut.transform, with: {value: x}"),
         ("${steps.sky[0].citi}", "uses: sky.forecast, foreach: '${params.list}'"),
     ],
 )

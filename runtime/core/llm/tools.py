@@ -54,6 +54,7 @@ def _gives(required: Mapping[str, Any], **optional: Any) -> dict[str, Any]:
         "type": "object",
         "properties": {**required, **optional, **_WHOSE},
         "required": [*required, *_WHOSE],
+        "additionalProperties": False,
     }
 
 

@@ -85,7 +85,7 @@ async def test_pain_02_redeploying_and_deleting_leave_no_orphan_and_no_duplicate
     uid = world.bench.uid("brief")
     (world.clone.folder / "specs/moved").mkdir()
 
-    world.change(brief=task("brief", HOURLY, uses="llm.summarize"))
+    world.change(brief=task("brief", HOURLY, uses="ordinaut.transform"))
     world.clone.git("mv", "specs/brief.yaml", "specs/moved/brief.yaml")
     world.apply()
     assert world.bench.rows("select t::text from ordinaut.due_work t") == before
@@ -130,25 +130,25 @@ async def test_pain_05_an_emergency_pause_survives_every_deploy_and_is_shown_in_
 
 async def test_pain_14_running_work_does_not_switch_its_version_in_mid_run(world: World) -> None:
     """Between the first step and the second of a run, an apply replaces both."""
+    plan, shape = "llm.plan", "ordinaut.transform"
 
     def steps(*uses: str) -> str:
         head = task("brief", HOURLY).partition("pipeline:")[0]
-        return head + "pipeline:\n" + "".join(f"- {{id: s{n}, uses: llm.{one}}}\n" for n, one in enumerate(uses))  # fmt: skip
+        return head + "pipeline:\n" + "".join(f"- {{id: s{n}, uses: {one}}}\n" for n, one in enumerate(uses))  # fmt: skip
 
-    world.change(brief=steps("plan", "summarize"))
+    world.change(brief=steps(plan, shape))
     await world.until(utc("22 21:00"))
 
     def deploy(_arguments: object) -> CallOutcome:
-        world.change(brief=steps("summarize", "summarize", "plan"))
+        world.change(brief=steps(shape, shape, plan))
         return ok({})
 
-    tools = ScriptedTools(llm__plan=[deploy, ok({})], llm__summarize=ok({}))
+    tools = ScriptedTools(llm__plan=[deploy, ok({})], ordinaut__transform=ok({}))
     await _execute(world, tools)
     await world.until(utc("22 22:00"))
     await _execute(world, tools)
 
-    called = [name.removeprefix("llm.") for name, _ in tools.calls]
-    assert called == ["plan", "summarize", "summarize", "summarize", "plan"]
+    assert [name for name, _ in tools.calls] == [plan, shape, shape, shape, plan]
     assert world.runs("brief") == [
         (utc("22 21:00"), "succeeded", 1),
         (utc("22 22:00"), "succeeded", 2),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from runtime.core.usage import Usage
+from runtime.core.usage import Cost, Usage
 from runtime.tools.builtin import BuiltinTool, call_builtin
 from runtime.tools.catalogue import ToolInfo
 from tests.runtime.tools.conftest import OpenToolbox
@@ -112,9 +113,10 @@ async def test_llm_tools_answer_offline_and_tell_what_that_counts_as(
 
     outcome = await box.call("llm.summarize", {"text": "One two. Three."})
 
+    nothing = Cost(Decimal(0), "USD", "provider")
     text = "One two. Three.\n\n[offline: no language model was asked]"
     assert outcome.value == {"text": text, "model": "offline", "provider": "offline"}
-    assert outcome.usage == Usage("offline", input_tokens=7, output_tokens=28)
+    assert outcome.usage == Usage("offline", input_tokens=7, output_tokens=28, cost=nothing)
 
 
 async def test_data_that_cannot_be_made_offline_is_no_answer(open_toolbox: OpenToolbox) -> None:
