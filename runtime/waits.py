@@ -18,6 +18,7 @@ from runtime.core.callback import callback_topic
 from runtime.core.calls import Call, StepCalls
 from runtime.core.leftopen import MOST_ROUNDS, LeftOpen, OpenCall, question_of
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.core.waits import LOOKED_UP, RUN, SLEEP, WAITING_TOOLS, Wait, wait_for
 from runtime.errors import OrdinautError
 from runtime.progress import Progress
@@ -108,7 +109,10 @@ class Waits:
         call, left = landed.call, landed.outcome.left_open
         if left is None or call.rounds >= MOST_ROUNDS:
             return False
-        opened = OpenCall(left, call.attempt, landed.shown)
+        if left.repeats and call.step.effect not in REPEATABLE_EFFECTS:
+            return False
+        earlier = call.opened.going_on.responses if left.repeats and call.opened else {}
+        opened = OpenCall(left, call.attempt, landed.shown, earlier=earlier)
         wait = _question(call, left, landed.shown) if left.requests else None
         self._progress.call_left_open(landed.tried, opened, wait)
         now = self._clock.monotonic()

@@ -2,6 +2,9 @@
 
 MCP 2026-07-28, multi round-trip requests (SEP-2322): such an answer holds `inputRequests`, under keys of the server's own,
 and an opaque `requestState`; the call is repeated with `inputResponses` under the same keys, and the state as it came.
+
+Older revisions ask while the call is under way, and no person can be waited for so long: they are told that nobody answers,
+and the call is made once more when somebody has. Then the same question, known by what it says, is answered at once.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ class LeftOpen:
     Attributes:
         state: what it wants back as it is; None for nothing.
         requests: what people are asked, as `schemas.asked` describes it, by the server's own keys; empty where nobody is.
+        repeats: whether the call is over, and going on with it makes it once more.
     """
 
     state: str | None
     requests: Mapping[str, Any]
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,10 @@ class GoingOn:
     state: str | None
     responses: Mapping[str, Any]
 
+    def answer(self, key: str, question: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002 - its heirs may look at it
+        """What a question is answered that comes while the call is under way; None if that is not known."""
+        return self.responses.get(key)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
@@ -51,29 +60,33 @@ class OpenCall:
         attempt: the try that it said so to.
         arguments: of that call, as they are shown.
         responses: what people answered; empty as long as they have not, or nobody is asked.
+        earlier: what they answered before, of a call that is repeated and so asks all of it again.
     """
 
     left: LeftOpen
     attempt: int
     arguments: Any
     responses: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def recorded(self) -> dict[str, Any]:
         """What is to be on record of it, besides what people are asked."""
-        return {"state": self.left.state, "arguments": self.arguments}
+        kept = {"state": self.left.state, "arguments": self.arguments}
+        return kept | ({"repeats": dict(self.earlier)} if self.left.repeats else {})
 
     @property
     def going_on(self) -> GoingOn:
         """What the next try goes on with."""
-        return GoingOn(self.left.state, self.responses)
+        return GoingOn(self.left.state, {**self.earlier, **self.responses})
 
 
 def open_call(recorded: Mapping[str, Any], attempt: int) -> OpenCall:
     """An open call as it is on record, `asked` beside what `OpenCall.recorded` gave."""
     asked = recorded["asked"] or {}
-    left = LeftOpen(recorded["state"], asked.get("requests", {}))
-    return OpenCall(left, attempt, recorded["arguments"])
+    left = LeftOpen(recorded["state"], asked.get("requests", {}), "repeats" in recorded)
+    earlier = recorded.get("repeats", {})
+    return OpenCall(left, attempt, recorded["arguments"], earlier=earlier)
 
 
 def question_of(step: str, attempt: int) -> str:

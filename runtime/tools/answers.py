@@ -29,7 +29,7 @@ from runtime.logs import get_logger
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.faults import Fault, read_fault
 from runtime.tools.normalise import Answer, Unacceptable, normalise
-from runtime.tools.questions import left_open, redact_left_open
+from runtime.tools.questions import left_open, redact_left_open, visits_asked
 from runtime.tools.redact import Redactor
 from schemas.genai import USAGE_META
 
@@ -145,6 +145,8 @@ def _outcome_of_question(call: Call, result: InputRequiredResult) -> CallOutcome
         return call.outcome("input_required", "ORD411", f"{call.name} asks for input: {left}")
     asked = "; ".join(request["message"] for request in left.requests.values())
     message = f"{call.name} asks for input: {asked or 'to be called again'}"
+    if left.repeats:
+        message += "; it was told that nobody answers"
     outcome = replace(call.outcome("input_required", "ORD411", message), left_open=left)
     return redact_left_open(outcome, call.redact)
 
@@ -190,6 +192,10 @@ def _outcome_of_mcp_error(call: Call, error: MCPError) -> CallOutcome:
         return call.outcome(
             kind, code, f"{call.name}: {error.message}", sent=sent, retry_after=fault[1]
         )
+    if error.code == URL_ELICITATION_REQUIRED:
+        visits = visits_asked(error.error.data)
+        if visits is not None:
+            return _outcome_of_question(call, visits)
     for own in _SDK_ERRORS:
         if error.code == own.code and error.message.startswith(own.begins):
             return call.outcome(

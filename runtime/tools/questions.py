@@ -7,13 +7,20 @@ their own for them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import orjson
-from mcp_types import ElicitRequest, ElicitRequestURLParams, InputRequiredResult
+from mcp_types import (
+    ElicitationRequiredErrorData,
+    ElicitRequest,
+    ElicitRequestURLParams,
+    InputRequiredResult,
+)
 from mcp_types import InputRequest as McpRequest
+from pydantic import ValidationError
 
 from runtime.core.binding import canonical
 from runtime.core.contracts import UnusableSchema, contract
@@ -27,6 +34,10 @@ MOST_BYTES: Final = 65_536
 _MOST_REQUESTS: Final = 16
 _FIELDS: Final = frozenset({"string", "number", "integer", "boolean", "array"})
 _ASKED: Final = "the tool asks for input in the middle of the call"
+
+
+class AskedUnderWay(InputRequiredResult):
+    """A call that is over, and asked something on the way: going on with it makes it once more."""
 
 
 def left_open(result: InputRequiredResult) -> LeftOpen | str:
@@ -45,7 +56,20 @@ def left_open(result: InputRequiredResult) -> LeftOpen | str:
         asked[key] = question
     if len(orjson.dumps(asked)) > MOST_BYTES:
         return f"what it asks is longer than {MOST_BYTES:,} bytes"
-    return LeftOpen(state, asked)
+    return LeftOpen(state, asked, repeats=isinstance(result, AskedUnderWay))
+
+
+def visits_asked(data: Any) -> InputRequiredResult | None:
+    """The addresses that a server wants visited before it takes the call, from its error (2025-11-25); None if it names none."""
+    try:
+        asked = ElicitationRequiredErrorData.model_validate(data).elicitations
+    except ValidationError:
+        return None
+    requests = {
+        one.elicitation_id or f"visit {n}": ElicitRequest(params=one)
+        for n, one in enumerate(asked)
+    }
+    return InputRequiredResult(input_requests=dict(requests)) if requests else None
 
 
 def question_of_request(request: McpRequest) -> dict[str, Any] | str:
@@ -61,6 +85,11 @@ def question_of_request(request: McpRequest) -> dict[str, Any] | str:
     return {"message": message, "schema": schema} if problem is None else problem
 
 
+def key_of(question: Mapping[str, Any]) -> str:
+    """The key of a question that came without one: what it says."""
+    return hashlib.sha256(canonical(question).encode()).hexdigest()[:12]
+
+
 def redact_left_open(outcome: CallOutcome, redact: Redactor) -> CallOutcome:
     """The outcome of a call that was left open, with no secret in what is asked; ended where its state holds one."""
     left = outcome.left_open
@@ -68,7 +97,7 @@ def redact_left_open(outcome: CallOutcome, redact: Redactor) -> CallOutcome:
     if left.state is not None and redact(left.state) != left.state:
         message = f"{_ASKED}, and its state holds a secret, which is never kept"
         return replace(outcome, left_open=None, error=CallError("ORD411", message))
-    return replace(outcome, left_open=LeftOpen(left.state, redact.within(dict(left.requests))))
+    return replace(outcome, left_open=replace(left, requests=redact.within(dict(left.requests))))
 
 
 def _form_problem(schema: Any) -> str | None:

@@ -20,7 +20,9 @@ from mcp.client.session import ClientRequestContext, IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import (
+    CONNECTION_CLOSED,
     METHOD_NOT_FOUND,
+    REQUEST_TIMEOUT,
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
@@ -38,12 +40,14 @@ from runtime.clock import Clock
 from runtime.core.leftopen import GoingOn
 from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import Protocol, ServerDefinition
+from runtime.tools.interview import Interview, answer
 from runtime.tools.transports import Connection
 from runtime.tools.waiting import cancel_all, time_limit
 
 _RESULT: Final[TypeAdapter[CallToolResult | InputRequiredResult]] = TypeAdapter(
     CallToolResult | InputRequiredResult
 )
+_NO_ANSWER: Final = frozenset({CONNECTION_CLOSED, REQUEST_TIMEOUT})
 _CLIENT_INFO: Final = Implementation(name="ordinaut", version="1")
 _MAX_PAGES: Final = 100
 _log = logging.getLogger("ordinaut.tools")
@@ -67,12 +71,12 @@ class Request:
     meta: Mapping[str, Any] | None = None
     going_on: GoingOn | None = None
 
-    def params(self) -> CallToolRequestParams:
-        """The same in the protocol's words."""
+    def params(self, *, goes_on: bool) -> CallToolRequestParams:
+        """The same in the protocol's words; of a revision that knows of calls that go on, or of one that does not."""
         params: dict[str, Any] = {"name": self.tool, "arguments": dict(self.arguments)}
         if self.meta:
             params["_meta"] = dict(self.meta)
-        if self.going_on is not None:
+        if goes_on and self.going_on is not None:
             params["requestState"] = self.going_on.state
             params["inputResponses"] = dict(self.going_on.responses) or None
         return CallToolRequestParams.model_validate(params)
@@ -103,6 +107,7 @@ class Session:
         self.worn = False
         self.answers = 0
         self.in_flight = 0
+        self._interviews: list[Interview] = []
         self._client = client
         self._connection = connection
         self._definition = definition
@@ -182,7 +187,10 @@ class Session:
         Raises:
             MCPError, TimeoutError, pydantic.ValidationError: see `runtime.tools.answers`.
         """
-        request = CallToolRequest(params=asked.params())
+        is_modern = not is_handshake_era(self.protocol)
+        request = CallToolRequest(params=asked.params(goes_on=is_modern))
+        interview = Interview(asked.going_on)
+        self._interviews.append(interview)
         self.in_flight += 1
         try:
             async with asyncio.timeout(seconds + _WRITE_SECONDS):
@@ -192,11 +200,20 @@ class Session:
                     request_read_timeout_seconds=seconds,
                     progress_callback=None if told is None else _told(told),
                 )
+        except MCPError as error:
+            if interview.result is None or error.code in _NO_ANSWER:
+                raise
+            result = interview.result
         finally:
             self.in_flight -= 1
+            self._interviews.remove(interview)
         self.answers += 1
         self.suspect = False
-        return result
+        return interview.result or result
+
+    def answer(self, params: ElicitRequestParams) -> ElicitResult:
+        """What a server of an older revision is told that asks while calls are under way."""
+        return answer(self._interviews, params)
 
     async def close(self) -> None:
         """Stop listening for changes."""
@@ -290,6 +307,12 @@ async def open_session(
         for session in sessions:
             await session.heard(message)
 
+    async def asked(
+        context: ClientRequestContext,  # noqa: ARG001 - the SDK's signature
+        params: ElicitRequestParams,
+    ) -> ElicitResult:
+        return sessions[0].answer(params) if sessions else ElicitResult(action="cancel")
+
     # The scope spans the whole session, as scopes nest strictly, but it is cancelled only before the session is ready.
     with anyio.CancelScope() as scope:
         timer = asyncio.create_task(_give_up(clock, seconds, abort, scope))
@@ -299,7 +322,7 @@ async def open_session(
                 mode=protocol,
                 read_timeout_seconds=seconds,
                 message_handler=heard,
-                elicitation_callback=_dismiss,
+                elicitation_callback=asked,
                 client_info=_CLIENT_INFO,
                 cache=None,
             ) as client:
@@ -315,14 +338,6 @@ async def open_session(
             timer.cancel()
     if scope.cancelled_caught:
         raise TimeoutError
-
-
-async def _dismiss(
-    context: ClientRequestContext,  # noqa: ARG001 - the SDK's signature
-    params: ElicitRequestParams,  # noqa: ARG001 - likewise
-) -> ElicitResult:
-    """What a server of an older revision is told that asks while its call is under way: nobody is there."""
-    return ElicitResult(action="cancel")
 
 
 async def _give_up(

@@ -53,6 +53,16 @@ def filled(requests: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return data
 
 
+class Agreeing(GoingOn):
+    """Answers whatever is asked while a call is under way."""
+
+    def answer(self, key: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The defaults, and samples where there are none."""
+        requests = {key: question}
+        answered: Mapping[str, Any] = responses_of(requests, filled(requests))[key]
+        return answered
+
+
 def issuer_of(url: str) -> str:
     """The authorization server of a tool server (RFC 9728), which the suite does not tell."""
     split = urlsplit(url)
@@ -86,7 +96,9 @@ async def main() -> None:
                 arguments = asked.get(tool.name) or sample(dict(tool.input_schema))
                 # Where a schema has no null, an argument that has no value is left out: with it, nothing would be sent.
                 given = {name: value for name, value in arguments.items() if value is not None}
-                outcome = await toolbox.call(f"suite.{tool.name}", given)
+                outcome = await toolbox.call(
+                    f"suite.{tool.name}", given, going_on=Agreeing(None, {})
+                )
                 if (left := outcome.left_open) is not None:
                     # Whatever is asked is agreed to with the defaults; between the two, other calls go on as they are.
                     going_on = GoingOn(

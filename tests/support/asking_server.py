@@ -20,6 +20,7 @@ from mcp_types import (
     ElicitResult,
     InputRequiredResult,
 )
+from pydantic import BaseModel
 
 _DIARY = Path(sys.argv[1])
 _SECURITY = RequestStateSecurity(keys=[sys.argv[2]]) if len(sys.argv) > 2 else None
@@ -67,6 +68,33 @@ async def book(place: str, context: Context[Any]) -> str | InputRequiredResult:
             note(f"booked {place} {state}")
             return f"{place} {state}"
     raise ValueError("nobody wants to come")
+
+
+class Amount(BaseModel):
+    """How many."""
+
+    count: int = 1
+
+
+class Colour(BaseModel):
+    """Which."""
+
+    colour: str
+
+
+@server.tool()
+async def order(item: str, context: Context[Any]) -> str:
+    """Asks how many and which while it is under way, as servers of older revisions do."""
+    note(f"asked how many {item}")
+    amount = await context.elicit(f"How many {item}?", Amount)
+    if amount.action != "accept":
+        return "nothing"
+    note(f"asked which {item}")
+    colour = await context.elicit(f"Which {item}?", Colour)
+    if colour.action != "accept":
+        raise ValueError("no colour")
+    note(f"ordered {amount.data.count} {colour.data.colour} {item}")
+    return "ordered"
 
 
 @server.tool()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from mcp_types import InputRequiredResult
+from mcp import MCPError
+from mcp_types import ElicitRequestFormParams, InputRequiredResult
 
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.answering import responses_of
-from runtime.core.leftopen import GoingOn
+from runtime.core.leftopen import GoingOn, LeftOpen
 from runtime.core.outcomes import CallOutcome
 from runtime.store.waits import answer_wait, list_asked
-from runtime.tools.answers import Call, outcome_of_result
+from runtime.tools.answers import Call, outcome_of_error, outcome_of_result
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.definition import ServerDefinition, StdioTransport
+from runtime.tools.interview import Interview, answer
+from runtime.tools.questions import key_of
 from runtime.tools.redact import Redactor
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
@@ -37,7 +41,8 @@ def asking(diary: Path, *key: str) -> ServerDefinition:
 def approve(database: str, data: Mapping[str, Any]) -> bool:
     with psycopg.connect(database, autocommit=True) as connection:
         (asked,) = list_asked(connection)
-        responses = responses_of(asked.asked["requests"], data)
+        (key,) = asked.asked["requests"]
+        responses = responses_of(asked.asked["requests"], {key: data})
         return answer_wait(
             connection, asked, approved=True, by="ana", reason="", responses=responses
         )
@@ -58,7 +63,7 @@ async def test_a_call_goes_on_over_all_its_questions_though_server_and_runtime_a
             kill(box.status()[0].pid)
 
     await go()
-    assert approve(database, WHEN)
+    assert approve(database, WHEN["seats"])
     await go()
     assert approve(database, {})
     await go()
@@ -83,7 +88,7 @@ async def test_what_a_server_asked_before_it_forgot_its_key_is_refused_with_a_hi
         async with Toolbox([asking(tmp_path / "diary")], SYSTEM_CLOCK, tmp_path) as box:
             await bench.go(box)  # type: ignore[arg-type]  # the real one
         if await bench.row("select state from ordinaut.run") == "waiting":
-            assert approve(database, WHEN)
+            assert approve(database, WHEN["seats"])
 
     outcome, error = await bench.row(
         "select outcome, error ->> 'message' from ordinaut.step_result"
@@ -91,6 +96,79 @@ async def test_what_a_server_asked_before_it_forgot_its_key_is_refused_with_a_hi
     assert outcome == "rejected"
     assert "what it asked may have expired" in error
     assert (tmp_path / "diary").read_text() == "asked when Da Vito\n"
+
+
+async def test_a_call_of_an_older_revision_is_made_again_with_what_people_answered(
+    bench: Bench, database: str, tmp_path: Path
+) -> None:
+    diary = tmp_path / "diary"
+    await bench.queue(
+        timeout="90d", pipeline=[step("get", "asking.order", **{"with": {"item": "hats"}})]
+    )
+
+    async def go() -> None:
+        definition = replace(asking(diary), protocol="legacy")
+        async with Toolbox([definition], SYSTEM_CLOCK, tmp_path) as box:
+            await bench.go(box)  # type: ignore[arg-type]  # the real one
+            kill(box.status()[0].pid)
+
+    await go()
+    assert approve(database, {})
+    await go()
+    assert approve(database, {"colour": "red"})
+    await go()
+
+    assert diary.read_text().splitlines() == [
+        "asked how many hats",
+        *("asked how many hats", "asked which hats"),
+        *("asked how many hats", "asked which hats", "ordered 1 red hats"),
+    ]
+    assert await bench.row("select outcome, attempt from ordinaut.step_result") == ("ok", 3)
+
+
+async def test_a_call_of_an_older_revision_that_must_not_be_repeated_asks_nobody(
+    bench: Bench, tmp_path: Path
+) -> None:
+    pay = step("get", "asking.order", effect="once", **{"with": {"item": "hats"}})
+    await bench.queue(pipeline=[pay])
+    definition = replace(asking(tmp_path / "diary"), protocol="legacy")
+    async with Toolbox([definition], SYSTEM_CLOCK, tmp_path) as box:
+        await bench.go(box)  # type: ignore[arg-type]  # the real one
+
+    outcome, message = await bench.row(
+        "select outcome, error ->> 'message' from ordinaut.step_result"
+    )
+    assert outcome == "input_required"
+    assert message.endswith("How many hats?; it was told that nobody answers")
+
+
+def test_of_calls_under_way_together_none_is_taken_for_the_one_that_asks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    params = ElicitRequestFormParams(message="How many?", requested_schema=FORM)
+    known = {key_of({"message": "How many?", "schema": FORM}): {"action": "accept", "content": {}}}
+    strangers = [Interview(None), Interview(GoingOn(None, {}))]
+
+    unanswered = answer(strangers, params)
+    answered = answer([*strangers, Interview(GoingOn(None, known))], params)
+
+    assert (unanswered.action, answered.action) == ("cancel", "accept")
+    assert [one.result for one in strangers] == [None, None]
+    assert "'How many?' while 2 of its calls were under way" in caplog.text
+
+
+def test_addresses_to_be_visited_before_a_call_are_asked_as_questions() -> None:
+    visits = {
+        "mode": "url",
+        "message": "Log in",
+        "url": "https://a.example",
+        "elicitationId": "e1",
+    }
+    error = MCPError(-32042, "first visit", {"elicitations": [visits]})
+
+    outcome = outcome_of_error(_call(), error)
+
+    assert outcome.left_open == LeftOpen(None, {"e1": {"message": "Log in", "url": visits["url"]}})
 
 
 async def test_where_nobody_goes_on_a_question_is_an_outcome(
@@ -127,11 +205,14 @@ def form_of(**fields: Any) -> dict[str, Any]:
     return elicit(requestedSchema={"type": "object", "properties": fields})
 
 
+def _call() -> Call:
+    tool = ToolInfo("asking", "book", "", {"type": "object"}, None, {})
+    return Call(tool, 1, 1000, Redactor(["s3cr3t"]))
+
+
 def outcome_of(result: dict[str, Any]) -> CallOutcome:
     """The outcome of a call that a server answered so."""
-    tool = ToolInfo("asking", "book", "", {"type": "object"}, None, {})
-    call = Call(tool, 1, 1000, Redactor(["s3cr3t"]))
-    return outcome_of_result(call, InputRequiredResult.model_validate(result))
+    return outcome_of_result(_call(), InputRequiredResult.model_validate(result))
 
 
 @pytest.mark.parametrize(
