@@ -79,7 +79,7 @@ def _problems(trial: Trial, program: Program, run: RecordedRun) -> tuple[Mismatc
     if problems := list(misnamed(trial, program)):
         return tuple(Mismatch(**dict(one)) for one in problems)
     # What its agent may call now is not what it was allowed then.
-    scopes = {} if program.agent is None else {program.agent: Scope(("*",))}
+    scopes = {} if program.agent is None else {program.agent: Scope(("*",), may_destroy=True)}
     played = play(program, scene_of(trial), Live(agents=scopes), _secrets(run.body))
     return tuple(verdict(trial, played))
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from runtime.calling import redacted, refusal
+from runtime.calling import may_destroy, redacted, refusal
 from runtime.context import masked, run_context
 from runtime.core.calls import Call
 from runtime.core.expressions import Context
@@ -65,6 +65,7 @@ class Caller:
         self._over_at = self._began + recorded.asked_for + program.timeout.total_seconds()
         self._origin = recorded.origin or Origin(claim.run, 0)
         outputs = [result.output for result in recorded.results.values()]
+        self._values: Mapping[str, Any] = {}
         self._kept_bytes = len(orjson.dumps(outputs)) if outputs else 0
 
     async def call(
@@ -77,10 +78,20 @@ class Caller:
         meta = {KEY_META: call.key}
         if step.idempotency is not None and step.idempotency.header is not None:
             meta[HEADER_META] = step.idempotency.header
-        going_on = None if call.opened is None else call.opened.going_on
         return await self._outcome(
-            step.uses, arguments, step.timeout, meta, stall=step.stall, going_on=going_on
+            step.uses,
+            arguments,
+            step.timeout,
+            meta,
+            stall=step.stall,
+            is_approved=self._is_approved(step),
+            going_on=None if call.opened is None else call.opened.going_on,
         )
+
+    def _is_approved(self, step: ProgramStep) -> bool:
+        """Whether somebody agreed to the step's call, or to what comes after an approval that it needs."""
+        # Without an answer the call is not made in the first place, and a result has only what was agreed to.
+        return step.approval is not None or any(name in self._values for name in step.approved_by)
 
     def judge(self, step: ProgramStep, outcome: CallOutcome, context: Context) -> CallOutcome:
         """The outcome as the step sees it, with what it cost as far as that is known."""
@@ -127,6 +138,7 @@ class Caller:
         meta: Mapping[str, Any],
         *,
         stall: timedelta | None = None,
+        is_approved: bool = False,
         going_on: GoingOn | None = None,
     ) -> CallOutcome:
         left = timedelta(seconds=self.left)
@@ -145,6 +157,7 @@ class Caller:
             at_most=left,
             stall=stall,
             run=run,
+            may_destroy=is_approved or may_destroy(self._live, self._program.agent),
             find_model=self._find_model,
             going_on=going_on,
         )
@@ -174,6 +187,7 @@ class Caller:
         Raises:
             OrdinautError: the parameters of the pipeline that it uses cannot be made.
         """
+        self._values = values
         return run_context(self._claim, self._program, values, self._secrets, callback_key)
 
     def fill(self, call: Call, context: Context) -> tuple[Mapping[str, Any], Any]:

@@ -31,12 +31,14 @@ class Tools(Protocol):
         at_most: timedelta | None = None,
         stall: timedelta | None = None,
         run: str = "",
+        may_destroy: bool = True,
         find_model: FindModel | None = None,
         going_on: GoingOn | None = None,
     ) -> CallOutcome:
         """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
-        and `at_most`; with `stall` a call is given up as well that tells of no progress for so long. `llm.*` ask the
-        models that `find_model` gives, or none. With `going_on` it is the same call that the server left open.
+        and `at_most`; with `stall` a call is given up as well that tells of no progress for so long. Unless it
+        `may_destroy`, a tool that destroys something is not called. `llm.*` ask the models that `find_model` gives, or
+        none. With `going_on` it is the same call that the server left open.
         """
         ...
 
@@ -65,6 +67,12 @@ def refusal(live: Live, agent: str | None, uses: str) -> CallOutcome | None:
     if broken is not None:
         return CallOutcome("not_sent", error=CallError(broken.code, broken.message, broken.hint))
     return None
+
+
+def may_destroy(live: Live, agent: str | None) -> bool:
+    """Whether tools that destroy something may be called on behalf of an agent though nobody approved."""
+    scope = None if agent is None else live.agents.get(agent)
+    return agent is None or (scope is not None and scope.may_destroy)
 
 
 def redacted(outcome: CallOutcome, secrets: Secrets) -> CallOutcome:

@@ -35,13 +35,17 @@ from schemas.durations import parse_duration
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an agent may call: patterns of `server.tool` addresses, how often, and for how much; nothing, if its row is broken."""
+    """What an agent may call: patterns of `server.tool` addresses, how often, and for how much; nothing, if its row is broken.
+
+    `may_destroy` says that tools which destroy something need no approval.
+    """
 
     allow: tuple[str, ...]
     deny: tuple[str, ...] = ()
     limits: tuple[RateLimit, ...] = ()
     broken: OrdinautError | None = None
     budget: Budget | None = None
+    may_destroy: bool = False
 
     def permits(self, address: str) -> bool:
         """Whether some scope names the tool and no denial does."""
@@ -185,7 +189,8 @@ def _scope(label: str, body: Mapping[str, Any]) -> Scope:
     try:
         limits = rate_limits(label, body["rate_limits"])
         budget = budget_of(label, body["budgets"])
-        return Scope(tuple(body["scopes"]), tuple(body["deny"]), limits, budget=budget)
+        granted = body["destructive"] == "granted"
+        return Scope(tuple(body["scopes"]), tuple(body["deny"]), limits, None, budget, granted)
     except Exception as error:  # noqa: BLE001 - as with servers
         return Scope((), broken=Unreadable.because(f"agent {label}", error))
 

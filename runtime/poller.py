@@ -21,7 +21,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from runtime.calling import Tools, redacted, refusal
+from runtime.calling import Tools, may_destroy, redacted, refusal
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.core.condition import Standing, Verdict
@@ -217,6 +217,7 @@ class Poller:
                 arguments,
                 at_most=claim.every,
                 run=run,
+                may_destroy=may_destroy(self._catalogue.live, poll.agent),
                 find_model=finding(self._catalogue.live, claim.project, secrets, self._clock),
             )
         finally:

@@ -56,7 +56,7 @@ class Agent(Document):
     deny: tuple[ToolPattern, ...] = ()
     """Tools it may not call, even if a scope names them."""
     destructive: Literal["approval", "granted"] = "approval"
-    """Whether destructive tools need an approval step or are granted outright."""
+    """Whether tools that destroy something need an approval, of the step or one that it needs, or are granted outright."""
     rate_limits: tuple[RateLimit, ...] = ()
     """How often it may call."""
     budgets: tuple[Budget, ...] = ()

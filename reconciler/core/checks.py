@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from reconciler.core.contract_checks import NO_CONTRACTS, Contracts, contract_problems
 from reconciler.core.desired import Key
+from reconciler.core.destruction_checks import destruction_problems
 from reconciler.core.effect_checks import effect_problems
 from reconciler.core.entry import Entry
 from reconciler.core.llm_checks import llm_problems
@@ -83,6 +84,7 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from contract_problems(entry, world.contracts, server_of)
     yield from llm_problems(entry, world.models)
     yield from result_problems(entry, world.contracts, server_of)
+    yield from _destruction_problems(entry, world)
     yield from template_problems(entry, world.secrets)
     yield from step_problems(entry)
     yield from effect_problems(entry, server_of)
@@ -255,6 +257,13 @@ def _used_pipeline(task: Task, world: World) -> Pipeline | None:
     key = world.names.find("Pipeline", task.pipeline.use, task.namespace)
     found = world.documents.get(key) if key is not None else None
     return found if isinstance(found, Pipeline) else None
+
+
+def _destruction_problems(entry: Entry, world: World) -> Iterator[Problem]:
+    task = entry.document
+    used = _used_pipeline(task, world) if isinstance(task, Task) else None
+    agent = _agent_of(entry, world)
+    yield from destruction_problems(entry, agent, used, world.names, world.contracts)
 
 
 def use_problems(entry: Entry, world: World) -> Iterator[Problem]:

@@ -43,7 +43,6 @@ UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     *(_row("Task", f"pipeline.{name}") for name in _STEP_FIELDS),
     *(_row("Pipeline", f"steps.{name}") for name in _STEP_FIELDS),
     _row("Task", "schedule.event"),
-    _row("Agent", "destructive"),
 )
 """Everything that waits for its engine."""
 

@@ -19,7 +19,7 @@ from runtime.core.expressions import (
 )
 from runtime.core.graph import ordered_needs
 from runtime.core.retry import RetryPolicy
-from runtime.core.waits import WAIT_FOR, WAITING_TOOLS
+from runtime.core.waits import APPROVE, WAIT_FOR, WAITING_TOOLS
 from schemas.durations import parse_duration
 from schemas.genai import UsageName
 
@@ -86,6 +86,8 @@ class ProgramStep:
         on_error: what becomes of the run when the step has failed for good.
         on_unknown: what to do about a call that may have happened and must not be repeated.
         approval: who must agree before the call; None where nobody is asked.
+        approved_by: the results of `ordinaut.approve` that it needs, directly or through others; one of them is enough for
+            tools that destroy something.
         usage: where the answer tells what the call used up, by the name that it has there.
     """
 
@@ -108,6 +110,7 @@ class ProgramStep:
     on_error: OnError
     on_unknown: OnUnknown
     approval: Approval | None
+    approved_by: tuple[str, ...]
     usage: tuple[tuple[UsageName, Condition], ...]
 
     @property
@@ -218,16 +221,51 @@ def _steps(
 ) -> tuple[ProgramStep, ...]:
     steps = {step["id"]: step for step in listed}
     needs = ordered_needs((name, step.get("needs")) for name, step in steps.items())
-    return tuple(_step(steps[name], needed, default_retry) for name, needed in needs.items())
+    asking = {
+        name: _result_name(step)
+        for name, step in steps.items()
+        # For no items nobody would be asked.
+        if step["uses"] == APPROVE and "foreach" not in step
+    }
+    approvals = approvals_before(needs, asking)
+    return tuple(
+        _step(steps[name], needed, approvals[name], default_retry)
+        for name, needed in needs.items()
+    )
+
+
+def approvals_before(
+    needs: Mapping[str, tuple[str, ...]], asking: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Of each step the approvals that it needs, directly or through others.
+
+    Args:
+        needs: what each step needs directly, in the order in which steps may run.
+        asking: the steps that ask people, each with the name of its result.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, needed in needs.items():
+        before = {result for need in needed for result in found[need]}
+        before |= {asking[need] for need in needed if need in asking}
+        found[name] = tuple(sorted(before))
+    return found
+
+
+def _result_name(step: Mapping[str, Any]) -> str:
+    name: str = step.get("save_as") or step["id"]
+    return name
 
 
 def _step(
-    step: Mapping[str, Any], needs: tuple[str, ...], default_retry: RetryPolicy
+    step: Mapping[str, Any],
+    needs: tuple[str, ...],
+    approved_by: tuple[str, ...],
+    default_retry: RetryPolicy,
 ) -> ProgramStep:
     arguments = compile_template(step["with"])
     return ProgramStep(
         name=step["id"],
-        result_name=step.get("save_as") or step["id"],
+        result_name=_result_name(step),
         uses=step["uses"],
         needs=needs,
         arguments=arguments,
@@ -249,6 +287,7 @@ def _step(
         on_error=_on_error(step["on_error"]),
         on_unknown=_on_unknown(step["on_unknown"]),
         approval=_approval(step["approval"]) if "approval" in step else None,
+        approved_by=approved_by,
         usage=tuple(
             (name, compile_condition(text, roots=ANSWER_ROOTS))
             for name, text in step.get("usage", {}).items()

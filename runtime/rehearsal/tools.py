@@ -61,6 +61,7 @@ class GivenTools:
         at_most: timedelta | None = None,
         stall: timedelta | None = None,  # noqa: ARG002 - as above
         run: str = "",  # noqa: ARG002 - as above
+        may_destroy: bool = True,
         find_model: FindModel | None = None,  # noqa: ARG002 - no model is asked here
         going_on: GoingOn | None = None,  # noqa: ARG002 - as above
     ) -> CallOutcome:
@@ -71,7 +72,12 @@ class GivenTools:
         """
         ready = self._ready.get()
         call = ready.call
-        tool = _builtin(name) or self.promised.get(name)
+        promised = self.promised.get(name)
+        if promised is not None and not may_destroy:
+            denied = promised.destruction_error(None)
+            if denied is not None:
+                return CallOutcome("denied", error=denied)
+        tool = _builtin(name) or promised
         if tool is not None and (refused := tool.argument_error(arguments)) is not None:
             return CallOutcome("contract_error", error=refused)
         self.note(ready, name)

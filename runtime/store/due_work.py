@@ -13,6 +13,7 @@ import orjson
 
 from runtime.core.storable import MAX_DEPTH, storable
 from runtime.store.pool import Connection, Pool, borrow, fetch_all
+from runtime.store.spending import free_budgets, record_usage
 from runtime.store.statements import statement
 
 LANES = tuple(range(9, 0, -1))
@@ -248,17 +249,9 @@ async def write_progress(
     params = {"reports": reports_json(reports)}
     rows = await (await connection.execute(statement("record_progress"), params)).fetchall()
     held = [row["run_id"] for row in rows]
-    if used := _of_runs((one.run_id, one.used) for one in reports):
-        await connection.execute(statement("record_usage"), {"used": used, "run_ids": held})
-    if freed := _of_runs((one.run_id, one.freed) for one in reports):
-        await connection.execute(statement("free_budget"), {"freed": freed, "run_ids": held})
+    await record_usage(connection, [(one.run_id, one.used) for one in reports], held)
+    await free_budgets(connection, [(one.run_id, one.freed) for one in reports], held)
     return rows
-
-
-def _of_runs(listed: Iterable[tuple[UUID, Iterable[Mapping[str, Any]]]]) -> str:
-    """What was listed of each run, as one JSON list; no text where nothing was."""
-    found = [{"run_id": run_id, **one} for run_id, several in listed for one in several]
-    return orjson.dumps(found).decode() if found else ""
 
 
 def written(rows: Sequence[Mapping[str, Any]]) -> Written:

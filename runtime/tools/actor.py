@@ -193,6 +193,10 @@ class ServerActor:
         if tool is None:
             missing = session.catalogue.missing(request.tool)
             return CallOutcome("rejected", error=missing, generation=session.generation)
+        if not request.may_destroy:
+            denied = tool.destruction_error(self.definition.locked.get(tool.name))
+            if denied is not None:
+                return CallOutcome("denied", error=denied, generation=session.generation)
         problem = tool.argument_error(request.arguments)
         if self.definition.on_contract_change == "refuse":
             problem = session.catalogue.contract_error(tool.name) or problem

@@ -63,6 +63,17 @@ class ToolInfo:
         digest = contract_digest(self.input_schema, self.output_schema)
         return digest == locked.contract and not destroys_more
 
+    def destruction_error(self, locked: Locked | None) -> CallError | None:
+        """Why a call that nobody approved must not be made (ORD422): by what the server says now, or said when it was locked."""
+        was = locked is not None and locked.destructive
+        if not was and not claims_destructive(self.annotations):
+            return None
+        return CallError(
+            "ORD422",
+            f"{self.server}.{self.name} may destroy something, and nobody approved",
+            "give the step an `approval`, or the agent `destructive: granted`",
+        )
+
     def argument_error(self, arguments: Mapping[str, Any]) -> CallError | None:
         """Why these arguments must not be sent (ORD403), or None."""
         try:

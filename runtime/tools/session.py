@@ -64,12 +64,14 @@ class Request:
         arguments: any JSON object.
         meta: `_meta` of the request.
         going_on: what a call goes on with that was left open; None for one that begins.
+        may_destroy: whether it may be a tool that destroys something.
     """
 
     tool: str
     arguments: Mapping[str, Any]
     meta: Mapping[str, Any] | None = None
     going_on: GoingOn | None = None
+    may_destroy: bool = True
 
     def params(self, *, goes_on: bool) -> CallToolRequestParams:
         """The same in the protocol's words; of a revision that knows of calls that go on, or of one that does not."""

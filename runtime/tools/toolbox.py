@@ -101,6 +101,7 @@ class Toolbox:
         at_most: timedelta | None = None,
         stall: timedelta | None = None,
         run: str = "",
+        may_destroy: bool = True,
         find_model: FindModel | None = None,
         going_on: GoingOn | None = None,
     ) -> CallOutcome:
@@ -115,6 +116,7 @@ class Toolbox:
             at_most: where the timeout is left to the definition, the longest time it may come to.
             stall: the longest time that the tool may not tell of its progress; None asks for none.
             run: the run that calls, for servers that live as long as one.
+            may_destroy: whether it may be a tool that destroys something; built-in ones are taken for none.
             find_model: gives the language models that `llm.*` ask; None where there are none.
             going_on: what a call goes on with that the server left open; None for a call that begins.
         """
@@ -124,7 +126,7 @@ class Toolbox:
         except ToolServerError as closed:
             return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
         if actor is not None:
-            request = Request(tool, arguments, meta, going_on)
+            request = Request(tool, arguments, meta, going_on, may_destroy)
             return await actor.call(request, timeout=timeout, at_most=at_most, stall=stall)
         known = self._builtins[LLM].get(tool) if server == LLM else None
         if find_model is None or known is None or arguments.get("model") == OFFLINE_MODEL:

@@ -320,3 +320,17 @@ async def test_a_paused_task_is_not_asked_about(polling: Polling) -> None:
     await polling.look(poller)
 
     assert await polling.fired() == ["08:02"]
+
+
+@pytest.mark.parametrize("destructive", ["approval", "granted"])
+async def test_a_poll_may_destroy_something_only_where_that_is_granted(
+    polling: Polling, destructive: str
+) -> None:
+    agent = {"name": "warden", "scopes": ["*"], "destructive": destructive}
+    await install(polling.connection, {**HEAD, "kind": "Agent", **agent})
+    await polling.watch({}, agent="warden")
+    meter = Meter(level(1))
+
+    await polling.minutes(polling.poller(meter))
+
+    assert meter.may_destroy == [destructive == "granted"]

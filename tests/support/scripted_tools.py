@@ -49,6 +49,7 @@ class ScriptedTools:
         self.stalls: list[timedelta | None] = []
         self.metas: list[Mapping[str, Any] | None] = []
         self.ended: list[str] = []
+        self.may_destroy: list[bool] = []
         self.find_model: FindModel | None = None
         self.going_on: list[GoingOn | None] = []
         self.called = asyncio.Event()
@@ -63,6 +64,7 @@ class ScriptedTools:
         at_most: timedelta | None = None,
         stall: timedelta | None = None,
         run: str = "",
+        may_destroy: bool = True,
         find_model: FindModel | None = None,
         going_on: GoingOn | None = None,
     ) -> CallOutcome:
@@ -72,6 +74,7 @@ class ScriptedTools:
         self.stalls.append(stall)
         self.metas.append(meta)
         self.find_model = find_model
+        self.may_destroy.append(may_destroy)
         self.called.set()
         answer = self._answers[name]
         if isinstance(answer, list):

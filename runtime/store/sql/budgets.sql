@@ -35,7 +35,7 @@ on conflict (run_id, step, iteration) do update set lease_epoch = excluded.lease
 -- name: free_budget
 -- Results are on record, with what they used up, in this transaction.
 delete from ordinaut.budget_hold h
-using jsonb_to_recordset(%(freed)s) as f(run_id uuid, step text, iteration integer)
+using jsonb_to_recordset(%(rows)s) as f(run_id uuid, step text, iteration integer)
 where h.run_id = f.run_id and h.step = f.step and h.iteration = f.iteration and h.run_id = any(%(run_ids)s);
 
 -- name: count_run

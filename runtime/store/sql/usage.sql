@@ -8,7 +8,7 @@ insert into ordinaut.call_usage
 select u.run_id, u.step, u.iteration, u.attempt, r.task_uid, b.body ->> 'agent', u.tool, u.model, u.input_tokens,
     u.output_tokens, u.cache_read_tokens, u.cache_written_tokens, u.reasoning_tokens, u.cost, u.currency, u.cost_source,
     ordinaut.now()
-from jsonb_to_recordset(%(used)s) as u(
+from jsonb_to_recordset(%(rows)s) as u(
     run_id uuid, step text, iteration integer, attempt smallint, tool text, model text, input_tokens bigint,
     output_tokens bigint, cache_read_tokens bigint, cache_written_tokens bigint, reasoning_tokens bigint, cost numeric,
     currency text, cost_source text)
