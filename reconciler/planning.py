@@ -23,6 +23,7 @@ from reconciler.core.diff import diff, told_apart
 from reconciler.core.ground import Ground, QueueState
 from reconciler.core.guards import NOTHING_ALLOWED, Allowed
 from reconciler.core.holding import under_hold
+from reconciler.core.model_gains import offline_in
 from reconciler.core.plan import make_plan
 from reconciler.core.renaming import former_key
 from reconciler.core.selection import part_of
@@ -211,6 +212,7 @@ def ground_of(specs: Specs, source: PlanSource, now: datetime) -> Ground:
         diagnostics=specs.problems,
         excused=frozenset(text for _, text in specs.excused),
         destroys=destroys_in(specs.documents),
+        offline=offline_in(specs.documents),
     )
 
 

@@ -161,6 +161,8 @@ class ToolsEffect(Model):
     """Tools it does not call any more."""
     destructive: tuple[str, ...] = ()
     """Of the added, those that destroy something: by their name, or by what the tool lock says of them."""
+    offline: tuple[str, ...] = ()
+    """Of the added, those that ask no language model, because the Project names none."""
 
 
 class StepsEffect(Model):

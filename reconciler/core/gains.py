@@ -7,6 +7,7 @@ from typing import Final
 
 from reconciler.core.contract_gains import contract_gains
 from reconciler.core.loosening import loosened
+from reconciler.core.model_gains import models_gained, models_in
 from reconciler.core.secret_gains import commands_gained, commands_in
 from schemas.plan import FieldChange, PlannedChange
 
@@ -41,6 +42,8 @@ def _gains(change: PlannedChange) -> Iterator[str]:
         case "Project":
             names = commands_in(change.body or {}) if is_new else commands_gained(change.ops)
             yield from (f"runs a program for the secret {name}" for name in names)
+            models = models_in(change.body or {}) if is_new else models_gained(change.ops)
+            yield from (f"asks something else for the model {name}" for name in models)
         case _:
             pass
 

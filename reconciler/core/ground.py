@@ -54,6 +54,7 @@ class Ground:
         diagnostics: warnings and notes about the specs.
         excused: texts that look like secrets and are none.
         destroys: whether a tool, by its address, destroys something.
+        offline: whether a tool, by its address, asks no language model because there is none.
     """
 
     source: PlanSource
@@ -76,3 +77,4 @@ class Ground:
     diagnostics: Sequence[Problem] = ()
     excused: frozenset[str] = frozenset()
     destroys: Callable[[str], bool] = destroys
+    offline: Callable[[str], bool] = lambda _: False

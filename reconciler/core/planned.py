@@ -68,7 +68,7 @@ def _planned(change: Writing, ground: Ground, previews: Previews) -> PlannedChan
     tools = (
         ToolsEffect()
         if reason == "drift" and before is None
-        else tools_effect(before, after, ground.destroys)
+        else tools_effect(before, after, ground.destroys, ground.offline)
     )
     impact = impact_of(key.kind, action, reason, facets=facets, ops=ops, tools=tools, body=after)
     place = place_of_change(wanted.place, ops, wanted.laid) if wanted else None

@@ -25,7 +25,7 @@ from reconciler.core.render_fields import all_fields, field_lines, fields_by_fac
 from reconciler.core.render_powers import contract_lines, power_lines
 from reconciler.core.render_steps import step_lines
 from runtime.core.recurrence.zone import Zone, load_zone
-from schemas.plan import PlannedChange, Preview
+from schemas.plan import PlannedChange, Preview, ToolsEffect
 
 SYMBOLS: Final[dict[str, tuple[str, Style]]] = {
     "create": ("+", "add"),
@@ -223,10 +223,15 @@ def _number(runs: int) -> str:
 def _tools(change: PlannedChange) -> list[str]:
     # What a retired task does not call any more goes without saying.
     removed = () if change.action == "retire" else change.tools.removed
-    return [
-        f"+ {tool}{' (destructive)' if tool in change.tools.destructive else ''}"
-        for tool in change.tools.added
-    ] + [f"- {tool}" for tool in removed]
+    return [*(_gained(tool, change.tools) for tool in change.tools.added)] + [
+        f"- {tool}" for tool in removed
+    ]
+
+
+def _gained(tool: str, tools: ToolsEffect) -> str:
+    if tool in tools.destructive:
+        return f"+ {tool} (destructive)"
+    return f"+ {tool} (offline)" if tool in tools.offline else f"+ {tool}"
 
 
 def _owners(change: PlannedChange) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.core.contract_gains import LOCKED, contract_changes
 from reconciler.core.look import Look, counted, flow, value_text, visible, wrapped
+from reconciler.core.model_gains import models_in
 from reconciler.core.secret_gains import commands_in
 from schemas.plan import FieldChange, PlannedChange
 
@@ -88,6 +89,8 @@ def _budget(budget: Body) -> str:
 def _project(body: Body) -> Iterator[tuple[str, list[str]]]:
     commands = commands_in(body).items()
     yield "runs", [value_text(f"{command} for {name}", _LONGEST) for name, command in commands]
+    models = models_in(body).items()
+    yield "asks", [value_text(f"{model} as {name}", _LONGEST) for name, model in models]
 
 
 _TLS = {"ca": "believes authorities of its own", "certificate": "shows a certificate"}

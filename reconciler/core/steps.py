@@ -44,7 +44,10 @@ def tools_of(body: Body) -> set[str]:
 
 
 def tools_effect(
-    before: Body | None, after: Body | None, is_destructive: Callable[[str], bool] = destroys
+    before: Body | None,
+    after: Body | None,
+    is_destructive: Callable[[str], bool] = destroys,
+    is_offline: Callable[[str], bool] = lambda _: False,
 ) -> ToolsEffect:
     """Tools gained and lost; None is a document that is not in force."""
     had = tools_of(before) if before else set()
@@ -54,6 +57,7 @@ def tools_effect(
         added=added,
         removed=tuple(sorted(had - has)),
         destructive=tuple(filter(is_destructive, added)),
+        offline=tuple(filter(is_offline, added)),
     )
 
 

@@ -12,6 +12,7 @@ from reconciler.core.desired import Key, Specs
 from reconciler.core.destructive import destroys_in
 from reconciler.core.digest import digest_of, facet_digests
 from reconciler.core.ground import Ground, QueueState
+from reconciler.core.model_gains import offline_in
 from reconciler.core.plan import make_plan
 from reconciler.core.selection import part_of
 from schemas.plan import Override, Plan, PlanBase, PlanSource
@@ -154,6 +155,7 @@ def plan_of(database: Database, specs: Specs, **ground: Any) -> Plan:
         "tzdata": "2026b",
         "bodies": database.bodies,
         "destroys": destroys_in(specs.documents),
+        "offline": offline_in(specs.documents),
     }
     part = part_of(database.changes_to(specs), specs.documents, ground.get("only", ()))
     return make_plan(part.changes, Ground(**{**given, "left_out": part.left_out, **ground}))

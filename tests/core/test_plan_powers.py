@@ -225,3 +225,58 @@ def test_what_runs_no_other_program_for_a_secret_gains_nothing(after: str) -> No
 
     assert change.gains == ()
     assert "what a secret runs" not in change.impact_reasons
+
+
+MODEL = "\nmodels: {default: {url: 'https://llm.example.com/v1', model: small}}"
+ASKS = "kind: Task\nname: t\nschedule: {manual: true}\npipeline: [{id: a, uses: llm.plan, with: {goal: x}}]"
+
+
+def test_a_step_that_asks_no_model_is_said_to_be_offline() -> None:
+    plain = "kind: Project\nname: platform"
+
+    text, online = (
+        render_plan(plan_of(Database({}), compiled(ASKS, project)), Look(width=80))
+        for project in (plain, plain + MODEL)
+    )
+
+    assert "    tools     + llm.plan (offline)\n" in text
+    assert "    tools     + llm.plan\n" in online
+    assert "    asks      small at https://llm.example.com/v1 as default\n" in online
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", MODEL),
+        (MODEL, MODEL.replace("llm.example", "elsewhere.example")),
+        (MODEL, MODEL.replace("small}", "small, api_key: '${secrets.token}'}")),
+        (MODEL.replace("small}", "small, headers: {a: b}}"), MODEL),
+        (MODEL.replace("{default", "{fast: {url: 'https://x', model: y}, default"), MODEL.replace("small", "large").replace("v1", "v2")),
+    ],
+)  # fmt: skip
+def test_a_model_that_is_asked_elsewhere_weighs_high(before: str, after: str) -> None:
+    plain = "kind: Project\nname: platform\nsecrets: {token: {env: TOKEN}}"
+
+    change = _project_change(plain + before, plain + after)
+
+    assert change.gains == ("asks something else for the model default",)
+    assert (change.impact, change.impact_reasons) == ("high", ("where models are asked",))
+
+
+@pytest.mark.parametrize(
+    "after", [MODEL.replace("small", "large"), MODEL.replace("small}", "small, repairs: 0}"), ""]
+)
+def test_another_model_at_the_same_place_gains_nothing(after: str) -> None:
+    plain = "kind: Project\nname: platform"
+
+    change = _project_change(plain + MODEL, plain + after)
+
+    assert change.gains == ()
+    assert "where models are asked" not in change.impact_reasons
+
+
+def _project_change(before: str, after: str) -> PlannedChange:
+    (change,) = plan_of(
+        Database(compiled(NOTHING, before).documents), compiled(NOTHING, after)
+    ).changes
+    return change
