@@ -93,6 +93,7 @@ CODES: Final[dict[str, str]] = {
     "ORD420": "The budget of the agent is used up.",
     "ORD421": "The answer does not fit what is asked.",
     "ORD422": "The tool may destroy something, and nobody approves.",
+    "ORD423": "What describes a tool server cannot be made a document.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

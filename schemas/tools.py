@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from schemas.base import Model
 from schemas.event import Failure
 
@@ -68,3 +70,22 @@ class CallReport(Model):
     """Whether the call may have reached the tool."""
     seconds: float
     """How long it took."""
+
+
+class AddedServer(Model):
+    """A tool server that was added to the specs."""
+
+    server: str
+    """What steps call it."""
+    file: str
+    """The file that was written."""
+    way: str
+    """How it is run or reached: by `pypi`, `npm`, `oci`, `nuget`, `http` or `sse`."""
+    others: tuple[str, ...] = ()
+    """How it could be, too."""
+    secrets: dict[str, str] = Field(default_factory=dict)
+    """What the Project has to declare: names of secrets, and the variables that they may be read from."""
+    missing: tuple[str, ...] = ()
+    """What must be filled in by hand."""
+    optional: tuple[str, ...] = ()
+    """What may be."""

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import orjson
 
+from reconciler.cli.tools_add import add
 from reconciler.cli.tools_lock import lock
 from reconciler.cli.trying import on_trial, told
 from runtime.cli.options import Span, configured, json_option, named_values
@@ -31,7 +32,7 @@ Examples:
 """
 )
 def tools() -> None:
-    """List, test, call and lock the tools of the specs' servers.
+    """List, test, call and lock the tools of the specs' servers, and add servers.
 
     Servers are started from the specs as they are on disk, used, and stopped again; no database is needed. Secrets are
     read as a run would read them, and blotted out of what is printed.
@@ -173,4 +174,5 @@ def _exit_unless(ok: bool) -> None:
         raise click.exceptions.Exit(EXIT_ERROR)
 
 
+tools.add_command(add)
 tools.add_command(lock)

@@ -59,8 +59,13 @@ class Cli:
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self._env = dict(env or {})
 
-    def __call__(self, *arguments: str, **env: str) -> Invoked:
+    def __call__(self, *arguments: str, stdin: str | None = None, **env: str) -> Invoked:
         result = CliRunner().invoke(
-            main, arguments, env=self._env | env, prog_name="ordinaut", catch_exceptions=False
+            main,
+            arguments,
+            input=stdin,
+            env=self._env | env,
+            prog_name="ordinaut",
+            catch_exceptions=False,
         )
         return Invoked(result.exit_code, result.stdout, result.stderr)
