@@ -17,7 +17,6 @@ from runtime.inspection import inspect_servers, unusable
 from runtime.keyring import Keyring
 from runtime.live import read_live
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.redact import Redactor
 from runtime.tools.toolbox import Toolbox
 from schemas.tools import ServerReport
 
@@ -48,6 +47,7 @@ class Trial:
         self._folder = config.specs.absolute().parent
         self._state_dir = config.state_dir
         keyring = Keyring(self._folder, SYSTEM_CLOCK)
+        self._redact = keyring.redact
         self.live = asyncio.run(read_live(0, documents, keyring, SYSTEM_CLOCK.now()))
 
     def ask(self, question: Callable[[Toolbox], Awaitable[T]]) -> T:
@@ -55,7 +55,11 @@ class Trial:
 
         async def work() -> T:
             async with Toolbox(
-                self.live.servers, SYSTEM_CLOCK, self._state_dir, project=self._folder
+                self.live.servers,
+                SYSTEM_CLOCK,
+                self._state_dir,
+                project=self._folder,
+                redact=self._redact,
             ) as toolbox:
                 return await question(toolbox)
 
@@ -89,7 +93,4 @@ class Trial:
 
     def _untelling(self, report: ServerReport) -> ServerReport:
         """The report without any secret, should a server have put one into what it says of its tools."""
-        secrets = {secret for server in self.live.servers for secret in server.secrets}
-        if not secrets:
-            return report
-        return ServerReport.model_validate(Redactor(secrets).within(report.model_dump()))
+        return ServerReport.model_validate(self._redact.within(report.model_dump()))

@@ -135,13 +135,13 @@ async def running(
         bus = open_bus(place.redis_url) if place.redis_url and "relay" in duties else None
         if bus is not None:
             stack.push_async_callback(bus.aclose)
+        keyring = Keyring(place.folder, clock)
+        stack.push_async_callback(keyring.close)
         toolbox = await stack.enter_async_context(
-            Toolbox((), clock, config.state_dir, project=place.folder)
+            Toolbox((), clock, config.state_dir, project=place.folder, redact=keyring.redact)
         )
         # Whoever calls no tool starts no server.
         servers = toolbox if "worker" in duties else NoServers()
-        keyring = Keyring(place.folder, clock)
-        stack.push_async_callback(keyring.close)
         registry = Registry(pool, servers, clock, keyring)
         try:
             await make_partitions(pool)

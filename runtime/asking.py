@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from runtime.clock import Clock
-from runtime.tools import launch
+from runtime.tools.launch import launched
 from runtime.tools.waiting import time_limit
 
 _CHUNK: Final = 65_536
@@ -59,8 +58,7 @@ async def ask_program(
         OSError: it cannot be started.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "--"),
-        *command,
+        *launched(command),
         cwd=cwd,
         env=env,
         stdin=asyncio.subprocess.DEVNULL,

@@ -199,12 +199,16 @@ class Caller:
         step = call.step
         call.key = self.key(call, context)
         arguments = keyed(call, step.arguments.render(context))
-        if not step.has_secrets:
+        shown = arguments
+        if step.has_secrets:
+            shown = keyed(call, step.arguments.render(masked(context, self._secrets)))
+        elif call.opened is not None:
             # A call that goes on is the one that was left open, whatever its templates would give now.
-            arguments = arguments if call.opened is None else call.opened.arguments
-            return arguments, arguments
-        masks = masked(context, self._secrets)
-        return arguments, keyed(call, step.arguments.render(masks))
+            arguments = shown = call.opened.arguments
+        # An item may be a secret, or hold one.
+        if step.foreach is not None and self._secrets.known:
+            shown = self._secrets.redact.within(shown)
+        return arguments, shown
 
     def key(self, call: Call, context: Context) -> str:
         """The key that every try of the call carries: its step's own, or one derived from run, step and item.

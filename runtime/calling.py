@@ -14,7 +14,6 @@ from runtime.errors import OrdinautError
 from runtime.live import Live
 from runtime.secrets import Secrets
 from runtime.tools.questions import redact_left_open
-from runtime.tools.redact import Redactor
 from schemas.spec import POWERLESS_TOOLS
 
 
@@ -79,7 +78,7 @@ def redacted(outcome: CallOutcome, secrets: Secrets) -> CallOutcome:
     """The outcome without any secret that was used for the call, should the tool have echoed one."""
     if not secrets.known:
         return outcome
-    redact = Redactor(secrets.known)
+    redact = secrets.redact
     error = outcome.error
     if error is not None:
         error = CallError(error.code, redact(error.message), redact(error.detail))

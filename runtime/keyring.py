@@ -22,6 +22,7 @@ from runtime.core.storable import storable_text
 from runtime.errors import SecretUnreadable, ToolServerError
 from runtime.service import end_tasks
 from runtime.tools.definition import resolve_command
+from runtime.tools.redact import Redactor
 from schemas.durations import parse_duration
 from schemas.project import SECRET_CACHE
 
@@ -59,6 +60,8 @@ class Keyring:
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
+        self.redact = Redactor()
+        """Blots out every secret that was read here."""
         self._printed: dict[_Command, _Printed] = {}
         self._asking: dict[_Command, asyncio.Task[None]] = {}
 
@@ -69,27 +72,13 @@ class Keyring:
             SecretUnreadable: ORD410, its source does not hold it.
         """
         if "command" in source:
-            printed = self._printed.get(_command(source))
-            if printed is None:
-                raise SecretUnreadable(f"secret {name} was not collected")
-            if isinstance(printed.secret, SecretUnreadable):
-                raise SecretUnreadable(f"secret {name} {printed.secret.message}")
-            return printed.secret
-        if "env" in source:
-            found = environment_variable(source["env"])
-            if found is None:
-                raise SecretUnreadable(
-                    f"secret {name} is read from the environment variable {source['env']}, which is not set"
-                )
-            return found
-        try:
-            return (
-                (self._folder / str(source["file"])).read_text(encoding="utf-8").removesuffix("\n")
-            )
-        except (OSError, UnicodeDecodeError) as error:
-            raise SecretUnreadable(
-                f"secret {name} could not be read from {source['file']}: {error}"
-            ) from error
+            secret = self._read_printed(name, _command(source))
+        elif "env" in source:
+            secret = _read_variable(name, source["env"])
+        else:
+            secret = _read_file(name, source["file"], self._folder)
+        self.redact.learn(secret)
+        return secret
 
     def has(self, sources: Iterable[Source]) -> bool:
         """Whether none of these has to be collected."""
@@ -107,6 +96,14 @@ class Keyring:
                 task.add_done_callback(partial(self._asked, command))
         # Whoever is cancelled leaves the others what they wait for.
         await asyncio.gather(*(asyncio.shield(self._asking[command]) for command in stale))
+
+    def _read_printed(self, name: str, command: _Command) -> str:
+        printed = self._printed.get(command)
+        if printed is None:
+            raise SecretUnreadable(f"secret {name} was not collected")
+        if isinstance(printed.secret, SecretUnreadable):
+            raise SecretUnreadable(f"secret {name} {printed.secret.message}")
+        return printed.secret
 
     async def close(self) -> None:
         """End the programs that still run."""
@@ -171,6 +168,22 @@ def _complaint(answer: Answer) -> str:
     if answer.code != 0:
         return f"ended with {answer.code}{_last_words(answer.said)}"
     return "" if answer.printed.strip() else "printed nothing"
+
+
+def _read_variable(name: str, variable: str) -> str:
+    found = environment_variable(variable)
+    if found is None:
+        raise SecretUnreadable(
+            f"secret {name} is read from the environment variable {variable}, which is not set"
+        )
+    return found
+
+
+def _read_file(name: str, file: str, folder: Path) -> str:
+    try:
+        return (folder / file).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SecretUnreadable(f"secret {name} could not be read from {file}: {error}") from error
 
 
 def _command(source: Source) -> _Command:

@@ -252,7 +252,6 @@ def define_server(
         result_bytes=body["limits"]["result_bytes"],
         memory_bytes=body["limits"].get("memory_bytes"),
         max_age=_span(body["limits"].get("max_age")),
-        secrets=tuple(sorted(secrets.known)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime.core.expressions import EVERY_SECRET
 from runtime.keyring import Keyring
+from runtime.tools.redact import Redactor
 
 MASK = "[secret]"
 
@@ -14,7 +15,7 @@ MASK = "[secret]"
 class Secrets(Mapping[str, str]):
     """The secrets of one project by name; each is read when it is asked for.
 
-    `known` collects the values handed out, so that they can be blotted out of what is stored.
+    `known` collects the values handed out, so that they can be blotted out of what is stored beside all that the keyring read.
     """
 
     def __init__(self, sources: Mapping[str, Mapping[str, Any]], keyring: Keyring) -> None:
@@ -40,6 +41,11 @@ class Secrets(Mapping[str, str]):
             for name, source in self._sources.items()
             if name in names or EVERY_SECRET in names
         )
+
+    @property
+    def redact(self) -> Redactor:
+        """Blots out what was handed out."""
+        return Redactor(self.known)
 
     def masked(self) -> dict[str, str]:
         """The same names with a mask for each value: what templates see when the result is to be shown."""

@@ -34,7 +34,6 @@ from runtime.tools.answers import (
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.owner import ServerOwner, State, Unready
-from runtime.tools.redact import Redactor
 from runtime.tools.session import Request, Session
 from runtime.tools.transports import Surroundings
 from runtime.tools.waiting import Deadline, cancel_all, silence_limit, time_limit
@@ -91,7 +90,7 @@ class ServerActor:
         self._replaced = 0
         self._calls = 0
         self._uncalled = asyncio.Event()
-        self._redact = Redactor(definition.secrets)
+        self._redact = surroundings.redact
         self._slots = asyncio.Semaphore(definition.max_concurrency)
 
     def start(self) -> None:

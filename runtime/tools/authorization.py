@@ -51,13 +51,16 @@ class Tokens:
     Args:
         url: the tool server.
         credentials: ours, and whose they are.
+        redact: learns them, and every token.
     """
 
-    def __init__(self, url: str, credentials: ClientCredentials) -> None:
+    def __init__(self, url: str, credentials: ClientCredentials, redact: Redactor) -> None:
         self._url = url
         self._credentials = credentials
         self._client = httpx2.AsyncClient(transport=_Bounded(), timeout=_SECONDS)
-        self._redact = Redactor(_proofs(credentials))
+        self._redact = redact
+        for proof in _proofs(credentials):
+            redact.learn(proof)
         self._value = ""
         self._found: OAuthContext | None = None
         self._asking = asyncio.Lock()
@@ -94,6 +97,8 @@ class Tokens:
             except NoTokenError as error:
                 self._failures, self._failure = self._failures + 1, str(error)
                 raise
+            # A tool may repeat what it was called with.
+            self._redact.learn(self._value.rpartition(" ")[2])
             return True
 
     async def aclose(self) -> None:

@@ -12,7 +12,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,8 +19,8 @@ from typing import Final
 from runtime.clock import Clock
 from runtime.core.storable import storable_text
 from runtime.errors import ToolServerError
-from runtime.tools import launch
 from runtime.tools.definition import UNCONFINED, Sandbox
+from runtime.tools.launch import launched
 from runtime.tools.orphans import ServerRecords
 from runtime.tools.redact import Redactor
 from runtime.tools.waiting import time_limit
@@ -57,11 +56,11 @@ class StderrTail(asyncio.Protocol):
 
     def text(self) -> str:
         """The end of what was written, secrets blotted out."""
-        shown = self._redact(storable_text(self._tail.decode(errors="replace")))
+        shown = storable_text(self._tail.decode(errors="replace"))
         if self._cut:
-            # The cut may have gone through a secret, and half of one is not recognised.
-            shown = shown[self._redact.longest :]
-        return shown.strip()
+            # A letter may have been cut in two.
+            return self._redact.after_cut(shown.lstrip("\ufffd")).strip()
+        return self._redact(shown).strip()
 
 
 class Child:
@@ -251,10 +250,9 @@ def _spawn(
         raise ToolServerError(
             f"the folder {str(cwd)!r} to run in does not exist", hint="Create it, or correct cwd."
         )
-    launcher = (sys.executable, "-I", "-S", str(Path(launch.__file__)), str(os.getpid()))
     try:
         return subprocess.Popen(  # noqa: S603 - running the servers that the specs name is the purpose
-            [*launcher, *_confinement(sandbox), "--", *command],
+            launched(command, _confinement(sandbox)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,7 +7,6 @@ from typing import Final
 
 from runtime.tools.definition import HttpTransport, ServerDefinition, StdioTransport
 from runtime.tools.over_http import HttpConnection
-from runtime.tools.redact import Redactor
 from runtime.tools.sse import SseConnection
 from runtime.tools.transports import Connection, StdioConnection, Surroundings
 
@@ -29,11 +28,8 @@ def connection_to(
     limit = max(_SMALLEST_MESSAGE_LIMIT, _MESSAGE_TO_RESULT * definition.result_bytes)
     match definition.transport:
         case StdioTransport() as stdio:
-            redact = Redactor(definition.secrets)
-            return StdioConnection(
-                stdio, surroundings, redact=redact, limit=limit, on_gone=on_gone
-            )
+            return StdioConnection(stdio, surroundings, limit=limit, on_gone=on_gone)
         case HttpTransport(form="sse") as http:
             return SseConnection(http, definition, surroundings, limit=limit, on_gone=on_gone)
         case HttpTransport() as http:
-            return HttpConnection(http, definition, surroundings.project, limit=limit)
+            return HttpConnection(http, definition, surroundings, limit=limit)

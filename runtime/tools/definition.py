@@ -143,7 +143,6 @@ class ServerDefinition:
         result_bytes: the largest result, as canonical JSON, that is accepted.
         memory_bytes: a child process that has more memory is replaced.
         max_age: a child process that is older is replaced.
-        secrets: values that must never be shown: blotted out of results, errors and stderr.
     """
 
     key: str
@@ -161,7 +160,6 @@ class ServerDefinition:
     result_bytes: int = 1_048_576
     memory_bytes: int | None = None
     max_age: timedelta | None = None
-    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def offers(self, tool: str) -> bool:
         """Whether the allow and deny patterns let this tool be used."""

@@ -21,6 +21,7 @@ import httpx2
 from runtime.core.identity import HEADER_META, KEY_META
 from runtime.tools.definition import ClientCredentials
 from runtime.tools.faults import Fault, NoTokenError, fault_error
+from runtime.tools.redact import Redactor
 
 if TYPE_CHECKING:
     from runtime.tools.authorization import Tokens
@@ -55,7 +56,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
     Args:
         connect_timeout: the longest time to open a connection.
         limit: the largest JSON body, in bytes.
-        auth: by what access tokens are got for the server at this address, if it wants any.
+        auth: by what access tokens are got for the server at this address, if it wants any, and what blots them out.
         tls: how connections are encrypted; None leaves that to the system.
     """
 
@@ -64,7 +65,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         *,
         connect_timeout: timedelta,
         limit: int,
-        auth: tuple[str, ClientCredentials] | None = None,
+        auth: tuple[str, ClientCredentials, Redactor] | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(verify=True if tls is None else tls)

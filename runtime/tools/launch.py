@@ -19,7 +19,7 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -38,6 +38,11 @@ _AF_INET: Final = 2
 _SOCK_DGRAM: Final = 2
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP_AND_RUNNING: Final = 0x41
+
+
+def launched(command: Sequence[str], confinement: Iterable[str] = ()) -> list[str]:
+    """The command line that starts a program through this script, tied to us."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *confinement, "--", *command]
 
 
 def main(arguments: list[str]) -> NoReturn:

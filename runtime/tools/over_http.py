@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 
 import httpx2
@@ -12,11 +11,11 @@ from mcp.client.streamable_http import streamable_http_client
 from runtime.tools.definition import HttpTransport, ServerDefinition
 from runtime.tools.hardened_http import HardenedTransport
 from runtime.tools.tls import tls_context
-from runtime.tools.transports import Streams
+from runtime.tools.transports import Streams, Surroundings
 
 
 def http_client(
-    transport: HttpTransport, definition: ServerDefinition, project: Path, limit: int
+    transport: HttpTransport, definition: ServerDefinition, surroundings: Surroundings, limit: int
 ) -> httpx2.AsyncClient:
     """What sends requests to a server, and never raises because of one.
 
@@ -28,8 +27,8 @@ def http_client(
         transport=HardenedTransport(
             connect_timeout=definition.connect_timeout,
             limit=limit,
-            auth=None if auth is None else (transport.url, auth),
-            tls=None if tls is None else tls_context(tls, project),
+            auth=None if auth is None else (transport.url, auth, surroundings.redact),
+            tls=None if tls is None else tls_context(tls, surroundings.project),
         ),
         # Compressed bodies could not be bounded by their length on the wire.
         headers={"accept-encoding": "identity", **transport.headers},
@@ -44,14 +43,14 @@ class HttpConnection:
         self,
         transport: HttpTransport,
         definition: ServerDefinition,
-        project: Path,
+        surroundings: Surroundings,
         *,
         limit: int,
     ) -> None:
         self.pid: int | None = None
         self._transport = transport
         self._definition = definition
-        self._project = project
+        self._surroundings = surroundings
         self._limit = limit
         self._stack = AsyncExitStack()
 
@@ -61,7 +60,7 @@ class HttpConnection:
         Raises:
             ToolServerError: ORD401, its TLS options cannot be used.
         """
-        client = http_client(self._transport, self._definition, self._project, self._limit)
+        client = http_client(self._transport, self._definition, self._surroundings, self._limit)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(client)
             streams = await stack.enter_async_context(

@@ -116,8 +116,7 @@ class SseConnection:
         return ""
 
     def _client(self) -> httpx2.AsyncClient:
-        project = self._surroundings.project
-        return http_client(self._transport, self._definition, project, self._limit)
+        return http_client(self._transport, self._definition, self._surroundings, self._limit)
 
     async def _listen(
         self, client: httpx2.AsyncClient, stack: AsyncExitStack

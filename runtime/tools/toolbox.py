@@ -31,6 +31,7 @@ from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.llm import LlmCalls
 from runtime.tools.orphans import ServerRecords, reap_orphans
+from runtime.tools.redact import Redactor
 from runtime.tools.session import Request
 from runtime.tools.transports import Surroundings
 from schemas.language_model import DEFAULT_MODEL, OFFLINE_MODEL
@@ -55,6 +56,7 @@ class Toolbox:
         clock: for all waiting.
         state_dir: where running processes are recorded.
         project: the folder that relative commands and folders of definitions start from.
+        redact: blots secrets out of all that servers say.
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class Toolbox:
         state_dir: Path,
         *,
         project: Path = Path(),
+        redact: Redactor | None = None,
     ) -> None:
         self._definitions = {definition.key: definition for definition in definitions}
         self._clock = clock
         self._records = state_dir / "servers"
         self._project = project
+        self._redact = redact or Redactor()
         self._builtins = builtin_tools()
         self._llm = LlmCalls(clock)
         self._surroundings: Surroundings | None = None
@@ -78,7 +82,8 @@ class Toolbox:
     async def __aenter__(self) -> Self:
         """End what an earlier runtime left behind, and begin; `always` servers start in the background."""
         reap_orphans(self._records)
-        self._surroundings = Surroundings(self._clock, self._project, ServerRecords(self._records))
+        records = ServerRecords(self._records)
+        self._surroundings = Surroundings(self._clock, self._project, records, self._redact)
         self.replace(self._definitions.values())
         return self
 

@@ -48,11 +48,14 @@ _MAX_NOTED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What connections need beside a definition: the clock, the project folder, and where processes are recorded."""
+    """What connections need beside a definition: the clock, the project folder, where processes are recorded, and what blots
+    secrets out of all that servers say.
+    """
 
     clock: Clock
     project: Path
     records: ServerRecords
+    redact: Redactor
 
 
 class Connection(Protocol):
@@ -88,14 +91,12 @@ class StdioConnection:
         transport: StdioTransport,
         surroundings: Surroundings,
         *,
-        redact: Redactor,
         limit: int,
         on_gone: Callable[[], None],
     ) -> None:
         self.pid: int | None = None
         self._transport = transport
         self._surroundings = surroundings
-        self._redact = redact
         self._framer = Framer(limit)
         self._limit = limit
         self._on_gone = on_gone
@@ -172,7 +173,7 @@ class StdioConnection:
             env=env,
             sandbox=self._transport.sandbox,
             records=self._surroundings.records,
-            redact=self._redact,
+            redact=self._surroundings.redact,
             clock=self._surroundings.clock,
         )
 

@@ -83,11 +83,13 @@ def test_secrets_are_filled_in_and_told_to_whoever_must_blot_them_out(tmp_path: 
         stdio={"command": "x", "env": {"T": "Bearer ${secrets.token}", "U": "plain"}},
     )
 
-    (definition,) = assemble(1, [project, server], Keyring(tmp_path, SYSTEM_CLOCK), NOW).servers
+    keyring = Keyring(tmp_path, SYSTEM_CLOCK)
+
+    (definition,) = assemble(1, [project, server], keyring, NOW).servers
 
     assert isinstance(definition.transport, StdioTransport)
     assert definition.transport.env == {"T": "Bearer s3cr3t", "U": "plain"}
-    assert definition.secrets == ("s3cr3t",)
+    assert keyring.redact("it is s3cr3t") == "it is [redacted]"
     assert "s3cr3t" not in repr(definition)
 
 

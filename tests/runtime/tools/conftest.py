@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.tools.definition import ServerDefinition
+from runtime.tools.redact import Redactor
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.servers import open_files
 from tests.support.probes import eventually
@@ -25,8 +26,11 @@ async def open_toolbox(tmp_path: Path) -> AsyncIterator[OpenToolbox]:
     strangers, files = our_children(), open_files()
     boxes: list[Toolbox] = []
 
-    async def opened(*definitions: ServerDefinition, clock: Clock = SYSTEM_CLOCK) -> Toolbox:
-        box = Toolbox(definitions, clock, tmp_path / "state", project=tmp_path)
+    async def opened(
+        *definitions: ServerDefinition, clock: Clock = SYSTEM_CLOCK, secrets: Iterable[str] = ()
+    ) -> Toolbox:
+        redact = Redactor(secrets)
+        box = Toolbox(definitions, clock, tmp_path / "state", project=tmp_path, redact=redact)
         boxes.append(await box.__aenter__())
         return box
 

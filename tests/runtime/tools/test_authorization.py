@@ -36,7 +36,7 @@ async def issuer(server: RawHttp) -> AsyncIterator[TokenServer]:
 
 async def opened(open_toolbox: OpenToolbox, server: RawHttp, auth: ClientCredentials) -> Toolbox:
     transport = HttpTransport(server.url, {}, auth)
-    return await open_toolbox(ServerDefinition(key="web", transport=transport, secrets=(SECRET,)))
+    return await open_toolbox(ServerDefinition(key="web", transport=transport))
 
 
 def credentials(issuer: TokenServer, **more: str) -> ClientCredentials:

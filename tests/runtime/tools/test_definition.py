@@ -80,7 +80,7 @@ def test_a_definition_shows_no_secret() -> None:
     secret = "hunter2hunter2"
     transport = StdioTransport("x", env={"TOKEN": secret})
 
-    assert secret not in repr(ServerDefinition(key="x", transport=transport, secrets=(secret,)))
+    assert secret not in repr(ServerDefinition(key="x", transport=transport))
 
 
 @pytest.mark.parametrize("module", ["definition", "catalogue", "normalise", "builtin", "orphans"])

@@ -138,7 +138,7 @@ async def test_headers_go_with_every_request_and_into_no_error(
     open_toolbox: OpenToolbox, server: RawHttp
 ) -> None:
     token = "Bearer s3cr3t-token"
-    box = await open_toolbox(http(server.url, headers={"authorization": token}, secrets=(token,)))
+    box = await open_toolbox(http(server.url, headers={"authorization": token}), secrets=[token])
     server.answer = lambda message: reply(
         {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -1, "message": f"bad {token}"}}
     )

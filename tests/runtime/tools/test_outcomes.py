@@ -129,7 +129,7 @@ async def test_what_a_tool_says_it_used_up_comes_with_its_outcome_whatever_that_
         "cost": {"amount": "0.01", "currency": "USD", "source": "provider"},
     }
     answer = {"content": [], "_meta": {"dev.ordinaut/usage": told}}
-    box = await open_toolbox(raw(secrets=(secret,)))
+    box = await open_toolbox(raw(), secrets=[secret])
 
     worked = await box.call("raw.result", {"result": answer})
     failed = await box.call("raw.result", {"result": {**answer, "isError": True}})
@@ -148,7 +148,7 @@ async def test_a_secret_is_shown_neither_in_results_nor_in_errors_nor_in_stderr(
     open_toolbox: OpenToolbox,
 ) -> None:
     secret = "hunter2hunter2"
-    box = await open_toolbox(raw(secrets=(secret,)))
+    box = await open_toolbox(raw(), secrets=[secret])
 
     told = await box.call("raw.echo", {"token": f"Bearer {secret}", secret: 1})
     failed = await box.call("raw.mutter", {"text": f"{secret} is wrong. ", "times": 1000})
