@@ -206,16 +206,17 @@ def _body_around(trial: Trial, pipeline: Desired, specs: Specs) -> Mapping[str, 
 
 
 def _live(specs: Specs) -> Live:
-    """What agents may call; how often is no matter of one run."""
+    """What agents may call; how often, and for how much, is no matter of one run."""
     rows = [
         LiveSpec(key.kind, key.namespace, key.name, specs.project, desired.body)
         for key, desired in specs.documents.items()
         if key.kind == "Agent"
     ]
     live = assemble(0, rows, Keyring(Path(), SYSTEM_CLOCK), datetime.min.replace(tzinfo=UTC))
-    return replace(
-        live, agents={name: replace(scope, limits=()) for name, scope in live.agents.items()}
-    )
+    unbounded = {
+        name: replace(scope, limits=(), budget=None) for name, scope in live.agents.items()
+    }
+    return replace(live, agents=unbounded)
 
 
 def _promised(source: Source) -> dict[str, ToolInfo]:

@@ -184,6 +184,7 @@ def test_agents_call_what_their_scopes_allow_and_limits_do_not_count(
 ) -> None:
     (shop.specs / "clerk.yaml").write_text(
         f"{HEAD}kind: Agent\nname: clerk\nscopes: [bank.*]\nrate_limits: [{{tools: bank.*, calls: 1, per: 1h}}]\n"
+        "budgets: [{per: run, tokens: 1}, {per: day, runs: 1}]\n"
     )
     shop.task(PAY, "{id: again, uses: bank.transfer}", agent="clerk")
     shop.test(given="{pay: {result: 1}, again: {result: 2}}", expect="{calls: [{}, {}]}")
