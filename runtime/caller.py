@@ -28,6 +28,7 @@ from runtime.secrets import Secrets
 from runtime.store.due_work import Claim
 from runtime.store.recorded import Origin, Recorded
 from runtime.surroundings import Surroundings
+from runtime.tools.reading import Parse
 
 # What an HTTP header can carry, and any tool can keep.
 _KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -86,6 +87,7 @@ class Caller:
             stall=step.stall,
             is_approved=self._is_approved(step),
             going_on=None if call.opened is None else call.opened.going_on,
+            parse=step.parse,
         )
 
     def _is_approved(self, step: ProgramStep) -> bool:
@@ -140,6 +142,7 @@ class Caller:
         stall: timedelta | None = None,
         is_approved: bool = False,
         going_on: GoingOn | None = None,
+        parse: Parse = "auto",
     ) -> CallOutcome:
         left = timedelta(seconds=self.left)
         if stall is not None and limit is None:
@@ -160,6 +163,7 @@ class Caller:
             may_destroy=is_approved or may_destroy(self._live, self._program.agent),
             find_model=self._find_model,
             going_on=going_on,
+            parse=parse,
         )
         return self._kept(redacted(outcome, self._secrets))
 

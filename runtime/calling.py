@@ -14,6 +14,7 @@ from runtime.errors import OrdinautError
 from runtime.live import Live
 from runtime.secrets import Secrets
 from runtime.tools.questions import redact_left_open
+from runtime.tools.reading import Parse
 from schemas.spec import POWERLESS_TOOLS
 
 
@@ -33,11 +34,13 @@ class Tools(Protocol):
         may_destroy: bool = True,
         find_model: FindModel | None = None,
         going_on: GoingOn | None = None,
+        parse: Parse = "auto",
     ) -> CallOutcome:
         """Call `server.tool`; failures are outcomes, never exceptions. Without a timeout the server's own limits hold,
         and `at_most`; with `stall` a call is given up as well that tells of no progress for so long. Unless it
         `may_destroy`, a tool that destroys something is not called. `llm.*` ask the models that `find_model` gives, or
         none. With `going_on` it is the same call that the server left open.
+        `parse` says how the text of the answer is read.
         """
         ...
 

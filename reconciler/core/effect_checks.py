@@ -40,6 +40,7 @@ def effect_problems(
         yield from _repeated(entry, path, step)
         yield from _pointless(entry, path, step)
         yield from _misplaced_key(entry, path, step, server_of)
+        yield from _misread(entry, path, step)
         yield from _transaction(entry, path, step)
     for path, address in tool_uses(entry.document):
         if address == _SQL and (path[0] == "schedule" or path[-1] == "verify"):
@@ -77,6 +78,15 @@ def _pointless(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
             f"`{step.on_unknown.verify}` only waits, so it knows nothing of a call",
             "`on_unknown: ask` asks people; `verify` names a tool that can look it up",
         )
+
+
+def _misread(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
+    if step.parse != "auto" and step.uses.partition(".")[0] in BUILTIN_SERVERS:
+        message = (
+            f"`{step.uses}` answers with a value, and `parse` reads the text of a tool server"
+        )
+        hint = "leave it out; `from_json(…)` in an expression reads a text"
+        yield from entry.problem((*path, "parse"), "ORD013", message, hint)
 
 
 def _transaction(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:

@@ -109,8 +109,10 @@ def _read(
 
 
 def _is_answer(step: Step) -> bool:
-    """Whether the result of a step is what its tool answered: neither a list of that, nor what another tool knows of it."""
-    return step.foreach is None and not isinstance(step.on_unknown, Verify)
+    """Whether the result of a step is what its tool answered: neither a list of that, nor read in another way, nor what another tool knows of it."""
+    return (
+        step.foreach is None and step.parse == "auto" and not isinstance(step.on_unknown, Verify)
+    )
 
 
 def _asked(
@@ -127,7 +129,8 @@ def _asked(
             policy = steps[site.step].on_unknown
             return (policy.verify, policy.with_) if isinstance(policy, Verify) else None
         case [*_, "fail_when"] | [*_, "expect", _] if site.step is not None:
-            return steps[site.step].uses, steps[site.step].with_
+            step = steps[site.step]
+            return (step.uses, step.with_) if step.parse == "auto" else None
         case _:
             return None
 

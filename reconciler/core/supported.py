@@ -37,7 +37,7 @@ def _row(kind: str, path: str, *values: Any) -> Unsupported:
     return Unsupported(kind, path, frozenset(values))
 
 
-_STEP_FIELDS: Final = ("cache", "parse")
+_STEP_FIELDS: Final = ("cache",)
 
 UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
     *(_row("Task", f"pipeline.{name}") for name in _STEP_FIELDS),

@@ -76,6 +76,7 @@ class ProgramStep:
         condition: skip the call unless this holds; None always calls.
         foreach: the template of the list for whose items it calls; None calls once.
         max_parallel: how many items may be under way at once.
+        parse: how the text of the answer is read.
         timeout: the longest time one try may take; None leaves it to the server.
         stall: the longest time a try may go on without telling of its progress; None asks for none.
         retry: when a failed try is followed by another.
@@ -100,6 +101,7 @@ class ProgramStep:
     condition: Condition | None
     foreach: Template | None
     max_parallel: int
+    parse: Literal["auto", "json", "text", "python", "lines"]
     timeout: timedelta | None
     stall: timedelta | None
     retry: RetryPolicy
@@ -273,6 +275,8 @@ def _step(
         condition=_condition(step.get("if")),
         foreach=compile_template(step["foreach"]) if "foreach" in step else None,
         max_parallel=step["max_parallel"],
+        # What an older program wrote says nothing of it.
+        parse=step.get("parse", "auto"),
         timeout=parse_duration(step["timeout"]) if "timeout" in step else None,
         stall=parse_duration(step["stall"]) if "stall" in step else None,
         retry=_retry(step["retry"]) if "retry" in step else default_retry,

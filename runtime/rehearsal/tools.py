@@ -18,6 +18,7 @@ from runtime.core.waits import WAITING_TOOLS
 from runtime.rehearsal.given import Scene, outcome_of
 from runtime.tools.builtin import builtin_tools, call_builtin
 from runtime.tools.catalogue import ToolInfo
+from runtime.tools.reading import Parse
 from runtime.underway import Ready
 from schemas.spec import POWERLESS_TOOLS
 
@@ -64,6 +65,7 @@ class GivenTools:
         may_destroy: bool = True,
         find_model: FindModel | None = None,  # noqa: ARG002 - no model is asked here
         going_on: GoingOn | None = None,  # noqa: ARG002 - as above
+        parse: Parse = "auto",  # noqa: ARG002 - what is given is what was read
     ) -> CallOutcome:
         """What is given for the call.
 

@@ -234,7 +234,8 @@ class ServerActor:
             return None
         else:
             failed = isinstance(result, CallToolResult) and bool(result.is_error)
-            return outcome_of_result(self._call(session, tool, failed=failed), result)
+            call = replace(self._call(session, tool, failed=failed), parse=request.parse)
+            return outcome_of_result(call, result)
 
     @asynccontextmanager
     async def _ready(self, deadline: Deadline) -> AsyncIterator[Session]:

@@ -30,6 +30,7 @@ from runtime.tools.catalogue import ToolInfo
 from runtime.tools.faults import Fault, read_fault
 from runtime.tools.normalise import Answer, Unacceptable, normalise
 from runtime.tools.questions import left_open, redact_left_open, visits_asked
+from runtime.tools.reading import Parse
 from runtime.tools.redact import Redactor
 from schemas.genai import USAGE_META
 
@@ -81,6 +82,7 @@ class Call:
     redact: Redactor
     last_words: str = ""
     goes_on: bool = False
+    parse: Parse = "auto"
 
     def outcome(
         self,
@@ -159,7 +161,7 @@ def _outcome_of_answer(call: Call, answer: Answer) -> CallOutcome:
     if broken is not None:
         return call.outcome("contract_error", broken.code, broken.message)
     try:
-        value, size = normalise(answer.value(), limit=call.limit, redact=call.redact)
+        value, size = normalise(answer.value(call.parse), limit=call.limit, redact=call.redact)
     except Unacceptable as refusal:
         message = f"{call.name}: {refusal.error.message}"
         return call.outcome("contract_error", refusal.error.code, message)

@@ -9,6 +9,8 @@ Which part of an answer counts, in this order:
 4. other content (images, links, …) as `{"content": [...]}`;
 5. nothing at all: null.
 
+A step that says how it is to be read (`parse`) gets what its texts say, and nothing else (`runtime.tools.reading`).
+
 Made safe for `jsonb`: NUL and lone surrogates become U+FFFD, secrets are blotted out. Refused rather than altered:
 numbers that JSON does not have (NaN, Infinity), integers of more than 64 bits (readers of JSON disagree on them),
 nesting deeper than `MAX_DEPTH`, and more bytes than the limit.
@@ -26,6 +28,7 @@ import orjson
 
 from runtime.core.outcomes import CallError
 from runtime.core.storable import LARGEST_INTEGER, MAX_DEPTH, SMALLEST_INTEGER, storable_text
+from runtime.tools.reading import Misread, Parse, read_texts
 from runtime.tools.redact import Redactor
 
 
@@ -57,8 +60,17 @@ class Answer:
         """All texts, joined by line breaks."""
         return "\n".join(self._texts())
 
-    def value(self) -> Any:
-        """The part that counts, as it was sent."""
+    def value(self, parse: Parse = "auto") -> Any:
+        """The part that counts, as it was sent.
+
+        Raises:
+            Unacceptable: ORD412, its texts are not what `parse` takes them for.
+        """
+        if parse != "auto":
+            try:
+                return read_texts(self._texts(), parse)
+            except Misread as error:
+                raise Unacceptable("ORD412", str(error)) from error
         if self.has_structured:
             return self.structured
         texts = self._texts()

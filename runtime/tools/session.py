@@ -41,6 +41,7 @@ from runtime.core.leftopen import GoingOn
 from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import Protocol, ServerDefinition
 from runtime.tools.interview import Interview, answer
+from runtime.tools.reading import Parse
 from runtime.tools.transports import Connection
 from runtime.tools.waiting import cancel_all, time_limit
 
@@ -65,6 +66,7 @@ class Request:
         meta: `_meta` of the request.
         going_on: what a call goes on with that was left open; None for one that begins.
         may_destroy: whether it may be a tool that destroys something.
+        parse: how the text of its answer is read.
     """
 
     tool: str
@@ -72,6 +74,7 @@ class Request:
     meta: Mapping[str, Any] | None = None
     going_on: GoingOn | None = None
     may_destroy: bool = True
+    parse: Parse = "auto"
 
     def params(self, *, goes_on: bool) -> CallToolRequestParams:
         """The same in the protocol's words; of a revision that knows of calls that go on, or of one that does not."""

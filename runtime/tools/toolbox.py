@@ -31,6 +31,7 @@ from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.llm import LlmCalls
 from runtime.tools.orphans import ServerRecords, reap_orphans
+from runtime.tools.reading import Parse
 from runtime.tools.redact import Redactor
 from runtime.tools.session import Request
 from runtime.tools.transports import Surroundings
@@ -109,6 +110,7 @@ class Toolbox:
         may_destroy: bool = True,
         find_model: FindModel | None = None,
         going_on: GoingOn | None = None,
+        parse: Parse = "auto",
     ) -> CallOutcome:
         """Call a tool.
 
@@ -124,6 +126,7 @@ class Toolbox:
             may_destroy: whether it may be a tool that destroys something; built-in ones are taken for none.
             find_model: gives the language models that `llm.*` ask; None where there are none.
             going_on: what a call goes on with that the server left open; None for a call that begins.
+            parse: how the text that a server answers is read.
         """
         server, _, tool = name.partition(".")
         try:
@@ -131,7 +134,7 @@ class Toolbox:
         except ToolServerError as closed:
             return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
         if actor is not None:
-            request = Request(tool, arguments, meta, going_on, may_destroy)
+            request = Request(tool, arguments, meta, going_on, may_destroy, parse)
             return await actor.call(request, timeout=timeout, at_most=at_most, stall=stall)
         known = self._builtins[LLM].get(tool) if server == LLM else None
         if find_model is None or known is None or arguments.get("model") == OFFLINE_MODEL:

@@ -143,3 +143,9 @@ def test_places_are_those_of_what_is_read() -> None:
     )
 
     assert problem.place == "specs/all.yaml:16:49"
+
+
+def test_what_is_read_in_another_way_is_not_held_against_the_promise() -> None:
+    assert of_reading("${steps.sky.citi}", "uses: sky.forecast, parse: json") == []
+    assert of_reading("x", "uses: sky.forecast, parse: json, expect: result.citi") == []
+    assert of_reading("x", "uses: sky.forecast, parse: json, fail_when: result.citi") == []

@@ -64,6 +64,15 @@ async def test_each_result_is_recorded_with_input_output_and_what_it_was_made_by
     ) == ("look", 1, "ok", "tool.do", {"a": 1}, [1, 2], 1, "d1", 32)
 
 
+async def test_a_step_says_how_the_text_of_its_answer_is_read(bench: Bench) -> None:
+    await bench.queue(pipeline=[step("one", parse="lines"), step("two")])
+    tools = ScriptedTools(tool__do=ok())
+
+    await bench.go(tools)
+
+    assert tools.parses == ["lines", "auto"]
+
+
 async def test_results_that_are_too_many_for_one_run_are_refused_also_after_a_crash(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from runtime.core.leftopen import GoingOn
 from runtime.core.llm.definition import FindModel
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.tools.reading import Parse
 
 Answer = CallOutcome | Callable[[Mapping[str, Any]], CallOutcome | Awaitable[CallOutcome]]
 
@@ -49,6 +50,7 @@ class ScriptedTools:
         self.stalls: list[timedelta | None] = []
         self.metas: list[Mapping[str, Any] | None] = []
         self.ended: list[str] = []
+        self.parses: list[Parse] = []
         self.may_destroy: list[bool] = []
         self.find_model: FindModel | None = None
         self.going_on: list[GoingOn | None] = []
@@ -67,8 +69,10 @@ class ScriptedTools:
         may_destroy: bool = True,
         find_model: FindModel | None = None,
         going_on: GoingOn | None = None,
+        parse: Parse = "auto",
     ) -> CallOutcome:
         self.going_on.append(going_on)
+        self.parses.append(parse)
         self.calls.append((name, arguments))
         self.timeouts.append((timeout, at_most))
         self.stalls.append(stall)
