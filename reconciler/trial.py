@@ -12,10 +12,13 @@ from reconciler.load import compile_source
 from reconciler.source import read_source
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
+from runtime.core.llm.definition import FindModel
 from runtime.errors import NotFound
 from runtime.inspection import inspect_servers, unusable
 from runtime.keyring import Keyring
 from runtime.live import read_live
+from runtime.models import finding
+from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.toolbox import Toolbox
 from schemas.tools import ServerReport
@@ -46,9 +49,15 @@ class Trial:
         ]
         self._folder = config.specs.absolute().parent
         self._state_dir = config.state_dir
-        keyring = Keyring(self._folder, SYSTEM_CLOCK)
-        self._redact = keyring.redact
-        self.live = asyncio.run(read_live(0, documents, keyring, SYSTEM_CLOCK.now()))
+        self._keyring = Keyring(self._folder, SYSTEM_CLOCK)
+        self.live = asyncio.run(read_live(0, documents, self._keyring, SYSTEM_CLOCK.now()))
+
+    @property
+    def find_model(self) -> FindModel | None:
+        """Gives the language models of the Project; None if it names none."""
+        project = self.specs.project
+        secrets = Secrets(self.live.secret_sources.get(project, {}), self._keyring)
+        return finding(self.live, project, secrets, SYSTEM_CLOCK)
 
     def ask(self, question: Callable[[Toolbox], Awaitable[T]]) -> T:
         """Put a question to the servers; those that it needs are started, and all are stopped after it."""
@@ -59,7 +68,7 @@ class Trial:
                 SYSTEM_CLOCK,
                 self._state_dir,
                 project=self._folder,
-                redact=self._redact,
+                redact=self._keyring.redact,
             ) as toolbox:
                 return await question(toolbox)
 
@@ -93,4 +102,4 @@ class Trial:
 
     def _untelling(self, report: ServerReport) -> ServerReport:
         """The report without any secret, should a server have put one into what it says of its tools."""
-        return ServerReport.model_validate(self._redact.within(report.model_dump()))
+        return ServerReport.model_validate(self._keyring.redact.within(report.model_dump()))

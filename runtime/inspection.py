@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from runtime.clock import Clock
+from runtime.core.llm.definition import FindModel
 from runtime.errors import OrdinautError
 from runtime.tools.actor import ServerStatus
 from runtime.tools.catalogue import ToolInfo
@@ -32,10 +33,12 @@ async def call_tool(
     arguments: Mapping[str, Any],
     clock: Clock,
     limit: timedelta | None,
+    *,
+    find_model: FindModel | None = None,
 ) -> CallReport:
     """Call one tool once, as a step would."""
     began = clock.monotonic()
-    outcome = await toolbox.call(address, arguments, timeout=limit)
+    outcome = await toolbox.call(address, arguments, timeout=limit, find_model=find_model)
     error = outcome.error
     return CallReport(
         tool=address,

@@ -16,6 +16,7 @@ from runtime.cli.options import Span, configured, json_option, named_values
 from runtime.cli.output import bold, colour_state, dim, echo, echo_json, shorten, width_left
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
+from runtime.core.llm.tools import SERVER as LLM
 from runtime.core.spans import exact_span
 from runtime.errors import EXIT_ERROR
 from runtime.inspection import call_tool
@@ -52,7 +53,9 @@ Examples:
 @configured("specs", "environment", "state_dir")
 def list_tools(*, config: Config, servers: tuple[str, ...], as_json: bool) -> None:
     """Print every tool of SERVERS; all servers and the built-in tools when none is named."""
-    reports = on_trial(config).reports(servers, with_builtin=True)
+    trial = on_trial(config)
+    reports = trial.reports(servers, with_builtin=True)
+    offline = trial.find_model is None
     if as_json:
         echo_json(ServerList(servers=reports).model_dump(mode="json"))
     else:
@@ -60,6 +63,8 @@ def list_tools(*, config: Config, servers: tuple[str, ...], as_json: bool) -> No
         for report in reports:
             for tool in report.tools:
                 summary = " ".join(tool.description.split())
+                if offline and report.server == LLM:
+                    summary = f"(offline) {summary}"
                 shown = shorten(summary, width_left(widest + 2, otherwise=100))
                 echo(f"{bold(tool.tool.ljust(widest))}  {shown}".rstrip())
             if report.error is not None:
@@ -126,8 +131,13 @@ def call(
         raise trial.live.broken[server]
 
     async def ask(toolbox: Toolbox) -> CallReport:
-        return await call_tool(toolbox, tool, arguments, SYSTEM_CLOCK, timeout)
+        find_model = trial.find_model
+        return await call_tool(
+            toolbox, tool, arguments, SYSTEM_CLOCK, timeout, find_model=find_model
+        )
 
+    if server == LLM and trial.find_model is None:
+        click.echo("offline: the Project names no models, so none is asked", err=True)
     report = trial.ask(ask)
     if as_json:
         echo_json(report.model_dump(mode="json"))

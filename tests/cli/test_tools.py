@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,6 +13,7 @@ import pytest
 
 from schemas.tools import CallReport, ServerList, ServerReport
 from tests.support.cli import Cli
+from tests.support.model_server import ModelServer, says
 
 GOOD = Path(__file__).parents[1] / "support" / "mcp_server.py"
 
@@ -97,7 +101,7 @@ def test_test_says_how_each_server_is(alone: Cli, troubled: Path) -> None:
     assert re.search(r"good 7, MCP 20\S+, \d tools, \d\d+ MB\n", answer.stdout)
     assert "absent  failed  " in answer.stdout
     assert "secretive  failed  0 ms\n  ORD410" in answer.stdout
-    assert "llm" not in answer.stdout
+    assert "\nllm" not in answer.stdout
 
 
 def test_test_of_a_good_server_exits_with_0(alone: Cli, troubled: Path) -> None:
@@ -211,3 +215,38 @@ def test_broken_specs_are_mentioned_and_what_compiles_is_used(alone: Cli, specs:
     assert answer.status == 0
     assert "good  ok" in answer.stdout
     assert "`ordinaut validate`" in answer.stderr
+
+
+@pytest.fixture
+def endpoint() -> Iterator[ModelServer]:
+    """A language model, served beside the command."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = ModelServer()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    yield server
+    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_a_call_of_a_language_model_says_whether_one_is_asked(
+    alone: Cli, specs: Path, endpoint: ModelServer
+) -> None:
+    endpoint.answers = [says("Good morning.")]
+
+    before, listed = alone("tools", "call", "llm.plan", "--arg", "goal=Greet"), alone("tools", "list", "llm")  # fmt: skip
+    model = f"{{url: '{endpoint.url}', model: small, api_key: '${{secrets.token}}'}}"
+    with (specs / "ordinaut.yaml").open("a") as project:
+        project.write(f"models: {{default: {model}}}\n")
+    key = {"DEMO_TOKEN": "hunter2-hunter2"}
+    after = alone("tools", "call", "llm.plan", "--arg", "goal=Greet", **key)
+
+    assert before.json["provider"] == "offline"
+    assert before.stderr == "offline: the Project names no models, so none is asked\n"
+    assert "llm.plan       (offline) Write what is asked for" in listed.stdout
+    assert (after.json["text"], after.stderr) == ("Good morning.", "")
+    assert endpoint.asked[0].headers["authorization"] == "Bearer hunter2-hunter2"
+    assert "(offline)" not in alone("tools", "list", "llm").stdout

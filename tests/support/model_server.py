@@ -128,6 +128,8 @@ class ModelServer:
                 return
             writer.write(answer)
             await writer.drain()
+            if b"keep-alive" in answer:
+                await reader.read()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

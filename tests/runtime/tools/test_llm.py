@@ -185,6 +185,12 @@ async def test_an_answer_that_does_not_fit_goes_back_until_it_does(asking: Askin
     assert len(third.body["messages"]) == 6
 
 
+async def test_of_a_long_answer_no_more_goes_back_than_shows_what_is_wrong(asking: Asking) -> None:
+    await asking.bill(says("x" * 50_000), says('{"amount": 7}'))
+
+    assert asking.server.asked[1].body["messages"][-2]["content"] == "x" * 20_000
+
+
 @pytest.mark.parametrize("repairs", [0, 2])
 async def test_an_answer_that_never_fits_is_no_result_and_has_its_price(
     asking: Asking, repairs: int
@@ -209,6 +215,7 @@ async def test_what_json_does_not_have_is_not_taken(asking: Asking, answer: str)
     outcome = await asking("plan", says(answer), goal="x", output_schema={})
 
     assert _why(outcome) == ("contract_error", "ORD407")
+    assert len(asking.server.asked) == 3
 
 
 async def test_an_empty_text_is_no_answer(asking: Asking) -> None:
@@ -344,8 +351,8 @@ async def test_what_the_endpoint_does_not_count_is_estimated(asking: Asking) -> 
 async def test_a_huge_answer_is_not_read_to_its_end(asking: Asking) -> None:
     outcome = await asking("plan", says("x" * 5_000_000), goal="x")
 
-    assert _why(outcome) == ("contract_error", "ORD506")
-    assert outcome.sent
+    assert (*_why(outcome), outcome.sent) == ("contract_error", "ORD506", True)
+    assert "its answer has more than 4,194,304 bytes" in str(outcome.error)
 
 
 async def test_a_result_that_cannot_be_kept_is_none(asking: Asking) -> None:
@@ -417,6 +424,16 @@ async def test_a_call_that_is_cancelled_lets_go_of_its_connection(asking: Asking
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
+
+    await eventually(lambda: not asking.server.connections, "the connection is gone")
+
+
+async def test_connections_are_kept_until_the_tools_are_closed(asking: Asking) -> None:
+    kept = says("x").replace(b"connection: close", b"connection: keep-alive")
+    await asking("plan", kept, goal="x")
+    assert len(asking.server.connections) == 1
+
+    await asking.box.stop()
 
     await eventually(lambda: not asking.server.connections, "the connection is gone")
 
