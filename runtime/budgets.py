@@ -6,6 +6,8 @@ of the agent that are under way and may take all that is left.
 
 from __future__ import annotations
 
+import asyncio
+import math
 from typing import Final
 
 import psycopg
@@ -45,9 +47,19 @@ class Purse:
         self._claim = claim
         self._clock = clock
         self.held = held
+        self._asking = asyncio.Lock()
+        self._later_at = -math.inf
 
     async def ask(self, call: Call) -> CallOutcome | float:
-        """What becomes of a call that may not be made; else in how many seconds it may ask again, 0 if it may be made now."""
+        """What becomes of a call that may not be made; else in how many seconds it may ask again, 0 if it may be made now.
+
+        One call of the run asks at a time: where it waits in vain, the others need not try.
+        """
+        async with self._asking:
+            later = self._later_at - self._clock.monotonic()
+            return later if later > 0 else await self._ask(call)
+
+    async def _ask(self, call: Call) -> CallOutcome | float:
         place = call.step.name, call.iteration
         uses = call.step.uses
         is_known = is_known_to_spend(uses, tells=bool(call.step.usage))
@@ -68,6 +80,7 @@ class Purse:
                     if verdict == "go":
                         self.held.add(place)
                     return 0.0
+        self._later_at = self._clock.monotonic() + _LATER_SECONDS
         return _LATER_SECONDS
 
     def _refusal(self, exceeded: Exceeded) -> CallOutcome:

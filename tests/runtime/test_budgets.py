@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, claim_due
 from runtime.store.pool import Pool, open_pool
 from runtime.store.retention import Kept, sweep_history
+from runtime.tools.toolbox import Toolbox
 from runtime.worker import Worker
 from tests.runtime.test_suspects import Tools, tools, worker
 from tests.support.clock import FakeClock
@@ -185,7 +187,7 @@ class TestCalls:
 
         going = asyncio.create_task(bench.go(tools))
         await within(busy.entered.wait(), "the first call")
-        await eventually(lambda: clock.sleepers == 2, "the others wait")
+        await eventually(lambda: clock.sleepers == 1, "one of the others waits, for both")
         assert len(tools.calls) == 1
         busy.gate.set()
         await eventually(lambda: _holds(bench, 0), "what it took is on record")
@@ -209,7 +211,8 @@ class TestCalls:
             budget, other, ("s", 0), "llm.plan", is_known=True
         )
         assert verdict == "go"
-        await bench.queue(**AGENT, pipeline=[step("a", "llm.plan")])
+        beside = [step("a", "llm.plan"), step("b", "llm.plan", needs=[])]
+        await bench.queue(**AGENT, pipeline=beside)
         tools = ScriptedTools(llm__plan=using(1))
 
         going = asyncio.create_task(bench.go(tools))
@@ -230,8 +233,13 @@ class TestCalls:
             for one in (await claim_due(bench.pool, runtime_id=1, limit=2, lease=LEASE)).claims
             if one.run_id == claim.run_id
         ]
-        await bench.execute(again, tools)
+        going = asyncio.create_task(bench.execute(again, tools))
+        while not going.done():
+            await eventually(lambda: clock.sleepers == 1 or going.done(), "it waits, or ends")
+            await clock.advance(0.6)
+        await going
         assert await bench.row(state) == "succeeded"
+        assert len(tools.calls) == 2
 
 
 async def _holds(bench: Bench, count: int) -> bool:
@@ -418,3 +426,18 @@ async def _waiting(connection: psycopg.AsyncConnection) -> bool:
 async def _states(connection: psycopg.AsyncConnection) -> list[str]:
     cursor = await connection.execute("select state from ordinaut.run order by state")
     return [state for (state,) in await cursor.fetchall()]
+
+
+async def test_steps_that_are_computed_on_the_spot_wait_for_nothing(
+    bench: Bench, clock: FakeClock, tmp_path: Path
+) -> None:
+    bench.live = bounded({"per": "day", "tokens": 100_000})
+    steps = [step(name, "llm.plan", **{"with": {"goal": name}}) for name in ("a", "b", "c")]
+    await bench.queue(**AGENT, pipeline=steps)
+
+    async with Toolbox((), clock, tmp_path) as toolbox:
+        await within(bench.go(toolbox), "the end of the run")
+
+    assert await bench.row("select state from ordinaut.run") == "succeeded"
+    assert await bench.row("select count(*) from ordinaut.call_usage") == 3
+    assert await _holds(bench, 0)
