@@ -115,15 +115,19 @@ def outcome_of_result(call: Call, result: CallToolResult | InputRequiredResult) 
     """The outcome of a call that the server answered."""
     if isinstance(result, InputRequiredResult):
         return _outcome_of_question(call, result)
+    failed = bool(result.is_error)
+    has_structured = (
+        result.structured_content is not None or "structured_content" in result.model_fields_set
+    )
+    # A structured result says all that its texts say once more.
+    blocks = () if has_structured and not failed else result.content
     answer = Answer(
         content=[
-            block.model_dump(mode="json", by_alias=True, exclude_none=True)
-            for block in result.content
+            block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in blocks
         ],
         structured=result.structured_content,
-        has_structured=result.structured_content is not None
-        or "structured_content" in result.model_fields_set,
-        is_error=bool(result.is_error),
+        has_structured=has_structured,
+        is_error=failed,
     )
     outcome = _outcome_of_answer(call, answer)
     usage = _usage(call, result.meta)

@@ -100,7 +100,8 @@ class ToolInfo:
         problems = ["it promises a structured result and sent none"]
         if given:
             try:
-                problems = contract(self._output).problems(structured)
+                schema = contract(self._output)
+                problems = [] if schema.certainly_fits(structured) else schema.problems(structured)
             except UnusableSchema as error:
                 problems = [f"its output schema cannot be used: {error}"]
         return self._error("ORD407", "broke its output schema", problems)

@@ -52,7 +52,8 @@ _NO_ANSWER: Final = frozenset({CONNECTION_CLOSED, REQUEST_TIMEOUT})
 _CLIENT_INFO: Final = Implementation(name="ordinaut", version="1")
 _MAX_PAGES: Final = 100
 _log = logging.getLogger("ordinaut.tools")
-# The SDK's own timeout begins once the request is written; this bounds the writing as well.
+# The SDK's own timeout begins once the request is written; this bounds the writing as well, where it is more than putting
+# it into memory, which is all that a process of ours takes.
 _WRITE_SECONDS: Final = 5.0
 
 
@@ -197,8 +198,9 @@ class Session:
         interview = Interview(asked.going_on)
         self._interviews.append(interview)
         self.in_flight += 1
+        most = seconds + _WRITE_SECONDS if self.pid is None else None
         try:
-            async with asyncio.timeout(seconds + _WRITE_SECONDS):
+            async with asyncio.timeout(most):
                 result = await self._client.session.send_request(
                     request,
                     _RESULT,

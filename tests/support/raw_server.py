@@ -149,6 +149,23 @@ def flood(request: int, arguments: dict[str, Any]) -> None:
         write("x" * 2000)
 
 
+def torrent(request: int, arguments: dict[str, Any]) -> None:
+    """Writes noise without end, and never answers."""
+
+    def pour() -> None:
+        while True:
+            write("x" * 100_000)
+
+    threading.Thread(target=pour, daemon=True).start()
+
+
+def half(request: int, arguments: dict[str, Any]) -> None:
+    """Exits in the middle of its answer."""
+    sys.stdout.write(f'{{"jsonrpc": "2.0", "id": {request}, "result": {{"content": [')
+    sys.stdout.flush()
+    os._exit(0)
+
+
 def literal(request: int, arguments: dict[str, Any]) -> None:
     """Answers with this result as it is written."""
     write(f'{{"jsonrpc": "2.0", "id": {request}, "result": {arguments["result"]}}}')
@@ -239,7 +256,7 @@ def grow(request: int, arguments: dict[str, Any]) -> None:
 TOOLS: dict[str, Callable[[int, dict[str, Any]], None]] = {
     tool.__name__: tool
     for tool in (
-        result, echo, note, slow, held, bloat, rejected, die, last_words, silent, hang, flood, literal, garble, anonymous, twice, huge,
+        result, echo, note, slow, held, bloat, rejected, die, last_words, silent, hang, flood, torrent, half, literal, garble, anonymous, twice, huge,
         spawn, mutter, environment, confinement, grow,
     )
 }  # fmt: skip

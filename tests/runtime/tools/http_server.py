@@ -183,6 +183,7 @@ class RawSse(RawHttp):
         post: what a request gets at once.
         event: what its answer comes as; None leaves it out.
         opening: what the stream begins with.
+        stream: where events are written to, once there is somebody who listens.
     """
 
     def __init__(self) -> None:
@@ -192,7 +193,7 @@ class RawSse(RawHttp):
         )
         self.event: Callable[[str], bytes | None] = event
         self.opening = event("/messages?session=1", "endpoint")
-        self._stream: asyncio.StreamWriter | None = None
+        self.stream: asyncio.StreamWriter | None = None
 
     @property
     def url(self) -> str:
@@ -200,21 +201,21 @@ class RawSse(RawHttp):
 
     def hang_up(self) -> None:
         """End the stream."""
-        assert self._stream is not None
-        self._stream.close()
+        assert self.stream is not None
+        self.stream.close()
 
     def respond(self, line: str, headers: dict[str, str], body: str) -> Reply | None:
         if line.startswith("GET"):
-            self._stream = self.asking
+            self.stream = self.asking
             head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
             return head.encode() + self.opening, False
         message = json.loads(body)
         is_call = message["method"] == "tools/call"
         answer = super().respond(line, headers, body)
-        if answer is not None and "id" in message and self._stream is not None:
+        if answer is not None and "id" in message and self.stream is not None:
             told = answer[0].partition(b"\r\n\r\n")[2].decode()
             written = self.event(told) if is_call else event(told)
-            self._stream.write(written or b"")
+            self.stream.write(written or b"")
         return self.post(message) if is_call else reply("Accepted", "202 Accepted")
 
 
