@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from typing import Final
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -17,10 +18,13 @@ from runtime.clock import Clock
 from runtime.core.budgets import Budget, Exceeded, is_known_to_spend
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.poll import Poll
+from runtime.core.prices import priced
 from runtime.core.program import Program
 from runtime.live import Live
 from runtime.logs import get_logger
 from runtime.store.budgets import Budgets
+from runtime.store.conditions import PollClaim
 from runtime.store.due_work import Claim, Skipped
 from runtime.store.recorded import Place, Recorded
 from runtime.surroundings import Surroundings
@@ -73,7 +77,7 @@ class Purse:
                 verdict = "wait"
             match verdict:
                 case Exceeded():
-                    return self._refusal(verdict)
+                    return _refusal(self._budget, verdict)
                 case "wait":
                     await self._clock.sleep(_ASK_AGAIN_SECONDS)
                 case "go" | "free":
@@ -83,16 +87,55 @@ class Purse:
         self._later_at = self._clock.monotonic() + _LATER_SECONDS
         return _LATER_SECONDS
 
-    def _refusal(self, exceeded: Exceeded) -> CallOutcome:
-        limit = exceeded.limit
-        spent = f"{exceeded.spent.normalize():,f}"
-        message = f"the budget of agent {self._budget.agent} is used up: {spent} of {limit}"
-        again = (
-            "the day begins anew at 00:00 UTC; `ordinaut spend --by task` tells who spent it"
-            if limit.per == "day"
-            else "let the run use up less, or raise the budget"
-        )
-        return CallOutcome("budget", error=CallError("ORD420", message, again))
+
+def _refusal(budget: Budget, exceeded: Exceeded) -> CallOutcome:
+    limit = exceeded.limit
+    spent = f"{exceeded.spent.normalize():,f}"
+    message = f"the budget of agent {budget.agent} is used up: {spent} of {limit}"
+    again = (
+        "the day begins anew at 00:00 UTC; `ordinaut spend --by task` tells who spent it"
+        if limit.per == "day"
+        else "let the run use up less, or raise the budget"
+    )
+    return CallOutcome("budget", error=CallError("ORD420", message, again))
+
+
+class PollPurse:
+    """What a poll of a condition may spend, and spent."""
+
+    def __init__(
+        self, budgets: Budgets, live: Live, claim: PollClaim, poll: Poll, run_id: UUID
+    ) -> None:
+        self._budgets = budgets
+        self._live = live
+        self._claim = claim
+        self._poll = poll
+        self._run_id = run_id
+
+    async def refusal(self) -> CallOutcome | None:
+        """Why the poll must not be made; None if nothing is in the way.
+
+        Raises:
+            OperationalError: the database cannot be asked.
+        """
+        scope = None if self._poll.agent is None else self._live.agents.get(self._poll.agent)
+        budget = None if scope is None else scope.budget
+        if budget is None or not budget.limits:
+            return None
+        exceeded = await self._budgets.exceeded(budget, self._run_id, self._poll.uses)
+        return None if exceeded is None else _refusal(budget, exceeded)
+
+    async def pay(self, outcome: CallOutcome) -> None:
+        """Record what the poll used up, if it told of it.
+
+        Raises:
+            OperationalError: the database cannot be asked.
+        """
+        if outcome.usage is None:
+            return
+        prices = self._live.prices.get(self._claim.project, ())
+        usage = priced(outcome.usage, prices, self._claim.now)
+        await self._budgets.record_poll(self._claim, self._run_id, self._poll, usage)
 
 
 def run_budget(live: Live, agent: str | None) -> Budget | None:

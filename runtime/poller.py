@@ -21,6 +21,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
+from runtime.budgets import PollPurse
 from runtime.calling import Tools, may_destroy, redacted, refusal
 from runtime.clock import Clock
 from runtime.config import Config
@@ -35,6 +36,7 @@ from runtime.models import finding
 from runtime.registry import Registry
 from runtime.secrets import Secrets
 from runtime.service import end_tasks, stop_if_cancelled
+from runtime.store.budgets import Budgets
 from runtime.store.cancelling import tell_ended
 from runtime.store.conditions import (
     Answered,
@@ -194,7 +196,7 @@ class Poller:
             context = Context(
                 now=claim.now, task={"name": poll.label}, params=poll.params, secrets=secrets
             )
-            outcome = redacted(await self._call(poll, claim, context, secrets), secrets)
+            outcome = await self._call(poll, claim, context, secrets)
             if outcome.kind != "ok":
                 return outcome.error or CallError("ORD404", f"{poll.uses}: {outcome.kind}")
             standing = Standing(claim.phase, claim.met_since)
@@ -210,9 +212,13 @@ class Poller:
         refused = refusal(self._catalogue.live, poll.agent, poll.uses)
         if refused is not None:
             return refused
-        run = str(_run_id(claim))
+        run_id = _run_id(claim)
+        run = str(run_id)
+        purse = PollPurse(Budgets(self._pool), self._catalogue.live, claim, poll, run_id)
+        if (refused := await purse.refusal()) is not None:
+            return refused
         try:
-            return await self._tools.call(
+            outcome = await self._tools.call(
                 poll.uses,
                 arguments,
                 at_most=claim.every,
@@ -222,6 +228,9 @@ class Poller:
             )
         finally:
             self._tools.end_run(run)
+        outcome = redacted(outcome, secrets)
+        await purse.pay(outcome)
+        return outcome
 
     async def _hand_back(self) -> None:
         """End the polls under way, so that others ask at once."""

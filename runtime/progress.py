@@ -175,27 +175,15 @@ class Progress:
         if self.held and (place := (tried.step.name, tried.iteration)) in self.held:
             self.held.discard(place)
             self._report.freed.append({"step": place[0], "iteration": place[1]})
-        usage = tried.outcome.usage
-        if usage is None:
+        if (usage := tried.outcome.usage) is None:
             return
-        cost = usage.cost
-        self._report.used.append(
-            {
-                "step": tried.step.name,
-                "iteration": tried.iteration,
-                "attempt": tried.attempt,
-                "tool": tried.step.uses,
-                "model": usage.model,
-                "input_tokens": usage.input_tokens,
-                "output_tokens": usage.output_tokens,
-                "cache_read_tokens": usage.cache_read_tokens,
-                "cache_written_tokens": usage.cache_written_tokens,
-                "reasoning_tokens": usage.reasoning_tokens,
-                "cost": None if cost is None else format(cost.amount, "f"),
-                "currency": cost and cost.currency,
-                "cost_source": cost and cost.source,
-            }
-        )
+        call = {
+            "step": tried.step.name,
+            "iteration": tried.iteration,
+            "attempt": tried.attempt,
+            "tool": tried.step.uses,
+        }
+        self._report.used.append(call | usage.columns())
 
     def _emit(self, tried: Try) -> None:
         """The event has the step's own key where it has no id: told again after a crash it is the same."""

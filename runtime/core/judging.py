@@ -11,7 +11,7 @@ from typing import Protocol
 
 from runtime.core.expressions import JSON, Condition, Context
 from runtime.core.outcomes import CallError, CallOutcome
-from runtime.core.usage import Usage, read_usage
+from runtime.core.usage import Usage, with_names
 from runtime.errors import OrdinautError
 from schemas.genai import UsageName
 
@@ -33,7 +33,8 @@ def judge(step: Expectations, outcome: CallOutcome, context: Context) -> CallOut
         return outcome
     seen = replace(context, result=outcome.value)
     if step.usage:
-        outcome = replace(outcome, usage=_lifted(step.usage, seen) or outcome.usage or Usage())
+        lifted = _lifted(step.usage, seen)
+        outcome = replace(outcome, usage=with_names(outcome.usage or Usage(), lifted))
     try:
         complaint = _complaint(step, seen)
     except OrdinautError as error:
@@ -52,10 +53,10 @@ def _complaint(step: Expectations, seen: Context) -> CallError | None:
     return None
 
 
-def _lifted(listed: Sequence[tuple[UsageName, Condition]], seen: Context) -> Usage | None:
-    """What the answer tells where the step says; a place that holds nothing of the kind takes nothing else with it."""
+def _lifted(listed: Sequence[tuple[UsageName, Condition]], seen: Context) -> dict[str, JSON]:
+    """What the answer tells where the step says; a place that holds nothing takes nothing else with it."""
     told: dict[str, JSON] = {}
     for name, where in listed:
         with suppress(OrdinautError):
             told[name] = where.evaluate(seen)
-    return read_usage(told)[0]
+    return told

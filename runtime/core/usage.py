@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, TypeGuard
 
@@ -68,6 +68,21 @@ class Usage:
         """All tokens, in and out."""
         return self.input_tokens + self.output_tokens
 
+    def columns(self) -> dict[str, Any]:
+        """As the database keeps it."""
+        cost = self.cost
+        return {
+            "model": self.model,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cache_read_tokens": self.cache_read_tokens,
+            "cache_written_tokens": self.cache_written_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "cost": None if cost is None else format(cost.amount, "f"),
+            "currency": cost and cost.currency,
+            "cost_source": cost and cost.source,
+        }
+
     def __add__(self, other: Usage) -> Usage:
         """Both together, as requests of one call: the model is the later one's. The cost is known where both are, in one currency."""
         cost = None
@@ -121,6 +136,21 @@ def read_usage(told: Mapping[str, Any]) -> tuple[Usage | None, tuple[str, ...]]:
     if not (counts or cost or model):
         return None, tuple(wrong)
     return Usage(model=storable_text(model)[:_MODEL_CHARACTERS], **counts, cost=cost), tuple(wrong)
+
+
+def with_names(usage: Usage, told: Mapping[str, Any]) -> Usage:
+    """The usage with what is told by some names in the place of what it was; what cannot be leaves it as it is."""
+    found, _ = read_usage(told)
+    if found is None:
+        return usage
+    counts = {
+        field: getattr(found, field)
+        for name, field in _COUNTS.items()
+        if _is_count(told.get(name))
+    }
+    # The model that was asked says less than one that answered.
+    model = found.model if told.get(genai.MODEL) or not usage.model else usage.model
+    return replace(usage, model=model, **counts, cost=found.cost or usage.cost)
 
 
 def _is_count(value: Any) -> TypeGuard[int | float]:

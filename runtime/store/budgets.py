@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
-from runtime.core.budgets import Budget, Hold, Spending, Verdict, decide
+from runtime.core.budgets import (
+    Budget,
+    Exceeded,
+    Hold,
+    Spending,
+    Verdict,
+    decide,
+    is_known_to_spend,
+)
+from runtime.core.poll import Poll
+from runtime.core.usage import Usage
+from runtime.store.conditions import PollClaim
 from runtime.store.due_work import Claim, Skipped
 from runtime.store.pool import Connection, Pool, borrow, fetch_all
 from runtime.store.recorded import Place
@@ -41,6 +53,22 @@ class Budgets:
             if verdict == "go":
                 await connection.execute(statement("hold_budget"), asked)
         return verdict
+
+    async def exceeded(self, budget: Budget, run_id: UUID, uses: str) -> Exceeded | None:
+        """Which limit a poll finds used up; it is waited for by nobody, and waits for nobody."""
+        asked = {"agent": budget.agent, "run_id": run_id}
+        async with borrow(self.pool) as connection:
+            spent = [Spending(**row) for row in await _fetch(connection, "sum_spending", asked)]
+        is_known = is_known_to_spend(uses, tells=False)
+        verdict = decide(budget.limits, uses, spent, (), is_known=is_known)
+        return verdict if isinstance(verdict, Exceeded) else None
+
+    async def record_poll(self, claim: PollClaim, run_id: UUID, poll: Poll, usage: Usage) -> None:
+        """Write what a poll used up."""
+        whose = {"run_id": run_id, "task_uid": claim.task_uid, "agent": poll.agent}
+        params = whose | {"tool": poll.uses} | usage.columns()
+        async with borrow(self.pool) as connection:
+            await connection.execute(statement("record_poll_usage"), params)
 
     async def begins(self, budget: Budget, claim: Claim) -> bool:
         """Whether a run may begin; asked again about the same one, it is counted once."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from runtime.core.usage import Cost, Usage, read_usage
+from runtime.core.usage import Cost, Usage, read_usage, with_names
 from schemas import genai
 
 
@@ -82,6 +83,20 @@ def test_what_cannot_be_takes_nothing_else_with_it() -> None:
     usage, wrong = read_usage({genai.INPUT: 5, genai.OUTPUT: "many"})
 
     assert (usage, wrong) == (Usage(input_tokens=5), (genai.OUTPUT,))
+
+
+def test_what_is_told_by_name_takes_the_place_of_what_was_told_before() -> None:
+    before = Usage("small-1", 10, 5, cost=Cost(Decimal(1), "USD", "provider"))
+
+    assert with_names(
+        before, {genai.INPUT: 7, genai.OUTPUT: "many", genai.REASONING: 2}
+    ) == replace(before, input_tokens=7, reasoning_tokens=2)
+    assert with_names(before, {genai.ASKED_MODEL: "small"}) == before
+    assert with_names(Usage(), {genai.ASKED_MODEL: "small"}) == Usage("small")
+    assert with_names(before, {genai.MODEL: "great"}).model == "great"
+    paid = {genai.AMOUNT: "2", genai.CURRENCY: "EUR"}
+    assert with_names(before, paid).cost == Cost(Decimal(2), "EUR", "provider")
+    assert with_names(before, {genai.INPUT: None}) == before
 
 
 def test_requests_of_one_call_add_up() -> None:

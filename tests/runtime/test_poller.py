@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.usage import Usage
 from schemas.event import EVENTS
 from tests.support.clock import START
 from tests.support.installed import HEAD, install, queue_run
@@ -334,3 +336,23 @@ async def test_a_poll_may_destroy_something_only_where_that_is_granted(
     await polling.minutes(polling.poller(meter))
 
     assert meter.may_destroy == [destructive == "granted"]
+
+
+async def test_what_a_poll_uses_up_is_on_record_and_bounded_by_its_agent_s_budget(
+    polling: Polling,
+) -> None:
+    budgets = [{"per": "day", "tokens": 20}]
+    agent = {"name": "warden", "scopes": ["*"], "budgets": budgets}
+    await install(polling.connection, {**HEAD, "kind": "Agent", **agent})
+    installed = await polling.watch({}, agent="warden")
+    meter = Meter(replace(level(1), usage=Usage("small", 10, 5)))
+
+    await polling.minutes(polling.poller(meter), 3)
+
+    assert len(meter.calls) == 2
+    assert await polling.state("error ->> 'code'") == ("ORD420",)
+    used = "select step, task_uid, agent, tool, model, input_tokens + output_tokens, cost from ordinaut.call_usage"
+    assert (
+        await polling.rows(used)
+        == [("(poll)", installed.uid, "warden", "meter.read", "small", 15, None)] * 2
+    )

@@ -126,11 +126,17 @@ class TestWhatAStepLifts:
         assert row == ("", 0, 0, None, None, None)
 
     async def test_what_the_tool_tells_counts_where_nothing_is_lifted(self, bench: Bench) -> None:
-        answer = using(Usage("small-1", 9), {"in": None})
+        answer = using(Usage("", 9, 3), {"in": None, "out": 4})
 
-        row = await self.lift(bench, answer, usage__input_tokens="result.in")
+        row = await self.lift(
+            bench,
+            answer,
+            request__model="'small-1'",
+            usage__input_tokens="result.in",
+            usage__output_tokens="result.out",
+        )
 
-        assert row[:2] == ("small-1", 9)
+        assert row[:3] == ("small-1", 9, 4)
 
 
 async def test_a_call_that_tells_nothing_asks_nothing_of_where_usage_is_kept(bench: Bench) -> None:

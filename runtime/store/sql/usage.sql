@@ -16,6 +16,17 @@ join ordinaut.run r on r.run_id = u.run_id and r.run_id = any(%(run_ids)s)
 join ordinaut.spec_revision b on b.uid = r.task_uid and b.revision_id = r.revision_id
 on conflict (run_id, step, iteration, attempt) do nothing;
 
+-- name: record_poll_usage
+-- Of a poll, under the run that it starts if it fires.
+insert into ordinaut.call_usage
+    (run_id, step, iteration, attempt, task_uid, agent, tool, model, input_tokens, output_tokens, cache_read_tokens,
+     cache_written_tokens, reasoning_tokens, cost, currency, cost_source, used_at)
+values (
+    %(run_id)s, '(poll)', 0, 1, %(task_uid)s, %(agent)s, %(tool)s, %(model)s, %(input_tokens)s, %(output_tokens)s,
+    %(cache_read_tokens)s, %(cache_written_tokens)s, %(reasoning_tokens)s, %(cost)s, %(currency)s, %(cost_source)s,
+    ordinaut.now())
+on conflict (run_id, step, iteration, attempt) do nothing;
+
 -- name: read_span
 -- From an instant, or from so long ago, until now.
 select coalesce(%(since)s::timestamptz, ordinaut.now() - %(within)s::interval) as since, ordinaut.now() as until;
