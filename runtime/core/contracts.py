@@ -52,7 +52,11 @@ class Contract:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._schema = schema
         self._validator = _compile(schema)
-        self._names = _declared_names(schema, schema, _REF_DEPTH)
+        try:
+            self._names = _declared_names(schema, schema, _REF_DEPTH)
+        except (AttributeError, TypeError) as error:
+            # An older dialect lets keywords that it does not know be anything.
+            raise UnusableSchema("it has keywords that its dialect does not know") from error
         self._quick = quick_check(schema)
 
     def certainly_fits(self, value: object) -> bool:

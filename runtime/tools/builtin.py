@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from runtime.core.expressions import is_true
 from runtime.core.llm.offline import answer, usage_of
-from runtime.core.llm.reading import Misfit, keep_to_schema
+from runtime.core.llm.reading import Misfit, keep_to_schema, schema_error
 from runtime.core.llm.tools import LLM_TOOLS, SERVER
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.usage import Usage
@@ -168,6 +168,8 @@ def _llm_tools() -> dict[str, BuiltinTool]:
 
 def _offline(tool: str) -> Callable[[Mapping[str, Any]], Any]:
     def run(arguments: Mapping[str, Any]) -> Any:
+        if flaw := schema_error(arguments):
+            raise Unacceptable("ORD403", f"{SERVER}.{tool}: {flaw}")
         value = answer(tool, arguments)
         try:
             keep_to_schema(arguments, value)

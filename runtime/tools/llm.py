@@ -14,12 +14,18 @@ from datetime import timedelta
 from typing import Any, Final
 
 from runtime.clock import Clock
-from runtime.core.binding import canonical
-from runtime.core.contracts import UnusableSchema, contract
 from runtime.core.llm.asking import Dialect, Messages, again, messages_of, request_of
 from runtime.core.llm.definition import FindModel, ModelDefinition
 from runtime.core.llm.offline import tokens_of
-from runtime.core.llm.reading import Misfit, NoAnswer, read_completion, read_value, result_of
+from runtime.core.llm.reading import (
+    Misfit,
+    NoAnswer,
+    complaint_of,
+    read_completion,
+    read_value,
+    result_of,
+    schema_error,
+)
 from runtime.core.outcomes import CallError, CallOutcome, OutcomeClass
 from runtime.core.storable import storable_text
 from runtime.core.usage import Usage
@@ -136,7 +142,9 @@ class LlmCalls:
             timeout: the longest time for all of it; None leaves it to the model.
             at_most: the longest time it may come to then.
         """
-        problem = info.argument_error(arguments) or _schema_error(info, arguments)
+        problem = info.argument_error(arguments)
+        if problem is None and (flaw := schema_error(arguments)):
+            problem = CallError("ORD403", f"{info.server}.{info.name}: {flaw}")
         if problem is not None:
             return CallOutcome("contract_error", error=problem, schema_digest=info.digest)
         try:
@@ -146,8 +154,9 @@ class LlmCalls:
             told = CallError(error.code, error.message, error.hint)
             return CallOutcome(kind, error=told, schema_digest=info.digest)
         call = _Call(info, arguments, definition)
-        limit = min(definition.timeout, at_most or definition.timeout)
-        span = limit if timeout is None else timeout
+        span = definition.timeout if timeout is None else timeout
+        if timeout is None and at_most is not None:
+            span = min(span, at_most)
         try:
             async with time_limit(self.clock, span.total_seconds()):
                 return await self._outcome(call)
@@ -226,19 +235,6 @@ class LlmCalls:
             raise _Failed("lost" if nothing.was_sent else "not_sent", message) from nothing
 
 
-def _schema_error(info: ToolInfo, arguments: Mapping[str, Any]) -> CallError | None:
-    """Why nothing can be held against the `output_schema`, so that nothing should be asked."""
-    if "output_schema" in arguments:
-        try:
-            contract(canonical(arguments["output_schema"]))
-        except UnusableSchema as error:
-            name = f"{info.server}.{info.name}"
-            return CallError(
-                "ORD403", f"{name} cannot be called like this: output_schema: {error}"
-            )
-    return None
-
-
 def _given(call: _Call, value: Mapping[str, Any], model: str) -> CallOutcome:
     told = result_of(call.info.name, call.arguments, value)
     told |= {"model": model, "provider": call.definition.provider}
@@ -257,7 +253,8 @@ def _given(call: _Call, value: Mapping[str, Any], model: str) -> CallOutcome:
 
 def _refused(call: _Call, response: Response) -> _Failed:
     status = response.status
-    said = _said(response.body)
+    # Whole secrets are blotted out, and not what is left of them.
+    said = Redactor(call.definition.secrets)(complaint_of(response.body))[:_QUOTED]
     why = _WHY.get(status, "")
     message = ": ".join(filter(None, (f"{_place(call)} answered HTTP {status}", why, said)))
     if status == _TOO_MANY_REQUESTS:
@@ -265,19 +262,6 @@ def _refused(call: _Call, response: Response) -> _Failed:
     if status >= _FIRST_SERVER_ERROR:
         return _Failed("tool_error", message, retry_after=response.retry_after)
     return _Failed("rejected", message)
-
-
-def _said(body: bytes) -> str:
-    """What an endpoint says of a refusal, as far as it is fit to be told."""
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError):
-        return ""
-    match sent:
-        case {"error": {"message": str(said)}} | {"error": str(said)} | {"message": str(said)}:
-            return " ".join(said.split())[:_QUOTED]
-        case _:
-            return ""
 
 
 def _estimated(call: _Call, messages: Messages, text: str) -> Usage:

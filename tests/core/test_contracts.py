@@ -202,3 +202,13 @@ def test_equal_schemas_are_compiled_once() -> None:
     one, other = {"type": "object", "title": "t"}, json.loads('{"title": "t", "type": "object"}')
 
     assert of(one) is of(other)
+
+
+@pytest.mark.parametrize("keyword", [{"allOf": 5}, {"dependentSchemas": []}, {"anyOf": True}])
+def test_a_keyword_that_its_dialect_does_not_know_may_be_anything_and_is_refused(
+    keyword: dict[str, Any],
+) -> None:
+    schema = {"$schema": "http://json-schema.org/draft-03/schema#", **keyword}
+
+    with pytest.raises(UnusableSchema):
+        contract(canonical(schema))

@@ -165,3 +165,14 @@ def test_four_bytes_of_what_goes_in_and_comes_out_are_a_token() -> None:
 
     assert (usage.input_tokens, usage.output_tokens) == (4, 4)
     assert (usage.model, usage.cost) == ("offline", Cost(Decimal(0), "USD", "provider"))
+
+
+def test_a_property_of_draft_03_says_of_itself_that_it_is_required() -> None:
+    part = {"type": "object", "required": True, "properties": {"b": {"type": "integer"}}}
+    schema = {
+        "$schema": "http://json-schema.org/draft-03/schema#",
+        "type": "object",
+        "properties": {"a": part},
+    }
+
+    assert stand_in(schema) == {"a": {"b": 0}}

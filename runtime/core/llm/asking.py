@@ -64,6 +64,7 @@ def messages_of(tool: str, arguments: Mapping[str, Any]) -> Messages:
         arguments: checked against its schema.
     """
     data = _data(tool, arguments)
+    # A digest of the data: there is none that holds its own.
     mark = f"=== {hashlib.sha256(canonical(data).encode(errors='replace')).hexdigest()[:16]}"
     words = arguments.get("max_words", DEFAULT_WORDS)
     system = [_SYSTEM.format(task=_TASKS[tool].format(words=words), mark=mark)]
@@ -73,7 +74,7 @@ def messages_of(tool: str, arguments: Mapping[str, Any]) -> Messages:
         system.append(f"Pay attention to this: {arguments['instructions']}")
     if "output_schema" in arguments:
         system.append(_IN_FORM.format(schema=canonical(arguments["output_schema"])))
-    told = "\n".join(f"{mark} {name}\n{text}\n{mark} end" for name, text in data.items())
+    told = "\n".join(f"{mark} {name}\n{text}\n{mark} end" for name, text in data)
     return (
         {"role": "system", "content": "\n\n".join(system)},
         {"role": "user", "content": told or "There is no data."},
@@ -109,15 +110,15 @@ def request_of(
     return body
 
 
-def _data(tool: str, arguments: Mapping[str, Any]) -> dict[str, str]:
+def _data(tool: str, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     if tool == "plan":
         values = {name: value for name, value in arguments.items() if name not in PLAN_OWN}
     else:
         values = {name: arguments[name] for name in ("text", "items") if name in arguments}
-    return {
-        " ".join(name.split()): value if isinstance(value, str) else canonical(value)
+    return [
+        (" ".join(name.split()), value if isinstance(value, str) else canonical(value))
         for name, value in values.items()
-    }
+    ]
 
 
 def _is_strict(schema: Any) -> bool:

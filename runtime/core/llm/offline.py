@@ -148,8 +148,9 @@ class _Maker:
         return made
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        parts = schema.get("properties", {})
-        named = dict.fromkeys(schema.get("required", ()))
+        parts, required = schema.get("properties", {}), schema.get("required")
+        # In draft-03 a property says of itself whether it is.
+        named = dict.fromkeys(required if isinstance(required, list) else ())
         wanted = {**dict.fromkeys(parts), **named} if depth < _FULL_DEPTH else named
         return {name: self.value(parts.get(name), depth + 1) for name in wanted}
 

@@ -65,7 +65,8 @@ def read_completion(body: bytes, definition: ModelDefinition) -> Completion:
         case {"choices": [{"message": {**message}, **choice}, *_]}:
             pass
         case _:
-            raise NoAnswer("contract_error", "it answered without any choice", usage)
+            said = f": {complaint}" if (complaint := _complaint(sent)) else ""
+            raise NoAnswer("contract_error", f"it answered without any choice{said}", usage)
     text = _text(message)
     match choice.get("finish_reason"):
         case "length":
@@ -90,7 +91,8 @@ def read_value(arguments: Mapping[str, Any], answered: str) -> dict[str, Any]:
     Raises:
         Misfit: it is not what was asked for.
     """
-    text = _THOUGHTS.sub("", answered, count=1).strip()
+    thoughts = _THOUGHTS.match(answered)
+    text = answered[thoughts.end() if thoughts else 0 :].strip()
     if not text:
         raise Misfit("the answer is empty")
     if _SCHEMA not in arguments:
@@ -119,6 +121,24 @@ def result_of(tool: str, arguments: Mapping[str, Any], value: Mapping[str, Any])
             return dict(value)
 
 
+def complaint_of(body: bytes) -> str:
+    """What an endpoint says is wrong; empty if it says nothing that can be read."""
+    try:
+        return _complaint(json.loads(body))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def schema_error(arguments: Mapping[str, Any]) -> str:
+    """Why nothing can be held against the `output_schema` among the arguments; empty if something can, or there is none."""
+    if _SCHEMA in arguments:
+        try:
+            contract(canonical(arguments[_SCHEMA]))
+        except UnusableSchema as error:
+            return f"the output_schema cannot be used: {error}"
+    return ""
+
+
 def keep_to_schema(arguments: Mapping[str, Any], value: Mapping[str, Any]) -> None:
     """Hold the `data` of a result against the `output_schema` among the arguments, if there is one.
 
@@ -133,6 +153,14 @@ def keep_to_schema(arguments: Mapping[str, Any], value: Mapping[str, Any]) -> No
         problems = [f"the output_schema cannot be used: {error}"]
     if problems:
         raise Misfit("; ".join(problems))
+
+
+def _complaint(sent: Any) -> str:
+    match sent:
+        case {"error": {"message": str(said)}} | {"error": str(said)} | {"message": str(said)}:
+            return " ".join(said.split())
+        case _:
+            return ""
 
 
 def _text(message: Mapping[Any, Any]) -> str:

@@ -218,6 +218,12 @@ async def test_what_json_does_not_have_is_not_taken(asking: Asking, answer: str)
     assert len(asking.server.asked) == 3
 
 
+async def test_many_blanks_in_an_answer_cost_no_time(asking: Asking) -> None:
+    outcome = await asking("plan", says("x" + " " * 1_000_000 + "x"), goal="x")
+
+    assert outcome.kind == "ok"
+
+
 async def test_an_empty_text_is_no_answer(asking: Asking) -> None:
     outcome = await asking("plan", says("  "), says("Now."), goal="x")
 
@@ -338,6 +344,30 @@ async def test_what_is_no_answer_fails_at_once_and_has_its_price(
     assert outcome.usage is not None
     assert outcome.usage.input_tokens > 0
     assert len(asking.server.asked) == 1
+
+
+async def test_an_error_that_comes_as_a_success_is_told(asking: Asking) -> None:
+    outcome = await asking("plan", response({"error": {"message": "no credits"}}), goal="x")
+
+    assert outcome.error is not None
+    assert outcome.error.message.endswith("it answered without any choice: no credits")
+
+
+@pytest.mark.parametrize("body", [{}, "<html>"])
+async def test_an_error_without_words_is_told_by_its_number(asking: Asking, body: Any) -> None:
+    answer = response(body, "502 Bad Gateway")
+
+    outcome = await asking("plan", answer, goal="x")
+
+    assert outcome.error is not None
+    assert outcome.error.message == "llm.plan: small at 127.0.0.1 answered HTTP 502"
+
+
+async def test_a_key_at_the_end_of_what_is_quoted_is_not_told_in_part(asking: Asking) -> None:
+    outcome = await asking("plan", refuses("500 Oops", "x" * 295 + KEY), goal="x")
+
+    assert outcome.error is not None
+    assert KEY[:4] not in outcome.error.message
 
 
 async def test_what_the_endpoint_does_not_count_is_estimated(asking: Asking) -> None:

@@ -134,6 +134,16 @@ async def test_data_that_cannot_be_made_offline_is_no_answer(open_toolbox: OpenT
     )
 
 
+async def test_a_schema_that_is_none_is_refused_offline_as_well(open_toolbox: OpenToolbox) -> None:
+    box = await open_toolbox()
+
+    outcome = await box.call("llm.extract", {"text": "", "output_schema": {"maxLength": "x"}})
+
+    assert outcome.kind == "contract_error"
+    assert outcome.error is not None
+    assert outcome.error.code == "ORD403"
+
+
 async def test_built_in_tools_keep_the_same_contract(open_toolbox: OpenToolbox) -> None:
     box = await open_toolbox()
 
