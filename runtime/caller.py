@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from runtime.core.calls import Call
 from runtime.core.expressions import Context
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
 from runtime.core.judging import judge
-from runtime.core.leftopen import GoingOn
+from runtime.core.leftopen import BEGINS, LONGEST_HELD_SECONDS, GoingOn, OpenCall
 from runtime.core.llm.tools import MODEL_TOOLS
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.prices import priced
@@ -28,6 +29,7 @@ from runtime.secrets import Secrets
 from runtime.store.due_work import Claim
 from runtime.store.recorded import Origin, Recorded
 from runtime.surroundings import Surroundings
+from runtime.tools.following import follow
 from runtime.tools.reading import Parse
 
 # What an HTTP header can carry, and any tool can keep.
@@ -73,9 +75,11 @@ class Caller:
         self, call: Call, arguments: Mapping[str, Any], verification: Verification | None = None
     ) -> CallOutcome:
         """What becomes of the call, or what the tool of a verification says of it, without any secret that was used."""
-        step = call.step
+        step, opened = call.step, call.opened
         if verification is not None:
             return await self._check(call, verification, arguments)
+        if opened is not None and opened.left.task is not None:
+            return self._kept(redacted(await self._follow(call, arguments, opened), self._secrets))
         meta = {KEY_META: call.key}
         if step.idempotency is not None and step.idempotency.header is not None:
             meta[HEADER_META] = step.idempotency.header
@@ -86,9 +90,41 @@ class Caller:
             meta,
             stall=step.stall,
             is_approved=self._is_approved(step),
-            going_on=None if call.opened is None else call.opened.going_on,
+            going_on=BEGINS if opened is None else opened.going_on,
             parse=step.parse,
         )
+
+    async def _follow(
+        self, call: Call, arguments: Mapping[str, Any], opened: OpenCall
+    ) -> CallOutcome:
+        """What has become of a call that its server goes on with by itself."""
+        run, step = self._claim.run, call.step
+
+        async def ask(going_on: GoingOn, at_most: timedelta) -> CallOutcome:
+            return await self._tools.call(
+                step.uses,
+                arguments,
+                at_most=at_most,
+                run=run,
+                going_on=going_on,
+                parse=step.parse,
+            )
+
+        until = self._over_at
+        if step.timeout is not None:
+            until = min(until, opened.since + step.timeout.total_seconds())
+        if opened.ended is not None:
+            until = -math.inf
+        wait = opened.left.wait_seconds
+        outcome = await follow(
+            ask,
+            opened.going_on,
+            self._clock,
+            until=until,
+            pause=wait if wait <= LONGEST_HELD_SECONDS else 0.0,
+            longest_pause=LONGEST_HELD_SECONDS,
+        )
+        return opened.ended or outcome
 
     def _is_approved(self, step: ProgramStep) -> bool:
         """Whether somebody agreed to the step's call, or to what comes after an approval that it needs."""

@@ -277,7 +277,7 @@ class Execution:
             self._throttle is None or self._caller.is_out_of_time or self._throttle.lets(call)
         ):
             return Ready(call, arguments, shown, asks_turn=True)
-        if step.effect == "once":
+        if step.effect == "once" and call.task is None:
             self._progress.call_intended(step, call.iteration, call.attempt, call.key)
         return Ready(call, arguments, shown)
 
@@ -365,7 +365,7 @@ class Execution:
         delay = retry_delay(step.retry, call.tries, draw, outcome.retry_after)
         seconds = 0.0 if at_once else delay.total_seconds()
         self._progress.call_retrying(landed.tried, seconds)
-        opened = call.opened if outcome.kind in ASKS_AGAIN else None
+        opened = call.opened if outcome.kind in ASKS_AGAIN and call.task is None else None
         self._calls[step.name].try_again(call, self._now + seconds, opened)
 
     def _end(self, landed: Landed) -> None:

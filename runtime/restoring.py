@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from runtime.core.calls import StepCalls
@@ -58,7 +59,7 @@ def restore_calls(
                 now if at_once else now + tries.ready_in,
                 tries.count + 1,
                 rounds=tries.rounds,
-                opened=tries.opened,
+                opened=tries.opened and replace(tries.opened, since=now + tries.opened.since),
             )
 
 

@@ -61,8 +61,8 @@ class Throttle:
         return next(iter(self._waiting.values()), None)
 
     def lets(self, call: Call) -> bool:
-        """Whether a call may be made now: nothing limits its tool, or it has had its turn, which is used by that."""
-        if not self._limits_on(call.step.uses) and not self._is_paid(call):
+        """Whether a call may be made now: it was made, and its result is asked for; nothing limits its tool; or it has had its turn, which is used by that."""
+        if call.task is not None or not (self._limits_on(call.step.uses) or self._is_paid(call)):
             return True
         turn = _turn(call)
         if turn not in self._turns:

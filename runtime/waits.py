@@ -16,7 +16,13 @@ from runtime.caller import Caller
 from runtime.clock import Clock
 from runtime.core.callback import callback_topic
 from runtime.core.calls import Call, StepCalls
-from runtime.core.leftopen import MOST_ROUNDS, LeftOpen, OpenCall, question_of
+from runtime.core.leftopen import (
+    LONGEST_HELD_SECONDS,
+    MOST_ROUNDS,
+    LeftOpen,
+    OpenCall,
+    question_of,
+)
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.core.waits import LOOKED_UP, RUN, SLEEP, WAITING_TOOLS, Wait, wait_for
@@ -107,20 +113,29 @@ class Waits:
     def leave_open(self, calls: StepCalls, landed: Landed) -> bool:
         """The server left the call open: people are asked what it asks, or it is called again; false if it asked too often."""
         call, left = landed.call, landed.outcome.left_open
+        now = self._clock.monotonic()
+        if (
+            left is not None
+            and left.task is not None
+            and left.task == call.task
+            and not left.requests
+        ):
+            calls.hold(call, now + left.wait_seconds)
+            return True
         if left is None or call.rounds >= MOST_ROUNDS:
             return False
         if left.repeats and call.step.effect not in REPEATABLE_EFFECTS:
             return False
-        earlier = call.opened.going_on.responses if left.repeats and call.opened else {}
-        opened = OpenCall(left, call.attempt, landed.shown, earlier=earlier)
+        is_asked_again = left.repeats or left.task is not None
+        earlier = call.opened.going_on.responses if is_asked_again and call.opened else {}
+        opened = OpenCall(left, call.attempt, landed.shown, earlier=earlier, since=now)
         wait = _question(call, left, landed.shown) if left.requests else None
         self._progress.call_left_open(landed.tried, opened, wait)
-        now = self._clock.monotonic()
         if wait is not None:
             place = question_of(call.step.name, call.attempt), call.iteration
             self._people.add(place)
             self._over_at[place] = math.inf if wait.seconds is None else now + wait.seconds
-        calls.leave_open(call, now + _PAUSE_SECONDS if wait is None else math.inf, opened)
+        calls.leave_open(call, math.inf if wait is not None else now + _pause(left), opened)
         return True
 
     def look(self, call: Call, arguments: Mapping[str, Any], shown: Any) -> Standing:
@@ -257,13 +272,18 @@ class Waits:
 
     def _answered(self, call: Call, opened: OpenCall) -> Standing:
         """Where what the server asks stands; once it is answered, the call goes on with that."""
-        if not opened.left.requests or opened.responses:
+        if not opened.left.requests or opened.responses or opened.ended is not None:
             return Passed(None)
         place = question_of(call.step.name, opened.attempt), call.iteration
         standing = self._decided(call, place, self._recorded.get(place))
         if isinstance(standing, Passed):
             call.opened = replace(opened, responses=standing.value["responses"])
-        return _TOO_LATE if isinstance(standing, LeftOut) else standing
+        standing = _TOO_LATE if isinstance(standing, LeftOut) else standing
+        if isinstance(standing, Ended) and opened.left.task is not None:
+            # The server is told before the step is over.
+            call.opened = replace(opened, ended=standing.outcome)
+            return Passed(None)
+        return standing
 
     def _decided(self, call: Call, place: Place, known: Waiting | None) -> Standing:
         if known is None:
@@ -300,6 +320,13 @@ def _question(call: Call, left: LeftOpen, shown: Any) -> Wait:
     item = {} if step.foreach is None else {"item": call.iteration}
     timeout = None if approval is None else approval.timeout
     return Wait("approval", None if timeout is None else timeout.total_seconds(), asked | item)
+
+
+def _pause(left: LeftOpen) -> float:
+    """How long a call that was left open is not looked at; a short time is waited where it is followed."""
+    if left.task is None:
+        return _PAUSE_SECONDS
+    return left.wait_seconds if left.wait_seconds > LONGEST_HELD_SECONDS else 0.0
 
 
 def _of_child(answer: Mapping[str, Any]) -> Standing:

@@ -45,6 +45,11 @@ class Call:
     opened: OpenCall | None = field(default=None, compare=False)
 
     @property
+    def task(self) -> str | None:
+        """The task that its server goes on with by itself, which is only asked for its result; None for a call."""
+        return None if self.opened is None else self.opened.left.task
+
+    @property
     def tries(self) -> int:
         """How many tries there were with this one, those left out that were left open."""
         return self.attempt - self.rounds

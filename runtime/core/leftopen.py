@@ -11,10 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from runtime.core.outcomes import CallOutcome
 
 MOST_ROUNDS: Final = 10
 """How often one call may be left open; as many as the SDKs of the protocol take part in."""
+LONGEST_HELD_SECONDS: Final = 30.0
+"""A task that is to be left alone for longer is waited for without a slot."""
 ASKS_AGAIN: Final = frozenset({"not_sent", "lost", "timeout", "unknown"})
 """Outcomes after which an answer is given once more instead of being asked for anew: the server did not refuse it."""
 
@@ -27,11 +32,15 @@ class LeftOpen:
         state: what it wants back as it is; None for nothing.
         requests: what people are asked, as `schemas.asked` describes it, by the server's own keys; empty where nobody is.
         repeats: whether the call is over, and going on with it makes it once more.
+        task: the id under which the server goes on with the call by itself; None where it waits for us.
+        wait_seconds: how long a task is left alone before it is asked for its result.
     """
 
     state: str | None
     requests: Mapping[str, Any]
     repeats: bool = False
+    task: str | None = None
+    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +50,24 @@ class GoingOn:
     Attributes:
         state: what the server wants back.
         responses: answers, by the server's own keys.
+        task: the id of the task that is asked for its result; None for the call itself.
+        is_told: whether the task has had the answers.
+        withdraws: whether the task is asked to stop instead.
     """
 
     state: str | None
     responses: Mapping[str, Any]
+    task: str | None = None
+    is_told: bool = False
+    withdraws: bool = False
 
     def answer(self, key: str, question: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002 - its heirs may look at it
         """What a question is answered that comes while the call is under way; None if that is not known."""
         return self.responses.get(key)
+
+
+BEGINS: Final = GoingOn(None, {})
+"""For a call that begins, and can be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +79,9 @@ class OpenCall:
         attempt: the try that it said so to.
         arguments: of that call, as they are shown.
         responses: what people answered; empty as long as they have not, or nobody is asked.
-        earlier: what they answered before, of a call that is repeated and so asks all of it again.
+        earlier: what they answered before, of a call that is repeated and so asks all of it again, or of a task.
+        since: of a task, when it was left to itself, by the monotonic clock.
+        ended: what the step has come to, so that nothing is left but to ask the task to stop.
     """
 
     left: LeftOpen
@@ -68,25 +89,36 @@ class OpenCall:
     arguments: Any
     responses: Mapping[str, Any] = field(default_factory=dict)
     earlier: Mapping[str, Any] = field(default_factory=dict)
+    since: float = 0.0
+    ended: CallOutcome | None = None
 
     @property
     def recorded(self) -> dict[str, Any]:
         """What is to be on record of it, besides what people are asked."""
-        kept = {"state": self.left.state, "arguments": self.arguments}
-        return kept | ({"repeats": dict(self.earlier)} if self.left.repeats else {})
+        kept: dict[str, Any] = {"state": self.left.state, "arguments": self.arguments}
+        if self.left.task is not None:
+            kept["task"] = self.left.task
+        return kept | ({"earlier": dict(self.earlier)} if self.is_earlier_kept else {})
+
+    @property
+    def is_earlier_kept(self) -> bool:
+        """Whether what was answered before matters still."""
+        return self.left.repeats or bool(self.earlier)
 
     @property
     def going_on(self) -> GoingOn:
         """What the next try goes on with."""
-        return GoingOn(self.left.state, {**self.earlier, **self.responses})
+        return GoingOn(self.left.state, {**self.earlier, **self.responses}, self.left.task)
 
 
-def open_call(recorded: Mapping[str, Any], attempt: int) -> OpenCall:
-    """An open call as it is on record, `asked` beside what `OpenCall.recorded` gave."""
+def open_call(recorded: Mapping[str, Any], attempt: int, age: float) -> OpenCall:
+    """An open call as it is on record, `asked` beside what `OpenCall.recorded` gave; seconds old, before the clock is known."""
     asked = recorded["asked"] or {}
-    left = LeftOpen(recorded["state"], asked.get("requests", {}), "repeats" in recorded)
-    earlier = recorded.get("repeats", {})
-    return OpenCall(left, attempt, recorded["arguments"], earlier=earlier)
+    task = recorded.get("task")
+    repeats = task is None and "earlier" in recorded
+    left = LeftOpen(recorded["state"], asked.get("requests", {}), repeats, task)
+    earlier = recorded.get("earlier", {})
+    return OpenCall(left, attempt, recorded["arguments"], earlier=earlier, since=-age)
 
 
 def question_of(step: str, attempt: int) -> str:

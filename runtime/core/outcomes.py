@@ -21,6 +21,7 @@ OutcomeClass = Literal[
     "lost",  # sent, and the connection went away before an answer
     "timeout",  # sent, and no answer in time
     "input_required",  # the tool asks for input; where nobody is there to give it, that is the end
+    "task",  # the server goes on with the call by itself, and is asked for the result later
     "cancelled",  # we withdrew the call
     "budget",  # refused by a budget before it was sent
     "denied",  # refused by the agent's scopes before it was sent

@@ -117,7 +117,7 @@ async def load_results(pool: Pool, run_id: UUID) -> Recorded:
             case "tries":
                 tries[place] = Tries(row["attempts"], max(0.0, row["ready_in"]), row["output"])
             case "open":
-                opened[place] = open_call(row["output"], row["attempts"])
+                opened[place] = open_call(row["output"], row["attempts"], row["ready_in"])
             case "wait":
                 waits[place] = Waiting(row["output"], row["ready_in"])
             case "intent":

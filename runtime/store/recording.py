@@ -40,7 +40,7 @@ def _tries(connection: Connection, run_id: UUID) -> list[RecordedTry]:
     tries = [RecordedTry(**one, is_last=True) for one in results]
     for attempt in fetch_rows(connection, "list_step_attempts", run_id=run_id):
         attempt.pop("retry_at")
-        if attempt["outcome"] == "input_required":
+        if attempt["outcome"] in {"input_required", "task"}:
             # It went on: with what people answered, it is one call.
             continue
         place = attempt["step"], attempt.pop("item")

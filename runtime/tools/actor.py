@@ -34,7 +34,8 @@ from runtime.tools.answers import (
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.owner import ServerOwner, State, Unready
-from runtime.tools.session import Request, Session
+from runtime.tools.request import Request
+from runtime.tools.session import Session
 from runtime.tools.transports import Surroundings
 from runtime.tools.waiting import Deadline, cancel_all, silence_limit, time_limit
 
@@ -192,6 +193,9 @@ class ServerActor:
         if tool is None:
             missing = session.catalogue.missing(request.tool)
             return CallOutcome("rejected", error=missing, generation=session.generation)
+        if request.is_of_task:
+            # What the call was allowed, and held against, when it began, counts.
+            return await self._send(session, tool, request, limit) if session.usable() else None
         if not request.may_destroy:
             denied = tool.destruction_error(self.definition.locked.get(tool.name))
             if denied is not None:
@@ -226,7 +230,7 @@ class ServerActor:
                 session.stale = True
             else:
                 call = self._call(session, tool, failed=True)
-                call = replace(call, goes_on=request.going_on is not None)
+                call = replace(call, goes_on=request.has_answers, follows=request.is_of_task)
                 outcome = outcome_of_error(call, error)
                 # A remote server's process is not ours to replace.
                 session.suspect |= outcome.kind == "timeout" and session.pid is not None

@@ -22,6 +22,7 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from runtime.core.leftopen import LeftOpen
 from runtime.core.outcomes import CallError, CallOutcome, OutcomeClass
 from runtime.core.storable import storable_text
 from runtime.core.usage import Usage, read_usage
@@ -32,10 +33,12 @@ from runtime.tools.normalise import Answer, Unacceptable, normalise
 from runtime.tools.questions import left_open, redact_left_open, visits_asked
 from runtime.tools.reading import Parse
 from runtime.tools.redact import Redactor
+from runtime.tools.tasks import TaskFailed, Working
 from schemas.genai import USAGE_META
 
 _log = get_logger("tools")
 URL_ELICITATION_REQUIRED: Final = -32042
+TASK_WITHOUT_RESULT: Final = "ORD424"
 _MESSAGE_CHARACTERS: Final = 2000
 _LATE: Final = "no answer came in time"
 _SESSION_OVER: Final = ("Session terminated", "Session not found")
@@ -64,6 +67,7 @@ class _SdkError:
 _NO_ANSWER: Final = "the connection was lost before an answer came"
 _SDK_ERRORS: Final = (
     _SdkError(REQUEST_TIMEOUT, "Request 'tools/call' timed out", "timeout", "ORD405", _LATE),
+    _SdkError(REQUEST_TIMEOUT, "Request 'tasks/", "timeout", "ORD405", _LATE),
     _SdkError(CONNECTION_CLOSED, "Connection closed", "lost", "ORD406", _NO_ANSWER),
     _SdkError(CONNECTION_CLOSED, "SSE stream ended", "lost", "ORD406", _NO_ANSWER),
     _SdkError(CONNECTION_CLOSED, "SSE stream failed", "contract_error", "ORD407"),
@@ -83,6 +87,7 @@ class Call:
     last_words: str = ""
     goes_on: bool = False
     parse: Parse = "auto"
+    follows: bool = False
 
     def outcome(
         self,
@@ -111,8 +116,15 @@ class Call:
         return f"{self.tool.server}.{self.tool.name}"
 
 
-def outcome_of_result(call: Call, result: CallToolResult | InputRequiredResult) -> CallOutcome:
+def outcome_of_result(
+    call: Call, result: CallToolResult | InputRequiredResult | Working
+) -> CallOutcome:
     """The outcome of a call that the server answered."""
+    if isinstance(result, Working):
+        left = LeftOpen(None, {}, task=result.task, wait_seconds=result.seconds)
+        message = f"{call.name} goes on with it as task {result.task}"
+        working = replace(call.outcome("task", TASK_WITHOUT_RESULT, message), left_open=left)
+        return redact_left_open(working, call.redact)
     if isinstance(result, InputRequiredResult):
         return _outcome_of_question(call, result)
     failed = bool(result.is_error)
@@ -208,6 +220,9 @@ def _outcome_of_mcp_error(call: Call, error: MCPError) -> CallOutcome:
                 own.kind, own.ordinaut, f"{call.name}: {own.says or error.message}"
             )
     message = f"{call.name} was rejected: {error.message} ({error.code})"
+    if call.follows and error.code == INVALID_PARAMS and not isinstance(error, TaskFailed):
+        message = f"{call.name}: the server does not know of the task any more: {error.message}"
+        return call.outcome("lost", TASK_WITHOUT_RESULT, message)
     if call.goes_on and error.code == INVALID_PARAMS:
         message += "; what it asked may have expired, or it was restarted since: run the step again to be asked anew"
     return call.outcome("rejected", "ORD408", message)

@@ -40,6 +40,12 @@ class AskedUnderWay(InputRequiredResult):
     """A call that is over, and asked something on the way: going on with it makes it once more."""
 
 
+class AskedByTask(InputRequiredResult):
+    """A task that asks something while its server goes on with it."""
+
+    task: str
+
+
 def left_open(result: InputRequiredResult) -> LeftOpen | str:
     """What the call can go on with, or why it cannot."""
     requests = result.input_requests or {}
@@ -56,7 +62,8 @@ def left_open(result: InputRequiredResult) -> LeftOpen | str:
         asked[key] = question
     if len(orjson.dumps(asked)) > MOST_BYTES:
         return f"what it asks is longer than {MOST_BYTES:,} bytes"
-    return LeftOpen(state, asked, repeats=isinstance(result, AskedUnderWay))
+    task = result.task if isinstance(result, AskedByTask) else None
+    return LeftOpen(state, asked, isinstance(result, AskedUnderWay), task)
 
 
 def visits_asked(data: Any) -> InputRequiredResult | None:
@@ -94,7 +101,8 @@ def redact_left_open(outcome: CallOutcome, redact: Redactor) -> CallOutcome:
     """The outcome of a call that was left open, with no secret in what is asked; ended where its state holds one."""
     left = outcome.left_open
     assert left is not None  # noqa: S101 - whoever asks has made sure
-    if left.state is not None and redact(left.state) != left.state:
+    kept = left.task if left.state is None else left.state
+    if kept is not None and redact(kept) != kept:
         message = f"{_ASKED}, and its state holds a secret, which is never kept"
         return replace(outcome, left_open=None, error=CallError("ORD411", message))
     return replace(outcome, left_open=replace(left, requests=redact.within(dict(left.requests))))

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from mcp import Client, MCPError
@@ -24,7 +23,6 @@ from mcp_types import (
     METHOD_NOT_FOUND,
     REQUEST_TIMEOUT,
     CallToolRequest,
-    CallToolRequestParams,
     CallToolResult,
     ElicitRequestParams,
     ElicitResult,
@@ -37,16 +35,16 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter
 
 from runtime.clock import Clock
-from runtime.core.leftopen import GoingOn
 from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import Protocol, ServerDefinition
 from runtime.tools.interview import Interview, answer
-from runtime.tools.reading import Parse
+from runtime.tools.request import Request
+from runtime.tools.tasks import TaskHandle, Tasks, Working, ask_task
 from runtime.tools.transports import Connection
 from runtime.tools.waiting import cancel_all, time_limit
 
-_RESULT: Final[TypeAdapter[CallToolResult | InputRequiredResult]] = TypeAdapter(
-    CallToolResult | InputRequiredResult
+_RESULT: Final[TypeAdapter[CallToolResult | InputRequiredResult | TaskHandle]] = TypeAdapter(
+    CallToolResult | InputRequiredResult | TaskHandle
 )
 _NO_ANSWER: Final = frozenset({CONNECTION_CLOSED, REQUEST_TIMEOUT})
 _CLIENT_INFO: Final = Implementation(name="ordinaut", version="1")
@@ -55,37 +53,6 @@ _log = logging.getLogger("ordinaut.tools")
 # The SDK's own timeout begins once the request is written; this bounds the writing as well, where it is more than putting
 # it into memory, which is all that a process of ours takes.
 _WRITE_SECONDS: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call as it is sent.
-
-    Attributes:
-        tool: its name without the server's.
-        arguments: any JSON object.
-        meta: `_meta` of the request.
-        going_on: what a call goes on with that was left open; None for one that begins.
-        may_destroy: whether it may be a tool that destroys something.
-        parse: how the text of its answer is read.
-    """
-
-    tool: str
-    arguments: Mapping[str, Any]
-    meta: Mapping[str, Any] | None = None
-    going_on: GoingOn | None = None
-    may_destroy: bool = True
-    parse: Parse = "auto"
-
-    def params(self, *, goes_on: bool) -> CallToolRequestParams:
-        """The same in the protocol's words; of a revision that knows of calls that go on, or of one that does not."""
-        params: dict[str, Any] = {"name": self.tool, "arguments": dict(self.arguments)}
-        if self.meta:
-            params["_meta"] = dict(self.meta)
-        if goes_on and self.going_on is not None:
-            params["requestState"] = self.going_on.state
-            params["inputResponses"] = dict(self.going_on.responses) or None
-        return CallToolRequestParams.model_validate(params)
 
 
 class Session:
@@ -184,8 +151,8 @@ class Session:
         *,
         seconds: float,
         told: Callable[[], None] | None = None,
-    ) -> CallToolResult | InputRequiredResult:
-        """Send one call, once. `told` is called whenever the tool tells of its progress; with None it is not asked to.
+    ) -> CallToolResult | InputRequiredResult | Working:
+        """Send one call, once; or ask for the result of one that became a task. `told` is called whenever the tool tells of its progress; with None it is not asked to.
 
         Not through `Client.call_tool`: that answers requests for input by itself, and raises where a result breaks its
         schema, before anybody can see the result.
@@ -201,6 +168,8 @@ class Session:
         most = seconds + _WRITE_SECONDS if self.pid is None else None
         try:
             async with asyncio.timeout(most):
+                if (going_on := asked.going_on) is not None and going_on.task is not None:
+                    return await ask_task(self._client.session, going_on.task, going_on, seconds)
                 result = await self._client.session.send_request(
                     request,
                     _RESULT,
@@ -216,7 +185,8 @@ class Session:
             self._interviews.remove(interview)
         self.answers += 1
         self.suspect = False
-        return interview.result or result
+        result = interview.result or result
+        return result.working if isinstance(result, TaskHandle) else result
 
     def answer(self, params: ElicitRequestParams) -> ElicitResult:
         """What a server of an older revision is told that asks while calls are under way."""
@@ -330,6 +300,7 @@ async def open_session(
                 read_timeout_seconds=seconds,
                 message_handler=heard,
                 elicitation_callback=asked,
+                extensions=[Tasks()],
                 client_info=_CLIENT_INFO,
                 cache=None,
             ) as client:

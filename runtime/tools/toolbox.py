@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -29,11 +29,12 @@ from runtime.tools.actor import ServerActor, ServerStatus
 from runtime.tools.builtin import builtin_tools, call_builtin
 from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import ServerDefinition
+from runtime.tools.following import follow
 from runtime.tools.llm import LlmCalls
 from runtime.tools.orphans import ServerRecords, reap_orphans
 from runtime.tools.reading import Parse
 from runtime.tools.redact import Redactor
-from runtime.tools.session import Request
+from runtime.tools.request import Request
 from runtime.tools.transports import Surroundings
 from schemas.language_model import DEFAULT_MODEL, OFFLINE_MODEL
 
@@ -125,7 +126,8 @@ class Toolbox:
             run: the run that calls, for servers that live as long as one.
             may_destroy: whether it may be a tool that destroys something; built-in ones are taken for none.
             find_model: gives the language models that `llm.*` ask; None where there are none.
-            going_on: what a call goes on with that the server left open; None for a call that begins.
+            going_on: what a call goes on with that the server left open; nothing yet, for one that begins. With None a call
+                that is left open is at its end, and one that becomes a task is followed for as long as it may take.
             parse: how the text that a server answers is read.
         """
         server, _, tool = name.partition(".")
@@ -135,7 +137,12 @@ class Toolbox:
             return CallOutcome("not_sent", error=CallError(closed.code, closed.message))
         if actor is not None:
             request = Request(tool, arguments, meta, going_on, may_destroy, parse)
-            return await actor.call(request, timeout=timeout, at_most=at_most, stall=stall)
+            began = self._clock.monotonic()
+            outcome = await actor.call(request, timeout=timeout, at_most=at_most, stall=stall)
+            if going_on is None and outcome.kind == "task":
+                limit = timeout or at_most or actor.definition.call_timeout
+                return await self._followed(actor, request, outcome, began + limit.total_seconds())
+            return outcome
         known = self._builtins[LLM].get(tool) if server == LLM else None
         if find_model is None or known is None or arguments.get("model") == OFFLINE_MODEL:
             return self._call_builtin(server, tool, arguments)
@@ -234,6 +241,20 @@ class Toolbox:
             message = f"there is no model {model!r}: the Project names none"
             return CallOutcome("rejected", error=CallError("ORD310", message))
         return call_builtin(builtin, arguments)
+
+    async def _followed(
+        self, actor: ServerActor, request: Request, outcome: CallOutcome, until: float
+    ) -> CallOutcome:
+        """The result of a task, for whoever cannot come back for it."""
+        left = outcome.left_open
+        if left is None:
+            return outcome
+
+        async def ask(going_on: GoingOn, at_most: timedelta) -> CallOutcome:
+            return await actor.call(replace(request, going_on=going_on), at_most=at_most)
+
+        first = GoingOn(None, {}, left.task)
+        return await follow(ask, first, self._clock, until=until, pause=left.wait_seconds)
 
     def _builtin_catalogue(self, server: str) -> Catalogue:
         return Catalogue(server, [tool.info for tool in self._builtins[server].values()])

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from runtime.core.answering import responses_of
-from runtime.core.leftopen import MOST_ROUNDS, GoingOn, LeftOpen
+from runtime.core.leftopen import BEGINS, MOST_ROUNDS, GoingOn, LeftOpen
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.store.waits import NotAsked, answer_wait, list_asked
 from schemas.asked import Asked
@@ -77,7 +77,7 @@ async def test_a_question_waits_for_a_person_and_the_same_call_goes_on_with_the_
     await bench.go(tools)
 
     assert tools.calls[:2] == [("tool.do", {"sum": 100, "nth": 1})] * 2
-    assert tools.going_on[:2] == [None, GoingOn("s1", ANSWERED)]
+    assert tools.going_on[:2] == [BEGINS, GoingOn("s1", ANSWERED)]
     assert len({meta["dev.ordinaut/idempotency-key"] for meta in tools.metas[:2] if meta}) == 1
     assert await bench.row(RESULT) == ("ok", 2, "paid")
     events = await bench.events()
@@ -184,7 +184,7 @@ async def test_a_server_that_only_wants_to_be_called_again_is_and_nobody_is_aske
     await bench.clock.advance(1)
     await bench.go(tools)
 
-    assert tools.going_on == [None, GoingOn("again", {})]
+    assert tools.going_on == [BEGINS, GoingOn("again", {})]
     assert await bench.row(RESULT) == ("ok", 2, None)
 
 
@@ -215,7 +215,7 @@ async def test_an_answer_that_may_not_have_arrived_is_given_again(
     await bench.go(tools)
 
     # What it was asked did not count as one of two tries.
-    assert tools.going_on == [None, GoingOn("s1", ANSWERED), GoingOn("s1", ANSWERED)]
+    assert tools.going_on == [BEGINS, GoingOn("s1", ANSWERED), GoingOn("s1", ANSWERED)]
     assert await bench.row(RESULT) == ("ok", 3, None)
 
 
@@ -231,7 +231,7 @@ async def test_a_call_that_failed_after_the_answer_begins_anew(
     await bench.clock.advance(11)
     await bench.go(tools)
 
-    assert tools.going_on == [None, GoingOn("s1", ANSWERED), None]
+    assert tools.going_on == [BEGINS, GoingOn("s1", ANSWERED), BEGINS]
 
 
 async def test_a_call_that_must_not_be_repeated_is_in_doubt_once_its_answer_was_on_the_way(

@@ -285,14 +285,15 @@ select 'tries', step, iteration, null, to_jsonb(count(left_open)), null, max(att
     extract(epoch from max(retry_at) - ordinaut.now())::float8
 from ordinaut.step_attempt where run_id = %(run_id)s group by step, iteration
 union all
-select 'open', t.step, t.iteration, null, t.left_open || jsonb_build_object('asked', t.asked), null, t.attempt, null
+select 'open', t.step, t.iteration, null, t.left_open || jsonb_build_object('asked', t.asked), null, t.attempt,
+    extract(epoch from ordinaut.now() - t.finished_at)::float8
 from ordinaut.step_attempt t
 where t.run_id = %(run_id)s and t.left_open is not null
     -- A later try that was refused, or asked something else, leaves nothing to be gone on with.
     and not exists (
         select from ordinaut.step_attempt l
         where l.run_id = t.run_id and l.step = t.step and l.iteration = t.iteration and l.attempt > t.attempt
-            and (l.left_open is not null or l.outcome <> all(%(asks_again)s)))
+            and (t.left_open ? 'task' or l.left_open is not null or l.outcome <> all(%(asks_again)s)))
 union all
 select 'wait', step, iteration, kind, answer, null, null, extract(epoch from until - ordinaut.now())::float8
 from ordinaut.wait where run_id = %(run_id)s
