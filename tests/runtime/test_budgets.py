@@ -367,6 +367,7 @@ class TestRuns:
         cursor = await connection.execute(
             "select reason, detail, started_at from ordinaut.run where state = 'skipped'"
         )
+        assert len(tools.calls) == 2
         detail = "agent bot may begin 2 runs a day, in UTC"
         assert await cursor.fetchone() == ("budget", detail, None)
         cursor = await connection.execute(

@@ -148,6 +148,14 @@ async def test_a_call_that_tells_nothing_asks_nothing_of_where_usage_is_kept(ben
     assert await bench.row("select state from ordinaut.run") == "succeeded"
 
 
+async def test_a_secret_is_not_shown_where_a_tool_names_it_as_its_model(bench: Bench) -> None:
+    await bench.queue(pipeline=[step("a", **{"with": {"key": "${secrets.token}"}})])
+
+    await bench.go(ScriptedTools(tool__do=using(Usage("model s3cr3t-token"))))
+
+    assert await bench.row("select model from ordinaut.call_usage") == "model [redacted]"
+
+
 async def test_what_was_said_twice_is_written_once(bench: Bench) -> None:
     await bench.queue(pipeline=[step("a")])
     claim = await bench.claim()
