@@ -33,6 +33,7 @@ from runtime.retention import Retention
 from runtime.scheduler import Scheduler
 from runtime.service import Service
 from runtime.starting import NoStarter
+from runtime.store.answers import Answers
 from runtime.store.budgets import Budgets
 from runtime.store.cancelling import ENDED
 from runtime.store.drift import RESTORED
@@ -250,6 +251,7 @@ def _working(
             arrivals,
             attention,
             ground.callback_key,
+            Answers(ground.pool),
         ),
         leases=leases,
         turns=turns,

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
-from runtime.calling import may_destroy, redacted, refusal
+from runtime.calling import may_destroy, redacted, refusal, told
 from runtime.context import masked, run_context
 from runtime.core.calls import Call
 from runtime.core.expressions import Context
@@ -22,15 +23,17 @@ from runtime.core.llm.tools import MODEL_TOOLS
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.prices import priced
 from runtime.core.program import Program, ProgramStep, Verification
-from runtime.errors import ExpressionError
+from runtime.errors import ExpressionError, OrdinautError
 from runtime.live import Live
 from runtime.models import finding
+from runtime.reusing import Reuse
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim
 from runtime.store.recorded import Origin, Recorded
 from runtime.surroundings import Surroundings
 from runtime.tools.following import follow
 from runtime.tools.reading import Parse
+from runtime.underway import Ready
 
 # What an HTTP header can carry, and any tool can keep.
 _KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -70,14 +73,32 @@ class Caller:
         outputs = [result.output for result in recorded.results.values()]
         self._values: Mapping[str, Any] = {}
         self._kept_bytes = len(orjson.dumps(outputs)) if outputs else 0
+        self._reuse = Reuse(around.answers, around.callback_key, program.project)
 
-    async def call(
-        self, call: Call, arguments: Mapping[str, Any], verification: Verification | None = None
-    ) -> CallOutcome:
-        """What becomes of the call, or what the tool of a verification says of it, without any secret that was used."""
+    async def call(self, ready: Ready, context: Context) -> CallOutcome:
+        """What becomes of a call, or what the tool of a verification says of it, without any secret that was used.
+
+        Args:
+            ready: the call, and its arguments.
+            context: what the expressions of its step find.
+        """
+        call, arguments = ready.call, ready.arguments
+        if ready.verification is not None:
+            return await self._check(call, ready.verification, arguments)
+        if call.step.cache is None or call.opened is not None:
+            return await self._make(call, arguments)
+        refused = self.refusal(call.step.uses)
+        if refused is not None:
+            return refused
+        make = partial(self._make, call, arguments)
+        judge = partial(self.judge, call.step, context=context)
+        try:
+            return await self._reuse.call(call, arguments, context, make, judge)
+        except OrdinautError as error:
+            return CallOutcome("contract_error", error=told(error))
+
+    async def _make(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
         step, opened = call.step, call.opened
-        if verification is not None:
-            return await self._check(call, verification, arguments)
         if opened is not None and opened.left.task is not None:
             return self._kept(redacted(await self._follow(call, arguments, opened), self._secrets))
         meta = {KEY_META: call.key}

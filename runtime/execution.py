@@ -321,7 +321,7 @@ class Execution:
         if ready.call.step.uses in LOOKED_UP:
             return await self._waits.look_up(ready, self._around.arrivals, self._claim)
         began = self._now
-        outcome = await self._caller.call(ready.call, ready.arguments, ready.verification)
+        outcome = await self._caller.call(ready, self._context_of(ready.call))
         seconds = self._now - began
         if self._throttle is not None:
             await self._throttle.heed(ready.call.step.uses, outcome.retry_after)

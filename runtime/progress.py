@@ -159,6 +159,7 @@ class Progress:
                 "server_generation": outcome.generation,
                 "schema_digest": outcome.schema_digest,
                 "seconds": tried.seconds,
+                **_reused(outcome),
             }
         )
         self._use(tried)
@@ -368,3 +369,8 @@ def _error(error: CallError | None) -> dict[str, str] | None:
         return None
     told = {"code": error.code, "message": error.message}
     return told | ({"detail": error.detail} if error.detail else {})
+
+
+def _reused(outcome: CallOutcome) -> dict[str, str]:
+    """When what it reuses was answered, where it does."""
+    return {} if outcome.reused_at is None else {"reused_at": outcome.reused_at.isoformat()}

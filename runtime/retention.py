@@ -18,6 +18,7 @@ from runtime.clock import Clock
 from runtime.config import Config
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
+from runtime.store.answers import forget_answers
 from runtime.store.events import forget_events
 from runtime.store.pool import Pool, borrow
 from runtime.store.retention import (
@@ -69,6 +70,8 @@ class Retention:
             stop_if_cancelled()
         async with borrow(self._pool) as connection:
             while await forget_events(connection, self._kept.events):
+                stop_if_cancelled()
+            while await forget_answers(connection):
                 stop_if_cancelled()
         return not busy
 

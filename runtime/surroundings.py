@@ -12,6 +12,7 @@ from runtime.clock import Clock
 from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
 from runtime.recorder import Told
+from runtime.store.answers import Answers
 from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, Report
 from runtime.store.pool import Pool
@@ -71,7 +72,8 @@ class Surroundings:
         draw: spreads retries.
         arrivals: knows what has arrived.
         attention: tells of answers.
-        callback_key: what callback tokens are made with.
+        callback_key: what callback tokens are made with, and the keys of answers that may be reused.
+        answers: what tools answered, for steps that may reuse it.
     """
 
     tools: Tools
@@ -84,3 +86,4 @@ class Surroundings:
     arrivals: Looking
     attention: Listening
     callback_key: bytes
+    answers: Answers

@@ -111,6 +111,8 @@ class StepReport(Model):
     """When its last try began."""
     finished_at: AwareDatetime | None = None
     """When it was over."""
+    reused_at: AwareDatetime | None = None
+    """When what it reuses was answered; no call was made."""
     items: int | None = None
     """How many items of a `foreach` step are over."""
     failed_items: int | None = None

@@ -9,7 +9,9 @@ from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.references import steps_of, tool_uses
 from runtime.core.expressions import compile_template, references
+from runtime.core.llm.tools import MODEL_TOOLS
 from runtime.core.outcomes import UNKNOWN_OUTCOMES
+from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.core.waits import WAITING_TOOLS
 from runtime.errors import ExpressionError
 from schemas.pipeline import Step, Verify
@@ -41,6 +43,7 @@ def effect_problems(
         yield from _pointless(entry, path, step)
         yield from _misplaced_key(entry, path, step, server_of)
         yield from _misread(entry, path, step)
+        yield from _uncacheable(entry, path, step)
         yield from _transaction(entry, path, step)
     for path, address in tool_uses(entry.document):
         if address == _SQL and (path[0] == "schedule" or path[-1] == "verify"):
@@ -87,6 +90,19 @@ def _misread(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
         )
         hint = "leave it out; `from_json(…)` in an expression reads a text"
         yield from entry.problem((*path, "parse"), "ORD013", message, hint)
+
+
+def _uncacheable(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
+    if step.cache is None:
+        return
+    at = (*path, "cache")
+    if step.effect not in REPEATABLE_EFFECTS:
+        message = f"step {step.id} has the effect `{step.effect}`: without its call it has none"
+        hint = "only the result of a step that is `pure` or `idempotent` may be reused"
+        yield from entry.problem(at, "ORD013", message, hint)
+    elif step.uses.partition(".")[0] in BUILTIN_SERVERS and step.uses not in MODEL_TOOLS:
+        message = f"`{step.uses}` computes or waits, and gives nothing that is worth keeping"
+        yield from entry.problem(at, "ORD013", message, "leave `cache` out")
 
 
 def _transaction(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:

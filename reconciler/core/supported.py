@@ -37,13 +37,7 @@ def _row(kind: str, path: str, *values: Any) -> Unsupported:
     return Unsupported(kind, path, frozenset(values))
 
 
-_STEP_FIELDS: Final = ("cache",)
-
-UNSUPPORTED: Final[tuple[Unsupported, ...]] = (
-    *(_row("Task", f"pipeline.{name}") for name in _STEP_FIELDS),
-    *(_row("Pipeline", f"steps.{name}") for name in _STEP_FIELDS),
-    _row("Task", "schedule.event"),
-)
+UNSUPPORTED: Final[tuple[Unsupported, ...]] = (_row("Task", "schedule.event"),)
 """Everything that waits for its engine."""
 
 

@@ -52,6 +52,9 @@ def step_lines(step: StepReport, *, unfold: bool) -> Iterator[str]:
         facts.append(str(step.outcome))
     if step.started_at and step.finished_at and step.state != "skipped":
         facts.append(exact_span((step.finished_at - step.started_at).total_seconds()))
+    if step.reused_at and step.started_at:
+        age = (step.started_at - step.reused_at).total_seconds()
+        facts.append(f"reused, {exact_span(max(0.0, age))} old")
     if step.items is not None:
         failed = f", {step.failed_items:,} failed" if step.failed_items else ""
         facts.append(f"{step.items:,} item{'s' * (step.items != 1)}{failed}")

@@ -7,6 +7,7 @@ where the step says that repeating is harmless.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from runtime.core.leftopen import LeftOpen
@@ -55,6 +56,7 @@ class CallOutcome:
         size: bytes of the normalised result.
         retry_after: seconds the tool asked us to wait, if it did.
         usage: what the call used up, as far as it was told; None where nothing was.
+        reused_at: when what it reuses was answered; None where it was answered now.
         left_open: with `input_required`, what the call can go on with; None where it cannot.
     """
 
@@ -68,3 +70,4 @@ class CallOutcome:
     retry_after: float | None = None
     usage: Usage | None = None
     left_open: LeftOpen | None = None
+    reused_at: datetime | None = None

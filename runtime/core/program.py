@@ -43,6 +43,14 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """For how long an earlier result may be reused, and the template of a key that replaces tool and arguments."""
+
+    ttl: timedelta
+    key: Template | None
+
+
+@dataclass(frozen=True, slots=True)
 class Concurrency:
     """Runs with the same `key` share so many slots."""
 
@@ -77,6 +85,7 @@ class ProgramStep:
         foreach: the template of the list for whose items it calls; None calls once.
         max_parallel: how many items may be under way at once.
         parse: how the text of the answer is read.
+        cache: which earlier result may be reused; None where none may.
         timeout: the longest time one try may take; None leaves it to the server.
         stall: the longest time a try may go on without telling of its progress; None asks for none.
         retry: when a failed try is followed by another.
@@ -102,6 +111,7 @@ class ProgramStep:
     foreach: Template | None
     max_parallel: int
     parse: Literal["auto", "json", "text", "python", "lines"]
+    cache: CachePolicy | None
     timeout: timedelta | None
     stall: timedelta | None
     retry: RetryPolicy
@@ -183,6 +193,8 @@ def _reads(step: ProgramStep) -> Iterator[Template | Condition]:
     """Whatever of a step may read a secret."""
     yield step.arguments
     yield from step.expect
+    if step.cache is not None and step.cache.key is not None:
+        yield step.cache.key
     for perhaps in (step.condition, step.foreach, step.fail_when):
         if perhaps is not None:
             yield perhaps
@@ -277,6 +289,7 @@ def _step(
         max_parallel=step["max_parallel"],
         # What an older program wrote says nothing of it.
         parse=step.get("parse", "auto"),
+        cache=_cache(step["cache"]) if "cache" in step else None,
         timeout=parse_duration(step["timeout"]) if "timeout" in step else None,
         stall=parse_duration(step["stall"]) if "stall" in step else None,
         retry=_retry(step["retry"]) if "retry" in step else default_retry,
@@ -296,6 +309,13 @@ def _step(
             (name, compile_condition(text, roots=ANSWER_ROOTS))
             for name, text in step.get("usage", {}).items()
         ),
+    )
+
+
+def _cache(cache: Mapping[str, Any]) -> CachePolicy:
+    key = cache.get("key")
+    return CachePolicy(
+        parse_duration(cache["ttl"]), None if key is None else compile_template(key)
     )
 
 

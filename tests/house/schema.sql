@@ -294,6 +294,16 @@ $$;
 CREATE FUNCTION ordinaut.seal(cursor_for timestamp with time zone, next_for timestamp with time zone, next_due_at timestamp with time zone) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN hashtextextended((((((EXTRACT(epoch FROM cursor_for))::text || ' '::text) || COALESCE((EXTRACT(epoch FROM next_for))::text, '-'::text)) || ' '::text) || COALESCE((EXTRACT(epoch FROM next_due_at))::text, '-'::text)), (0)::bigint);
+-- Name: answer; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.answer (
+    key bytea NOT NULL,
+    output jsonb NOT NULL,
+    size integer NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    kept_until timestamp with time zone NOT NULL
+);
+-- Name: COLUMN answer.key; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.answer.key IS 'a keyed hash of the project, the tool and the arguments, or of the key that the step makes: nothing can be read of it';
 -- Name: revision; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.revision (
     revision_id bigint NOT NULL,
@@ -972,11 +982,14 @@ CREATE TABLE ordinaut.step_result (
     schema_digest text DEFAULT ''::text NOT NULL,
     usage jsonb,
     started_at timestamp with time zone NOT NULL,
-    finished_at timestamp with time zone NOT NULL
+    finished_at timestamp with time zone NOT NULL,
+    reused_at timestamp with time zone
 )
 PARTITION BY RANGE (run_id);
 -- Name: COLUMN step_result.usage; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.step_result.usage IS 'never written: what a call used up is a row of call_usage';
+-- Name: COLUMN step_result.reused_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_result.reused_at IS 'when what it reuses was answered; no call was made';
 -- Name: step_result_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.step_result_default (
     run_id uuid CONSTRAINT step_result_run_id_not_null NOT NULL,
@@ -994,7 +1007,8 @@ CREATE TABLE ordinaut.step_result_default (
     schema_digest text DEFAULT ''::text CONSTRAINT step_result_schema_digest_not_null NOT NULL,
     usage jsonb,
     started_at timestamp with time zone CONSTRAINT step_result_started_at_not_null NOT NULL,
-    finished_at timestamp with time zone CONSTRAINT step_result_finished_at_not_null NOT NULL
+    finished_at timestamp with time zone CONSTRAINT step_result_finished_at_not_null NOT NULL,
+    reused_at timestamp with time zone
 );
 -- Name: task_override_override_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.task_override ALTER COLUMN override_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1047,6 +1061,9 @@ ALTER TABLE ONLY ordinaut.step_attempt ATTACH PARTITION ordinaut.step_attempt_de
 ALTER TABLE ONLY ordinaut.step_intent ATTACH PARTITION ordinaut.step_intent_default DEFAULT;
 -- Name: step_result_default; Type: TABLE ATTACH; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.step_result ATTACH PARTITION ordinaut.step_result_default DEFAULT;
+-- Name: answer answer_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.answer
+    ADD CONSTRAINT answer_pkey PRIMARY KEY (key);
 -- Name: backlog backlog_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.backlog
     ADD CONSTRAINT backlog_pkey PRIMARY KEY (run_id);
@@ -1158,6 +1175,8 @@ ALTER TABLE ONLY ordinaut.wait
 -- Name: ordinaut_migration ordinaut_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
+-- Name: answer_by_end; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX answer_by_end ON ordinaut.answer USING btree (kept_until);
 -- Name: backlog_by_task; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX backlog_by_task ON ordinaut.backlog USING btree (task_uid, rank, run_id);
 -- Name: budget_hold_by_agent; Type: INDEX; Schema: ordinaut; Owner: -

@@ -21,6 +21,7 @@ from runtime.keyring import Keyring
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
+from runtime.store.answers import Answers
 from runtime.store.budgets import Budgets
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
@@ -72,6 +73,7 @@ async def site(pool: Pool, tmp_path: Path) -> AsyncIterator[Site]:
             arrivals,
             attention,
             b"key",
+            Answers(pool),
         )
         worker = Worker(
             runtime_id=1,

@@ -23,6 +23,7 @@ from runtime.keyring import Keyring
 from runtime.lease import LeaseKeeper
 from runtime.recorder import Recorder
 from runtime.registry import Registry
+from runtime.store.answers import Answers
 from runtime.store.budgets import Budgets
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
@@ -95,6 +96,7 @@ async def worker(
         arrivals,
         attention,
         b"key",
+        Answers(pool),
     )
     registry = Registry(pool, tools, clock, Keyring(tmp_path, clock))
     worker = Worker(

@@ -23,6 +23,7 @@ from runtime.recorder import Recorder
 from runtime.registry import NoServers, Registry
 from runtime.scheduler import Look
 from runtime.service import end_tasks
+from runtime.store.answers import Answers
 from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, Report
 from runtime.store.pool import Pool
@@ -126,6 +127,7 @@ class DrivenRuntime:
                 self.arrivals,
                 self.attention,
                 b"key",
+                Answers(pool),
             ),
             leases=self.leases,
             turns=self.turns,

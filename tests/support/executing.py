@@ -23,6 +23,7 @@ from runtime.keyring import Keyring
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
+from runtime.store.answers import Answers
 from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, claim_due
 from runtime.store.pool import Pool
@@ -99,6 +100,7 @@ class Bench:
             self.looking or self.arrivals,
             self.attention,
             KEY,
+            Answers(self.pool),
         )
 
     async def row(self, query: str) -> Any:

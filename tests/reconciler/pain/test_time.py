@@ -18,6 +18,7 @@ from runtime.keyring import Keyring
 from runtime.live import Live
 from runtime.recorder import Recorder
 from runtime.secrets import Secrets
+from runtime.store.answers import Answers
 from runtime.store.budgets import Budgets
 from runtime.store.due_work import claim_due
 from runtime.store.rates import Rates
@@ -180,6 +181,7 @@ async def _execute(world: World, tools: ScriptedTools) -> None:
         arrivals,
         attention,
         b"key",
+        Answers(world.pool),
     )
     program = compile_program(revision.body, revision.project)
     recorded = await load_results(world.pool, claim.run_id)
