@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all check format generated servers node-servers pgbouncer lock clean
+.PHONY: help up test test-all check format generated servers node-servers compat-servers test-compat conformance pgbouncer lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,18 @@ node-servers: ## The ones written for Node, where npm is present
 	  npm ci --prefix .servers/node --ignore-scripts --no-audit --no-fund --loglevel=error || \
 	  echo "the tool servers for Node could not be installed; they are optional"; \
 	fi
+
+compat-servers: servers
+	@mkdir -p .servers/compat && grep -v '^#' requirements/compat.txt | while read server sdk; do \
+	  folder=.servers/compat/$${server%%==*}; \
+	  [ -e $$folder/.installed ] || { echo "installing $$server" && $(PYTHON) -m venv $$folder && \
+	    $$folder/bin/python -m pip install --quiet --disable-pip-version-check $$server "$$sdk" && touch $$folder/.installed; }; \
+	done
+	@[ ! -x "$$(command -v npm)" ] || [ -d .servers/compat/node ] || npm install --prefix .servers/compat/node --ignore-scripts \
+	  --no-audit --no-fund --loglevel=error @modelcontextprotocol/server-sequential-thinking@2026.8.31 @modelcontextprotocol/server-postgres@0.6.2
+
+test-compat: $(VENV)/.dev compat-servers ## Start, list, lock and call sixteen tool servers that others wrote
+	$(BIN)/python -m pytest -q -rs tests/runtime/tools/test_third_party.py tests/runtime/tools/compat.py
 
 conformance: $(VENV)/.dev ## The official conformance suite for MCP clients, in every revision that we speak; needs npm
 	npm install --prefix .servers/conformance --ignore-scripts --no-audit --no-fund --loglevel=error \
