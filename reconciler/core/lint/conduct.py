@@ -1,4 +1,4 @@
-"""Rules about who answers for documents, and what they dare: owners, destructive tools, former names."""
+"""Rules about who answers for documents, and what they dare: owners, destructive tools, models, former names."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from datetime import timedelta
 from typing import Final
 
 from reconciler.core.destructive import destroys, destroys_in
-from reconciler.core.entry import Entry
+from reconciler.core.entry import Entry, Finding
 from reconciler.core.lint.world import World
+from reconciler.core.locate import Path
 from reconciler.core.references import steps_of
+from reconciler.core.templates import reads_of
+from runtime.core.llm.tools import MODEL_TOOLS
 from schemas.agent import Agent
-from schemas.pipeline import Pipeline, PipelineUse
+from schemas.pipeline import Pipeline, PipelineUse, Step
 from schemas.problem import Problem
 from schemas.task import Task
 
 _STALE: Final = timedelta(days=30)
 _APPROVES: Final = "ordinaut.approve"
+_PLANS: Final = "llm.plan"
+_OUTSIDE: Final = frozenset({"event", "steps"})
 
 
 def without_owner(world: World) -> Iterator[Problem]:
@@ -82,6 +87,43 @@ def _agent(world: World, task: Task) -> Agent | None:
     key = world.names.find("Agent", task.agent, task.namespace) if task.agent else None
     document = world.documents[key].document if key else None
     return document if isinstance(document, Agent) else None
+
+
+def instructed_by_data(world: World) -> Iterator[Problem]:
+    """ORD817: a model is told as an instruction what a tool answered, or an event brought."""
+    for entry in world.entries.values():
+        steps = [step for _, step in steps_of(entry.document)]
+        if not any(step.uses in MODEL_TOOLS for step in steps):
+            continue
+        for site, path, text, reference in reads_of(entry):
+            if site.step is None or not _instructs(steps[site.step], site.path, path):
+                continue
+            if reference.root in _outside(steps[site.step]):
+                found = Finding(
+                    "ORD817",
+                    f"`{reference}` comes from outside, and is told to the model as an instruction",
+                    "give it as data, as an argument of its own, and write here what to do with it",
+                )
+                yield from entry.problem_in_text(
+                    path, text, max(text.find(str(reference)), 0), found
+                )
+
+
+def _instructs(step: Step, arguments: Path, at: Path) -> bool:
+    """Whether a place among a step's arguments is for instructions to a model."""
+    names = {"goal"} if step.uses == _PLANS else {"instructions"}
+    return (
+        step.uses in MODEL_TOOLS
+        and arguments[-1] == "with"
+        and len(at) == len(arguments) + 1
+        and at[-1] in names
+    )
+
+
+def _outside(step: Step) -> frozenset[str]:
+    """The names under which a step finds what others said."""
+    items = step.foreach or ""
+    return _OUTSIDE | {"item"} if any(root in items for root in _OUTSIDE) else _OUTSIDE
 
 
 def stale_rename(world: World) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from reconciler.core.lint.conduct import (
     destructive_without_approval,
+    instructed_by_data,
     stale_rename,
     without_owner,
 )
@@ -58,11 +59,12 @@ RULES: Final[Mapping[str, Advice]] = {
     "ORD814": Advice("warning"),
     "ORD815": Advice("warning"),
     "ORD816": Advice("warning", unlike_limits),
+    "ORD817": Advice("warning", instructed_by_data),
 }
 """Every rule by its code."""
 
 
-ALONE: Final = frozenset({"ORD801", "ORD803", "ORD804", "ORD805", "ORD807", "ORD808", "ORD809", "ORD812"})  # fmt: skip
+ALONE: Final = frozenset({"ORD801", "ORD803", "ORD804", "ORD805", "ORD807", "ORD808", "ORD809", "ORD812", "ORD817"})  # fmt: skip
 """The rules that look at one document, and what it refers to, at a time: these can be asked about a part of a folder."""
 
 
