@@ -87,6 +87,15 @@ def test_those_under_way_count_with_the_most_that_one_of_their_tool_took(
     assert verdict(spent(tokens=600, most=most), holds=holds) == expected
 
 
+@pytest.mark.parametrize(("most", "expected"), [("0.5", "go"), ("0.6", "wait")])
+def test_money_under_way_counts_likewise(most: str, expected: str) -> None:
+    before = spent(per="run", currency="EUR", cost="1.5", most_cost=most)
+
+    found = verdict(before, spent(per="run"), holds=(Hold(ASK, is_ours=True),), limit=EUROS)
+
+    assert found == expected
+
+
 def test_while_nobody_knows_what_a_tool_takes_its_calls_go_one_by_one() -> None:
     unknown, known = Hold("crm.ask", is_ours=False), spent(tokens=10, most=10)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,17 +13,22 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from runtime.budgets import Purse, skipped_for_budget
 from runtime.core.budgets import Budget, Exceeded, Limit, Verdict, budget_of
+from runtime.core.calls import Call
 from runtime.core.outcomes import CallOutcome
 from runtime.core.prices import price_list
+from runtime.core.program import compile_program
 from runtime.core.usage import Usage
 from runtime.live import Live, Scope
 from runtime.store.budgets import Budgets
 from runtime.store.due_work import Claim, claim_due
 from runtime.store.pool import Pool, open_pool
+from runtime.store.recorded import NOTHING_RECORDED
 from runtime.store.retention import Kept, sweep_history
 from runtime.tools.toolbox import Toolbox
 from runtime.worker import Worker
+from schemas.spec import KINDS
 from tests.runtime.test_suspects import Tools, tools, worker
 from tests.support.clock import FakeClock
 from tests.support.executing import LEASE, RETRY, Bench, step
@@ -190,13 +195,10 @@ class TestCalls:
         await eventually(lambda: clock.sleepers == 1, "one of the others waits, for both")
         assert len(tools.calls) == 1
         busy.gate.set()
-        await eventually(lambda: _holds(bench, 0), "what it took is on record")
-        await clock.advance(0.6)
-        await within(rest.entered.wait(), "the next call")
+        await _pass_time(clock, rest.entered.is_set)
         rest.gate.set()
-        for _ in range(4):
-            await clock.advance(0.6)
-        await within(going, "the end of the run")
+        await _pass_time(clock, going.done)
+        await going
 
         assert await bench.row("select state from ordinaut.run") == "succeeded"
         assert await _holds(bench, 0)
@@ -216,10 +218,8 @@ class TestCalls:
         tools = ScriptedTools(llm__plan=using(1))
 
         going = asyncio.create_task(bench.go(tools))
-        for _ in range(20):
-            await eventually(lambda: clock.sleepers == 1 or going.done(), "it waits")
-            await clock.advance(0.5)
-        claim = await within(going, "it sleeps")
+        await _pass_time(clock, going.done)
+        claim = await going
 
         assert tools.calls == []
         state = f"select state from ordinaut.run where run_id = '{claim.run_id}'"
@@ -234,12 +234,17 @@ class TestCalls:
             if one.run_id == claim.run_id
         ]
         going = asyncio.create_task(bench.execute(again, tools))
-        while not going.done():
-            await eventually(lambda: clock.sleepers == 1 or going.done(), "it waits, or ends")
-            await clock.advance(0.6)
+        await _pass_time(clock, going.done)
         await going
         assert await bench.row(state) == "succeeded"
         assert len(tools.calls) == 2
+
+
+async def _pass_time(clock: FakeClock, until: Callable[[], bool]) -> None:
+    """Let time pass, a little whenever somebody waits for that, until something is so."""
+    while not until():
+        await eventually(lambda: clock.sleepers or until(), "somebody waits, or it is so")
+        await clock.advance(0.6)
 
 
 async def _holds(bench: Bench, count: int) -> bool:
@@ -250,6 +255,43 @@ async def _claimed(bench: Bench, name: str) -> Claim:
     installed = await install(bench.connection, task(name))
     await queue_run(bench.connection, installed)
     return await bench.claim()
+
+
+class TestAnAbsentDatabase:
+    async def test_a_call_asks_again_later(self, bench: Bench, clock: FakeClock) -> None:
+        claim = await _claimed(bench, "task")
+        purse = Purse(Budget("bot", (TOKENS,)), Budgets(bench.pool), claim, clock, set())
+        body = task(pipeline=[step("a", "llm.plan")])
+        (only,) = compile_program(normal(body), "demo").steps
+        await bench.pool.close()
+
+        asking = asyncio.create_task(purse.ask(Call(0.0, 0, 1, only)))
+        await _pass_time(clock, asking.done)
+
+        assert await asking == 5.0
+        assert purse.held == set()
+
+    async def test_a_run_begins_when_it_is_back(self, bench: Bench, clock: FakeClock) -> None:
+        claim = await _claimed(bench, "task")
+        around = bench.around(ScriptedTools())
+        program = compile_program(normal(task(agent="bot")), "demo")
+        live = bounded({"per": "day", "runs": 1})
+        await bench.pool.close()
+
+        asking = asyncio.create_task(
+            skipped_for_budget(live, around, claim, program, NOTHING_RECORDED)
+        )
+        await eventually(lambda: clock.sleepers == 1, "it waits for the database")
+
+        assert not asking.done()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+def normal(document: dict[str, Any]) -> dict[str, Any]:
+    """A document as an apply leaves it."""
+    model = KINDS[document["kind"]].model_validate(document)
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class TestRaces:
