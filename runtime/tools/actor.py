@@ -89,6 +89,7 @@ class ServerActor:
         self._former: dict[asyncio.Task[None], ServerOwner] = {}
         self._replacing: asyncio.Task[None] | None = None
         self._replaced = 0
+        self._is_stopping = False
         self._calls = 0
         self._uncalled = asyncio.Event()
         self._redact = surroundings.redact
@@ -100,6 +101,7 @@ class ServerActor:
 
     async def stop(self) -> None:
         """Stop now; calls under way are lost. Bounded, safe to repeat and from any task."""
+        self._is_stopping = True
         if self._replacing is not None:
             await cancel_all(self._replacing)
         owners = [self._owner, *self._former.values()]
@@ -269,8 +271,8 @@ class ServerActor:
     def _replace(self) -> None:
         """Begin to put a fresh process in the place of one that is worn out, unless that is being done."""
         session = self._owner.session
-        replacing = self._replacing is not None and not self._replacing.done()
-        if session is not None and session.worn and not replacing:
+        is_busy = self._replacing is not None and not self._replacing.done()
+        if session is not None and session.worn and not is_busy and not self._is_stopping:
             self._replacing = asyncio.create_task(self._succeed())
 
     async def _succeed(self) -> None:

@@ -227,6 +227,7 @@ class ServerOwner:
                 self._publish(session)
                 async with self._watching_wear(session):
                     trouble = await self._watch(session)
+                    # At once: a call that comes from here on must not be sent to who is about to go.
                     self.session, self.state = None, "stopping"
         except Exception as error:  # noqa: BLE001 - one server's trouble, of any kind, must not end its owner
             trouble = trouble or reason_of(error)
