@@ -110,12 +110,15 @@ async def test_polls_come_at_round_times_and_missed_ones_are_not_made_up_for(
     assert await polling.state("next_poll_at") == (START + timedelta(minutes=25),)
 
 
+@pytest.mark.parametrize(
+    "source", [{"file": "token"}, {"command": ["python", "-c", "print('s3cr3t-token')"]}]
+)
 async def test_the_tool_gets_what_the_templates_say_and_no_more_time_than_until_the_next_poll(
-    polling: Polling, tmp_path: Path
+    polling: Polling, tmp_path: Path, source: dict[str, Any]
 ) -> None:
     (tmp_path / "token").write_text("s3cr3t-token\n")
     model = {"url": "https://llm.example.com", "model": "small", "api_key": "${secrets.token}"}
-    secrets = {"token": {"file": "token"}}
+    secrets = {"token": source}
     project = {"name": "demo", "secrets": secrets, "models": {"default": model}}
     await install(polling.connection, {**HEAD, "kind": "Project", **project})
     arguments = {"room": "${params.room}", "at": "${now}", "key": "${secrets.token}"}

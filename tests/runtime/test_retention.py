@@ -11,6 +11,7 @@ import pytest
 
 from runtime.config import Config
 from runtime.retention import Retention
+from runtime.store.answers import Answers
 from runtime.store.pool import Pool
 from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, task
@@ -43,6 +44,19 @@ async def test_old_months_go_and_new_ones_come(
     assert [name[-7:] for (name,) in await cursor.fetchall()] == [
         "_202612", "_202701", "_202702", "_202703", "default",
     ]  # fmt: skip
+
+
+async def test_answers_that_may_be_reused_no_longer_go(
+    retention: Retention, connection: psycopg.AsyncConnection, pool: Pool, clock: FakeClock
+) -> None:
+    await Answers(pool).keep(b"short", 1, 1, timedelta(minutes=1))
+    await Answers(pool).keep(b"long", 1, 1, timedelta(days=1))
+    await clock.advance(60)
+
+    await retention.run_once()
+
+    cursor = await connection.execute("select key from ordinaut.answer")
+    assert await cursor.fetchall() == [(b"long",)]
 
 
 async def test_a_table_that_somebody_reads_is_told_once_and_tried_again_a_minute_later(

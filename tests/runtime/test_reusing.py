@@ -9,10 +9,16 @@ import psycopg
 import pytest
 
 from runtime.cli.story import step_lines
+from runtime.core.calls import Call
+from runtime.core.expressions import Context
+from runtime.core.outcomes import CallOutcome
+from runtime.core.program import compile_program
 from runtime.live import Live, Scope
-from runtime.store.answers import forget_answers
+from runtime.reusing import Reuse
+from runtime.store.answers import Answers, forget_answers
 from runtime.store.runs import load_run
-from tests.support.executing import RETRY, Bench, step
+from schemas.task import Task
+from tests.support.executing import KEY, RETRY, Bench, step
 from tests.support.installed import install, queue_run, task
 from tests.support.scripted_tools import ScriptedTools, failed, ok
 
@@ -62,6 +68,37 @@ async def test_a_step_takes_nothing_older_than_it_says_itself(bench: Bench) -> N
     assert await told(bench, tools, asking(cache={"ttl": "1m"})) == 2
     # What was answered last is what all go on with.
     assert await told(bench, tools, asking(cache={"ttl": "1d"})) == 2
+
+
+async def test_what_its_caller_kept_for_less_is_over_for_everybody(bench: Bench) -> None:
+    tools = counting()
+    await told(bench, tools, asking(cache={"ttl": "1m"}))
+    await bench.clock.advance(60)
+
+    assert await told(bench, tools, asking(cache={"ttl": "1d"})) == 2
+
+
+async def test_projects_share_no_answer(bench: Bench) -> None:
+    step_of = compile_program(_normalised(pipeline=[asking()]), "ours").steps[0]
+    call = Call(0.0, 0, 1, step_of, None)
+    ours, theirs = (Reuse(Answers(bench.pool), KEY, project) for project in ("ours", "theirs"))
+
+    async def asked(reuse: Reuse, value: str) -> Any:
+        async def make() -> CallOutcome:
+            return ok(value)
+
+        context = Context(now=bench.clock.now())
+        return (await reuse.call(call, {}, context, make, lambda outcome: outcome)).value
+
+    assert await asked(ours, "a") == "a"
+    assert await asked(theirs, "b") == "b"
+    assert await asked(ours, "c") == "a"
+
+
+def _normalised(**fields: Any) -> dict[str, Any]:
+    return Task.model_validate(task(**fields)).model_dump(
+        mode="json", by_alias=True, exclude_none=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,23 @@ async def test_a_token_that_is_worth_nothing_any_more_is_replaced_and_the_call_i
     assert (outcome.kind, server.calls() - before, len(issuer.asked)) == ("ok", 2, 2)
 
 
+async def test_a_token_that_a_tool_repeats_is_shown_to_nobody(
+    open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
+) -> None:
+    box = await opened(open_toolbox, server, credentials(issuer))
+    server.answer = lambda message: reply(
+        {
+            "jsonrpc": "2.0",
+            "id": message["id"],
+            "result": {"content": [{"type": "text", "text": f"you sent {server.token}"}]},
+        }
+    )
+
+    outcome = await box.call("web.act", {})
+
+    assert outcome.value == "you sent [redacted]"
+
+
 async def test_calls_that_are_refused_together_ask_for_one_token(
     open_toolbox: OpenToolbox, server: RawHttp, issuer: TokenServer
 ) -> None:
