@@ -142,6 +142,23 @@ def test_a_document_may_be_left_out_of_an_environment() -> None:
     assert _BRIEF in _prod(_over_brief("enabled: false"), environment="laptop").documents
 
 
+def test_an_environment_may_ask_other_models() -> None:
+    models = "\nmodels: {default: {url: 'https://%s/v1', model: %s}}"
+    fast = _TASK.replace("weather.forecast, with: {", "llm.plan, with: {model: fast, ")
+    overlay = "kind: Project\nname: home" + models % ("llm.example.com", "large, max_tokens: 9}, fast: {url: 'https://x', model: y")  # fmt: skip
+
+    prod = _prod(overlay, project=_PROJECT + models % ("localhost", "small"), base=(fast,))
+    laptop = _prod(overlay, environment="laptop", base=(fast,))
+
+    assert not prod.errors
+    body = prod.documents[Key("Project", "default", "home")].body
+    assert {name: (one["url"], one["model"]) for name, one in body["models"].items()} == {
+        "default": ("https://llm.example.com/v1", "large"),
+        "fast": ("https://x", "y"),
+    }
+    assert [problem.message for problem in laptop.errors] == ["the Project has no model `fast`"]
+
+
 def test_the_project_itself_may_be_laid_over() -> None:
     overlay = "kind: Project\nname: home\nvariables: {hour: 9}\ndefaults: {priority: 7}\nguards: {max_retire: 0}"
     task = _TASK.replace("0 8", "0 ${vars.hour}")
