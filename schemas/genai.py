@@ -6,7 +6,7 @@ they are as open-telemetry/semantic-conventions-genai proposes them.
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 UsageName = Literal[
     "gen_ai.request.model",
@@ -19,7 +19,6 @@ UsageName = Literal[
     "gen_ai.usage.cost.amount",
     "gen_ai.usage.cost.currency",
 ]
-USAGE_NAMES: Final[tuple[UsageName, ...]] = get_args(UsageName)
 """Everything that can be told of a call."""
 
 ASKED_MODEL: Final[UsageName] = "gen_ai.request.model"

@@ -32,7 +32,7 @@ def judge(step: Expectations, outcome: CallOutcome, context: Context) -> CallOut
     if outcome.kind != "ok" or (step.fail_when is None and not step.expect and not step.usage):
         return outcome
     seen = replace(context, result=outcome.value)
-    if step.usage:
+    if step.usage and outcome.reused_at is None:
         lifted = _lifted(step.usage, seen)
         outcome = replace(outcome, usage=with_names(outcome.usage or Usage(), lifted))
     try:

@@ -63,11 +63,6 @@ class Usage:
     reasoning_tokens: int = 0
     cost: Cost | None = None
 
-    @property
-    def tokens(self) -> int:
-        """All tokens, in and out."""
-        return self.input_tokens + self.output_tokens
-
     def columns(self) -> dict[str, Any]:
         """As the database keeps it."""
         cost = self.cost

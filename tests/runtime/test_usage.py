@@ -148,6 +148,18 @@ async def test_a_call_that_tells_nothing_asks_nothing_of_where_usage_is_kept(ben
     assert await bench.row("select state from ordinaut.run") == "succeeded"
 
 
+async def test_an_answer_that_is_reused_used_up_nothing(bench: Bench, clock: FakeClock) -> None:
+    lifts = {"gen_ai.usage.input_tokens": "result.n"}
+    tools = ScriptedTools(tool__do=ok({"n": 7}))
+    for _ in range(2):
+        await bench.queue(pipeline=[step("a", usage=lifts, effect="pure", cache={"ttl": "1h"})])
+        await bench.go(tools)
+        await clock.advance(1)
+
+    assert len(tools.calls) == 1
+    assert [row[5] for row in await used(bench)] == [7]
+
+
 async def test_a_secret_is_not_shown_where_a_tool_names_it_as_its_model(bench: Bench) -> None:
     await bench.queue(pipeline=[step("a", **{"with": {"key": "${secrets.token}"}})])
 
