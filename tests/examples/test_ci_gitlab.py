@@ -135,6 +135,22 @@ def test_problems_are_shown_beside_their_lines(clone: Clone, kit: Clone) -> None
     assert len({one["fingerprint"] for one in problems}) == len(problems)
 
 
+def test_a_test_of_the_specs_that_fails_fails_the_check(clone: Clone, kit: Clone) -> None:
+    tests = clone.folder / "specs" / "tests"
+    tests.mkdir()
+    head = (
+        "apiVersion: ordinaut/v1\nkind: Test\nname: says\ntask: hello\nnow: 2026-01-05T08:30:00Z\n"
+    )
+    (tests / "says.yaml").write_text(head + "expect: {state: succeeded}\n")
+    passed, _ = run(clone, kit, "ordinaut-check")
+    (tests / "says.yaml").write_text(head + "expect: {state: failed}\n")
+
+    failed, said = run(clone, kit, "ordinaut-check")
+
+    assert (passed, failed) == (0, 1)
+    assert "ORD702" in said
+
+
 def test_no_secret_is_in_a_pipeline_of_a_merge_request_but_the_one_for_notes() -> None:
     for name, asked in TEMPLATE.items():
         if name.startswith("ordinaut-"):

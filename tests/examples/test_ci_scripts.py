@@ -36,7 +36,7 @@ def test_what_init_scaffolds_asks_what_the_kit_asks(service: str) -> None:
     scaffold = (ROOT / "reconciler" / "scaffold" / f"{service}.yaml").read_text(encoding="utf-8")
 
     def asked(text: str) -> set[str]:
-        return set(re.findall(r"\bordinaut (fmt --check|validate|lint|plan)", text))
+        return set(re.findall(r"\bordinaut (fmt --check|validate|lint|test|plan)", text))
 
     assert asked(scaffold) == asked(kit)
 

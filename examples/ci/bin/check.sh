@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks at the specs that are checked out: their one form, their sense, and advice about them. Needs no database, no
+# Looks at the specs that are checked out: their one form, their sense, advice about them, and their tests. Needs no database, no
 # network and no secret. Looks at everything before it ends, so that one push shows all of it.
 #
 #   examples/ci/bin/check.sh
@@ -10,9 +10,10 @@ set -u
 look() { # WHAT RUNS IT...: in words
   looked=0
   "$@" ordinaut fmt --check || looked=1
-  # Specs with errors get no advice.
+  # Specs with errors get no advice, and are not played.
   if "$@" ordinaut validate; then
     "$@" ordinaut lint --fail-on "${LINT_FAIL_ON:-error}" || looked=1
+    "$@" ordinaut test || looked=1
   else
     looked=1
   fi
