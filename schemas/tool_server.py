@@ -165,6 +165,13 @@ class ToolServer(Document):
         return self
 
     @model_validator(mode="after")
+    def _an_older_transport_speaks_no_newer_revision(self) -> ToolServer:
+        is_older = self.http is not None and self.http.transport == "sse"
+        if is_older and self.protocol == "2026-07-28":
+            raise ValueError("transport: sse is older than the protocol 2026-07-28")
+        return self
+
+    @model_validator(mode="after")
     def _only_children_are_ours(self) -> ToolServer:
         limits = self.limits
         for name, value in (

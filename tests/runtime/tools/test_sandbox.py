@@ -43,11 +43,12 @@ def launched(
     *arguments: str, by: str | None = None, **how: Any
 ) -> subprocess.CompletedProcess[str]:
     """The launcher, run by itself and as somebody, with a program that tells its rights."""
-    source = SOURCE
+    how_run = ["-m", launch.__name__]
     if by is not None:
         user = pwd.getpwnam(by)
         source = AS_SOMEBODY.format(uid=user.pw_uid, gid=user.pw_gid, source=SOURCE)
-    launcher = [sys.executable, "-I", "-S", "-c", source, str(os.getpid()), *arguments]
+        how_run = ["-I", "-S", "-c", source]
+    launcher = [sys.executable, *how_run, str(os.getpid()), *arguments]
     program = ["/bin/cat", "/proc/self/status"]
     return subprocess.run(
         [*launcher, "--", *program], capture_output=True, text=True, check=False, cwd="/", **how
