@@ -14,7 +14,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -169,7 +169,7 @@ class ServerActor:
             at_most: with no timeout, the longest time for all of it whatever the definition says.
             stall: the longest time that the tool may not tell of its progress; None asks for none.
         """
-        limit = replace(self._limit(timeout, at_most), stall=stall)
+        limit = self._limit(timeout, at_most, stall)
         with self._counted():
             try:
                 async with self._slot(limit.deadline):
@@ -206,7 +206,7 @@ class ServerActor:
         if self.definition.on_contract_change == "refuse":
             problem = session.catalogue.contract_error(tool.name) or problem
         if problem is not None:
-            call = self._call(session, tool)
+            call = self._call(session, tool, request)
             return call.outcome("contract_error", problem.code, problem.message, sent=False)
         if not limit.for_call():
             raise Unready(f"{self.definition.key}: time was up before the call could be sent")
@@ -231,8 +231,7 @@ class ServerActor:
             elif is_stale_listing(error):
                 session.stale = True
             else:
-                call = self._call(session, tool, failed=True)
-                call = replace(call, goes_on=request.has_answers, follows=request.is_of_task)
+                call = self._call(session, tool, request, failed=True)
                 outcome = outcome_of_error(call, error)
                 # A remote server's process is not ours to replace.
                 session.suspect |= outcome.kind == "timeout" and session.pid is not None
@@ -240,8 +239,7 @@ class ServerActor:
             return None
         else:
             failed = isinstance(result, CallToolResult) and bool(result.is_error)
-            call = replace(self._call(session, tool, failed=failed), parse=request.parse)
-            return outcome_of_result(call, result)
+            return outcome_of_result(self._call(session, tool, request, failed=failed), result)
 
     @asynccontextmanager
     async def _ready(self, deadline: Deadline) -> AsyncIterator[Session]:
@@ -336,21 +334,35 @@ class ServerActor:
         finally:
             self._slots.release()
 
-    def _call(self, session: Session, tool: ToolInfo, *, failed: bool = False) -> Call:
-        last_words = session.last_words() if failed else ""
+    def _call(
+        self, session: Session, tool: ToolInfo, request: Request, *, failed: bool = False
+    ) -> Call:
         return Call(
-            tool, session.generation, self.definition.result_bytes, self._redact, last_words
+            tool,
+            session.generation,
+            self.definition.result_bytes,
+            self._redact,
+            session.last_words() if failed else "",
+            goes_on=request.has_answers,
+            follows=request.is_of_task,
+            parse=request.parse,
         )
 
-    def _limit(self, timeout: timedelta | None, at_most: timedelta | None = None) -> _Limit:
+    def _limit(
+        self,
+        timeout: timedelta | None,
+        at_most: timedelta | None = None,
+        stall: timedelta | None = None,
+    ) -> _Limit:
         if timeout is not None:
             whole = Deadline(self._clock, timeout)
-            return _Limit(whole, whole)
+            return _Limit(whole, whole, stall=stall)
         bound = timedelta.max if at_most is None else at_most
         preparation = self.definition.connect_timeout * 2
         call = self.definition.call_timeout
         whole = Deadline(self._clock, min(preparation + call, bound))
-        return _Limit(Deadline(self._clock, min(preparation, bound)), whole, call.total_seconds())
+        prepared = Deadline(self._clock, min(preparation, bound))
+        return _Limit(prepared, whole, call.total_seconds(), stall)
 
 
 @dataclass(frozen=True, slots=True)
