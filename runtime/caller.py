@@ -260,16 +260,15 @@ class Caller:
         step = call.step
         call.key = self.key(call, context)
         arguments = keyed(call, step.arguments.render(context))
+        # An item may be a secret, or hold one.
+        holds_item = step.foreach is not None and bool(self._secrets.known)
+        if call.opened is not None and not (step.has_secrets or holds_item):
+            # A call that goes on is the one that was left open, whatever its templates would give now.
+            return call.opened.arguments, call.opened.arguments
         shown = arguments
         if step.has_secrets:
             shown = keyed(call, step.arguments.render(masked(context, self._secrets)))
-        elif call.opened is not None:
-            # A call that goes on is the one that was left open, whatever its templates would give now.
-            arguments = shown = call.opened.arguments
-        # An item may be a secret, or hold one.
-        if step.foreach is not None and self._secrets.known:
-            shown = self._secrets.redact.within(shown)
-        return arguments, shown
+        return arguments, self._secrets.redact.within(shown) if holds_item else shown
 
     def key(self, call: Call, context: Context) -> str:
         """The key that every try of the call carries: its step's own, or one derived from run, step and item.

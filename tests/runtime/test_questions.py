@@ -144,6 +144,21 @@ async def test_each_item_asks_for_itself(bench: Bench, database: str) -> None:
     assert await bench.row("select state from ordinaut.run") == "succeeded"
 
 
+async def test_an_item_that_is_a_secret_is_asked_about_and_handed_on_as_it_is(
+    bench: Bench, database: str
+) -> None:
+    pay = step("pay", foreach="${[secrets.token]}", **{"with": {"token": "${item}"}})
+    await bench.queue(timeout="90d", pipeline=[pay])
+    tools = ScriptedTools(tool__do=[asks(), ok()])
+    await bench.go(tools)
+    (one,) = asked_now(database)
+    assert await answer(database)
+    await bench.go(tools)
+
+    assert "s3cr3t-token" not in str(one.asked)
+    assert [arguments for _, arguments in tools.calls] == [{"token": "s3cr3t-token"}] * 2
+
+
 async def test_an_answer_is_heard_while_another_branch_is_busy(
     bench: Bench, database: str
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 
 from runtime.core.calls import Call
+from runtime.core.leftopen import LeftOpen
 from runtime.core.program import compile_program
 from runtime.core.rates import hold_on, rate_limits, server_limits
 from runtime.live import Live, Scope
@@ -348,3 +350,16 @@ async def test_two_runtimes_keep_one_limit(
             await queue_run(connection, installed, str(number))
         await connection.execute("notify ordinaut_wake")
         await eventually(states, "three runs have their turn, and seven wait", seconds=20)
+
+
+async def test_asking_for_the_result_of_a_task_takes_no_turn(bench: Bench) -> None:
+    await bench.queue(pipeline=calls(1), timeout="1h", **AGENT)
+    bench.live = limited({"tools": "*", "calls": 1, "per": "1h"})
+    handle = LeftOpen(None, {}, task="t1", wait_seconds=60.0)
+    tools = ScriptedTools(tool__do=[replace(failed("task"), left_open=handle), ok()])
+
+    await bench.go(tools)
+    await bench.clock.advance(61)
+    await bench.go(tools)
+
+    assert await bench.row("select state from ordinaut.run") == "succeeded"

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import (
@@ -92,7 +93,7 @@ async def order(item: str, context: Context[Any]) -> str:
     note(f"asked which {item}")
     colour = await context.elicit(f"Which {item}?", Colour)
     if colour.action != "accept":
-        raise ValueError("no colour")
+        raise MCPError(-32603, "no colour")
     note(f"ordered {amount.data.count} {colour.data.colour} {item}")
     return "ordered"
 

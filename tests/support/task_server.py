@@ -68,7 +68,10 @@ def get(params: dict[str, Any]) -> dict[str, Any]:
     note(f"asked for {task}")
     answer = {"status": "working", **stamp(task, kept)}
     form = {"message": "Which colour?", "requestedSchema": FORM}
-    if kept["kind"] == "paint" and "colour" not in kept:
+    if kept["kind"] == "paint" and not (FOLDER / "seen").exists():
+        if "colour" in kept:
+            # An answer is seen a while after it was taken.
+            (FOLDER / "seen").touch()
         asked = {"colour": {"method": "elicitation/create", "params": form}}
         return answer | {"status": "input_required", "inputRequests": asked}
     if not (FOLDER / "done").exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from mcp import MCPError
 
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.answering import responses_of
+from runtime.core.leftopen import GoingOn
 from runtime.store.waits import answer_wait, list_asked
 from runtime.tools.answers import Call, outcome_of_error
 from runtime.tools.catalogue import ToolInfo
-from runtime.tools.definition import ServerDefinition, StdioTransport
+from runtime.tools.definition import Locked, ServerDefinition, StdioTransport
 from runtime.tools.redact import NOTHING_TO_BLOT
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
@@ -101,6 +103,8 @@ async def test_what_a_task_asks_is_answered_by_a_person(
             connection, asked, approved=True, by="ana", reason="", responses=responses
         )
     (tmp_path / "done").touch()
+    await go()
+    await bench.clock.advance(61)
     await go()
 
     assert diary(tmp_path) == ["began paint it", "asked for paint it", "told paint it"]
@@ -201,3 +205,18 @@ def test_a_server_that_does_not_say_how_a_task_stands_in_time_is_asked_again() -
     late = outcome_of_error(call, MCPError(-32001, "Request 'tasks/get' timed out"))
 
     assert late.kind == "timeout"
+
+
+async def test_the_result_of_a_task_is_taken_though_its_tool_is_no_longer_what_was_locked(
+    open_toolbox: OpenToolbox, tmp_path: Path
+) -> None:
+    (tmp_path / "done").touch()
+    (tmp_path / "work it").write_text('{"kind": "work", "pause": 100}')
+    locked = {"work": Locked("another contract", destructive=False)}
+    box = await open_toolbox(replace(tasks(tmp_path), locked=locked))
+
+    refused = await box.call("tasks.work", {"name": "it"})
+    taken = await box.call("tasks.work", {"name": "it"}, going_on=GoingOn(None, {}, "work it"))
+
+    assert refused.kind == "contract_error"
+    assert (taken.kind, taken.value) == ("ok", "work it is done")
