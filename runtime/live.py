@@ -17,6 +17,7 @@ from runtime.core.expressions import EVERY_SECRET, Context, compile_template, se
 from runtime.core.prices import Price, price_list
 from runtime.core.program import task_label
 from runtime.core.rates import RateLimit, rate_limits, server_limits
+from runtime.core.tls import Tls
 from runtime.errors import OrdinautError, Unreadable
 from runtime.keyring import Keyring, Source
 from runtime.secrets import Secrets
@@ -28,7 +29,6 @@ from runtime.tools.definition import (
     Sandbox,
     ServerDefinition,
     StdioTransport,
-    Tls,
 )
 from schemas.durations import parse_duration
 

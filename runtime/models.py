@@ -9,6 +9,7 @@ from typing import Any
 from runtime.clock import Clock
 from runtime.core.expressions import Context, compile_template, secret_names
 from runtime.core.llm.definition import FindModel, ModelDefinition
+from runtime.core.tls import Tls
 from runtime.errors import NotFound, OrdinautError, Unreadable
 from runtime.live import Live
 from runtime.secrets import Secrets
@@ -44,16 +45,18 @@ async def _defined(body: Mapping[str, Any], secrets: Secrets, clock: Clock) -> M
     headers = dict(body["headers"])
     if "api_key" in body:
         headers["authorization"] = f"Bearer {body['api_key']}"
-    template = compile_template(headers)
-    await secrets.collect(secret_names(template))
+    template, tls = compile_template(headers), compile_template(body.get("tls", {}))
+    await secrets.collect(secret_names(template, tls))
+    context = Context(now=clock.now(), secrets=secrets)
     return ModelDefinition(
         url=body["url"],
         model=body["model"],
-        headers=template.render(Context(now=clock.now(), secrets=secrets)),
+        headers=template.render(context),
         parameters=body["parameters"],
         max_tokens=body["max_tokens"],
         max_input_bytes=body["max_input_bytes"],
         timeout=parse_duration(body["timeout"]),
         repairs=body["repairs"],
+        tls=Tls(**tls.render(context)) if "tls" in body else None,
         secrets=tuple(sorted(secrets.known)),
     )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from schemas import patterns
 from schemas.base import Integer, Model, Name, PositiveDuration, ShortText, Text
+from schemas.tool_server import Tls
 
 DEFAULT_MODEL: Final = "default"
 """The model of steps that name none."""
@@ -39,6 +40,8 @@ class LanguageModel(Model):
     """What requests are authorized with, as `${secrets.name}`."""
     headers: dict[ShortText, str] = Field(default_factory=dict)
     """Headers sent with every request; secrets as `${secrets.name}`."""
+    tls: Tls | None = None
+    """How the endpoint is known, and how Ordinaut is, where what the system believes is not enough."""
     parameters: Annotated[dict[ShortText, Any], AfterValidator(_are_others)] = Field(
         default_factory=dict, examples=[{"temperature": 0}]
     )

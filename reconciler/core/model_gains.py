@@ -10,7 +10,7 @@ from runtime.core.llm.tools import MODEL_TOOLS
 from schemas.plan import FieldChange
 
 # What a question goes to, and what it is authorized with.
-_PLACES: Final = ("url", "api_key", "headers")
+_PLACES: Final = ("url", "api_key", "headers", "tls")
 
 
 def models_in(body: Mapping[str, Any]) -> dict[str, str]:

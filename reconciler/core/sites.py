@@ -127,6 +127,9 @@ def _model_sites(project: Project) -> Iterator[Site]:
     for name, model in (project.models or {}).items():
         if model.api_key is not None:
             yield Site(("models", name, "api_key"), model.api_key, "template", _SECRETS)
+        if model.tls is not None:
+            texts = model.tls.model_dump(exclude_none=True)
+            yield Site(("models", name, "tls"), texts, "template", _SECRETS)
         # Where none are written there is no such place.
         if model.headers:
             yield Site(("models", name, "headers"), model.headers, "template", _SECRETS)

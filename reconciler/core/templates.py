@@ -127,10 +127,11 @@ def _plain_text_problems(entry: Entry, sites: tuple[Site, ...]) -> Iterator[Prob
     before_variables = isinstance(entry.document, Project)
     filled = [written_path(entry.source, site.path) for site in sites]
     for path, text in _texts(entry.source.value, (), "template"):
-        if path[0] in _FREE_TEXT or any(path[: len(one)] == one for one in filled):
+        if path[0] in _FREE_TEXT:
             continue
+        is_filled = any(path[: len(one)] == one for one in filled)
         for reference in _read(text, "template").reads:
-            if reference.root != "vars" or before_variables:
+            if before_variables if reference.root == "vars" else not is_filled:
                 message = f"`{reference}` has no value here"
                 hint = _NOTHING if before_variables else _ONLY_VARIABLES
                 position = max(text.find(str(reference)), 0)

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final, Literal
 
+from runtime.core.tls import Tls
 from runtime.errors import ToolServerError
 
 Protocol = Literal["auto", "legacy", "2026-07-28"]
@@ -79,21 +80,6 @@ class ClientCredentials:
     algorithm: str = "RS256"
     credentials_in: str = "header"
     scope: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How a server is known, and how we are; each is PEM or the path of a file that holds it.
-
-    Attributes:
-        ca: whose certificates are believed; None is those whom the system believes.
-        certificate: ours, with its chain.
-        key: its key; None if that stands beside it.
-    """
-
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import httpx2
 
+from runtime.core.tls import Tls
+from runtime.errors import ToolServerError
 from runtime.tools.hardened_http import NOT_SENT, retry_after_seconds
+from runtime.tools.tls import tls_context
 
 _MOST_BYTES: Final = 4_194_304
 _CONNECT_SECONDS: Final = 10.0
@@ -51,13 +55,23 @@ class Unanswered(Exception):
 
 
 class Endpoints:
-    """The connections to all endpoints, made when they are first needed."""
+    """The connections to all endpoints, made when they are first needed.
 
-    def __init__(self) -> None:
-        self._transport: httpx2.AsyncHTTPTransport | None = None
+    Args:
+        project: the folder that relative paths of TLS options start from; their files are read once.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._transports: dict[Tls | None, httpx2.AsyncHTTPTransport] = {}
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, on_sent: Callable[[], None]
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        on_sent: Callable[[], None],
+        tls: Tls | None = None,
     ) -> Response:
         """Send a request and read the answer.
 
@@ -66,12 +80,12 @@ class Endpoints:
             headers: beside our own.
             body: JSON.
             on_sent: called before the first byte leaves.
+            tls: how the endpoint is known; None leaves that to the system.
 
         Raises:
             Unanswered: there is none that can be used.
         """
-        if self._transport is None:
-            self._transport = httpx2.AsyncHTTPTransport()
+        transport = self._transport(tls)
 
         async def trace(event: str, _: object) -> None:
             if event.endswith("send_request_headers.started"):
@@ -85,7 +99,7 @@ class Endpoints:
                 content=body,
                 extensions={"timeout": _TIMEOUT, "trace": trace},
             )
-            return await _read(await self._transport.handle_async_request(request))
+            return await _read(await transport.handle_async_request(request))
         except (httpx2.LocalProtocolError, httpx2.InvalidURL, UnicodeError) as error:
             # In its own words it may quote the header that carries the key.
             reason = "no request can be made of its address and headers"
@@ -96,9 +110,18 @@ class Endpoints:
 
     async def aclose(self) -> None:
         """Close all connections; the next request opens new ones."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
             await transport.aclose()
+
+    def _transport(self, tls: Tls | None) -> httpx2.AsyncHTTPTransport:
+        if tls not in self._transports:
+            try:
+                verify = True if tls is None else tls_context(tls, self._project)
+            except ToolServerError as error:
+                raise Unanswered(error.message, was_sent=False) from error
+            self._transports[tls] = httpx2.AsyncHTTPTransport(verify=verify)
+        return self._transports[tls]
 
 
 async def _read(response: httpx2.Response) -> Response:

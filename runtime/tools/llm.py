@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from runtime.clock import Clock
@@ -116,13 +117,18 @@ class _Call:
         )
 
 
-@dataclass(slots=True)
 class LlmCalls:
-    """Asks models, and remembers what their endpoints understand."""
+    """Asks models, and remembers what their endpoints understand.
 
-    clock: Clock
-    _endpoints: Endpoints = field(default_factory=Endpoints)
-    _dialects: dict[tuple[str, str], Dialect] = field(default_factory=dict)
+    Args:
+        clock: for how long a call may take.
+        project: the folder that relative paths of models start from.
+    """
+
+    def __init__(self, clock: Clock, project: Path) -> None:
+        self._clock = clock
+        self._endpoints = Endpoints(project)
+        self._dialects: dict[tuple[str, str], Dialect] = {}
 
     async def call(
         self,
@@ -158,7 +164,7 @@ class LlmCalls:
         if timeout is None and at_most is not None:
             span = min(span, at_most)
         try:
-            async with time_limit(self.clock, span.total_seconds()):
+            async with time_limit(self._clock, span.total_seconds()):
                 return await self._outcome(call)
         except TimeoutError:
             late = f"{_place(call)} did not answer within {span}"
@@ -227,7 +233,9 @@ class LlmCalls:
             )
         url = f"{definition.url.rstrip('/')}/chat/completions"
         try:
-            return await self._endpoints.post(url, definition.headers, sent, call.sent)
+            return await self._endpoints.post(
+                url, definition.headers, sent, call.sent, definition.tls
+            )
         except Unanswered as nothing:
             message = f"{_place(call)}: {nothing}"
             if nothing.is_oversize:

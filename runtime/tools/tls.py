@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from runtime.core.tls import Tls
 from runtime.errors import ToolServerError
-from runtime.tools.definition import Tls
 
 _PEM: Final = "-----BEGIN "
 # What fits into a pipe at once, on every system; chains have a tenth of it.

@@ -76,7 +76,7 @@ class Toolbox:
         self._project = project
         self._redact = redact or Redactor()
         self._builtins = builtin_tools()
-        self._llm = LlmCalls(clock)
+        self._llm = LlmCalls(clock, project)
         self._surroundings: Surroundings | None = None
         self._actors: dict[_Place, ServerActor] = {}
         self._leaving: dict[asyncio.Task[None], ServerActor] = {}

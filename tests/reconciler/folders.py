@@ -126,7 +126,7 @@ _PROJECTS = st.fixed_dictionaries(
         "guards": st.fixed_dictionaries({}, optional={"max_retire": st.integers(0, 9), "max_retire_percent": st.floats(0, 100), "freeze": st.just([{"rrule": "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24", "timezone": "Europe/Berlin", "duration": "36h", "reason": "Fête"}])}),
         "policies": st.just({"never": {"when": "summary.retire > `9999`", "message": "is never broken", "severity": "warning"}}),
         "heal": st.sampled_from(["off", "alert", "heal"]),
-        "models": st.just({"default": {"url": "https://llm.example.com/v1", "model": "small", "api_key": "${secrets.key}", "headers": {"x-team": "home"}, "parameters": {"temperature": 0.5}, "timeout": "90s"}}),
+        "models": st.just({"default": {"url": "https://llm.example.com/v1", "model": "small", "api_key": "${secrets.key}", "headers": {"x-team": "home"}, "tls": {"ca": "ca.pem"}, "parameters": {"temperature": 0.5}, "timeout": "90s"}}),
         "lint": st.just({"ORD801": "off"}),
     },
 )  # fmt: skip

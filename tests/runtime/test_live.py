@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.clock import SYSTEM_CLOCK
+from runtime.core.tls import Tls
 from runtime.keyring import Keyring
 from runtime.live import Scope, assemble
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.definition import ClientCredentials, HttpTransport, Sandbox, StdioTransport, Tls
+from runtime.tools.definition import ClientCredentials, HttpTransport, Sandbox, StdioTransport
 from schemas.spec import KINDS
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)

@@ -11,6 +11,7 @@ import pytest
 
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.expressions import EVERY_SECRET
+from runtime.core.tls import Tls
 from runtime.errors import NotFound, SecretUnreadable, Unreadable
 from runtime.keyring import Keyring
 from runtime.live import Live
@@ -137,6 +138,16 @@ async def test_a_key_that_a_program_prints_is_collected(tmp_path: Path) -> None:
     )
 
     assert (await find("default")).headers == {"x-key": "a from-a-vault"}
+
+
+async def test_what_we_show_of_ourselves_is_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("the-key")
+    tls = {"certificate": "our.pem", "key": "${secrets.token}"}
+
+    found = await _finding(tmp_path, {"default": model(tls=tls)})("default")
+
+    assert found.tls == Tls(None, "our.pem", "the-key")
+    assert "the-key" not in repr(found)
 
 
 async def test_every_secret_can_be_collected(tmp_path: Path) -> None:

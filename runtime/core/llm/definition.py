@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from runtime.core.tls import Tls
+
 
 @dataclass(frozen=True, slots=True)
 class ModelDefinition:
@@ -22,6 +24,7 @@ class ModelDefinition:
         max_input_bytes: the longest question.
         timeout: the longest time for a call, repairs included.
         repairs: how often an answer that does not fit is sent back.
+        tls: how the endpoint is known, and we are; None leaves that to the system.
         secrets: values that must never be shown.
     """
 
@@ -33,6 +36,7 @@ class ModelDefinition:
     max_input_bytes: int = 262_144
     timeout: timedelta = timedelta(minutes=2)
     repairs: int = 2
+    tls: Tls | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property

@@ -8,16 +8,19 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.core.llm.definition import ModelDefinition
 from runtime.core.outcomes import CallOutcome
+from runtime.core.tls import Tls
 from runtime.core.usage import Usage
 from runtime.errors import NotFound
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
+from tests.support.certificates import Authority
 from tests.support.clock import FakeClock
 from tests.support.model_server import Answer, ModelServer, completion, refuses, response, says
 from tests.support.probes import eventually, within
@@ -506,6 +509,29 @@ async def test_a_key_that_no_header_can_hold_is_not_shown(asking: Asking, key: s
 
     assert (*_why(outcome), outcome.sent) == ("not_sent", "ORD401", False)
     assert "sk-" not in repr(outcome)
+
+
+async def test_an_endpoint_is_known_by_an_authority_of_ones_own(
+    open_toolbox: OpenToolbox, tmp_path: Path
+) -> None:
+    authority, other = Authority(), Authority("another")
+    (tmp_path / "ca.pem").write_text(authority.certificate)
+    server = ModelServer()
+    server.tls = authority.server_context(tmp_path)
+    async with server:
+        asking = Asking(await open_toolbox(), server)
+        outcomes = []
+        for tls in (Tls(ca="ca.pem"), Tls(ca=other.certificate), None, Tls(ca="nowhere.pem")):
+            asking.definition = replace(asking.definition, tls=tls)
+            outcomes.append(await asking("plan", says("x"), goal="x"))
+
+    good, unknown, unheard, absent = outcomes
+    assert good.kind == "ok"
+    for one in (unknown, unheard, absent):
+        assert (*_why(one), one.sent) == ("not_sent", "ORD401", False)
+    assert "certificate verify failed" in str(unknown.error)
+    assert "nowhere.pem" in str(absent.error)
+    assert len(server.asked) == 1
 
 
 def test_a_definition_shows_no_key() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from runtime.core.outcomes import CallOutcome
-from runtime.tools.definition import HttpTransport, ServerDefinition, Tls
+from runtime.core.tls import Tls
+from runtime.tools.definition import HttpTransport, ServerDefinition
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.http_server import RawHttp
 from tests.support.certificates import Authority
