@@ -158,6 +158,8 @@ class Progress:
                 "idempotency_key": tried.idempotency_key,
                 "server_generation": outcome.generation,
                 "schema_digest": outcome.schema_digest,
+                "sent": outcome.sent,
+                "size": outcome.size,
                 "seconds": tried.seconds,
                 **_reused(outcome),
             }

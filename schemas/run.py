@@ -113,6 +113,14 @@ class StepReport(Model):
     """When it was over."""
     reused_at: AwareDatetime | None = None
     """When what it reuses was answered; no call was made."""
+    sent: bool | None = None
+    """Whether the request may have reached the tool."""
+    size: int | None = None
+    """Bytes of the result as compact JSON."""
+    server_generation: int | None = None
+    """Which start of the tool server, by one runtime, served the call."""
+    schema_digest: str | None = None
+    """A digest of the tool's schemas as they were then."""
     items: int | None = None
     """How many items of a `foreach` step are over."""
     failed_items: int | None = None

@@ -983,13 +983,19 @@ CREATE TABLE ordinaut.step_result (
     usage jsonb,
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone NOT NULL,
-    reused_at timestamp with time zone
+    reused_at timestamp with time zone,
+    sent boolean,
+    size integer
 )
 PARTITION BY RANGE (run_id);
 -- Name: COLUMN step_result.usage; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.step_result.usage IS 'never written: what a call used up is a row of call_usage';
 -- Name: COLUMN step_result.reused_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.step_result.reused_at IS 'when what it reuses was answered; no call was made';
+-- Name: COLUMN step_result.sent; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_result.sent IS 'whether the request may have reached the tool; null where no call was made, and of older programs';
+-- Name: COLUMN step_result.size; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.step_result.size IS 'bytes of the result as compact JSON';
 -- Name: step_result_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.step_result_default (
     run_id uuid CONSTRAINT step_result_run_id_not_null NOT NULL,
@@ -1008,7 +1014,9 @@ CREATE TABLE ordinaut.step_result_default (
     usage jsonb,
     started_at timestamp with time zone CONSTRAINT step_result_started_at_not_null NOT NULL,
     finished_at timestamp with time zone CONSTRAINT step_result_finished_at_not_null NOT NULL,
-    reused_at timestamp with time zone
+    reused_at timestamp with time zone,
+    sent boolean,
+    size integer
 );
 -- Name: task_override_override_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.task_override ALTER COLUMN override_id ADD GENERATED ALWAYS AS IDENTITY (

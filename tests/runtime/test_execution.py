@@ -56,12 +56,12 @@ async def test_each_result_is_recorded_with_input_output_and_what_it_was_made_by
 ) -> None:
     await bench.queue(pipeline=[step("look", **{"with": {"a": 1}})])
 
-    await bench.go(ScriptedTools(tool__do=ok([1, 2])))
+    await bench.go(ScriptedTools(tool__do=replace(ok([1, 2]), size=5)))
 
     assert await bench.row(
         "select step, attempt, outcome, uses, input, output, server_generation, schema_digest,"
-        " length(idempotency_key) from ordinaut.step_result"
-    ) == ("look", 1, "ok", "tool.do", {"a": 1}, [1, 2], 1, "d1", 32)
+        " length(idempotency_key), sent, size from ordinaut.step_result"
+    ) == ("look", 1, "ok", "tool.do", {"a": 1}, [1, 2], 1, "d1", 32, True, 5)
 
 
 async def test_a_step_says_how_the_text_of_its_answer_is_read(bench: Bench) -> None:

@@ -189,14 +189,14 @@ with report as materialized (
 ), recorded as (
     insert into ordinaut.step_result
         (run_id, step, iteration, lease_epoch, attempt, outcome, uses, input, output, error, idempotency_key,
-         server_generation, schema_digest, started_at, finished_at, reused_at)
+         server_generation, schema_digest, started_at, finished_at, reused_at, sent, size)
     -- Part by part: making a row of each would take ten times as long.
     select a.run_id, s.part ->> 'step', (s.part ->> 'iteration')::integer, a.lease_epoch,
         (s.part ->> 'attempt')::smallint, s.part ->> 'outcome', s.part ->> 'uses',
         nullif(s.part -> 'input', 'null'), nullif(s.part -> 'output', 'null'), nullif(s.part -> 'error', 'null'),
         s.part ->> 'idempotency_key', (s.part ->> 'server_generation')::integer, s.part ->> 'schema_digest',
         ordinaut.now() - make_interval(secs => (s.part ->> 'seconds')::float8), ordinaut.now(),
-        (s.part ->> 'reused_at')::timestamptz
+        (s.part ->> 'reused_at')::timestamptz, (s.part ->> 'sent')::boolean, (s.part ->> 'size')::integer
     from accepted a
     cross join lateral jsonb_array_elements(a.results) as s(part)
     on conflict (run_id, step, iteration) do nothing

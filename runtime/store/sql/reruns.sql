@@ -35,10 +35,11 @@ with new_run as (
 ), kept as (
     insert into ordinaut.step_result
         (run_id, step, iteration, lease_epoch, attempt, outcome, uses, input, output, error, idempotency_key,
-         server_generation, schema_digest, usage, started_at, finished_at, reused_at)
+         server_generation, schema_digest, usage, started_at, finished_at, reused_at,
+         sent, size)
     select %(new_id)s, s.step, s.iteration, 0, s.attempt, s.outcome, s.uses, s.input, s.output, s.error,
         s.idempotency_key, s.server_generation, s.schema_digest, s.usage, s.started_at, s.finished_at,
-        s.reused_at
+        s.reused_at, s.sent, s.size
     from ordinaut.step_result s
     where s.run_id = %(run_id)s and (
         s.step = any(%(steps)s::text[])

@@ -108,7 +108,8 @@ where r.run_id = %(run_id)s;
 
 -- name: list_step_results
 -- Without the items of `foreach` steps but the first, which stands where the result of other steps does.
-select step, iteration, uses, outcome, attempt, input, output, error, started_at, finished_at, reused_at
+select step, iteration, uses, outcome, attempt, input, output, error, started_at, finished_at, reused_at,
+    sent, size, nullif(server_generation, 0) as server_generation, nullif(schema_digest, '') as schema_digest
 from ordinaut.step_result
 where run_id = %(run_id)s and iteration <= 0;
 
