@@ -254,12 +254,18 @@ _TURN = (
     " values (%s, 'a', 0, 1, ordinaut.now() + interval '1 min')"
 )
 
+_SPENDING = (
+    "insert into ordinaut.event_log (type, subject, run_id, data)"
+    " values ('run.waiting', 'briefing', %s, '{\"reason\": \"budget\"}')"
+)
+
 
 @pytest.mark.parametrize(
     ("written", "waits"),
     [
         (None, "waits for its next try" + UNTIL),
         (_TURN, "waits for the turn of a call, as calls are limited" + UNTIL),
+        (_SPENDING, "waits for other calls to end, as they may use up the agent's budget" + UNTIL),
         (_ASKED, "waits for somebody to settle whether a call happened" + UNTIL),
         (_WAIT.format("'sleep'", "ordinaut.now() + interval '1 min'"), "waits" + UNTIL),
         (_WAIT.format("'approval'", "null"), "waits for a person to decide" + UNTIL),

@@ -51,6 +51,13 @@ select r.run_id, r.trigger, r.occurrence_for, r.due_at, r.state, r.reason,
                  where s.run_id = a.run_id and s.step = a.step and s.iteration = a.iteration) limit 1),
         (select 'rate_limit' from ordinaut.rate_turn t
          where t.run_id = r.run_id and t.ready_at > ordinaut.now() limit 1),
+        -- Nothing else tells that a run waits for its agent's budget, which it does for seconds.
+        (select 'budget' from (
+            select l.data ->> 'reason' as reason from ordinaut.event_log l
+            where l.run_id = r.run_id and l.type = 'run.waiting'
+            order by l.sequence desc
+            limit 1) last
+         where last.reason = 'budget'),
         'retry') end as waits_for
 from ordinaut.run r
 join ordinaut.revision v on v.revision_id = r.revision_id
