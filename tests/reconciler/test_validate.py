@@ -58,7 +58,10 @@ def test_errors_are_printed_and_end_with_exit_code_1(specs: Path) -> None:
 
 
 def test_warnings_are_printed_and_do_not_fail(specs: Path) -> None:
-    (specs / "agents" / "assistant.yaml").write_text(_AGENT + "destructive: granted\n")
+    (specs / "late.yaml").write_text(
+        "apiVersion: ordinaut/v1\nkind: Task\nname: late\nschedule: {event: orders.created}\n"
+        "pipeline: [{id: one, uses: ordinaut.transform, with: {value: 1}}]\n"
+    )
 
     result = _run("validate")
 
