@@ -94,7 +94,7 @@ CODES: Final[dict[str, str]] = {
     "ORD421": "The answer does not fit what is asked.",
     "ORD422": "The tool may destroy something, and nobody approves.",
     "ORD423": "What describes a tool server cannot be made a document.",
-    "ORD424": "A task of a tool server came to no result.",
+    "ORD424": "A task of a tool server has no result, or not yet.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",
