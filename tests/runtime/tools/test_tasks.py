@@ -16,16 +16,20 @@ from mcp import MCPError
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.answering import responses_of
 from runtime.core.leftopen import GoingOn
+from runtime.core.outcomes import CallOutcome
 from runtime.store.waits import answer_wait, list_asked
 from runtime.tools.answers import Call, outcome_of_error
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.definition import Locked, ServerDefinition, StdioTransport
+from runtime.tools.following import follow
 from runtime.tools.redact import NOTHING_TO_BLOT
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.servers import SUPPORT, kill
+from tests.support.clock import FakeClock
 from tests.support.executing import RETRY, Bench, step
 from tests.support.probes import eventually
+from tests.support.scripted_tools import failed, ok
 
 RESULT = "select outcome, attempt, output, error ->> 'code' from ordinaut.step_result"
 Go = Callable[[], Coroutine[Any, Any, None]]
@@ -220,3 +224,21 @@ async def test_the_result_of_a_task_is_taken_though_its_tool_is_no_longer_what_w
 
     assert refused.kind == "contract_error"
     assert (taken.kind, taken.value) == ("ok", "work it is done")
+
+
+async def test_a_server_that_is_away_has_not_lost_a_task_and_is_asked_again() -> None:
+    clock = FakeClock()
+    answers = [failed("lost"), failed("not_sent"), ok("done")]
+
+    async def ask(going_on: GoingOn, at_most: timedelta) -> CallOutcome:
+        assert (going_on.task, at_most.total_seconds() > 90) == ("t1", True)
+        return answers.pop(0)
+
+    task = GoingOn(None, {}, "t1")
+    following = asyncio.create_task(follow(ask, task, clock, until=100.0, pause=0.0))
+    for pause in (2, 4):
+        await eventually(lambda: bool(clock.sleepers), "the server is left alone")
+        assert clock.wakes_in == pause
+        await clock.advance(pause)
+
+    assert (await following).value == "done"
