@@ -73,7 +73,7 @@ class Caller:
         outputs = [result.output for result in recorded.results.values()]
         self._values: Mapping[str, Any] = {}
         self._kept_bytes = len(orjson.dumps(outputs)) if outputs else 0
-        self._reuse = Reuse(around.answers, around.callback_key, program.project)
+        self._around = around
 
     async def call(self, ready: Ready, context: Context) -> CallOutcome:
         """What becomes of a call, or what the tool of a verification says of it, without any secret that was used.
@@ -93,7 +93,8 @@ class Caller:
         make = partial(self._make, call, arguments)
         judge = partial(self.judge, call.step, context=context)
         try:
-            return await self._reuse.call(call, arguments, context, make, judge)
+            reuse = Reuse(self._around.answers, self._around.callback_key, self._program.project)
+            return await reuse.call(call, arguments, context, make, judge)
         except OrdinautError as error:
             return CallOutcome("contract_error", error=told(error))
 
