@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import os
 import platform
 import pwd
@@ -32,26 +33,26 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be someb
 
 
 # Who is not root may not be able to read the interpreter: everything is imported before.
-AS_SOMEBODY = """
-import __future__, collections.abc, ctypes, os, pathlib, pwd, resource, signal, struct, sys, typing
-os.setgroups([]), os.setgid({gid}), os.setuid({uid})
-exec({source!r})
+IMPORTS = """
+import __future__, collections.abc, ctypes, os, pathlib, platform, pwd, resource, signal, struct, sys, typing
 """
 
 
-def launched(
-    *arguments: str, by: str | None = None, **how: Any
-) -> subprocess.CompletedProcess[str]:
-    """The launcher, run by itself and as somebody, with a program that tells its rights."""
-    how_run = ["-m", launch.__name__]
-    if by is not None:
-        user = pwd.getpwnam(by)
-        source = AS_SOMEBODY.format(uid=user.pw_uid, gid=user.pw_gid, source=SOURCE)
-        how_run = ["-I", "-S", "-c", source]
-    launcher = [sys.executable, *how_run, str(os.getpid()), *arguments]
+def become(user: str) -> str:
+    """What makes a process somebody else's, as a program."""
+    entry = pwd.getpwnam(user)
+    return f"os.setgroups([]), os.setgid({entry.pw_gid}), os.setuid({entry.pw_uid})\n"
+
+
+def launched(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """The launcher, run by itself, after a program that prepares for it, with one that tells its rights."""
+    how = ["-m", launch.__name__]
+    if before:
+        how = ["-I", "-S", "-c", f"{IMPORTS}{before}\nexec({SOURCE!r})"]
+    launcher = [sys.executable, *how, str(os.getpid()), *arguments]
     program = ["/bin/cat", "/proc/self/status"]
     return subprocess.run(
-        [*launcher, "--", *program], capture_output=True, text=True, check=False, cwd="/", **how
+        [*launcher, "--", *program], capture_output=True, text=True, check=False, cwd="/"
     )
 
 
@@ -147,8 +148,8 @@ def test_a_server_of_another_user_has_nothing_of_ours_with_and_without_network()
 @only_linux
 @only_root
 def test_nobody_but_root_can_choose_a_user_and_everybody_may_choose_their_own() -> None:
-    refused = launched("user=daemon", by="nobody")
-    own = launched("user=nobody", by="nobody")
+    refused = launched("user=daemon", before=become("nobody"))
+    own = launched("user=nobody", before=become("nobody"))
 
     assert refused.returncode == 1
     assert refused.stderr == (
@@ -160,7 +161,7 @@ def test_nobody_but_root_can_choose_a_user_and_everybody_may_choose_their_own() 
 @only_linux
 @only_root
 def test_without_rights_the_network_is_taken_away_in_a_user_namespace() -> None:
-    done = launched("network=none", by="nobody")
+    done = launched("network=none", before=become("nobody"))
 
     if "lets nobody but root" in done.stderr:
         pytest.skip("this system lets nobody but root take the network away")
@@ -218,7 +219,7 @@ async def test_a_user_that_does_not_exist_is_told_and_the_server_not_started(
 
 @only_linux
 def test_where_the_network_cannot_be_taken_away_nothing_is_run() -> None:
-    done = launched("network=none", preexec_fn=refuse_unshare)
+    done = launched("network=none", before=f"{inspect.getsource(refuse_unshare)}refuse_unshare()")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
