@@ -63,6 +63,8 @@ class Authority:
         self, name: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType
     ) -> x509.Certificate:
         now = SYSTEM_CLOCK.now()
+        is_authority = isinstance(extension, x509.BasicConstraints)
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -71,9 +73,29 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - DAY)
             .not_valid_after(now + DAY)
-            .add_extension(extension, critical=False)
+            .add_extension(extension, critical=is_authority)
+            # Newer versions of Python believe none that leaves these out.
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(signer, critical=False)
+            .add_extension(_usage(signs=is_authority), critical=True)
             .sign(self._key, hashes.SHA256())
         )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _text(certificate: x509.Certificate) -> str:
