@@ -34,6 +34,7 @@ from runtime.surroundings import Surroundings
 from runtime.tools.following import follow
 from runtime.tools.reading import Parse
 from runtime.underway import Ready
+from schemas.language_model import DEFAULT_MODEL
 
 # What an HTTP header can carry, and any tool can keep.
 _KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
@@ -94,9 +95,17 @@ class Caller:
         judge = partial(self.judge, call.step, context=context)
         try:
             reuse = Reuse(self._around.answers, self._around.callback_key, self._program.project)
-            return await reuse.call(call, arguments, context, make, judge)
+            model = self._model_asked(call.step.uses, arguments)
+            return await reuse.call(call, arguments, context, make, judge, model=model)
         except OrdinautError as error:
             return CallOutcome("contract_error", error=told(error))
+
+    def _model_asked(self, uses: str, arguments: Mapping[str, Any]) -> Any:
+        """The model that a call asks, as the Project has it now: another one gives other answers, as does none."""
+        if uses not in MODEL_TOOLS:
+            return None
+        models = self._live.models.get(self._program.project, {})
+        return models.get(str(arguments.get("model", DEFAULT_MODEL)))
 
     async def _make(self, call: Call, arguments: Mapping[str, Any]) -> CallOutcome:
         step, opened = call.step, call.opened

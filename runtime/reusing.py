@@ -43,7 +43,14 @@ class Reuse:
         self._project = project
 
     async def call(
-        self, call: Call, arguments: Mapping[str, Any], context: Context, make: Make, judge: Judge
+        self,
+        call: Call,
+        arguments: Mapping[str, Any],
+        context: Context,
+        make: Make,
+        judge: Judge,
+        *,
+        model: Any = None,
     ) -> CallOutcome:
         """What was answered to the same call, if the step may take that, or else what is answered now.
 
@@ -53,6 +60,7 @@ class Reuse:
             context: what the step's own key is made of.
             make: makes the call.
             judge: says whether its answer is good for the step.
+            model: the language model that is asked, as JSON; None where none is.
 
         Raises:
             OrdinautError: the step's own key cannot be made.
@@ -60,7 +68,7 @@ class Reuse:
         policy = call.step.cache
         if policy is None:
             return await make()
-        key = self._key(call, policy, arguments, context)
+        key = self._key(call, policy, arguments, context, model)
         try:
             kept = await self._answers.find(key, policy.ttl)
         except (psycopg.OperationalError, PoolTimeout) as error:
@@ -80,12 +88,17 @@ class Reuse:
             _log.warning("an answer is not kept: %s", " ".join(str(error).split()))
 
     def _key(
-        self, call: Call, policy: CachePolicy, arguments: Mapping[str, Any], context: Context
+        self,
+        call: Call,
+        policy: CachePolicy,
+        arguments: Mapping[str, Any],
+        context: Context,
+        model: Any,
     ) -> bytes:
         own = None if policy.key is None else policy.key.render(context)
         told = arguments if own is None else None
         whole = orjson.dumps(
-            [self._project, call.step.uses, call.step.parse, own, told],
+            [self._project, call.step.uses, call.step.parse, own, told, model],
             option=orjson.OPT_SORT_KEYS,
         )
         return hmac.digest(self._secret, whole, "sha256")

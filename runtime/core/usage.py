@@ -179,5 +179,8 @@ def read_money(value: Any) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    is_amount = amount.is_finite() and 0 <= amount < _MOST_MONEY
-    return amount.quantize(_SMALLEST).normalize() if is_amount else None
+    if not (amount.is_finite() and 0 <= amount < _MOST_MONEY):
+        return None
+    kept = amount.quantize(_SMALLEST).normalize()
+    # Rounded, it may be one that no column keeps.
+    return kept if kept < _MOST_MONEY else None

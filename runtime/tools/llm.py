@@ -153,24 +153,47 @@ class LlmCalls:
             problem = CallError("ORD403", f"{info.server}.{info.name}: {flaw}")
         if problem is not None:
             return CallOutcome("contract_error", error=problem, schema_digest=info.digest)
-        try:
-            definition = await find(str(arguments.get("model", DEFAULT_MODEL)))
-        except OrdinautError as error:
-            kind: OutcomeClass = "rejected" if isinstance(error, NotFound) else "not_sent"
-            told = CallError(error.code, error.message, error.hint)
-            return CallOutcome(kind, error=told, schema_digest=info.digest)
+        limit, began = at_most if timeout is None else timeout, self._clock.monotonic()
+        definition = await self._found(info, arguments, find, limit)
+        if isinstance(definition, CallOutcome):
+            return definition
         call = _Call(info, arguments, definition)
-        span = definition.timeout if timeout is None else timeout
-        if timeout is None and at_most is not None:
-            span = min(span, at_most)
+        span = definition.timeout
+        if limit is not None:
+            # Programs may have had to be asked for secrets.
+            left = limit - timedelta(seconds=self._clock.monotonic() - began)
+            span = left if timeout is not None else min(span, left)
         try:
             async with time_limit(self._clock, span.total_seconds()):
                 return await self._outcome(call)
         except TimeoutError:
-            late = f"{_place(call)} did not answer within {span}"
+            late = f"{_place(call)} did not answer within {round(span.total_seconds(), 1):g} s"
             return call.failed(_Failed("timeout" if call.was_sent else "not_sent", late))
         except _Failed as failure:
             return call.failed(failure)
+
+    async def _found(
+        self,
+        info: ToolInfo,
+        arguments: Mapping[str, Any],
+        find: FindModel,
+        limit: timedelta | None,
+    ) -> ModelDefinition | CallOutcome:
+        """The model that a call names, or what becomes of the call that can ask none."""
+        name = str(arguments.get("model", DEFAULT_MODEL))
+        kind: OutcomeClass = "not_sent"
+        try:
+            if limit is None:
+                return await find(name)
+            async with time_limit(self._clock, limit.total_seconds()):
+                return await find(name)
+        except TimeoutError:
+            late = f"the secrets of model {name} could not be read within {limit}"
+            told = CallError(_CODES[kind], f"{info.server}.{info.name}: {late}")
+        except OrdinautError as error:
+            kind = "rejected" if isinstance(error, NotFound) else kind
+            told = CallError(error.code, error.message, error.hint)
+        return CallOutcome(kind, error=told, schema_digest=info.digest)
 
     async def aclose(self) -> None:
         """Close all connections."""

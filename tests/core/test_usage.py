@@ -69,6 +69,7 @@ def test_nothing_is_told_where_nothing_is_known() -> None:
         ({"cost": {"amount": "-1", "currency": "USD"}}, genai.AMOUNT),
         ({"cost": {"amount": "NaN", "currency": "USD"}}, genai.AMOUNT),
         ({"cost": {"amount": "1e400", "currency": "USD"}}, genai.AMOUNT),
+        ({"cost": {"amount": "999999999999.9999999999999", "currency": "USD"}}, genai.AMOUNT),
         ({"cost": {"amount": "one", "currency": "USD"}}, genai.AMOUNT),
         ({"cost": {"amount": [1], "currency": "USD"}}, genai.AMOUNT),
         ({"cost": {"amount": "1", "currency": "$"}}, genai.CURRENCY),

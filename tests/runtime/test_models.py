@@ -20,6 +20,7 @@ from runtime.secrets import Secrets
 from runtime.tools.toolbox import Toolbox
 from schemas.language_model import LanguageModel
 from tests.support.executing import Bench, step
+from tests.support.installed import install, queue_run, task
 from tests.support.model_server import ModelServer, refuses, says
 
 KEY = "s3cr3t-token"
@@ -89,6 +90,28 @@ async def test_a_step_without_a_model_says_that_it_is_offline(bench: Bench, box:
 
     output = await bench.row("select output from ordinaut.step_result")
     assert output["provider"] == output["model"] == "offline"
+
+
+async def test_an_answer_is_reused_of_the_model_that_gave_it_alone(
+    bench: Bench, server: ModelServer, box: Toolbox
+) -> None:
+    online = bench.live
+    server.answers = [says("One."), says("Two.")]
+    other = model(url=server.url, model="other")
+    told = []
+    for models in ({}, online.models, online.models, {"demo": {"default": other}}):
+        bench.live = replace(online, models=models)
+        ask = step("brief", "llm.plan", cache={"ttl": "1h"}, **{"with": {"goal": "Greet"}})
+        installed = await install(bench.connection, task(pipeline=[ask]))
+        await queue_run(bench.connection, installed, str(len(told)))
+        claim = await bench.go(box)
+        cursor = await bench.connection.execute(
+            "select output ->> 'text' from ordinaut.step_result where run_id = %s", [claim.run_id]
+        )
+        told += await cursor.fetchall()
+
+    assert [text for (text,) in told[1:]] == ["One.", "One.", "Two."]
+    assert [asked.body["model"] for asked in server.asked] == ["small", "other"]
 
 
 @pytest.mark.parametrize(("attempts", "requests"), [(1, 1), (2, 2)])
