@@ -80,6 +80,10 @@ class Keyring:
         self.redact.learn(secret)
         return secret
 
+    def knows(self, source: Source) -> bool:
+        """Whether it has not to be collected, or was before, however long ago."""
+        return "command" not in source or _command(source) in self._printed
+
     def has(self, sources: Iterable[Source]) -> bool:
         """Whether none of these has to be collected."""
         return all("command" not in source or self._is_fresh(source) for source in sources)

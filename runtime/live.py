@@ -82,12 +82,19 @@ class Live:
 
 
 async def read_live(
-    revision_id: int, specs: Iterable[LiveSpec], keyring: Keyring, now: datetime
+    revision_id: int,
+    specs: Iterable[LiveSpec],
+    keyring: Keyring,
+    now: datetime,
+    *,
+    is_anew: bool = False,
 ) -> Live:
-    """As `assemble`, after having programs print the secrets that servers need."""
+    """As `assemble`, after having programs print the secrets that servers need: all that are too old where they are to be
+    read anew, else those that no program printed before. Everybody's work waits for a newer revision.
+    """
     documents = list(specs)
     needed = _needed(documents)
-    await keyring.collect(needed)
+    await keyring.collect(source for source in needed if is_anew or not keyring.knows(source))
     live = assemble(revision_id, documents, keyring, now)
     return replace(live, rotates=any("env" not in source for source in needed))
 

@@ -59,16 +59,18 @@ class Registry:
     async def follow(self, revision_id: int) -> None:
         """As `refresh`, where the newest revision is known."""
         if revision_id > self.live.revision_id:
-            await self._read(revision_id)
+            await self._read(revision_id, is_anew=False)
 
     async def renew(self) -> None:
         """Have servers use the secrets of today, where any of theirs may have changed since."""
         if self.live.rotates:
-            await self._read(self.live.revision_id)
+            await self._read(self.live.revision_id, is_anew=True)
 
-    async def _read(self, revision_id: int) -> None:
+    async def _read(self, revision_id: int, *, is_anew: bool) -> None:
         specs = await list_live_specs(self._pool)
-        live = await read_live(revision_id, specs, self._keyring, self._clock.now())
+        live = await read_live(
+            revision_id, specs, self._keyring, self._clock.now(), is_anew=is_anew
+        )
         # A program that prints a secret takes its time, and somebody else may have read what is newer meanwhile.
         if revision_id >= self.live.revision_id:
             self.live = live

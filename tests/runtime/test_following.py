@@ -134,6 +134,26 @@ async def test_a_secret_that_was_not_there_yet_makes_its_server_work_once_it_is(
     assert site.registry.live.broken == {}
 
 
+async def test_a_newer_revision_does_not_wait_for_a_program_that_was_asked_before(
+    site: Site,
+) -> None:
+    site.keep("one")
+    source = {"command": printing("token"), "cache": "1s"}
+    await site.install(**source)
+    await site.registry.refresh()
+    await site.clock.advance(2)
+    site.keep("two")
+    newer = await site.install(**source)
+
+    await site.registry.follow(newer)
+
+    assert site.registry.live.revision_id == newer
+    assert site.running.tokens == ["one"]
+    await site.asleep()
+    await site.clock.advance(60)
+    await eventually(lambda: site.running.tokens == ["two"], "it is renewed", seconds=30)
+
+
 async def test_secrets_of_the_environment_do_not_change_and_are_not_read_again(site: Site) -> None:
     await site.install(env="HOME")
     await site.registry.refresh()
