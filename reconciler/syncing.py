@@ -14,6 +14,7 @@ from typing import Final
 from reconciler.mirror import Mirror
 from reconciler.sync import Judge, Look
 from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.core.pauses import doubled_pause
 from runtime.errors import OrdinautError, SourceUnavailable
 from runtime.service import stop_if_cancelled
 from runtime.store.sources import Branch
@@ -107,9 +108,8 @@ class BranchSync:
     def _pause(self, look: Look) -> float:
         if not self._failures:
             return until_next(_opens_in(look), self._interval.total_seconds())
-        # No further than the longest, or the number would grow without end.
-        doubled = _AGAIN_SECONDS * 2 ** min(self._failures - 1, 10)
-        return until_next(None, min(doubled, _LONGEST_SECONDS))
+        pause = doubled_pause(self._failures, first=_AGAIN_SECONDS, longest=_LONGEST_SECONDS)
+        return until_next(None, pause)
 
 
 def _unusable(error: OSError) -> SourceUnavailable:

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.core.floors import Sweeps
+from runtime.core.pauses import doubled_pause
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.outbox import Batch, lock_relay, take_events
@@ -152,5 +153,5 @@ class Relay:
 
 def _retry_seconds(failures: int) -> float:
     """The wait after so many failures in a row: doubling, bounded, and less up to half of it."""
-    bound = min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10))
+    bound = doubled_pause(failures, first=_FIRST_RETRY_SECONDS, longest=_LONGEST_RETRY_SECONDS)
     return bound * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

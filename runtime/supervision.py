@@ -21,6 +21,7 @@ from datetime import timedelta
 from typing import Final
 
 from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.core.pauses import doubled_pause
 from runtime.core.spans import rough_span
 from runtime.logs import get_logger
 
@@ -159,7 +160,9 @@ class _Parent:
         now = self._clock.monotonic()
         lived = now - slot.started_at
         slot.failures = 1 if lived > _LONGEST_WAIT_SECONDS else slot.failures + 1
-        wait = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (slot.failures - 1))
+        wait = doubled_pause(
+            slot.failures, first=_FIRST_WAIT_SECONDS, longest=_LONGEST_WAIT_SECONDS
+        )
         slot.start_at = now + wait
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         span = rough_span(timedelta(seconds=wait))

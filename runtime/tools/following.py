@@ -14,12 +14,14 @@ from typing import Final
 from runtime.clock import Clock
 from runtime.core.leftopen import GoingOn
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.pauses import doubled_pause
 from runtime.tools.answers import TASK_WITHOUT_RESULT
 
 Ask = Callable[[GoingOn, timedelta], Awaitable[CallOutcome]]
 """Asks the server once, within that time."""
 
 _UNREACHED: Final = frozenset({"not_sent", "lost", "timeout"})
+_FIRST_PAUSE_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _FAREWELL: Final = timedelta(seconds=5)
 
@@ -50,7 +52,9 @@ async def follow(
         task = outcome.left_open
         if _is_unreached(outcome):
             failures += 1
-            pause = min(2.0**failures, _LONGEST_PAUSE_SECONDS)
+            pause = doubled_pause(
+                failures, first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS
+            )
         elif task is None or task.requests or task.wait_seconds > longest_pause:
             return outcome
         else:

@@ -23,6 +23,7 @@ from typing import Final, Literal
 from mcp import MCPError
 
 from runtime.core.outcomes import CallError, CallOutcome
+from runtime.core.pauses import doubled_pause
 from runtime.errors import ToolServerError
 from runtime.tools.answers import reason_of
 from runtime.tools.connecting import connection_to
@@ -268,7 +269,9 @@ class ServerOwner:
         self.state = "failed"
         self._detail = detail
         self._failures += 1
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), LONGEST_PAUSE_SECONDS)
+        pause = doubled_pause(
+            self._failures, first=FIRST_PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS
+        )
         self._not_before = now + pause
         _log.warning("tool server %s; next start in %.1f s at the earliest", self.error, pause)
 
