@@ -1,13 +1,14 @@
 """What servers of older revisions ask while a call is under way: answered at once, or told that nobody answers.
 
-Such a question does not say which call it is about. It is answered where one of those under way has its answer; otherwise,
-if there is but one, that call ends as one that was left open.
+Such a question does not say which call it is about. So it is answered only if one call is under way, and has its answer;
+without the answer that call ends as one that was left open. Of several, one that has the answer is made once more: whether
+it was told that nobody answers is not known, and what was answered to one call must not let another go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from mcp_types import ElicitRequest, ElicitRequestParams, ElicitResult
 
@@ -30,6 +31,10 @@ class Interview:
         self.going_on = going_on
         self.asked: dict[str, ElicitRequest] = {}
 
+    def answer(self, key: str, question: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What is known to be the answer to a question of this call; None if nothing is."""
+        return None if self.going_on is None else self.going_on.answer(key, question)
+
     @property
     def result(self) -> AskedUnderWay | None:
         """What the call came to if it was told that nobody answers, whatever its tool made of that; else None."""
@@ -41,15 +46,15 @@ def answer(interviews: Sequence[Interview], params: ElicitRequestParams) -> Elic
     request = ElicitRequest(params=params)
     question = question_of_request(request)
     key = "question" if isinstance(question, str) else key_of(question)
-    for interview in interviews:
-        if interview.going_on is None or isinstance(question, str):
-            continue
-        response = interview.going_on.answer(key, question)
+    if len(interviews) == 1:
+        response = None if isinstance(question, str) else interviews[0].answer(key, question)
         if response is not None:
             return ElicitResult.model_validate(response)
-    if len(interviews) == 1:
         interviews[0].asked[key] = request
     else:
+        for interview in interviews:
+            if not isinstance(question, str) and interview.answer(key, question) is not None:
+                interview.asked[key] = request
         _log.warning(
             "a tool server asked %r while %d of its calls were under way, and was told that nobody answers; "
             "with `max_concurrency: 1` it is clear which call is meant",

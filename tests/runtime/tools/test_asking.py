@@ -142,12 +142,15 @@ def test_of_calls_under_way_together_none_is_taken_for_the_one_that_asks(
     params = ElicitRequestFormParams(message="How many?", requested_schema=FORM)
     known = {key_of({"message": "How many?", "schema": FORM}): {"action": "accept", "content": {}}}
     strangers = [Interview(None), Interview(GoingOn(None, {}))]
+    alone, among = Interview(GoingOn(None, known)), Interview(GoingOn(None, known))
 
     unanswered = answer(strangers, params)
-    answered = answer([*strangers, Interview(GoingOn(None, known))], params)
+    answered = answer([alone], params)
+    doubtful = answer([*strangers, among], params)
 
-    assert (unanswered.action, answered.action) == ("cancel", "accept")
-    assert [one.result for one in strangers] == [None, None]
+    assert (unanswered.action, answered.action, doubtful.action) == ("cancel", "accept", "cancel")
+    assert [one.result for one in (*strangers, alone)] == [None, None, None]
+    assert among.result is not None, "it may have been told that nobody answers, and is made again"
     assert "'How many?' while 2 of its calls were under way" in caplog.text
 
 
