@@ -204,6 +204,11 @@ def outcome_of_error(call: Call, error: Exception) -> CallOutcome:
 
 
 def _outcome_of_mcp_error(call: Call, error: MCPError) -> CallOutcome:
+    if isinstance(error, TaskFailed):
+        # Whatever its code: nothing that the SDK or a transport of ours says of a request is said of a task.
+        return call.outcome(
+            "rejected", "ORD408", f"{call.name} was rejected: {error.message} ({error.code})"
+        )
     fault = read_fault(error.code, error.error.data)
     if fault is not None:
         kind, code, sent = _FAULTS[fault[0]]
@@ -220,7 +225,7 @@ def _outcome_of_mcp_error(call: Call, error: MCPError) -> CallOutcome:
                 own.kind, own.ordinaut, f"{call.name}: {own.says or error.message}"
             )
     message = f"{call.name} was rejected: {error.message} ({error.code})"
-    if call.follows and error.code == INVALID_PARAMS and not isinstance(error, TaskFailed):
+    if call.follows and error.code == INVALID_PARAMS:
         message = f"{call.name}: the server does not know of the task any more: {error.message}"
         return call.outcome("lost", TASK_WITHOUT_RESULT, message)
     if call.goes_on and error.code == INVALID_PARAMS:

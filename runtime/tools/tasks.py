@@ -15,6 +15,7 @@ from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp_types import (
     INTERNAL_ERROR,
     CallToolResult,
+    ErrorData,
     InputRequests,
     InputResponses,
     Request,
@@ -64,7 +65,7 @@ class _Task(Result):
     poll_interval_ms: int | None = None
     input_requests: InputRequests | None = None
     result: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    error: ErrorData | None = None
 
 
 class _TaskParams(RequestParams):
@@ -128,9 +129,9 @@ def _became(
         case "completed":
             return CallToolResult.model_validate(found.result or {}, by_name=False)
         case "failed":
-            error = found.error or {}
-            message = str(error.get("message") or found.status_message or "no reason given")
-            raise TaskFailed(int(error.get("code", INTERNAL_ERROR)), message, error.get("data"))
+            reason = found.status_message or "no reason given"
+            error = found.error or ErrorData(code=INTERNAL_ERROR, message=reason)
+            raise TaskFailed(error.code, error.message or reason, error.data)
         case "cancelled":
             reason = f"the server cancelled it: {found.status_message or 'no reason given'}"
             return CallToolResult(content=[TextContent(type="text", text=reason)], is_error=True)

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from mcp import MCPError
+from pydantic import ValidationError
 
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.answering import responses_of
@@ -23,6 +24,7 @@ from runtime.tools.catalogue import ToolInfo
 from runtime.tools.definition import Locked, ServerDefinition, StdioTransport
 from runtime.tools.following import follow
 from runtime.tools.redact import NOTHING_TO_BLOT
+from runtime.tools.tasks import TaskFailed, _Task
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.servers import SUPPORT, kill
@@ -209,6 +211,49 @@ def test_a_server_that_does_not_say_how_a_task_stands_in_time_is_asked_again() -
     late = outcome_of_error(call, MCPError(-32001, "Request 'tasks/get' timed out"))
 
     assert late.kind == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [(-32000, "Connection closed"), (-32042, "first visit"), (-32602, "no dog")]
+)
+def test_a_task_that_failed_is_not_taken_for_a_request_that_did(code: int, says: str) -> None:
+    call = Call(
+        ToolInfo("tasks", "work", "", {}, None, {}), 1, 1000, NOTHING_TO_BLOT, follows=True
+    )
+    visits = {"mode": "url", "message": "Log in", "url": "https://a.example", "elicitationId": "e"}
+
+    failed = outcome_of_error(call, TaskFailed(code, says, {"elicitations": [visits]}))
+
+    assert (failed.kind, failed.sent, failed.left_open) == ("rejected", True, None)
+
+
+@pytest.mark.parametrize("error", [{"code": "dead", "message": "it"}, {"message": "it"}, "it"])
+def test_a_failure_outside_of_the_protocol_is_no_sign_of_life_to_wait_for(error: object) -> None:
+    call = Call(
+        ToolInfo("tasks", "work", "", {}, None, {}), 1, 1000, NOTHING_TO_BLOT, follows=True
+    )
+
+    with pytest.raises(ValidationError) as refused:
+        _Task.model_validate({"status": "failed", "error": error}, by_name=False)
+
+    assert outcome_of_error(call, refused.value).kind == "contract_error"
+
+
+async def test_a_server_may_be_away_for_as_long_as_the_time_of_its_task() -> None:
+    clock = FakeClock()
+    tries = 0
+
+    async def ask(going_on: GoingOn, at_most: timedelta) -> CallOutcome:
+        nonlocal tries
+        tries += 1
+        return failed("not_sent") if tries < 1100 else ok("done")
+
+    task = GoingOn(None, {}, "t1")
+    following = asyncio.create_task(follow(ask, task, clock, until=1e6, pause=0.0))
+    while not following.done():
+        await clock.advance(31)
+
+    assert (await following).value == "done"
 
 
 async def test_the_result_of_a_task_is_taken_though_its_tool_is_no_longer_what_was_locked(
