@@ -17,6 +17,9 @@ _SHORTEST: Final = 4
 _SHORTEST_LINE: Final = 16
 
 
+_IN_GO: Final = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})
+
+
 class Redactor:
     """Replaces each secret, wherever it stands in a text, by `[redacted]`: as it is, and as JSON, Python, URLs and Base64 write it."""
 
@@ -96,11 +99,17 @@ def _written(text: str) -> Iterator[str]:
         yield within
         # JSON that holds JSON, as many a tool answers.
         yield json.dumps(within, ensure_ascii=is_ascii)[1:-1]
+        # As PHP and Go write it.
+        yield within.replace("/", "\\/")
+        yield within.translate(_IN_GO)
     yield repr(text)[1:-1]
     if len(text) >= _SHORTEST:
         raw = text.encode(errors="surrogatepass")
-        yield quote(raw, safe="")
+        # All of it, the parts of a path, and `encodeURIComponent`; a form, and `URLSearchParams`.
+        for safe in ("", "/", "!'()*"):
+            yield quote(raw, safe=safe)
         yield quote_plus(raw)
+        yield quote_plus(raw, safe="*").replace("~", "%7E")
         for encoded in _in_base64(raw):
             yield encoded
             yield encoded.replace("+", "-").replace("/", "_")

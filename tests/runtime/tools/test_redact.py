@@ -34,6 +34,24 @@ def test_a_secret_is_blotted_out_as_json_python_and_urls_write_it(written: str) 
     assert "rd" not in blotted.replace("[redacted]", "")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://host/?t=p'a(s)s%2Fw*%26~%3C!%20%C3%BC",  # encodeURIComponent
+        "t=p%27a%28s%29s%2Fw*%26%7E%3C%21+%C3%BC",  # URLSearchParams
+        "https://host/p%27a%28s%29s/w%2A%26~%3C%21%20%C3%BC/x",  # the path of a URL
+        r"""{"t":"p'a(s)s\/w*&~<! \u00fc"}""",  # PHP
+        r"""{"t":"p'a(s)s/w*\u0026~\u003c! ü"}""",  # Go
+    ],
+)
+def test_a_secret_is_blotted_out_as_servers_in_other_languages_write_it(written: str) -> None:
+    blotted = Redactor(["p'a(s)s/w*&~<! ü"])(written)
+
+    assert "[redacted]" in blotted
+    assert "a(s" not in blotted
+    assert "s%29" not in blotted
+
+
 @given(st.binary(max_size=9), st.text(min_size=8), st.binary(max_size=9))
 def test_a_secret_is_blotted_out_of_base64_whatever_stands_beside_it(
     before: bytes, secret: str, after: bytes
