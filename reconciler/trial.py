@@ -20,6 +20,8 @@ from runtime.live import read_live
 from runtime.models import finding
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
+from runtime.tools.definition import ServerDefinition
+from runtime.tools.redact import Redactor
 from runtime.tools.toolbox import Toolbox
 from schemas.tools import ServerReport
 
@@ -59,6 +61,11 @@ class Trial:
         secrets = Secrets(self.live.secret_sources.get(project, {}), self._keyring)
         return finding(self.live, project, secrets, SYSTEM_CLOCK)
 
+    @property
+    def redact(self) -> Redactor:
+        """Blots out the secrets of all servers."""
+        return self._keyring.redact
+
     def ask(self, question: Callable[[Toolbox], Awaitable[T]]) -> T:
         """Put a question to the servers; those that it needs are started, and all are stopped after it."""
 
@@ -73,6 +80,21 @@ class Trial:
                 return await question(toolbox)
 
         return asyncio.run(work())
+
+    def server(self, key: str) -> ServerDefinition:
+        """The definition of a server.
+
+        Raises:
+            NotFound: the specs have no such server.
+            OrdinautError: why it has none, for example because a secret is missing.
+        """
+        if key in self.live.broken:
+            raise self.live.broken[key]
+        for server in self.live.servers:
+            if server.key == key:
+                return server
+        known = ", ".join(sorted(server.key for server in self.live.servers)) or "none"
+        raise NotFound(f"the specs have no tool server {key}", hint=f"they have {known}")
 
     def reports(
         self, wanted: Collection[str], *, with_builtin: bool = False

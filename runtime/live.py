@@ -23,6 +23,7 @@ from runtime.keyring import Keyring, Source
 from runtime.secrets import Secrets
 from runtime.store.runtimes import LiveSpec
 from runtime.tools.definition import (
+    BrowserLogin,
     ClientCredentials,
     HttpTransport,
     Locked,
@@ -235,7 +236,7 @@ def define_server(
         transport = HttpTransport(
             reached["url"],
             fill(reached["headers"]),
-            None if auth is None else ClientCredentials(**fill(auth)),
+            None if auth is None else _authorization(fill(auth)),
             None if tls is None else Tls(**fill(tls)),
             reached.get("transport", "streamable"),
         )
@@ -260,6 +261,10 @@ def define_server(
         memory_bytes=body["limits"].get("memory_bytes"),
         max_age=_span(body["limits"].get("max_age")),
     )
+
+
+def _authorization(auth: Mapping[str, str]) -> ClientCredentials | BrowserLogin:
+    return BrowserLogin(**auth) if "login" in auth else ClientCredentials(**auth)
 
 
 def _span(text: str | None) -> timedelta | None:

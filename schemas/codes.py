@@ -95,6 +95,7 @@ CODES: Final[dict[str, str]] = {
     "ORD422": "The tool may destroy something, and nobody approves.",
     "ORD423": "What describes a tool server cannot be made a document.",
     "ORD424": "A task of a tool server has no result, or not yet.",
+    "ORD425": "The tool server wants somebody to log in.",
     # 5xx: expressions and runs
     "ORD501": "The expression cannot be parsed.",
     "ORD502": "The expression names something that is not there.",

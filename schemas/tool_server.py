@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from schemas import patterns
 from schemas.agent import RateLimit
@@ -50,6 +50,43 @@ class ClientCredentials(Model):
         return self
 
 
+class BrowserLogin(Model):
+    """How access tokens are got where a person has to allow it in a browser: by `ordinaut tools login`."""
+
+    login: Literal["browser"]
+    """Always `browser`."""
+    issuer: Text | None = Field(
+        default=None, pattern=patterns.HTTP_URL, examples=["https://auth.example.com"]
+    )
+    """The authorization server, and no other, whatever the tool server says; the one that it names at a login when left out."""
+    client_id: Text | None = Field(
+        default=None, examples=["ordinaut", "https://example.com/ordinaut.json"]
+    )
+    """Who Ordinaut is there, or the address of a document that says it; when left out, or where such documents are not read, it registers itself."""
+    client_secret: Text | None = Field(default=None, examples=["${secrets.crm}"])
+    """What it proves that with, where it needs to, as `${secrets.name}`."""
+    scope: Text | None = None
+    """What is asked for, separated by blanks; what the tool server says it needs when left out."""
+
+    @model_validator(mode="after")
+    def _no_secret_for_anybody(self) -> BrowserLogin:
+        if self.client_secret is not None and (self.client_id is None or self.issuer is None):
+            raise ValueError("a client_secret needs the client_id and the issuer that it is for")
+        return self
+
+
+def _by_whom(value: Any) -> str:
+    """The tag of `http.auth`: a program, or a person."""
+    named = isinstance(value, BrowserLogin) or (isinstance(value, dict) and "login" in value)
+    return "<browser>" if named else "<program>"
+
+
+Authorization = Annotated[
+    Annotated[ClientCredentials, Tag("<program>")] | Annotated[BrowserLogin, Tag("<browser>")],
+    Discriminator(_by_whom),
+]
+
+
 class Tls(Model):
     """How a server is known, and how Ordinaut is. Each is PEM, or the path of a file that holds it, relative to the project folder."""
 
@@ -76,7 +113,7 @@ class Http(Model):
     """How it answers: `sse` is HTTP+SSE as the protocol had it before 2025-03-26, and as some servers still have it."""
     headers: dict[ShortText, str] = Field(default_factory=dict)
     """Headers sent with every request; secrets as `${secrets.name}`."""
-    auth: ClientCredentials | None = None
+    auth: Authorization | None = None
     """How to get the access tokens that the server wants."""
     tls: Tls | None = None
     """How the server is known, and Ordinaut is, where the system's trust will not do."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.base import Model
 from schemas.event import Failure
@@ -89,3 +89,29 @@ class AddedServer(Model):
     """What must be filled in by hand."""
     optional: tuple[str, ...] = ()
     """What may be."""
+
+
+class LoginReport(Model):
+    """What somebody allowed at a tool server."""
+
+    server: str
+    """Its name, as `namespace/name` outside the default namespace."""
+    issuer: str
+    """The authorization server."""
+    scope: str
+    """What was allowed, separated by blanks; empty if it was not told."""
+    expires_at: AwareDatetime | None
+    """Until when the access token is good, if that was told."""
+    renews: bool
+    """Whether it is renewed then without anybody."""
+
+
+class LogoutReport(Model):
+    """A login that is over."""
+
+    server: str
+    """Its name, as `namespace/name` outside the default namespace."""
+    removed: bool
+    """Whether there was one."""
+    revoked: bool
+    """Whether the authorization server took back what it had given."""

@@ -11,6 +11,7 @@ import orjson
 
 from reconciler.cli.tools_add import add
 from reconciler.cli.tools_lock import lock
+from reconciler.cli.tools_login import login, logout
 from reconciler.cli.trying import on_trial, told
 from runtime.cli.options import Span, configured, json_option, named_values
 from runtime.cli.output import bold, colour_state, dim, echo, echo_json, shorten, width_left
@@ -33,7 +34,7 @@ Examples:
 """
 )
 def tools() -> None:
-    """List, test, call and lock the tools of the specs' servers, and add servers.
+    """List, test, call and lock the tools of the specs' servers, add servers, and log in at them.
 
     Servers are started from the specs as they are on disk, used, and stopped again; no database is needed. Secrets are
     read as a run would read them, and blotted out of what is printed.
@@ -186,3 +187,5 @@ def _exit_unless(ok: bool) -> None:
 
 tools.add_command(add)
 tools.add_command(lock)
+tools.add_command(login)
+tools.add_command(logout)

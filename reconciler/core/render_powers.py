@@ -105,7 +105,10 @@ def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
         yield "headers", sorted(http.get("headers", ()))
         if auth := http.get("auth"):
             scope = [f"for {auth['scope']}"] if "scope" in auth else []
-            yield "tokens", [f"from {auth['issuer']} as {auth['client_id']}", *scope]
+            issuer = auth.get("issuer", "whom the server names")
+            allowed = ["that a person allows"] if "login" in auth else []
+            client = auth.get("client_id", "whom it registers")
+            yield "tokens", [f"from {issuer} as {client}", *scope, *allowed]
         if tls := http.get("tls"):
             yield "tls", [words for name, words in _TLS.items() if name in tls]
     tools = body.get("tools", {})

@@ -16,7 +16,7 @@ from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
 from schemas.project import Project
 from schemas.schedule import ConditionSchedule, EventSchedule
 from schemas.task import Task
-from schemas.tool_server import ClientCredentials, ToolServer
+from schemas.tool_server import Authorization, ToolServer
 
 _STEP: Final = TEMPLATE_ROOTS - {"item"}
 _BEFORE_STEPS: Final = _STEP - {"steps", "secrets"}
@@ -155,7 +155,7 @@ def _server_sites(server: ToolServer) -> Iterator[Site]:
             yield Site(("http", "tls"), texts, "template", _SECRETS)
 
 
-def _auth_sites(auth: ClientCredentials | None) -> Iterator[Site]:
+def _auth_sites(auth: Authorization | None) -> Iterator[Site]:
     if auth is None:
         return
     texts = auth.model_dump(exclude_none=True)

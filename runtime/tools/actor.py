@@ -25,6 +25,7 @@ from runtime.core.outcomes import CallOutcome
 from runtime.errors import ToolServerError
 from runtime.tools.answers import (
     Call,
+    code_of,
     is_session_over,
     is_stale_listing,
     outcome_of_error,
@@ -147,8 +148,9 @@ class ServerActor:
                 async with self._ready(limit.deadline) as session:
                     await self._find(session, None, limit.deadline)
             except Unready as unready:
+                error = unready.error
                 raise ToolServerError(
-                    unready.error.message, hint=unready.error.detail
+                    error.message, hint=error.detail, code=error.code
                 ) from unready
         return session.catalogue.tools()
 
@@ -309,7 +311,7 @@ class ServerActor:
                 return await session.find(name)
         except (MCPError, TimeoutError) as error:
             reason = f"{self.definition.key} could not list its tools: {reason_of(error)}"
-            raise Unready(reason, detail=session.last_words()) from error
+            raise Unready(reason, detail=session.last_words(), code=code_of(error)) from error
 
     @asynccontextmanager
     async def _slot(self, deadline: Deadline) -> AsyncIterator[None]:

@@ -39,12 +39,14 @@ from schemas.genai import USAGE_META
 _log = get_logger("tools")
 URL_ELICITATION_REQUIRED: Final = -32042
 TASK_WITHOUT_RESULT: Final = "ORD424"
+LOGIN_WANTED: Final = "ORD425"
 _MESSAGE_CHARACTERS: Final = 2000
 _LATE: Final = "no answer came in time"
 _SESSION_OVER: Final = ("Session terminated", "Session not found")
 
 _FAULTS: Final[dict[Fault, tuple[OutcomeClass, str, bool]]] = {
     Fault.UNREACHABLE: ("not_sent", "ORD401", False),
+    Fault.LOGIN: ("not_sent", LOGIN_WANTED, False),
     Fault.THROTTLED: ("not_sent", "ORD408", False),
     Fault.REFUSED: ("rejected", "ORD408", False),
     Fault.CUT: ("lost", "ORD406", True),
@@ -260,6 +262,14 @@ def reason_of(error: BaseException) -> str:
         return "it ended before it was ready" if closed else error.message
     text: Any = getattr(error, "message", None) or str(error)
     return str(text) or type(error).__name__
+
+
+def code_of(error: BaseException) -> str:
+    """The code of what keeps a server from being used."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    fault = read_fault(error.code, error.error.data) if isinstance(error, MCPError) else None
+    return LOGIN_WANTED if fault is not None and fault[0] is Fault.LOGIN else "ORD401"
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -83,6 +83,25 @@ class ClientCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserLogin:
+    """By what access tokens are got that a person allows in a browser (OAuth 2.1, authorization code with PKCE).
+
+    Attributes:
+        login: always `browser`.
+        issuer: the authorization server; None is the one that the tool server names when somebody logs in.
+        client_id: who we are there, or the address of a document that says it; None registers us.
+        client_secret: what we prove it with, if with anything.
+        scope: what is asked for, separated by blanks; None asks for what the tool server says.
+    """
+
+    login: str = "browser"
+    issuer: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HttpTransport:
     """A server reached over HTTP.
 
@@ -96,7 +115,7 @@ class HttpTransport:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    auth: ClientCredentials | None = None
+    auth: ClientCredentials | BrowserLogin | None = None
     tls: Tls | None = None
     form: Literal["streamable", "sse"] = "streamable"
 

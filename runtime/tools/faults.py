@@ -18,7 +18,15 @@ _KEY: Final = f"dev.ordinaut/fault-{token_hex(16)}"
 
 
 class NoTokenError(Exception):
-    """There is no access token to be had; the reason is for whoever called the tool."""
+    """There is no access token to be had; the reason is for whoever called the tool.
+
+    Attributes:
+        fault: whether somebody has to log in, or the authorization server is not to be had.
+    """
+
+    def __init__(self, message: str, *, wants_login: bool = False) -> None:
+        super().__init__(message)
+        self.fault = Fault.LOGIN if wants_login else Fault.UNREACHABLE
 
 
 class Fault(StrEnum):
@@ -26,6 +34,8 @@ class Fault(StrEnum):
 
     UNREACHABLE = "unreachable"
     """No connection: the call cannot have reached the server."""
+    LOGIN = "login"
+    """Nobody is logged in: the server refused the request before it looked at the call."""
     THROTTLED = "throttled"
     """HTTP 429: refused for now, before the tool saw it."""
     REFUSED = "refused"

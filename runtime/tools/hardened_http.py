@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 
 from runtime.core.identity import HEADER_META, KEY_META
-from runtime.tools.definition import ClientCredentials
 from runtime.tools.faults import Fault, NoTokenError, fault_error
-from runtime.tools.redact import Redactor
 
 if TYPE_CHECKING:
-    from runtime.tools.authorization import Tokens
+    from runtime.tools.tokens import Tokens
 
 NOT_SENT: Final = (
     httpx2.ConnectError,
@@ -56,7 +54,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
     Args:
         connect_timeout: the longest time to open a connection.
         limit: the largest JSON body, in bytes.
-        auth: by what access tokens are got for the server at this address, if it wants any, and what blots them out.
+        tokens: what gets access tokens for the server, if it wants any.
         tls: how connections are encrypted; None leaves that to the system.
     """
 
@@ -65,17 +63,14 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         *,
         connect_timeout: timedelta,
         limit: int,
-        auth: tuple[str, ClientCredentials, Redactor] | None = None,
+        tokens: Tokens | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(verify=True if tls is None else tls)
         self._connect_seconds = connect_timeout.total_seconds()
         self._limit = limit
-        self._tokens: Tokens | None = None
-        if auth is not None:
-            from runtime.tools.authorization import Tokens  # noqa: PLC0415 - costs more than all the rest
-
-            self._tokens = Tokens(*auth)
+        self._tokens = tokens
+        self._denied: NoTokenError | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; every failure comes back as an answer."""
@@ -84,6 +79,14 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         request.headers.update(_key_header(message))
         try:
             response = await self._send(request)
+            if (
+                self._denied is not None
+                and response.status_code >= _FIRST_ERROR
+                and _begins(request)
+            ):
+                # It was asked for the older revision because it had refused to talk of the newer: that is why.
+                await response.aclose()
+                raise self._denied
             if request.method != "POST" or _is_stream(response):
                 return response
             return await self._whole(request, response)
@@ -94,7 +97,8 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         except httpx2.DecodingError as error:
             return _answer(Fault.GARBLED, f"the answer cannot be decompressed: {error}")
         except NoTokenError as error:
-            return _answer(Fault.UNREACHABLE, str(error))
+            self._denied = error
+            return _answer(error.fault, str(error))
 
     async def __aexit__(
         self,

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
-from runtime.tools.definition import HttpTransport, ServerDefinition
+from runtime.tools.definition import (
+    BrowserLogin,
+    ClientCredentials,
+    HttpTransport,
+    ServerDefinition,
+)
 from runtime.tools.hardened_http import HardenedTransport
+from runtime.tools.logins import LoginFile
 from runtime.tools.tls import tls_context
 from runtime.tools.transports import Streams, Surroundings
+
+if TYPE_CHECKING:
+    from runtime.tools.tokens import Tokens
 
 
 def http_client(
@@ -22,18 +32,38 @@ def http_client(
     Raises:
         ToolServerError: ORD401, its TLS options cannot be used.
     """
-    auth, tls = transport.auth, transport.tls
+    tls = transport.tls
     return httpx2.AsyncClient(
         transport=HardenedTransport(
             connect_timeout=definition.connect_timeout,
             limit=limit,
-            auth=None if auth is None else (transport.url, auth, surroundings.redact),
+            tokens=_tokens(transport, definition, surroundings),
             tls=None if tls is None else tls_context(tls, surroundings.project),
         ),
         # Compressed bodies could not be bounded by their length on the wire.
         headers={"accept-encoding": "identity", **transport.headers},
         timeout=None,
     )
+
+
+def _tokens(
+    transport: HttpTransport, definition: ServerDefinition, surroundings: Surroundings
+) -> Tokens | None:
+    """What gets the server's access tokens; imported where it is needed, since it costs more than all the rest."""
+    match transport.auth:
+        case None:
+            return None
+        case ClientCredentials() as credentials:
+            from runtime.tools.authorization import CredentialTokens  # noqa: PLC0415 - as above
+
+            return CredentialTokens(transport.url, credentials, surroundings.redact)
+        case BrowserLogin() as login:
+            from runtime.tools.allowed import AllowedTokens  # noqa: PLC0415 - as above
+
+            file = LoginFile(surroundings.logins, definition.key, transport.url, login.issuer)
+            return AllowedTokens(
+                definition.key, file, login.scope, surroundings.redact, surroundings.clock
+            )
 
 
 class HttpConnection:

@@ -25,7 +25,7 @@ from mcp import MCPError
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.pauses import doubled_pause
 from runtime.errors import ToolServerError
-from runtime.tools.answers import reason_of
+from runtime.tools.answers import code_of, reason_of
 from runtime.tools.connecting import connection_to
 from runtime.tools.definition import HttpTransport, Protocol, ServerDefinition
 from runtime.tools.session import Session, is_handshake_era, open_session
@@ -54,13 +54,19 @@ class Unready(Exception):
         message: why.
         detail: the end of its stderr.
         retry_after: seconds until it may be ready, if known.
+        code: ORD401, or ORD425.
     """
 
     def __init__(
-        self, message: str, *, detail: str = "", retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        detail: str = "",
+        retry_after: float | None = None,
+        code: str = "ORD401",
     ) -> None:
         super().__init__(message)
-        self.error = CallError("ORD401", message, detail)
+        self.error = CallError(code, message, detail)
         self.outcome = CallOutcome("not_sent", error=self.error, retry_after=retry_after)
 
 
@@ -108,6 +114,7 @@ class ServerOwner:
         self._surroundings = surroundings
         self._clock = surroundings.clock
         self._detail = ""
+        self._code = "ORD401"
         self._failures = 0
         self._failed_starts = 0
         self._not_before = 0.0
@@ -151,7 +158,12 @@ class ServerOwner:
                 return None
             pause = self._not_before - self._clock.monotonic()
             if self._failed_starts > failed_starts or pause > PATIENCE_SECONDS:
-                raise Unready(self.error, detail=self._detail, retry_after=max(pause, 0.0))
+                raise Unready(
+                    self.error,
+                    detail=self._detail,
+                    retry_after=max(pause, 0.0),
+                    code=self._code,
+                )
             if self._task is None or self._task.done():
                 self.start()  # only a stray cancellation ends it unasked
             self.poke()
@@ -216,6 +228,7 @@ class ServerOwner:
         connection = connection_to(self._definition, self._surroundings, self.poke)
         session: Session | None = None
         trouble = hint = ""
+        self._code = "ORD401"
         try:
             async with open_session(
                 self._definition,
@@ -232,6 +245,7 @@ class ServerOwner:
                     self.session, self.state = None, "stopping"
         except Exception as error:  # noqa: BLE001 - one server's trouble, of any kind, must not end its owner
             trouble = trouble or reason_of(error)
+            self._code = code_of(error)
             hint = error.hint if isinstance(error, ToolServerError) else ""
         self.session = None
         if trouble and not self._stopping.is_set():

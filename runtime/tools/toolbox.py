@@ -31,6 +31,7 @@ from runtime.tools.catalogue import Catalogue, ToolInfo
 from runtime.tools.definition import ServerDefinition
 from runtime.tools.following import follow
 from runtime.tools.llm import LlmCalls
+from runtime.tools.logins import logins_in
 from runtime.tools.orphans import ServerRecords, reap_orphans
 from runtime.tools.reading import Parse
 from runtime.tools.redact import Redactor
@@ -56,7 +57,7 @@ class Toolbox:
     Args:
         definitions: the tool servers. One named like a built-in server takes its place.
         clock: for all waiting.
-        state_dir: where running processes are recorded.
+        state_dir: where running processes are recorded, and logins are kept.
         project: the folder that relative commands and folders of definitions start from.
         redact: blots secrets out of all that servers say.
     """
@@ -73,6 +74,7 @@ class Toolbox:
         self._definitions = {definition.key: definition for definition in definitions}
         self._clock = clock
         self._records = state_dir / "servers"
+        self._logins = logins_in(state_dir)
         self._project = project
         self._redact = redact or Redactor()
         self._builtins = builtin_tools()
@@ -85,7 +87,9 @@ class Toolbox:
         """End what an earlier runtime left behind, and begin; `always` servers start in the background."""
         reap_orphans(self._records)
         records = ServerRecords(self._records)
-        self._surroundings = Surroundings(self._clock, self._project, records, self._redact)
+        self._surroundings = Surroundings(
+            self._clock, self._project, records, self._logins, self._redact
+        )
         self.replace(self._definitions.values())
         return self
 

@@ -48,13 +48,14 @@ _MAX_NOTED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What connections need beside a definition: the clock, the project folder, where processes are recorded, and what blots
-    secrets out of all that servers say.
+    """What connections need beside a definition: the clock, the project folder, where processes are recorded, where logins are
+    kept, and what blots secrets out of all that servers say.
     """
 
     clock: Clock
     project: Path
     records: ServerRecords
+    logins: Path
     redact: Redactor
 
 
