@@ -71,13 +71,17 @@ class Keyring:
         Raises:
             SecretUnreadable: ORD410, its source does not hold it.
         """
+        place: _Command
         if "command" in source:
-            secret = self._read_printed(name, _command(source))
+            place = _command(source)
+            secret = self._read_printed(name, place)
         elif "env" in source:
+            place = (source["env"],)
             secret = _read_variable(name, source["env"])
         else:
+            place = (source["file"],)
             secret = _read_file(name, source["file"], self._folder)
-        self.redact.learn(secret)
+        self.redact.learn(secret, place)
         return secret
 
     def knows(self, source: Source) -> bool:

@@ -40,7 +40,7 @@ class AllowedTokens(Tokens):
     def __init__(
         self, server: str, file: LoginFile, scope: str | None, redact: Redactor, clock: Clock
     ) -> None:
-        super().__init__(scope, redact)
+        super().__init__(server, scope, redact)
         self._server = server
         self._file = file
         self._clock = clock
@@ -78,7 +78,7 @@ def bearer(login: Login, redact: Redactor) -> str:
     """The header of a login, whose secrets are blotted out from now on."""
     for secret in (login.access_token, login.refresh_token, login.client.get("client_secret")):
         if secret:
-            redact.learn(secret)
+            redact.learn(secret, (login.resource, "login"))
     return f"Bearer {login.access_token}"
 
 

@@ -40,11 +40,11 @@ class CredentialTokens(Tokens):
     """
 
     def __init__(self, url: str, credentials: ClientCredentials, redact: Redactor) -> None:
-        super().__init__(credentials.scope, redact)
+        super().__init__(url, credentials.scope, redact)
         self._url = url
         self._credentials = credentials
         for proof in _proofs(credentials):
-            redact.learn(proof)
+            redact.learn(proof, (url, "proof"))
         self._found: OAuthContext | None = None
 
     async def _ask(self, refused: httpx2.Response, request: httpx2.Request) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
@@ -15,6 +15,7 @@ BLOT: Final = "[redacted]"
 _SHORTEST: Final = 4
 # A line of a key is a secret of its own, since logs are written line by line; "}" and "-----" are none.
 _SHORTEST_LINE: Final = 16
+_KEPT: Final = 20
 
 
 _IN_GO: Final = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})
@@ -26,17 +27,26 @@ class Redactor:
     __slots__ = ("_forms", "_known")
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._known: set[str] = set()
+        self._known: dict[Hashable, dict[str, None]] = {}
         self._forms: tuple[str, ...] = ()
         for secret in secrets:
             self.learn(secret)
 
-    def learn(self, secret: str) -> None:
-        """Blot this out too, from now on."""
-        if secret not in self._known:
-            self._known.add(secret)
-            # Longest first: of two secrets where one contains the other, the whole one is blotted.
+    def learn(self, secret: str, of: Hashable | None = None) -> None:
+        """Blot this out too, from now on; of those that take one another's place, which are `of` the same, the last twenty."""
+        known = self._known.setdefault(secret if of is None else of, {})
+        is_new = secret not in known
+        known.pop(secret, None)
+        known[secret] = None
+        if is_new:
             forms = {*self._forms, *_forms(secret)}
+            if len(known) > _KEPT:
+                # Each makes each text take longer to search.
+                del known[next(iter(known))]
+                forms = {
+                    form for one in self._known.values() for each in one for form in _forms(each)
+                }
+            # Longest first: of two secrets where one contains the other, the whole one is blotted.
             self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
     def __call__(self, text: str) -> str:

@@ -38,11 +38,13 @@ class Tokens(ABC):
     """The token for one tool server. It is asked for when the server wants one, once for all calls.
 
     Args:
+        of: whose they are: one takes the place of another.
         scope: what alone may be asked for; None is whatever the server wants.
         redact: learns every token.
     """
 
-    def __init__(self, scope: str | None, redact: Redactor) -> None:
+    def __init__(self, of: str, scope: str | None, redact: Redactor) -> None:
+        self._of = of
         self._scope = scope
         self._redact = redact
         self._client = asking_client()
@@ -98,7 +100,7 @@ class Tokens(ABC):
 
     def _hold(self, value: str) -> None:
         # A tool may repeat what it was called with.
-        self._redact.learn(value.rpartition(" ")[2])
+        self._redact.learn(value.rpartition(" ")[2], self._of)
         self._value = value
 
 

@@ -80,3 +80,16 @@ def test_a_secret_is_blotted_out_without_the_blanks_around_it() -> None:
 
 def test_what_is_shorter_than_four_characters_is_a_setting_and_stays() -> None:
     assert Redactor(["dev", "1"])("dev 1") == "dev 1"
+
+
+def test_of_what_is_replaced_again_and_again_the_last_twenty_are_known() -> None:
+    redact = Redactor(["fixed-secret"])
+    redact.learn("used-throughout", "crm")
+    for number in range(500):
+        redact.learn(f"token-{number:03}-of-crm", "crm")
+        redact.learn("used-throughout", "crm")
+        redact.learn("of-another", "mail")
+
+    assert redact("token-479-of-crm token-481-of-crm") == "token-479-of-crm [redacted]"
+    assert redact("used-throughout, of-another, fixed-secret") == ", ".join(["[redacted]"] * 3)
+    assert len(redact._forms) < 200
