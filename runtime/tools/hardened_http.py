@@ -20,6 +20,7 @@ import httpx2
 
 from runtime.core.identity import HEADER_META, KEY_META
 from runtime.tools.faults import Fault, NoTokenError, fault_error
+from runtime.tools.messages import error_of
 
 if TYPE_CHECKING:
     from runtime.tools.tokens import Tokens
@@ -205,8 +206,8 @@ def _explains_itself(request: httpx2.Request, response: httpx2.Response, body: b
     """
     if response.status_code == _NOT_FOUND and _SESSION_HEADER in request.headers:
         return True
-    message = _json(body)
-    return isinstance(message, dict) and "error" in message
+    is_json = response.headers.get("content-type", "").lower().startswith("application/json")
+    return is_json and error_of(body) is not None
 
 
 def _expects_answer(message: Any) -> bool:

@@ -37,6 +37,15 @@ def fault_of(line: Line, limit: int) -> SessionMessage | None:
     return error_answer(answered, fault_error(Fault.GARBLED, "the answer is not valid JSON-RPC"))
 
 
+def error_of(body: bytes) -> dict[str, Any] | None:
+    """The JSON-RPC error that a refusal holds; None for any other, as those of gateways, which may look alike."""
+    try:
+        message = jsonrpc_message_adapter.validate_json(body, by_name=False)
+    except ValueError:
+        return None
+    return message.error.model_dump() if isinstance(message, JSONRPCError) else None
+
+
 def error_answer(answered: int | str, error: dict[str, Any]) -> SessionMessage:
     """A JSON-RPC answer in the server's place."""
     told = ErrorData.model_validate(error)

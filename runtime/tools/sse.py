@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -27,7 +26,7 @@ from runtime.errors import ToolServerError
 from runtime.tools.definition import HttpTransport, ServerDefinition
 from runtime.tools.framing import EDGE_BYTES, Framer, Line
 from runtime.tools.hardened_http import refused_with
-from runtime.tools.messages import error_answer, fault_of, message_of
+from runtime.tools.messages import error_answer, error_of, fault_of, message_of
 from runtime.tools.over_http import http_client
 from runtime.tools.transports import Streams, Surroundings
 from runtime.tools.waiting import cancel_all, time_limit
@@ -197,7 +196,7 @@ class SseConnection:
 async def _events(chunks: AsyncIterator[bytes], limit: int) -> AsyncGenerator[tuple[str, Line]]:
     """The kind and the data of each event (HTML, section 9.2.6); of data longer than `limit` only the edges are kept."""
     framer = Framer(limit)
-    kind, parts = "message", []
+    kind, parts, size = "message", list[Line](), 0
     async for chunk in chunks:
         for line in framer.feed(chunk):
             text = line.text.removesuffix(b"\r")
@@ -206,18 +205,19 @@ async def _events(chunks: AsyncIterator[bytes], limit: int) -> AsyncGenerator[tu
                 kind = value.strip().decode(errors="replace")
             elif name == b"data":
                 parts.append(Line(value.removeprefix(b" "), line.size, line.oversize))
+                size += line.size
             elif not text and parts:
-                yield kind, _joined(parts, limit)
+                yield kind, _joined(parts, size, limit)
             if not text:
-                kind, parts = "message", []
-            elif sum(part.size for part in parts) > limit:
-                parts = [_joined(parts, limit)]
+                kind, parts, size = "message", [], 0
+            elif size > limit:
+                parts = [_joined(parts, size, limit)]
 
 
-def _joined(parts: list[Line], limit: int) -> Line:
+def _joined(parts: list[Line], size: int, limit: int) -> Line:
     if len(parts) == 1:
         return parts[0]
-    text, size = b"\n".join(part.text for part in parts), sum(part.size for part in parts)
+    text = b"\n".join(part.text for part in parts)
     if size <= limit:
         return Line(text, size)
     return Line(text[:EDGE_BYTES] + text[-EDGE_BYTES:], size, oversize=True)
@@ -227,7 +227,7 @@ def _refusal(response: httpx2.Response) -> dict[str, Any]:
     """The error that a request ended in."""
     if refused_with(response) in _NO_SUCH_SESSION:
         return {"code": INVALID_REQUEST, "message": "Session not found"}
-    return _error(response.content) or {
+    return error_of(response.content) or {
         "code": INVALID_REQUEST,
         "message": f"HTTP {response.status_code}",
     }
@@ -242,15 +242,7 @@ async def _said(response: httpx2.Response) -> str:
             break
     kind = response.headers.get("content-type", "nothing")
     plain = f"HTTP {response.status_code} and {kind}, where a stream of events should be"
-    return str(_error(body).get("message", plain))
-
-
-def _error(body: bytes) -> dict[str, Any]:
-    """What a body that is a JSON-RPC error says."""
-    try:
-        return dict(json.loads(body)["error"])
-    except (ValueError, TypeError, KeyError):
-        return {}
+    return str((error_of(body) or {}).get("message", plain))
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

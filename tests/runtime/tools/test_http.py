@@ -41,9 +41,13 @@ ANSWERS: list[tuple[str, Callable[[dict[str, Any]], Reply], OutcomeClass, bool, 
     ("cut off before the head", lambda m: (b"", True), "lost", True, "ORD406"),
     ("stream cut off", lambda m: stream(whole=False), "lost", True, "ORD406"),
     ("gateway", lambda m: reply("down", "502 Bad Gateway"), "lost", True, "ORD406"),
+    ("gateway with words", lambda m: reply('{"error": {"code": 502, "message": "down"}}', "502 Bad Gateway"), "lost", True, "ORD406"),
+    ("gateway in other words", lambda m: reply('{"error": "down"}', "500 Internal Server Error"), "lost", True, "ORD406"),
     ("refused", lambda m: reply("who?", "401 Unauthorized"), "rejected", False, "ORD408"),
     ("not found", lambda m: reply("what?", "404 Not Found"), "rejected", False, "ORD408"),
     ("throttled", lambda m: reply("", "429 Too Many Requests", headers="retry-after: 7\r\n"), "not_sent", False, "ORD408"),
+    ("throttled with words", lambda m: reply('{"error": {"message": "slow down"}}', "429 Too Many Requests", headers="retry-after: 7\r\n"), "not_sent", False, "ORD408"),
+    ("refused by the server", lambda m: reply(json.dumps({"jsonrpc": "2.0", "id": m["id"], "error": {"code": -32602, "message": "no"}}), "400 Bad Request"), "rejected", True, "ORD408"),
     ("not HTTP", lambda m: (b"SSH-2.0\r\n\r\n", True), "lost", True, "ORD406"),
     ("not JSON", lambda m: reply("oops"), "contract_error", True, "ORD407"),
     ("not JSON in a stream", lambda m: stream("oops"), "contract_error", True, "ORD407"),
@@ -77,7 +81,7 @@ async def test_a_bad_answer_spoils_its_own_call_only(  # noqa: PLR0917 - the col
 
     assert (outcome.kind, outcome.sent) == (kind, sent)
     assert (outcome.error.code if outcome.error else "") == code
-    assert outcome.retry_after == (7 if name == "throttled" else None)
+    assert outcome.retry_after == (7 if name.startswith("throttled") else None)
     assert (after.kind, after.value, after.generation) == ("ok", "fine", 1)
     assert server.calls() == 2
 

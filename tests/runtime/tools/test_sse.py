@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -78,6 +79,8 @@ ANSWERS: list[tuple[str, Change, OutcomeClass, bool, str, int]] = [
     ("too long on many lines", tells(lambda t: event(long_of(t).replace("x" * 1000, "x" * 1000 + "\r\ndata: "))), "contract_error", True, "ORD506", 1),
     ("cut off", posts(CUT_OFF), "lost", True, "ORD406", 1),
     ("gateway", posts(reply("down", "502 Bad Gateway")), "lost", True, "ORD406", 1),
+    ("gateway with words", posts(reply('{"error": {"code": 502, "message": "down"}}', "502 Bad Gateway")), "lost", True, "ORD406", 1),
+    ("refused oddly", posts(reply('{"jsonrpc": "2.0", "id": null, "error": {"code": "x"}}', "400 Bad Request")), "rejected", False, "ORD408", 1),
     ("refused", posts(reply("who?", "401 Unauthorized")), "rejected", False, "ORD408", 1),
     ("throttled", posts(reply("", "429 Too Many Requests")), "not_sent", False, "ORD408", 1),
     ("elsewhere", posts(reply("", "307 Temporary Redirect", headers="location: http://127.0.0.2/\r\n")), "rejected", True, "ORD408", 1),
@@ -285,6 +288,19 @@ async def eventually_ok(box: Any) -> Any:
 
     await eventually(answered, "it is back", seconds=20)
     return values[-1]
+
+
+async def test_an_event_on_very_many_lines_costs_no_more_than_its_length() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(60):
+            yield b"data:\n" * 1000
+        yield b"\n"
+
+    began = time.process_time()
+    (found,) = [each async for each in _events(chunks(), 4_000_000)]
+
+    assert found[1].size == 60_000 * len("data:")
+    assert time.process_time() - began < 5, "line by line all before it would be counted again"
 
 
 async def test_of_a_long_event_on_many_lines_only_the_edges_are_kept() -> None:
