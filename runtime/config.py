@@ -29,7 +29,7 @@ class Config:
         database_url: PostgreSQL, as a URL or libpq string; None means the embedded one.
         direct_url: PostgreSQL itself, where database_url leads through a pooler: for wake-ups, commands and migrations.
         redis_url: Redis or Valkey; None means the embedded one.
-        state_dir: where embedded servers, process records and the cache of compiled specs live.
+        state_dir: where embedded servers, process records, logins and the cache of compiled specs live.
         specs: the specs folder.
         environment: which environment of the Project document is meant.
         processes: how many processes `ordinaut runtime` keeps running.

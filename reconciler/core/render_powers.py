@@ -93,6 +93,16 @@ def _project(body: Body) -> Iterator[tuple[str, list[str]]]:
     yield "asks", [value_text(f"{model} as {name}", _LONGEST) for name, model in models]
 
 
+def _tokens(auth: Body) -> Iterator[str]:
+    words = {"issuer": "from", "client_id": "as"}
+    if named := [f"{word} {auth[name]}" for name, word in words.items() if name in auth]:
+        yield " ".join(named)
+    if "scope" in auth:
+        yield f"for {auth['scope']}"
+    if "login" in auth:
+        yield "that a person allows"
+
+
 _TLS = {"ca": "believes authorities of its own", "certificate": "shows a certificate"}
 
 
@@ -104,11 +114,7 @@ def _server(body: Body) -> Iterator[tuple[str, list[str]]]:
         yield "reaches", [http["url"]]
         yield "headers", sorted(http.get("headers", ()))
         if auth := http.get("auth"):
-            scope = [f"for {auth['scope']}"] if "scope" in auth else []
-            issuer = auth.get("issuer", "whom the server names")
-            allowed = ["that a person allows"] if "login" in auth else []
-            client = auth.get("client_id", "whom it registers")
-            yield "tokens", [f"from {issuer} as {client}", *scope, *allowed]
+            yield "tokens", list(_tokens(auth))
         if tls := http.get("tls"):
             yield "tls", [words for name, words in _TLS.items() if name in tls]
     tools = body.get("tools", {})

@@ -44,10 +44,30 @@ class AllowedTokens(Tokens):
         self._server = server
         self._file = file
         self._clock = clock
+        self._renewing: set[asyncio.Task[str]] = set()
         if (login := file.login) is not None:
             self._hold(bearer(login, redact))
 
     async def _ask(self, refused: httpx2.Response, request: httpx2.Request) -> str:  # noqa: ARG002 - credentials need it
+        # Whoever waits may give up: what was given for a refresh token, which may be worth nothing now, must be kept.
+        task = asyncio.create_task(self._renew_alone(refused))
+        self._renewing.add(task)
+        task.add_done_callback(self._let_go)
+        return await asyncio.shield(task)
+
+    async def aclose(self) -> None:
+        """Ask for no more, once what is under way is kept."""
+        await asyncio.gather(*self._renewing, return_exceptions=True)
+        await super().aclose()
+
+    def _let_go(self, task: asyncio.Task[str]) -> None:
+        self._renewing.discard(task)
+        if not task.cancelled():
+            # If nobody waits for it any more, it is told to the next who asks.
+            task.exception()
+
+    async def _renew_alone(self, refused: httpx2.Response) -> str:
+        """As no other process does meanwhile."""
         try:
             async with asyncio.timeout(_MOST_SECONDS), self._file.locked(self._clock):
                 return await self._renewed(refused)

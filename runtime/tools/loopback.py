@@ -48,18 +48,19 @@ class Loopback:
         try:
             async with asyncio.timeout(_HEARD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._page(head.decode("latin-1").split(" ", 2)))
+                method, _, target = head.decode("latin-1").partition(" ")
+                writer.write(self._page(method, target.partition(" ")[0]))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
             writer.close()
 
-    def _page(self, line: list[str]) -> bytes:
-        said = dict(parse_qsl(urlsplit(line[1]).query)) if line[0] == "GET" else {}
-        known = line[1].startswith("/callback?") and self._state
-        if not known or said.get("state") != self._state:
+    def _page(self, method: str, target: str) -> bytes:
+        path, _, query = target.partition("?")
+        is_awaited = bool(self._state) and dict(parse_qsl(query)).get("state") == self._state
+        if method != "GET" or path != "/callback" or not is_awaited:
             return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         if not self._came.full():
-            self._came.put_nowait(line[1])
+            self._came.put_nowait(target)
         return _PAGE

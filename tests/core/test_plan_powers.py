@@ -113,6 +113,10 @@ def test_an_agent_without_powers_is_said_to_have_none() -> None:
             "    reaches   https://x/mcp\n    tokens    from https://auth.example.com as us  for read\n"
             "    tls       believes authorities of its own  shows a certificate\n",
         ),
+        (
+            "kind: ToolServer\nname: web\nhttp: {url: 'https://x/mcp', auth: {login: browser}}\n",
+            "    reaches   https://x/mcp\n    tokens    that a person allows\n",
+        ),
     ],
 )
 def test_a_new_tool_server_shows_what_it_runs_or_reaches_and_is_given(

@@ -11,7 +11,13 @@ from runtime.core.tls import Tls
 from runtime.keyring import Keyring
 from runtime.live import Scope, assemble
 from runtime.store.runtimes import LiveSpec
-from runtime.tools.definition import ClientCredentials, HttpTransport, Sandbox, StdioTransport
+from runtime.tools.definition import (
+    BrowserLogin,
+    ClientCredentials,
+    HttpTransport,
+    Sandbox,
+    StdioTransport,
+)
 from schemas.spec import KINDS
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -52,6 +58,24 @@ def test_a_server_becomes_a_definition_under_the_name_steps_use(tmp_path: Path) 
     assert (first.memory_bytes, first.max_age) == (100_000_000, timedelta(hours=1))
     assert (second.memory_bytes, second.max_age) == (None, None)
     assert second.transport == HttpTransport("https://x/mcp", {"A": "b"}, form="sse")
+
+
+def test_a_login_by_browser_is_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cr3t")
+    project = document("Project", "home", secrets={"token": {"file": "token"}})
+    auth = {
+        "login": "browser",
+        "issuer": "https://i",
+        "client_id": "us",
+        "client_secret": "${secrets.token}",
+    }
+    server = document("ToolServer", "x", http={"url": "https://x/mcp", "auth": auth})
+
+    (definition,) = assemble(1, [project, server], Keyring(tmp_path, SYSTEM_CLOCK), NOW).servers
+
+    expected = BrowserLogin("browser", "https://i", "us", "s3cr3t")
+    assert definition.transport == HttpTransport("https://x/mcp", {}, expected)
+    assert "s3cr3t" not in repr(definition)
 
 
 def test_the_credentials_of_a_server_are_filled_in_and_not_shown(tmp_path: Path) -> None:

@@ -14,14 +14,17 @@ import pytest
 
 from runtime.clock import SYSTEM_CLOCK
 from runtime.errors import ToolServerError
+from runtime.tools.allowed import AllowedTokens
 from runtime.tools.consenting import log_in
 from runtime.tools.definition import BrowserLogin, HttpTransport, ServerDefinition
 from runtime.tools.logins import Challenge, Login, LoginFile, expiry, logins_in
+from runtime.tools.loopback import Loopback
 from runtime.tools.redact import Redactor
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.http_server import RawHttp, Reply, reply
 from tests.runtime.tools.token_server import TokenServer
+from tests.support.probes import within
 
 BACK = "http://127.0.0.1:1/callback"
 
@@ -362,3 +365,70 @@ def test_a_token_lasts_as_long_as_it_is_said_to_within_reason(seconds: int) -> N
     until = expiry(seconds, now)
 
     assert until == now + min(timedelta(days=3650), timedelta(seconds=min(seconds, 10**9)))
+
+
+async def test_a_server_that_knows_no_older_revision_still_wants_a_login(
+    open_toolbox: OpenToolbox,
+) -> None:
+    class Modern(RawHttp):
+        def respond(self, line: str, headers: dict[str, str], body: str) -> Reply | None:
+            if '"initialize"' in body:
+                error = {"code": -32600, "message": "what?"}
+                return reply({"jsonrpc": "2.0", "id": 1, "error": error}, "400 Bad Request")
+            return super().respond(line, headers, body)
+
+    async with Modern() as server, TokenServer(server):
+        box = await open_toolbox(defined(server))
+
+        outcome = await box.call("web.act", {})
+
+    assert outcome.error is not None
+    assert outcome.error.code == "ORD425"
+
+
+async def test_what_was_given_for_a_refresh_token_is_kept_though_nobody_waits_any_more(
+    tmp_path: Path, server: RawHttp, issuer: TokenServer
+) -> None:
+    await logged_in(tmp_path, server)
+    file = login_file(tmp_path, server)
+    tokens = AllowedTokens("web", file, None, Redactor(), SYSTEM_CLOCK)
+    request = httpx2.Request("POST", server.url)
+    waiting = asyncio.create_task(
+        tokens.renew(httpx2.Response(401), request, tokens.authorize(request))
+    )
+    arrived = asyncio.Event()
+
+    def give(fields: dict[str, str]) -> Reply:
+        arrived.set()
+        return issuer.give(fields)
+
+    issuer.answer = give
+    await within(arrived.wait(), "the refresh token is used")
+
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await tokens.aclose()
+
+    kept = file.login
+    assert kept is not None
+    assert kept.refresh_token == issuer.refresh_token == "refresh-2"
+
+
+async def test_only_the_answer_to_what_was_asked_ends_the_wait_for_a_browser() -> None:
+    async with Loopback() as loopback, httpx2.AsyncClient() as browser:
+        coming = asyncio.create_task(loopback.came_back("https://i/authorize?state=mine"))
+        await SYSTEM_CLOCK.sleep(0)
+        host, port = loopback.address.split("/")[2].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"nonsense\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 404")
+        writer.close()
+        for query in ("", "?state=yours&code=x", "/there?state=mine&code=x"):
+            assert (await browser.get(loopback.address + query)).status_code == 404
+        assert (await browser.post(f"{loopback.address}?state=mine")).status_code == 404
+        assert not coming.done()
+
+        page = await browser.get(f"{loopback.address}?state=mine&code=it")
+
+        assert page.status_code == 200
+        assert await coming == "/callback?state=mine&code=it"
