@@ -15,7 +15,7 @@ import orjson
 from runtime.calling import may_destroy, redacted, refusal, told
 from runtime.context import masked, run_context
 from runtime.core.calls import Call
-from runtime.core.expressions import Context
+from runtime.core.expressions import Context, Template
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
 from runtime.core.judging import judge
 from runtime.core.leftopen import BEGINS, LONGEST_HELD_SECONDS, GoingOn, OpenCall
@@ -269,6 +269,8 @@ class Caller:
         """
         step = call.step
         call.key = self.key(call, context)
+        if step.approval is not None and step.approval.show is not None:
+            call.message = self._message(step.approval.show, context)
         arguments = keyed(call, step.arguments.render(context))
         # An item may be a secret, or hold one.
         holds_item = step.foreach is not None and bool(self._secrets.known)
@@ -279,6 +281,11 @@ class Caller:
         if step.has_secrets:
             shown = keyed(call, step.arguments.render(masked(context, self._secrets)))
         return arguments, self._secrets.redact.within(shown) if holds_item else shown
+
+    def _message(self, show: Template, context: Context) -> str:
+        """What people are shown: without secrets."""
+        made = self._secrets.redact.within(show.render(masked(context, self._secrets)))
+        return made if isinstance(made, str) else orjson.dumps(made).decode()
 
     def key(self, call: Call, context: Context) -> str:
         """The key that every try of the call carries: its step's own, or one derived from run, step and item.

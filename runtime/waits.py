@@ -250,6 +250,8 @@ class Waits:
             assert step.approval is not None  # noqa: S101 - nothing else waits
             timeout = step.approval.timeout
             asked = {"uses": step.uses, "arguments": shown, "by": list(step.approval.by)}
+            told = {"message": call.message, "event": step.approval.event}
+            asked |= {name: value for name, value in told.items() if value is not None}
             return Wait("approval", None if timeout is None else timeout.total_seconds(), asked)
         problem = _TOOLS[step.uses].argument_error(arguments)
         # People see what records show: no secret.

@@ -122,6 +122,8 @@ class Approval(Model):
     """What becomes of the step when nobody decides."""
     show: Text | None = None
     """What the person is shown, as a template; the rendered arguments when left out."""
+    event: Annotated[str, StringConstraints(pattern=patterns.TOPIC)] | None = None
+    """A topic whose events decide too: their data name the `run`, the `step`, whether it is `approved`, and `by` whom."""
 
 
 class Step(Model):

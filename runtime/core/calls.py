@@ -33,6 +33,7 @@ class Call:
         key: the idempotency key that every try of it carries; empty until it is prepared.
         rounds: how many tries ended with its server asking something back.
         opened: what the next try goes on with; None where it begins anew.
+        message: what whoever has to approve it is shown; None for its arguments.
     """
 
     ready_at: float
@@ -43,6 +44,7 @@ class Call:
     key: str = field(default="", compare=False)
     rounds: int = field(default=0, compare=False)
     opened: OpenCall | None = field(default=None, compare=False)
+    message: str | None = field(default=None, compare=False)
 
     @property
     def task(self) -> str | None:

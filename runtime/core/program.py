@@ -26,11 +26,16 @@ from schemas.genai import UsageName
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person must agree before a call; `by` may decide, and nobody is waited for longer than `timeout`."""
+    """A person must agree before a call; `by` may decide, and nobody is waited for longer than `timeout`.
+
+    They are shown the call, or what `show` gives; events of the topic `event` decide for them.
+    """
 
     by: tuple[str, ...]
     timeout: timedelta | None
     on_timeout: str
+    show: Template | None
+    event: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +200,8 @@ def _reads(step: ProgramStep) -> Iterator[Template | Condition]:
     yield from step.expect
     if step.cache is not None and step.cache.key is not None:
         yield step.cache.key
+    if step.approval is not None and step.approval.show is not None:
+        yield step.approval.show
     for perhaps in (step.condition, step.foreach, step.fail_when):
         if perhaps is not None:
             yield perhaps
@@ -334,6 +341,8 @@ def _approval(approval: Mapping[str, Any]) -> Approval:
         by=tuple(approval["by"]),
         timeout=None if timeout is None else parse_duration(timeout),
         on_timeout=approval["on_timeout"],
+        show=compile_template(approval["show"]) if "show" in approval else None,
+        event=approval.get("event"),
     )
 
 

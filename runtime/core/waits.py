@@ -63,7 +63,7 @@ def wait_for(
         return Wait("run", None, {"task": arguments["task"], "run_id": child})
     seconds = _span(arguments["timeout"]) if "timeout" in arguments else None
     if uses == APPROVE:
-        asked = {name: arguments[name] for name in ("message", "by") if name in arguments}
+        asked = {name: arguments[name] for name in ("message", "by", "event") if name in arguments}
         return Wait("approval", seconds, asked)
     if "callback" in arguments:
         return Wait("callback", seconds, {"topic": callback})

@@ -26,6 +26,7 @@ from runtime.store.children import answer_parents
 from runtime.store.pool import Pool, borrow
 from runtime.store.recorded import Place, Waiting
 from runtime.store.statements import statement
+from runtime.store.waits import decide
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -69,11 +70,16 @@ async def arrive(connection: Connection, event: Event) -> Arrival:
 
     Args:
         connection: in autocommit mode; the event is on record, for good, before waits are looked for.
-        event: the event.
+        event: the event. It may decide about a step that takes decisions by its topic; what a step emits does not come here,
+            so no run approves anything.
+
+    Raises:
+        NotAsked: ORD418, it decides for somebody whom the step does not ask.
     """
     if not await _insert(connection, event, is_told=True):
         return Arrival(is_new=False, ended=0)
-    return Arrival(is_new=True, ended=await deliver(connection))
+    ended = await deliver(connection)
+    return Arrival(is_new=True, ended=ended + await decide(connection, event.topic, event.data))
 
 
 async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arrival:

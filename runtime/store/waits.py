@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from runtime.core.program import task_label
+from runtime.core.storable import storable_text
 from runtime.errors import EXIT_BLOCKED, OrdinautError
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.rows import Connection, fetch_rows
@@ -17,6 +20,7 @@ from runtime.store.statements import statement
 from schemas.asked import Asked
 
 _MOST = 1000
+_MOST_ITEMS: Final = 2**31 - 1
 _NO_RESPONSES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -81,6 +85,71 @@ def answer_wait(
     if answered:
         connection.execute(statement("wake"))
     return answered
+
+
+async def decide(connection: AsyncConnection[Any], topic: str, data: Any) -> int:
+    """Take the decision that an event holds, for a step that takes those of its topic; how many steps go on by it.
+
+    Args:
+        connection: in autocommit mode.
+        topic: the event's.
+        data: what it says: `run`, `step` and `approved`, and `by`, `reason` and the `item` of a `foreach`.
+
+    Raises:
+        NotAsked: ORD418, the step asks others.
+    """
+    told = _Decision.of(data)
+    if told is None:
+        return 0
+    where = {"run_id": told.run_id, "step": told.step, "iteration": told.item}
+    found = await connection.execute(statement("find_asked"), where | {"topic": topic})
+    row = await found.fetchone()
+    if row is None:
+        return 0
+    wanted = row[0].get("by") or [told.by]
+    if told.by not in wanted:
+        raise NotAsked(
+            f"step {told.step} asks {', '.join(wanted)}, and not {told.by or 'nobody'}",
+            hint="say who decided as `by` in the data of the event",
+        )
+    answer = {"approved": told.approved, "by": told.by, "reason": told.reason}
+    params = where | {"attempt": None, "answer": Jsonb(answer)}
+    answered = await (await connection.execute(statement("answer_wait"), params)).fetchone()
+    if answered is None:
+        return 0
+    await connection.execute(statement("wake"))
+    return 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What an event says about a step that asks."""
+
+    run_id: UUID
+    step: str
+    item: int
+    approved: bool
+    by: str
+    reason: str
+
+    @classmethod
+    def of(cls, data: Any) -> _Decision | None:
+        """What the data of an event say; None if they hold no decision."""
+        match data:
+            case {"run": str(run), "step": str(step), "approved": bool(approved)}:
+                by, reason, item = data.get("by", ""), data.get("reason", ""), data.get("item", 0)
+            case _:
+                return None
+        if not (isinstance(by, str) and isinstance(reason, str) and type(item) is int):
+            return None
+        if not 0 <= item <= _MOST_ITEMS:
+            return None
+        try:
+            return cls(
+                UUID(run), storable_text(step), item, approved, *map(storable_text, (by, reason))
+            )
+        except ValueError:
+            return None
 
 
 async def take_woken(pool: Pool, leases: Sequence[tuple[UUID, int]]) -> list[UUID]:

@@ -53,6 +53,11 @@ _APPROVE_ARGUMENTS: Final[dict[str, Any]] = {
     "properties": {
         "message": {"type": "string", "minLength": 1, "description": "What is to be decided."},
         "by": {"type": "array", "items": {"type": "string"}, "description": "Who may decide."},
+        "event": {
+            "type": "string",
+            "pattern": TOPIC,
+            "description": "A topic whose events decide too.",
+        },
         "timeout": {**_SPAN, "description": "How long to wait; then the step fails."},
     },
     "required": ["message"],

@@ -22,6 +22,12 @@ where not exists (
 order by w.began_at, w.run_id, w.step, w.iteration
 limit %(limit)s;
 
+-- name: find_asked
+-- Whom a step asks that takes decisions by events of a topic; no row where it does not, or waits no more.
+select asked from ordinaut.wait
+where run_id = %(run_id)s and step = %(step)s and iteration = %(iteration)s and kind = 'approval'
+    and asked ->> 'event' = %(topic)s and answered_at is null;
+
 -- name: answer_wait
 -- A person decides, before a call or, with the number of the try that was left open, in the middle of it. Nothing is written
 -- if somebody else did, if the time is over, or if the run or the step is: so one answer counts, never one beside a timeout,
