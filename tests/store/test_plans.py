@@ -18,7 +18,21 @@ Plan = dict[str, Any]
 
 # With every batch of runs, or every run.
 _HOT = ("claim_due", "record_progress", "seconds_until_ready", "load_results")
-_GROWS = re.compile(r"due_work|(run|step_result|step_attempt|step_intent|wait)(_\d+|_default)?")
+# With every call that a budget is for, or whose answer may be reused.
+_OF_CALLS = (
+    "sum_spending",
+    "list_budget_holds",
+    "hold_budget",
+    "free_budget",
+    "count_run",
+    "record_usage",
+    "find_answer",
+    "keep_answer",
+    "forget_answers",
+)
+_GROWS = re.compile(
+    r"due_work|(run|step_result|step_attempt|step_intent|wait|call_usage)(_\d+|_default)?|budget_hold|budget_run|answer"
+)
 _MANY = """
 with r as (
     insert into ordinaut.run
@@ -92,7 +106,7 @@ async def test_whatever_is_there_when_a_plan_is_made_no_growing_table_is_read_wh
     filled: Pool,
 ) -> None:
     async with filled.connection() as session:
-        found = {name: read_whole(await plan_of(session, name)) for name in _HOT}
+        found = {name: read_whole(await plan_of(session, name)) for name in (*_HOT, *_OF_CALLS)}
 
     assert {name: tables for name, tables in found.items() if tables} == {}
 

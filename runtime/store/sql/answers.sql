@@ -17,4 +17,4 @@ with over as (
     select key from ordinaut.answer where kept_until <= ordinaut.now() order by kept_until limit %(limit)s
     for update skip locked
 )
-delete from ordinaut.answer a using over o where a.key = o.key;
+delete from ordinaut.answer a where a.key = any(array(select o.key from over o));

@@ -21,10 +21,16 @@ group by tool, currency;
 -- name: list_budget_holds
 -- The other calls of an agent that are under way and may use up something. What a runtime that died had under way is none any
 -- more once its lease is over.
+with held as materialized (
+    select h.run_id, h.step, h.iteration, h.lease_epoch, h.tool from ordinaut.budget_hold h where h.agent = %(agent)s
+), leased as materialized (
+    select w.run_id, w.lease_epoch from ordinaut.due_work w
+    where w.run_id = any(array(select h.run_id from held h)) and w.lease_until > ordinaut.now()
+)
 select h.tool, h.run_id = %(run_id)s as is_ours
-from ordinaut.budget_hold h
-join ordinaut.due_work w on w.run_id = h.run_id and w.lease_epoch = h.lease_epoch and w.lease_until > ordinaut.now()
-where h.agent = %(agent)s and (h.run_id, h.step, h.iteration) <> (%(run_id)s, %(step)s, %(iteration)s);
+from held h
+join leased l on l.run_id = h.run_id and l.lease_epoch = h.lease_epoch
+where (h.run_id, h.step, h.iteration) <> (%(run_id)s, %(step)s, %(iteration)s);
 
 -- name: hold_budget
 -- A call goes that may use up something.
