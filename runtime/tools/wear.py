@@ -81,7 +81,10 @@ class Wear:
     async def _is_too_large(self, pid: int, *, first: bool) -> bool:
         if self._most_memory is None:
             return False
-        self.memory = await asyncio.to_thread(memory_of, pid)
+        memory = await asyncio.to_thread(memory_of, pid)
+        if memory is None and _has_ended(pid):
+            return False  # that is noticed elsewhere, and the next in its place is looked at again
+        self.memory = memory
         if self.memory is None:
             _log.warning("the memory of %s cannot be told on this system", self._key)
             self._most_memory = None
@@ -97,7 +100,18 @@ class Wear:
 def memory_of(leader: int) -> int | None:
     """Bytes of memory that a session's processes have together; None where that cannot be told, or none is left."""
     members = [entry for entry in _entries() if _session(entry) == leader]
-    return sum(filter(None, map(_memory, members))) or None
+    told = [size for size in map(_memory, members) if size is not None]
+    return sum(told) if told else None
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # it is another user's
+    return False
 
 
 def _entries() -> list[Path]:

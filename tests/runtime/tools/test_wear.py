@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from runtime.tools import wear
 from runtime.tools.actor import ServerStatus
 from runtime.tools.toolbox import Toolbox
-from runtime.tools.wear import LOOK_SECONDS, memory_of
+from runtime.tools.waiting import cancel_all
+from runtime.tools.wear import LOOK_SECONDS, Wear, memory_of
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.servers import is_alive, kill, raw
 from tests.support.clock import FakeClock
@@ -223,6 +225,31 @@ async def test_where_memory_cannot_be_told_that_is_said_once_and_age_still_count
 
     await eventually(lambda: status(box).generation == 2, "it is replaced")
     assert caplog.text.count("cannot be told") == 1
+
+
+@pytest.fixture
+def ended() -> int:
+    """The number of a process that has ended; while nobody had buried it, it had no memory."""
+    process = subprocess.Popen(["/bin/true"], start_new_session=True)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert memory_of(process.pid) == 0
+    process.wait()
+    return process.pid
+
+
+async def test_a_look_at_a_process_that_has_just_ended_does_not_end_the_looking(
+    ended: int, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    wear = Wear(raw(memory_bytes=1), clock)
+
+    looking = asyncio.create_task(wear.out(ended))
+    await eventually(lambda: clock.sleepers, "the first look is waited for")
+    await clock.advance(LOOK_SECONDS + 0.1)
+    await eventually(lambda: clock.sleepers, "the next look is waited for")
+
+    assert clock.wakes_in == pytest.approx(LOOK_SECONDS)
+    await cancel_all(looking)
+    assert (wear.matters(), wear.memory, caplog.text) == (True, None, "")
 
 
 async def test_nothing_is_looked_at_where_nothing_is_limited_or_no_process_is_ours(
