@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -75,9 +74,12 @@ class Reuse:
             _log.warning("no answer looked up: %s", " ".join(str(error).split()))
             kept = None
         if kept is not None:
-            return CallOutcome("ok", value=kept.output, size=kept.size, reused_at=kept.made_at)
+            reused = CallOutcome("ok", value=kept.output, size=kept.size, reused_at=kept.made_at)
+            # What another step took for good may be no good to this one, today or on its next try.
+            if judge(reused).kind == "ok":
+                return reused
         outcome = await make()
-        if outcome.kind == "ok" and judge(replace(outcome)).kind == "ok":
+        if outcome.kind == "ok" and judge(outcome).kind == "ok":
             await self._keep(key, outcome, policy)
         return outcome
 

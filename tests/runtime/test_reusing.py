@@ -148,6 +148,17 @@ async def test_what_fails_or_is_no_good_to_the_step_is_not_kept(bench: Bench) ->
     assert [await told(bench, tools, looking) for _ in range(4)] == [None, "bad", "good", "good"]
 
 
+async def test_what_is_good_to_another_step_alone_is_asked_for_anew(bench: Bench) -> None:
+    tools = counting()
+    assert await told(bench, tools, asking()) == 1
+
+    await bench.clock.advance(1)
+    assert await told(bench, tools, asking(expect="result > `1`")) == 2
+    assert await told(bench, tools, asking()) == 2
+
+    assert len(tools.calls) == 2
+
+
 async def test_a_try_that_follows_a_failure_calls_again(bench: Bench) -> None:
     tools = ScriptedTools(tool__do=[failed(), ok("good")])
     await bench.queue(pipeline=[asking(retry=RETRY)])
