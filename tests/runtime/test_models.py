@@ -11,6 +11,7 @@ import pytest
 
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.expressions import EVERY_SECRET
+from runtime.core.llm.definition import ModelDefinition
 from runtime.core.tls import Tls
 from runtime.errors import NotFound, SecretUnreadable, Unreadable
 from runtime.keyring import Keyring
@@ -200,3 +201,9 @@ async def test_what_keeps_a_model_from_being_asked_is_told(tmp_path: Path) -> No
 
 def test_a_project_without_models_has_nothing_to_find(tmp_path: Path) -> None:
     assert _finding(tmp_path, {}) is None
+
+
+def test_a_definition_shows_no_key() -> None:
+    definition = ModelDefinition("u", "m", headers={"authorization": KEY}, secrets=(KEY,))
+
+    assert KEY not in repr(definition)

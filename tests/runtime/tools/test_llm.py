@@ -8,19 +8,16 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.core.llm.definition import ModelDefinition
 from runtime.core.outcomes import CallOutcome
-from runtime.core.tls import Tls
 from runtime.core.usage import Usage
 from runtime.errors import NotFound
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
-from tests.support.certificates import Authority
 from tests.support.clock import FakeClock
 from tests.support.model_server import Answer, ModelServer, completion, refuses, response, says
 from tests.support.probes import eventually, within
@@ -544,49 +541,22 @@ async def test_a_key_that_no_header_can_hold_is_not_shown(asking: Asking, key: s
     assert "sk-" not in repr(outcome)
 
 
-async def test_an_endpoint_is_known_by_an_authority_of_ones_own(
-    open_toolbox: OpenToolbox, tmp_path: Path
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("extract", {"text": "x", "output_schema": {"type": "words"}}),
+        ("summarize", {}),
+        ("summarize", {"text": "x", "items": []}),
+        ("summarize", {"text": 1}),
+    ],
+)
+async def test_arguments_that_do_not_fit_and_schemas_that_are_none_are_not_asked_about(
+    asking: Asking, tool: str, arguments: Any
 ) -> None:
-    authority, other = Authority(), Authority("another")
-    (tmp_path / "ca.pem").write_text(authority.certificate)
-    server = ModelServer()
-    server.tls = authority.server_context(tmp_path)
-    async with server:
-        asking = Asking(await open_toolbox(), server)
-        outcomes = []
-        for tls in (Tls(ca="ca.pem"), Tls(ca=other.certificate), None, Tls(ca="nowhere.pem")):
-            asking.definition = replace(asking.definition, tls=tls)
-            outcomes.append(await asking("plan", says("x"), goal="x"))
-
-    good, unknown, unheard, absent = outcomes
-    assert good.kind == "ok"
-    for one in (unknown, unheard, absent):
-        assert (*_why(one), one.sent) == ("not_sent", "ORD401", False)
-    assert "certificate verify failed" in str(unknown.error)
-    assert "nowhere.pem" in str(absent.error)
-    assert len(server.asked) == 1
-
-
-def test_a_definition_shows_no_key() -> None:
-    definition = ModelDefinition("u", "m", headers={"authorization": KEY}, secrets=(KEY,))
-
-    assert KEY not in repr(definition)
-
-
-async def test_a_schema_that_is_none_is_not_asked_about(asking: Asking) -> None:
-    outcome = await asking("extract", None, text="x", output_schema={"type": "words"})
+    outcome = await asking(tool, None, **arguments)
 
     assert (*_why(outcome), outcome.sent) == ("contract_error", "ORD403", False)
     assert asking.server.asked == []
-
-
-@pytest.mark.parametrize("arguments", [{}, {"text": "x", "items": []}, {"text": 1}])
-async def test_arguments_that_do_not_fit_are_not_asked_about(
-    asking: Asking, arguments: Any
-) -> None:
-    outcome = await asking("summarize", None, **arguments)
-
-    assert (*_why(outcome), outcome.sent) == ("contract_error", "ORD403", False)
 
 
 async def test_a_model_that_is_not_there_is_not_asked(asking: Asking) -> None:
