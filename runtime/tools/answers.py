@@ -30,7 +30,7 @@ from runtime.logs import get_logger
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.faults import Fault, read_fault
 from runtime.tools.normalise import Answer, Unacceptable, normalise
-from runtime.tools.questions import left_open, redact_left_open, visits_asked
+from runtime.tools.questions import can_be_kept, left_open, redact_left_open, visits_asked
 from runtime.tools.reading import Parse
 from runtime.tools.redact import Redactor
 from runtime.tools.tasks import TaskFailed, Working
@@ -122,6 +122,9 @@ def outcome_of_result(
     call: Call, result: CallToolResult | InputRequiredResult | Working
 ) -> CallOutcome:
     """The outcome of a call that the server answered."""
+    if isinstance(result, Working) and not can_be_kept(result.task):
+        message = f"{call.name} goes on with it as a task, whose id has {len(result.task):,} characters, or some that cannot be kept"
+        return call.outcome("contract_error", "ORD407", message)
     if isinstance(result, Working):
         left = LeftOpen(None, {}, task=result.task, wait_seconds=result.seconds)
         message = f"{call.name} goes on with it as task {result.task}"

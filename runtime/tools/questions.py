@@ -50,7 +50,7 @@ def left_open(result: InputRequiredResult) -> LeftOpen | str:
     """What the call can go on with, or why it cannot."""
     requests = result.input_requests or {}
     state = result.request_state
-    if state is not None and (len(state) > MOST_BYTES or state != storable_text(state)):
+    if state is not None and not can_be_kept(state):
         return f"its state has {len(state):,} characters, or some that cannot be kept"
     if len(requests) > _MOST_REQUESTS:
         return f"it asks {len(requests)} questions at once; {_MOST_REQUESTS} may be asked"
@@ -64,6 +64,11 @@ def left_open(result: InputRequiredResult) -> LeftOpen | str:
         return f"what it asks is longer than {MOST_BYTES:,} bytes"
     task = result.task if isinstance(result, AskedByTask) else None
     return LeftOpen(state, asked, isinstance(result, AskedUnderWay), task)
+
+
+def can_be_kept(text: str) -> bool:
+    """Whether what a server wants back can be on record as it is."""
+    return len(text) <= MOST_BYTES and text == storable_text(text)
 
 
 def visits_asked(data: Any) -> InputRequiredResult | None:

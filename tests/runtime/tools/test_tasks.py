@@ -19,12 +19,12 @@ from runtime.core.answering import responses_of
 from runtime.core.leftopen import GoingOn
 from runtime.core.outcomes import CallOutcome
 from runtime.store.waits import answer_wait, list_asked
-from runtime.tools.answers import Call, outcome_of_error
+from runtime.tools.answers import Call, outcome_of_error, outcome_of_result
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.definition import Locked, ServerDefinition, StdioTransport
 from runtime.tools.following import follow
 from runtime.tools.redact import NOTHING_TO_BLOT
-from runtime.tools.tasks import TaskFailed, _Task
+from runtime.tools.tasks import TaskFailed, Working, _Task
 from runtime.tools.toolbox import Toolbox
 from tests.runtime.tools.conftest import OpenToolbox
 from tests.runtime.tools.servers import SUPPORT, kill
@@ -211,6 +211,15 @@ def test_a_server_that_does_not_say_how_a_task_stands_in_time_is_asked_again() -
     late = outcome_of_error(call, MCPError(-32001, "Request 'tasks/get' timed out"))
 
     assert late.kind == "timeout"
+
+
+@pytest.mark.parametrize("task", ["a\0b", "x" * 65_537])
+def test_a_task_whose_id_cannot_be_kept_is_not_followed(task: str) -> None:
+    call = Call(ToolInfo("tasks", "work", "", {}, None, {}), 1, 1000, NOTHING_TO_BLOT)
+
+    outcome = outcome_of_result(call, Working(task, 1.0))
+
+    assert (outcome.kind, outcome.sent, outcome.left_open) == ("contract_error", True, None)
 
 
 @pytest.mark.parametrize(
