@@ -68,8 +68,8 @@ class Package(_Foreign):
 
     registry_type: str
     """Where it is: `npm`, `pypi`, `oci`, `nuget` or `mcpb`."""
-    identifier: str
-    """Its name there."""
+    identifier: str = Field(pattern=r"^[^\s-]\S*$")
+    """Its name there; none that would be an option of what runs it."""
     version: str = ""
     """Its version."""
     transport: PackageTransport

@@ -213,6 +213,13 @@ def test_a_file_that_exists_is_never_written_over(
         ('{"name": "a/b"}', [], "a/b cannot be added"),
         (json.dumps(WEATHER | {"remotes": []}), ["--by", "http"], "cannot be added by http"),
         ('{"name": "a/b", "remotes": [{"type": "sse", "url": "{base}/x"}]}', [], "`http.url`"),
+        (
+            json.dumps(
+                WEATHER | {"packages": [WEATHER["packages"][0] | {"identifier": "--from=x"}]}
+            ),
+            [],
+            "`packages.0.identifier`",
+        ),
         (" " * 1_048_577, [], "it has more than 1,048,576 bytes"),
     ],
 )
