@@ -18,8 +18,9 @@ from runtime.core.calls import Call
 from runtime.core.expressions import Context, Template
 from runtime.core.identity import HEADER_META, KEY_META, idempotency_key
 from runtime.core.judging import judge
-from runtime.core.leftopen import BEGINS, LONGEST_HELD_SECONDS, GoingOn, OpenCall
+from runtime.core.leftopen import BEGINS, LONGEST_HELD_SECONDS, GoingOn
 from runtime.core.llm.tools import MODEL_TOOLS
+from runtime.core.opencalls import OpenCall
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.prices import priced
 from runtime.core.program import Program, ProgramStep, Verification

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from runtime.core.course import Failure
 from runtime.core.identity import derive_event_id
-from runtime.core.leftopen import OpenCall
+from runtime.core.opencalls import OpenCall
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS

@@ -16,13 +16,8 @@ from runtime.caller import Caller
 from runtime.clock import Clock
 from runtime.core.callback import callback_topic
 from runtime.core.calls import Call, StepCalls
-from runtime.core.leftopen import (
-    LONGEST_HELD_SECONDS,
-    MOST_ROUNDS,
-    LeftOpen,
-    OpenCall,
-    question_of,
-)
+from runtime.core.leftopen import LONGEST_HELD_SECONDS, MOST_ROUNDS, LeftOpen
+from runtime.core.opencalls import OpenCall, question_of
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.retry import REPEATABLE_EFFECTS
 from runtime.core.waits import LOOKED_UP, RUN, SLEEP, WAITING_TOOLS, Wait, wait_for

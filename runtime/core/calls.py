@@ -14,7 +14,7 @@ from typing import Final
 
 from runtime.core.expressions import ABSENT, JSON
 from runtime.core.expressions.context import Absent
-from runtime.core.leftopen import OpenCall
+from runtime.core.opencalls import OpenCall
 from runtime.core.outcomes import CallError
 from runtime.core.program import ProgramStep
 from runtime.errors import ExpressionError

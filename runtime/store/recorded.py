@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from runtime.core.leftopen import ASKS_AGAIN, OpenCall, open_call
+from runtime.core.leftopen import ASKS_AGAIN
+from runtime.core.opencalls import OpenCall, open_call
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.statements import statement
 
