@@ -16,9 +16,8 @@ from runtime.cli.options import configured, json_option
 from runtime.cli.output import bold, echo, echo_json
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
-from runtime.errors import ToolServerError
-from runtime.tools.definition import BrowserLogin, HttpTransport, ServerDefinition
-from runtime.tools.logins import Login, LoginFile, logins_in
+from runtime.tools.definition import ServerDefinition
+from runtime.tools.logins import Login, LoginFile, browser_login, logins_in
 from schemas.tools import LoginReport, LogoutReport
 
 _MINUTES: Final = 10
@@ -104,15 +103,8 @@ def logout(*, config: Config, server: str, as_json: bool) -> None:
 
 
 def _file(config: Config, definition: ServerDefinition) -> LoginFile:
-    transport = definition.transport
-    if not isinstance(transport, HttpTransport) or not isinstance(transport.auth, BrowserLogin):
-        raise ToolServerError(
-            f"nobody logs in at {definition.key} by a browser",
-            hint="`http: {auth: {login: browser}}` of the ToolServer says that somebody does",
-            code="ORD425",
-        )
-    folder = logins_in(config.state_dir)
-    return LoginFile(folder, definition.key, transport.url, transport.auth.issuer)
+    url, auth = browser_login(definition)
+    return LoginFile(logins_in(config.state_dir), definition.key, url, auth.issuer)
 
 
 async def _by_browser(

@@ -23,8 +23,8 @@ from mcp.shared.auth import (
 
 from runtime.clock import Clock
 from runtime.errors import ToolServerError
-from runtime.tools.definition import BrowserLogin, HttpTransport, ServerDefinition
-from runtime.tools.logins import Login, LoginFile, expiry
+from runtime.tools.definition import BrowserLogin, ServerDefinition
+from runtime.tools.logins import Login, LoginFile, browser_login, expiry
 from runtime.tools.redact import Redactor
 from runtime.tools.tokens import Forgetful, asking_client, follow_flow, reason_of
 
@@ -58,19 +58,13 @@ async def log_in(
     Raises:
         ToolServerError: ORD425, it came to nothing.
     """
-    transport = definition.transport
-    if not isinstance(transport, HttpTransport) or not isinstance(transport.auth, BrowserLogin):
-        raise ToolServerError(
-            f"nobody can log in at {definition.key} by a browser",
-            hint="`http: {auth: {login: browser}}` of the ToolServer says that somebody can",
-            code="ORD425",
-        )
+    url, auth = browser_login(definition)
     challenge = file.challenge
     refused = httpx2.Response(
         challenge.status, headers={"www-authenticate": challenge.header}, content=b""
     )
-    asked = httpx2.Request("POST", transport.url, headers=_REVISION)
-    provider = _Person(transport.url, transport.auth, file.login, redirect_to, allow, redact)
+    asked = httpx2.Request("POST", url, headers=_REVISION)
+    provider = _Person(url, auth, file.login, redirect_to, allow, redact)
     try:
         async with asking_client() as client:
             await follow_flow(provider.async_auth_flow(asked), asked, refused, client)
@@ -172,9 +166,6 @@ class _Person(OAuthClientProvider):
         return metadata
 
     async def _show(self, address: str) -> None:
-        # A browser opens programs for others.
-        if urlsplit(address).scheme not in {"http", "https"}:
-            raise OAuthFlowError("it would have a browser open what is no page")
         self._came_back = await self._allow(address)
 
     async def _come_back(self) -> AuthorizationCodeResult:

@@ -19,7 +19,9 @@ from typing import Any, Final
 import orjson
 
 from runtime.clock import Clock
+from runtime.errors import ToolServerError
 from runtime.files import write_private
+from runtime.tools.definition import BrowserLogin, HttpTransport, ServerDefinition
 
 _LOOK_AGAIN_SECONDS: Final = 0.02
 # What a server says of how long a token lasts need not make sense.
@@ -76,6 +78,22 @@ class _Kept:
 def logins_in(state_dir: Path) -> Path:
     """The folder of all logins."""
     return state_dir / "logins"
+
+
+def browser_login(definition: ServerDefinition) -> tuple[str, BrowserLogin]:
+    """The address of a server that people log in at, and how they do.
+
+    Raises:
+        ToolServerError: ORD425, nobody does.
+    """
+    transport = definition.transport
+    if isinstance(transport, HttpTransport) and isinstance(transport.auth, BrowserLogin):
+        return transport.url, transport.auth
+    raise ToolServerError(
+        f"nobody logs in at {definition.key} by a browser",
+        hint="`http: {auth: {login: browser}}` of the ToolServer says that somebody does",
+        code="ORD425",
+    )
 
 
 def expiry(seconds: int | None, now: datetime) -> datetime | None:

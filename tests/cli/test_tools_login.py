@@ -206,3 +206,31 @@ def test_a_person_who_does_not_allow_it_is_not_logged_in(
     assert (
         "ORD425: nobody was logged in at web: it was not allowed: access_denied" in answer.stderr
     )
+
+
+@pytest.mark.usefixtures("specs")
+def test_what_is_pasted_has_to_be_where_the_browser_was_sent(alone: Cli) -> None:
+    answer = alone("tools", "login", "web", "--paste", stdin="the page said hello\n")
+
+    assert answer.status == 1
+    assert "the address that the browser was sent to has no code in it" in answer.stderr
+
+
+@pytest.mark.usefixtures("specs")
+def test_nobody_is_waited_for_for_ever(alone: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.cli.tools_login._MINUTES", 0)
+
+    answer = alone("tools", "login", "web", "--no-browser")
+
+    assert answer.status == 1
+    assert "nobody came back in 0 minutes" in answer.stderr
+
+
+@pytest.mark.usefixtures("specs", "browser")
+def test_what_was_allowed_is_told(alone: Cli, issuer: TokenServer) -> None:
+    issuer.tools.challenge += ', scope="read write"'
+
+    answer = alone("tools", "login", "web")
+
+    assert answer.lines[:2] == [f"web  logged in at {issuer.issuer}", "  for read write"]
+    assert answer.lines[2].endswith(", and renewed then")

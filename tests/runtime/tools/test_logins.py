@@ -271,16 +271,35 @@ async def test_an_issuer_that_is_named_is_the_only_one(
     assert (issuer.registered, issuer.visits) == ([], [])
 
 
-@pytest.mark.parametrize("methods", [[], ["plain"]])
-async def test_an_issuer_without_pkce_is_no_place_to_log_in(
-    tmp_path: Path, server: RawHttp, issuer: TokenServer, methods: list[str]
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        ({"code_challenge_methods_supported": []}, "PKCE"),
+        ({"code_challenge_methods_supported": ["plain"]}, "PKCE"),
+        ({"issuer": "https://thief.example"}, "issuer mismatch"),
+        ({"resource": "https://thief.example/mcp"}, "does not match"),
+    ],
+)
+async def test_where_it_is_not_safe_nobody_is_asked_to_log_in(
+    tmp_path: Path, server: RawHttp, issuer: TokenServer, claims: dict[str, Any], told: str
 ) -> None:
-    issuer.claims = {"code_challenge_methods_supported": methods}
+    issuer.claims = claims
 
-    with pytest.raises(ToolServerError, match="PKCE"):
+    with pytest.raises(ToolServerError, match=told):
         await logged_in(tmp_path, server)
 
     assert issuer.visits == []
+
+
+async def test_a_token_that_is_none_is_no_login(
+    tmp_path: Path, server: RawHttp, issuer: TokenServer
+) -> None:
+    issuer.answer = lambda _: reply({"access_token": "", "token_type": "Bearer"})
+
+    with pytest.raises(ToolServerError, match="gave no token"):
+        await logged_in(tmp_path, server)
+
+    assert login_file(tmp_path, server).login is None
 
 
 async def test_what_was_allowed_at_one_address_is_not_for_another(

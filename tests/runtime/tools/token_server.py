@@ -106,7 +106,8 @@ class TokenServer(HttpByHand):
             return self._meet_person(path, query, body)
         match path:
             case "/resource":
-                return reply({"resource": self.tools.url, "authorization_servers": [self.issuer]})
+                resource = self.claims.get("resource", self.tools.url)
+                return reply({"resource": resource, "authorization_servers": [self.issuer]})
             case "/.well-known/oauth-authorization-server":
                 return reply(
                     {
