@@ -64,7 +64,7 @@ class Cache(Model):
     ttl: PositiveDuration
     """How long a result may be reused."""
     key: Text | None = None
-    """A template that overrides the key derived from tool and arguments."""
+    """A template that takes the place of the arguments in telling calls apart; of another tool nothing is reused."""
 
 
 class Goto(Model):

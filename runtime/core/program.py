@@ -49,7 +49,7 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """For how long an earlier result may be reused, and the template of a key that replaces tool and arguments."""
+    """For how long an earlier result may be reused, and the template of a key that replaces the arguments."""
 
     ttl: timedelta
     key: Template | None

@@ -424,39 +424,6 @@ async def test_an_answer_that_does_not_come_is_given_up(
     assert (*_why(outcome), outcome.sent) == ("timeout", "ORD405", True)
 
 
-@pytest.mark.parametrize("is_of_step", [True, False])
-async def test_the_time_of_a_call_is_that_of_reading_its_secrets_too(
-    asking: Asking, clock: FakeClock, is_of_step: bool
-) -> None:
-    async def find(name: str) -> ModelDefinition:
-        await clock.sleep(4)
-        return await asking.find(name)
-
-    async def call(seconds: int) -> asyncio.Task[CallOutcome]:
-        limit = timedelta(seconds=seconds)
-        limits = (limit, None) if is_of_step else (None, limit)
-        waiting = asking.box.call(
-            "llm.plan", {"goal": "x"}, limits[0], at_most=limits[1], find_model=find
-        )
-        task = asyncio.create_task(waiting)
-        await eventually(lambda: clock.sleepers >= 2, "it waits for its secrets")
-        return task
-
-    hasty = await call(3)
-    await clock.advance(3.1)
-    outcome = await within(hasty, "the outcome")
-    assert (*_why(outcome), outcome.sent) == ("not_sent", "ORD401", False)
-
-    asking.server.answers = [None]
-    patient = await call(6)
-    await clock.advance(4.1)
-    await within(asking.server.came.wait(), "the request")
-    await clock.advance(1.5)
-    assert not patient.done()
-    await clock.advance(0.5)
-    assert _why(await within(patient, "the outcome"))[0] == "timeout"
-
-
 async def test_an_endpoint_that_takes_no_connection_was_not_asked(
     asking: Asking, clock: FakeClock
 ) -> None:
