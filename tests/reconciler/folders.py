@@ -227,6 +227,9 @@ def _steps(draw: st.DrawFn, keys: Mapping[str, list[str]], city: str) -> list[Sp
             step.pop("on_unknown", None)
         if step["uses"].startswith(("llm.", "ordinaut.")):
             step.pop("idempotency", None)
+            step.pop("parse", None)
+        if step.get("effect") == "once" or step["uses"].startswith("ordinaut."):
+            step.pop("cache", None)
         if number and draw(st.booleans()):
             step["needs"] = [f"s{draw(st.integers(0, number - 1))}"]
         steps.append(step)

@@ -55,7 +55,7 @@ async def test_by_stdio(open_toolbox: OpenToolbox, hostility: str) -> None:
     tool, arguments = BY_STDIO[hostility]
 
     outcome = await box.call(f"raw.{tool}", arguments, patience(hostility))
-    after = await within(box.call("raw.echo", {"still": "here"}), "the next call", seconds=20)
+    after = await within(box.call("raw.echo", {"still": "here"}), "the next call", seconds=60)
 
     assert (outcome.kind, outcome.sent) == (OUTCOMES[hostility], True)
     assert after.value == {"still": "here"}
@@ -206,7 +206,7 @@ async def test_by_http(open_toolbox: OpenToolbox, hostile: Hostile, hostility: s
 
     outcome = await within(box.call("web.act", {}, patience(hostility)), "the outcome", seconds=40)
     hostile.behave()
-    after = await within(box.call("web.act", {}), "the next call", seconds=20)
+    after = await within(box.call("web.act", {}), "the next call", seconds=60)
 
     expected = OUTCOMES[hostility]
     if hostility == "floods" and not hostile.streams:
