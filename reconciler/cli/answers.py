@@ -81,16 +81,24 @@ def question_lines(asked: Asked) -> Iterator[str]:
 
 def _kind(field: FormField) -> str:
     schema = field.schema
-    choices = schema.get("enum") or [
-        one.get("const") for one in schema.get("oneOf", ()) if isinstance(one, Mapping)
-    ]
+    is_list = schema["type"] == "array"
+    items = schema.get("items", {}) if is_list else schema
+    choices = _choices(items) if isinstance(items, Mapping) else []
     kind = " | ".join(map(str, choices)) if choices else str(schema["type"])
+    if is_list and choices:
+        kind = f"any of {kind}"
     if "default" in schema:
         kind += f", {orjson.dumps(schema['default']).decode()} unless given"
     elif not field.is_required:
         kind += ", may be left out"
     told = schema.get("description") or schema.get("title")
     return shorten(one_line(f"{kind}  ({told})" if told else kind), _SHOWN)
+
+
+def _choices(schema: Mapping[str, Any]) -> list[Any]:
+    """What is to be chosen from; with titles, it stands one by one (SEP-1330)."""
+    titled = schema.get("oneOf") or schema.get("anyOf") or ()
+    return schema.get("enum") or [one.get("const") for one in titled if isinstance(one, Mapping)]
 
 
 def _json(text: str) -> dict[str, Any]:

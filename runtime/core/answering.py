@@ -13,6 +13,7 @@ import orjson
 
 from runtime.core.binding import canonical
 from runtime.core.contracts import contract
+from runtime.core.storable import storable
 from runtime.errors import OrdinautError
 
 _WORDS: Final = {"yes": True, "true": True, "no": False, "false": False}
@@ -100,6 +101,11 @@ def _response(key: str, request: Mapping[str, Any], given: Mapping[str, Any]) ->
         if "default" in field
     }
     content = {**defaults, **given}
+    if storable(content) != content:
+        raise UnfitAnswer(
+            f"an answer to {key} has a letter or a number that cannot be kept",
+            hint="leave out NUL, and numbers of more than 64 bits",
+        )
     checked = contract(canonical(form))
     declared = checked.declared
     strange = [name for name in content if declared is not None and name not in declared]

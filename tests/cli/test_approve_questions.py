@@ -23,6 +23,8 @@ FORM = {
         "day": {"type": "string", "description": "As year-month-day"},
         "seats": {"type": "integer", "default": 2},
         "where": {"type": "string", "enum": ["inside", "outside"]},
+        "meals": {"type": "array", "items": {"enum": ["soup", "fish"]}},
+        "drinks": {"type": "array", "items": {"anyOf": [{"const": "tea", "title": "Tea"}]}},
     },
     "required": ["day"],
 }
@@ -66,8 +68,10 @@ def test_a_form_is_listed_with_its_fields(cli: Cli, rows: psycopg.Connection, ru
         "  asks: When?",
         "    payments:ask  Pay?",
         "    day: string (As year-month-day)",
+        "    meals: any of soup | fish, may be left out",
         "    seats: integer, 2 unless given",
         "    where: inside | outside, may be left out",
+        "    drinks: any of tea, may be left out",
     ]
     assert (told["attempt"], told["asked"]["requests"]) == (1, WHEN)
     assert "asks      1 step waits for a decision: `ordinaut approve`\n" in cli("status").stdout
@@ -100,6 +104,18 @@ def test_a_form_is_filled_in_by_fields_or_as_json(
         True,
         True,
     )
+
+
+def test_an_answer_that_no_record_can_keep_is_refused(
+    cli: Cli, rows: psycopg.Connection, run: UUID
+) -> None:
+    ask(rows, run, WHEN)
+
+    answer = cli("approve", "dinner", "--yes", "--data", r'{"day": "a\u0000b"}')
+
+    assert answer.status == 1
+    assert "ORD421" in answer.stderr
+    assert responses(rows) is None
 
 
 def test_of_several_questions_json_names_each(
