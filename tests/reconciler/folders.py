@@ -228,6 +228,11 @@ def _steps(draw: st.DrawFn, keys: Mapping[str, list[str]], city: str) -> list[Sp
         if step["uses"].startswith(("llm.", "ordinaut.")):
             step.pop("idempotency", None)
             step.pop("parse", None)
+        if step["uses"].startswith("llm."):
+            # What these answer is promised, and none of it is this.
+            step.pop("expect", None)
+            step.pop("fail_when", None)
+            step.pop("usage", None)
         if step.get("effect") == "once" or step["uses"].startswith("ordinaut."):
             step.pop("cache", None)
         if number and draw(st.booleans()):
@@ -270,7 +275,8 @@ def _schedule(draw: st.DrawFn, keys: Mapping[str, list[str]]) -> Spec:
 
 def _polls(keys: Mapping[str, list[str]]) -> st.SearchStrategy[Spec]:
     asked = {
-        "uses": st.sampled_from(_tools(keys)),
+        # Whose answer is promised to have a number is none of them.
+        "uses": st.sampled_from([tool for tool in _tools(keys) if not tool.startswith("llm.")]),
         "every": _SPANS,
         "when": st.just("result.n > `30`"),
     }
