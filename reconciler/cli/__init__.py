@@ -6,6 +6,7 @@ line with its code and a hint, never a traceback unless `--debug` asks for it. L
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -160,6 +161,8 @@ class Ordinaut(click.Group):
             _answer(ctx, error)
             raise UsageRefused(error.format_message(), error.ctx) from None
         except KeyboardInterrupt:
+            # What was being made in that moment may end with complaints that it is half made.
+            sys.unraisablehook = lambda _: None
             ctx.exit(EXIT_INTERRUPTED)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             # click ends these well, a closed pipe without a word.

@@ -252,7 +252,7 @@ async def test_ctrl_c_while_waiting_leaves_the_run_alone(
         process.interrupt_group()
         done = await process.ended()
 
-    assert (done.status, done.stdout, "Traceback" in done.stderr) == (130, "", False)
+    assert (done.status, done.stdout, "Traceback" in done.stderr) == (130, "", False), done.stderr
     assert [row["state"] for row in stored(rows)] == ["queued"]
 
 
