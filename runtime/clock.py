@@ -47,6 +47,10 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - this is the one clock
 
+    def wait(self, seconds: float) -> None:
+        """Block the thread; for commands, which have no event loop to keep free."""
+        time.sleep(seconds)  # noqa: TID251 - this is the one clock
+
     async def reach(self, instant: float) -> None:
         while (left := instant - self.monotonic()) > 0:
             await self.sleep(left - _TIMER_SECONDS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from runtime.actor import current_actor
-from runtime.clock import Clock
+from runtime.clock import SystemClock
 from runtime.core.overlap import admission
 from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
@@ -116,27 +115,24 @@ def _retired(task: FoundTask, label: str) -> NotFound:
 
 
 def follow_run(
-    connection: Connection, run_id: UUID, clock: Clock, on_step: Callable[[StepReport], None]
+    connection: Connection, run_id: UUID, clock: SystemClock, on_step: Callable[[StepReport], None]
 ) -> RunReport:
     """Wait until a run is over; tells of each step once, as soon as it has ended.
-
-    Not inside a running event loop.
 
     Raises:
         NotFound: ORD310, there is no such run, or no more.
     """
     told: set[str] = set()
     seen: object = ()
-    with asyncio.Runner() as runner:
-        while True:
-            progress = run_progress(connection, run_id)
-            if progress != seen:
-                seen = progress
-                run = load_run(connection, run_id)
-                for step in run.steps:
-                    if step.outcome is not None and step.step not in told:
-                        told.add(step.step)
-                        on_step(step)
-                if run.is_over:
-                    return run
-            runner.run(clock.sleep(_LOOK_AGAIN_SECONDS))
+    while True:
+        progress = run_progress(connection, run_id)
+        if progress != seen:
+            seen = progress
+            run = load_run(connection, run_id)
+            for step in run.steps:
+                if step.outcome is not None and step.step not in told:
+                    told.add(step.step)
+                    on_step(step)
+            if run.is_over:
+                return run
+        clock.wait(_LOOK_AGAIN_SECONDS)

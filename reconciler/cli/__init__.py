@@ -161,8 +161,7 @@ class Ordinaut(click.Group):
             _answer(ctx, error)
             raise UsageRefused(error.format_message(), error.ctx) from None
         except KeyboardInterrupt:
-            # What was being made in that moment may end with complaints that it is half made.
-            sys.unraisablehook = lambda _: None
+            _hush()
             ctx.exit(EXIT_INTERRUPTED)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             # click ends these well, a closed pipe without a word.
@@ -172,6 +171,14 @@ class Ordinaut(click.Group):
                 raise
             _answer(ctx, error)
             ctx.exit(_report(error))
+
+
+def _hush() -> None:
+    """Say nothing of what an interrupt left half made: an event loop, a coroutine that nobody awaits."""
+    import warnings  # noqa: PLC0415 - few commands are interrupted
+
+    sys.unraisablehook = lambda _: None
+    warnings.simplefilter("ignore")
 
 
 def _no_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -124,7 +123,7 @@ def _coming(config: Config, url: str, position: str) -> Iterator[Entry]:
             if not is_lost:
                 click.echo(f"{error.message}; waiting for it", err=True)
             is_lost = True
-            asyncio.run(SYSTEM_CLOCK.sleep(_AGAIN_SECONDS))
+            SYSTEM_CLOCK.wait(_AGAIN_SECONDS)
             url = redis_url(config) or url
 
 

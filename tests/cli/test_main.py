@@ -189,6 +189,15 @@ async def test_ctrl_c_ends_a_command_with_130_and_no_traceback(
     assert "Traceback" not in done.stderr
 
 
+def test_ctrl_c_in_the_middle_of_making_an_event_loop_is_as_quiet() -> None:
+    cut = "selectors.DefaultSelector = type('Cut', (), {'__init__': lambda self: signal.raise_signal(signal.SIGINT)})"
+    program = f"import selectors, signal; {cut}; {PROGRAM}"
+
+    done = run(sys.executable, "-c", program, "tools", "call", "ordinaut.transform", cwd=ROOT)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_a_closed_pipe_ends_a_command_quietly(tmp_path: Path) -> None:
     command = f'{sys.executable} -c "{PROGRAM}" schema | head -n 1'
 
