@@ -26,6 +26,7 @@ from typing import Final
 import h11
 
 from reconciler.core.authenticity import Signatures, secret_of
+from runtime.addresses import joined, parse_address
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.errors import ConfigError
 from runtime.logs import get_logger
@@ -41,8 +42,6 @@ TOLD_EVERY_SECONDS: Final = 60.0
 
 _MAX_HEAD_BYTES: Final = 16 * 1024
 _PIECE_BYTES: Final = 64 * 1024
-_MAX_PORT: Final = 65_535
-_LOOPBACK: Final = "127.0.0.1"
 
 _log = get_logger("wakes")
 
@@ -95,11 +94,11 @@ class WakeListener:
             self._server = await asyncio.start_server(self._accept, self._host, self._port)
         except OSError as error:
             raise ConfigError(
-                f"cannot listen on {_joined(self._host, self._port)}: {error.strerror or error}",
+                f"cannot listen on {joined(self._host, self._port)}: {error.strerror or error}",
                 hint="name a free port, and an address of this machine",
             ) from error
         port = self._server.sockets[0].getsockname()[1]
-        return f"http://{_joined(self._host, port)}{PATH}"
+        return f"http://{joined(self._host, port)}{PATH}"
 
     async def run(self) -> None:
         """Wake for every authentic request, several at once being one, until cancelled."""
@@ -244,23 +243,3 @@ class _Connection:
 
     def _send(self, event: h11.Response | h11.InformationalResponse | h11.EndOfMessage) -> None:
         self._writer.write(self._http.send(event) or b"")
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """The host and the port of `HOST:PORT`, `[HOST]:PORT` or `PORT`, which is one of 127.0.0.1.
-
-    Raises:
-        ConfigError: ORD306, it is none of these.
-    """
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if colon else _LOOPBACK
-    if not host or not (port.isascii() and port.isdecimal()) or int(port) > _MAX_PORT:
-        raise ConfigError(
-            f"{text!r} is no address to listen on",
-            hint="write a port of this machine alone, such as 8090, or HOST:PORT",
-        )
-    return host, int(port)
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -44,6 +44,8 @@ class Config:
         stream: the Redis stream that every event goes to.
         stream_length: about how many events the stream keeps.
         log_level: debug, info, warning or error.
+        listen: where `ordinaut web` listens, as HOST:PORT or a PORT of 127.0.0.1; None means 127.0.0.1:8470.
+        public_url: how people and tools reach `ordinaut web`, where that is not where it listens.
         webhook_secret_file: a file with the secret that wake-ups of `ordinaut sync` are signed with, or several, one a line.
     """
 
@@ -65,6 +67,8 @@ class Config:
     stream: str = "ordinaut:events"
     stream_length: int = 100_000
     log_level: str = "info"
+    listen: str | None = None
+    public_url: str | None = None
     webhook_secret_file: Path | None = field(default=None, repr=False)
 
     @classmethod
@@ -194,6 +198,21 @@ def _redis_url(value: object) -> str:
     return text
 
 
+def _web_url(value: object) -> str:
+    text = _text(value).rstrip("/")
+    parts = urlsplit(text)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.query
+        or parts.username
+    ):
+        raise ValueError(
+            "must be the URL that people reach it under, such as https://ordinaut.example"
+        )
+    return text
+
+
 def _level(value: object) -> str:
     text = _text(value).lower()
     if text not in {"debug", "info", "warning", "error"}:
@@ -220,5 +239,7 @@ _CONVERSIONS: Final = {
     "stream": _text,
     "stream_length": _positive_count,
     "log_level": _level,
+    "listen": _text,
+    "public_url": _web_url,
     "webhook_secret_file": _path,
 }

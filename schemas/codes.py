@@ -70,6 +70,12 @@ CODES: Final[dict[str, str]] = {
     "ORD315": "The callback token is unknown, was used, or has expired.",
     "ORD316": "A part of the runtime ended by itself, or makes no progress.",
     "ORD317": "The row of a document cannot be read.",
+    "ORD318": "A token of this name is in use.",
+    "ORD319": "The request has no token that is in force.",
+    "ORD320": "The token does not allow this.",
+    "ORD321": "There were too many requests.",
+    "ORD322": "The request is not one that is served here.",
+    "ORD323": "A request failed for a defect of the program.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

@@ -304,6 +304,37 @@ CREATE TABLE ordinaut.answer (
 );
 -- Name: COLUMN answer.key; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.answer.key IS 'a keyed hash of the project, the tool and the arguments, or of the key that the step makes: nothing can be read of it';
+-- Name: api_token; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.api_token (
+    token_id bigint NOT NULL,
+    digest bytea NOT NULL,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone,
+    revoked_by text,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_token_check CHECK ((expires_at > created_at)),
+    CONSTRAINT api_token_check1 CHECK (((revoked_by IS NULL) = (revoked_at IS NULL))),
+    CONSTRAINT api_token_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT api_token_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT api_token_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'admin'::text])))
+);
+-- Name: COLUMN api_token.digest; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.api_token.digest IS 'sha256 of the token, which has 256 random bits: nothing can be read of it, and no salt is needed';
+-- Name: COLUMN api_token.last_used_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.api_token.last_used_at IS 'at most an hour older than its last use';
+-- Name: api_token_token_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
+ALTER TABLE ordinaut.api_token ALTER COLUMN token_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ordinaut.api_token_token_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 -- Name: revision; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.revision (
     revision_id bigint NOT NULL,
@@ -1072,6 +1103,12 @@ ALTER TABLE ONLY ordinaut.step_result ATTACH PARTITION ordinaut.step_result_defa
 -- Name: answer answer_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.answer
     ADD CONSTRAINT answer_pkey PRIMARY KEY (key);
+-- Name: api_token api_token_digest_key; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.api_token
+    ADD CONSTRAINT api_token_digest_key UNIQUE (digest);
+-- Name: api_token api_token_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.api_token
+    ADD CONSTRAINT api_token_pkey PRIMARY KEY (token_id);
 -- Name: backlog backlog_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.backlog
     ADD CONSTRAINT backlog_pkey PRIMARY KEY (run_id);
@@ -1185,6 +1222,8 @@ ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
 -- Name: answer_by_end; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX answer_by_end ON ordinaut.answer USING btree (kept_until);
+-- Name: api_token_by_name; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE UNIQUE INDEX api_token_by_name ON ordinaut.api_token USING btree (name) WHERE (revoked_at IS NULL);
 -- Name: backlog_by_task; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX backlog_by_task ON ordinaut.backlog USING btree (task_uid, rank, run_id);
 -- Name: budget_hold_by_agent; Type: INDEX; Schema: ordinaut; Owner: -

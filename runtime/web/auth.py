@@ -1,0 +1,113 @@
+"""Who asks: a bearer token with scopes. There is no other way in, and no token that was there from the start.
+
+    @router.get("/runs")
+    def list_runs(here: Here, principal: Annotated[Principal, needs("read")]) -> RunList: ...
+
+Only the sha256 of a token is kept and compared, through an index. A token has 256 random bits, so whoever measures how long
+a comparison takes learns of digests that they cannot choose, and nothing of tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import Request
+
+from runtime.store.tokens import PREFIX, find_token, note_token_use
+from runtime.web.problems import Refused
+from runtime.web.site import Here, Site
+from schemas.token import Scope
+
+ORIGIN: Final = "api"
+_MAX_TOKEN: Final = 128
+_BEARER: Final = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A token of `ordinaut token create`, with the scopes that an operation asks for.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks.
+
+    Attributes:
+        name: what their actions are attributed to.
+        scopes: what they may do.
+        token_id: the token that they showed.
+    """
+
+    name: str
+    scopes: frozenset[Scope]
+    token_id: int
+
+    def may(self, scope: Scope) -> bool:
+        """Whether they may do what takes this scope; `admin` is all of them."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+def identify(site: Site, token: str) -> Principal:
+    """Whose token this is; its use is noted.
+
+    Raises:
+        Refused: 401 ORD319, it is none that is in force.
+        StoreError: the database does not answer.
+    """
+    if not token.startswith(PREFIX) or len(token) > _MAX_TOKEN:
+        raise unknown()
+    with site.lender.reading() as connection:
+        found = find_token(connection, token)
+    if found is None:
+        raise unknown()
+    if found.is_stale:
+        with site.lender.writing() as connection:
+            note_token_use(connection, found.token_id)
+    return Principal(found.name, found.scopes, found.token_id)
+
+
+def needs(scope: Scope) -> Any:
+    """The parameter of a route that only those may use whose token has this scope; it receives the `Principal`."""
+
+    def admit(
+        request: Request,
+        here: Here,
+        bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008 - how FastAPI is told
+    ) -> Principal:
+        if bearer is None:
+            raise unknown("a token is needed")
+        principal = identify(here, bearer.credentials)
+        request.state.principal = principal
+        require(principal, scope)
+        return principal
+
+    return Security(admit, scopes=[scope])
+
+
+def require(principal: Principal, scope: Scope) -> None:
+    """Refuse whoever lacks a scope.
+
+    Raises:
+        Refused: 403 ORD320.
+    """
+    if not principal.may(scope):
+        raise Refused(
+            403,
+            f"the token {principal.name} lacks the scope {scope}",
+            hint=f"`ordinaut token create NAME --scope {scope}` makes one that has it",
+            code="ORD320",
+            headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+        )
+
+
+def unknown(message: str = "the token is unknown, was revoked, or has expired") -> Refused:
+    """The refusal of a request without a token that is in force."""
+    return Refused(
+        401,
+        message,
+        hint="`ordinaut token create` makes one; send it as `Authorization: Bearer TOKEN`",
+        code="ORD319",
+        headers={"WWW-Authenticate": "Bearer"},
+    )

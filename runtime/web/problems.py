@@ -1,0 +1,157 @@
+"""Errors as answers: every refusal and failure is a problem document with a stable code (RFC 9457).
+
+What a tool or the database said is told as the command line would tell it; what is a defect is told in the log, and the
+answer names the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.errors import OrdinautError
+from runtime.logs import get_logger
+from schemas.codes import CODES
+from schemas.problem_details import Misfit, ProblemDetails
+
+MEDIA_TYPE: Final = "application/problem+json"
+_MAX_MISFITS: Final = 20
+_log = get_logger("web")
+
+_STATUS: Final[Mapping[str, int]] = {
+    "ORD301": 503,
+    "ORD302": 503,
+    "ORD303": 503,
+    "ORD304": 503,
+    "ORD305": 503,
+    "ORD310": 404,
+    "ORD311": 409,
+    "ORD314": 409,
+}
+"""The status of an error by its code, where that is not 422: what was asked for cannot be done."""
+_CODES: Final[Mapping[int, str]] = {401: "ORD319", 403: "ORD320", 404: "ORD310", 429: "ORD321"}
+
+
+class Refused(OrdinautError):
+    """A request that is not served.
+
+    Args:
+        status: the HTTP status.
+        message: what is the matter.
+        hint: what to do.
+        code: the stable code.
+        headers: what the answer says beside.
+    """
+
+    default_code = "ORD322"
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+def status_of(error: OrdinautError) -> int:
+    """The HTTP status that says best what an error means."""
+    return error.status if isinstance(error, Refused) else _STATUS.get(error.code, 422)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Let the application answer errors so."""
+    app.add_exception_handler(OrdinautError, _expected)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _unfit)
+
+
+def problem(
+    request_id: str,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    hint: str = "",
+    headers: Mapping[str, str] | None = None,
+    errors: tuple[Misfit, ...] = (),
+) -> Response:
+    """The answer to a request that is not served."""
+    details = ProblemDetails(
+        type=f"urn:ordinaut:error:{code}",
+        title=CODES[code],
+        status=status,
+        detail=detail,
+        code=code,
+        hint=hint or None,
+        request_id=request_id,
+        errors=errors,
+    )
+    body = details.model_dump_json(exclude_none=True)
+    return Response(body, status, dict(headers or {}), MEDIA_TYPE)
+
+
+def refusal(request_id: str, error: OrdinautError) -> Response:
+    """An error of ours as an answer."""
+    headers = error.headers if isinstance(error, Refused) else None
+    return problem(
+        request_id, status_of(error), error.code, error.message, hint=error.hint, headers=headers
+    )
+
+
+def request_id_of(request: Request) -> str:
+    """What the log calls a request."""
+    return str(request.scope.get("ordinaut.request_id", ""))
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OrdinautError)  # noqa: S101 - what it is installed for
+    if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.warning("%s", error, extra={"request": request_id_of(request)})
+    return refusal(request_id_of(request), error)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    if isinstance(error.__cause__, OrdinautError):
+        # FastAPI wraps whatever goes wrong while it reads a body.
+        return await _expected(request, error.__cause__)
+    code = _CODES.get(error.status_code, "ORD322")
+    detail = error.detail or HTTPStatus(error.status_code).phrase
+    return problem(request_id_of(request), error.status_code, code, detail, headers=error.headers)
+
+
+async def _unfit(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+    found = error.errors()
+    misfits = tuple(
+        Misfit(where=".".join(map(str, one["loc"])), message=one["msg"])
+        for one in found[:_MAX_MISFITS]
+    )
+    return problem(
+        request_id_of(request),
+        422,
+        "ORD322",
+        "the request is not what this operation takes",
+        errors=misfits,
+    )
+
+
+def defect(request_id: str, path: str, error: Exception) -> Response:
+    """The answer to a request that failed for no fault of its own; what it was is told in the log alone."""
+    where = {"request": request_id, "path": path}
+    _log.error("a request failed: a defect", extra=where, exc_info=error)
+    detail = "this is a defect; the log of the web process tells more"
+    return problem(request_id, 500, "ORD323", detail)
