@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all check format generated servers node-servers compat-servers test-compat conformance pgbouncer chromium lock clean
+.PHONY: help up test test-all check format generated servers node-servers compat-servers test-compat conformance pgbouncer promtool chromium lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,7 +15,7 @@ up: $(VENV)/.runtime .servers/.installed ## Start everything: databases, specs/,
 	@exec $(BIN)/ordinaut up
 
 # Three workers for two cores: one of them mostly waits for processes, leases and full minutes.
-test: $(VENV)/.dev .servers/.installed node-servers pgbouncer chromium check ## Run every check and every test
+test: $(VENV)/.dev .servers/.installed node-servers pgbouncer promtool chromium check ## Run every check and every test
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term
 
 test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are present
@@ -79,6 +79,16 @@ pgbouncer: ## PgBouncer for the tests, where apt has it; nothing is installed, o
 	  timeout 60 apt-get download pgbouncer libevent-2.1-7 libc-ares2 >/dev/null 2>&1 && \
 	  for package in *.deb; do dpkg -x "$$package" root; done || \
 	  echo "PgBouncer could not be unpacked; it is optional"; \
+	fi
+
+# Without it metrics and alert rules are checked by the parser of prometheus-client alone.
+promtool: ## Prometheus' own checker of metrics and rules, where apt has it; nothing is installed, only unpacked
+	@if ! command -v promtool >/dev/null && [ ! -e .servers/promtool ] && command -v apt-get dpkg >/dev/null; then \
+	  mkdir -p .servers/promtool && cd .servers/promtool && \
+	  timeout 120 apt-get download prometheus >/dev/null 2>&1 && \
+	  for package in *.deb; do dpkg -x "$$package" root && rm "$$package"; done && \
+	  rm -f root/usr/bin/prometheus || \
+	  echo "promtool could not be unpacked; it is optional"; \
 	fi
 
 # A person's machine is left as it is: without a browser, what needs one is skipped and says so.

@@ -120,6 +120,11 @@ class LogReader:
         return Position(self._gaps.top, self._newest_at, missing)
 
     @property
+    def given_up(self) -> int:
+        """How many numbers were looked for in vain: what drew them was rolled back."""
+        return self._gaps.given_up
+
+    @property
     def is_behind(self) -> bool:
         """Whether the last read gave only part of what was there."""
         return self._walk is not None

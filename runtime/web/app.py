@@ -17,7 +17,7 @@ from fastapi import APIRouter, FastAPI
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.store.lending import Lender
-from runtime.web import api, health
+from runtime.web import api, health, metrics
 from runtime.web.boundary import Boundary
 from runtime.web.problems import install_problems
 from runtime.web.site import Site
@@ -45,6 +45,7 @@ def create_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) ->
         redirect_slashes=False,
     )
     app.state.site = site
+    app.state.metrics = metrics.Metrics(lender.reading, clock)
     install_problems(app)
     for router in _routers():
         app.include_router(router)
@@ -56,10 +57,11 @@ def _routers() -> Iterator[APIRouter]:
     """Everything that is served."""
     yield health.router
     yield api.router
+    yield metrics.router
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    with app.state.site.lender:
+    with app.state.site.lender, app.state.metrics:
         yield

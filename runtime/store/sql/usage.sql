@@ -49,3 +49,12 @@ from (
     where u.used_at >= %(since)s) used
 group by name, currency
 order by name, currency;
+
+-- name: follow_usage
+-- What calls used up since an instant, those included that a reader has seen before: what is written at the same time may be
+-- committed in any order.
+select run_id, step, iteration, attempt, agent, model, input_tokens, output_tokens, cache_read_tokens, cache_written_tokens,
+    reasoning_tokens, cost, currency, used_at
+from ordinaut.call_usage
+where used_at >= %(since)s
+order by used_at;
