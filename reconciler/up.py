@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.cache import Cache
 from reconciler.healing import Healer
 from reconciler.reconcile import Folder, Reconciled
 from reconciler.source import require_folder
 from reconciler.watch import SpecsWatch
+from runtime.addresses import listening_somewhere, url_of
 from runtime.app import Place
 from runtime.config import Config
 from runtime.embedded import EmbeddedServers
@@ -20,6 +21,7 @@ from runtime.news import News
 from runtime.service import Service
 from runtime.serving import serve
 from runtime.store.migrate import migrate
+from runtime.web.beside import WebBeside
 from schemas.event import Event
 
 
@@ -29,11 +31,13 @@ class Ready:
 
     Attributes:
         database: where the data are, in words.
+        web: the address of the web side.
         migrated: the schema version before and after.
         reconciled: what the first look at the specs found and did, or why it was refused.
     """
 
     database: str
+    web: str
     migrated: tuple[int, int]
     reconciled: Reconciled | OrdinautError
 
@@ -70,6 +74,7 @@ async def up(config: Config, voice: Voice) -> bool:
     folder = config.specs.absolute()
     require_folder(folder)
     async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listening_somewhere(config.listen))
         beside: list[Service] = []
         database, redis, where = config.database_url, config.redis_url, "settings"
         if database is None or redis is None:
@@ -82,7 +87,14 @@ async def up(config: Config, voice: Voice) -> bool:
         migrated = await asyncio.to_thread(migrate, direct)
         specs = Folder(direct, folder, config.environment, Cache(config.state_dir))
         watch = SpecsWatch(specs, voice.reconciled)
-        voice.ready(Ready(where, migrated, await watch.begin()))
-        beside += [News(redis, config.stream, voice.events), watch, Healer(direct)]
+        web = config.public_url or url_of(listener)
+        voice.ready(Ready(where, web, migrated, await watch.begin()))
+        found = replace(config, database_url=database, redis_url=redis)
+        beside += [
+            News(redis, config.stream, voice.events),
+            watch,
+            Healer(direct),
+            WebBeside(found, listener),
+        ]
         place = Place(database, redis, folder.parent, config.direct_url)
         return await serve(config, place, beside, quiet=True)

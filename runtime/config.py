@@ -114,6 +114,11 @@ class Config:
             )
         return config
 
+    def as_flags(self) -> dict[str, str | int]:
+        """What another process gives to `load` to have the same settings."""
+        set_ = {name: getattr(self, name) for name in self._names()}
+        return {name: _plain(value) for name, value in set_.items() if value is not None}
+
     @classmethod
     def _names(cls) -> tuple[str, ...]:
         return tuple(setting.name for setting in fields(cls))
@@ -165,6 +170,18 @@ def _convert(name: str, value: object) -> Any:
         return _CONVERSIONS[name](value)
     except ValueError as error:
         raise ConfigError(f"setting {name}: {error}") from error
+
+
+def _plain(value: object) -> str | int:
+    match value:
+        case timedelta():
+            return format_duration(value)
+        case Path():
+            return str(value.absolute())
+        case str() | int():
+            return value
+        case _:
+            raise TypeError(f"{value!r} is no setting")
 
 
 def _text(value: object) -> str:

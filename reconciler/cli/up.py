@@ -17,13 +17,23 @@ Examples:
 """
 )
 @json_option
-@configured("database_url", "redis_url", "state_dir", "specs", "environment", "log_level")
+@configured(
+    "database_url",
+    "redis_url",
+    "state_dir",
+    "specs",
+    "environment",
+    "listen",
+    "public_url",
+    "log_level",
+)
 def up(config: Config, as_json: bool) -> None:
     """Start everything: servers, specs and a runtime.
 
     Starts embedded PostgreSQL and Valkey under the state folder unless the settings name servers, brings the schema up to
     date, applies the specs, executes what is due, and applies the specs again whenever a file of them changes. Prints what
-    is applied, what fires next, and every run as it happens. Ctrl-C drains and stops all of it; a second one does not wait.
+    is applied, what fires next, and every run as it happens. The dashboard and the HTTP API start when they are first asked for
+    something. Ctrl-C drains and stops all of it; a second one does not wait.
     """
     from reconciler.cli.upnews import JsonLines, Lines  # noqa: PLC0415 - heavy, and only this command needs it
     from reconciler.up import Voice  # noqa: PLC0415 - as above

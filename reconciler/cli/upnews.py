@@ -51,6 +51,7 @@ class Lines:
         if isinstance(ready.reconciled, Reconciled) and not ready.reconciled.specs.errors:
             for line in _upcoming(ready.reconciled):
                 echo(line)
+        echo(dim(f"dashboard and API at {ready.web}"))
         echo(dim("watching the specs; Ctrl-C stops, `ordinaut status` tells more"))
         echo()
 
@@ -83,7 +84,12 @@ class JsonLines:
     def ready(self, ready: Ready) -> None:
         """Everything stands."""
         echo_json_line(
-            {"kind": "ready", "schema": ready.migrated[1], **look_json(ready.reconciled)}
+            {
+                "kind": "ready",
+                "schema": ready.migrated[1],
+                "web": ready.web,
+                **look_json(ready.reconciled),
+            }
         )
 
     def reconciled(self, outcome: Reconciled | OrdinautError) -> None:

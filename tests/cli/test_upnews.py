@@ -67,7 +67,11 @@ def test_a_task_that_is_paused_is_shown_with_who_until_when_and_why(
     ]
     plan = plan_of(database_of(text), specs, overrides=overrides)
 
-    Lines().ready(Ready("here", (1, 1), Reconciled(read_source(tmp_path), specs, plan)))
+    Lines().ready(
+        Ready(
+            "here", "http://127.0.0.1:8470", (1, 1), Reconciled(read_source(tmp_path), specs, plan)
+        )
+    )
 
     out = capsys.readouterr().out
     lines = [re.split(r" {2,}", line) for line in out.splitlines()]

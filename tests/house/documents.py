@@ -23,6 +23,7 @@ _PASSING = (
     (r"[\w-]+@[\w.-]+", "<who>"),
     (r"process \d+ on [\w.-]+", "process <id>"),
     (r"[\d,]+ characters", "<count> characters"),
+    (r"http://127\.0\.0\.1:\d+", "<address>"),
     (r"PostgreSQL [\d.]+", "PostgreSQL <version>"),
     (r"runs in <span> [-+~]?\d+( -> ~?\d+)?", "runs in <span> <count>"),
     (r"\d+ events", "<count> events"),

@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 import psycopg
 
+from runtime.addresses import listening, url_of
 from runtime.config import Config
 from runtime.store.tokens import add_token
 from runtime.web.app import create_app
-from runtime.web.server import Server, listening, url_of
+from runtime.web.server import Server
 from schemas.token import Scope
 
 ALL_SCOPES: tuple[Scope, ...] = ("read", "operate", "approve", "emit")
