@@ -40,6 +40,7 @@ from reconciler.core.standing import (
     written_key,
 )
 from reconciler.holds import hold_now, hold_replaced
+from reconciler.listening import armed_listeners
 from reconciler.locking import waiting_explained
 from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import Arming, settle_overdue
@@ -49,6 +50,7 @@ from runtime.core.zonedata import tzdata_version
 from runtime.store import revisions
 from runtime.store.conditions import arm_conditions
 from runtime.store.drift import mark_apply, tell_restored
+from runtime.store.hearing import arm_listeners
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import Armed, NewRevision, StagedChange
 from runtime.store.rows import Connection
@@ -164,6 +166,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
     request.tell("scheduling")
     new = _arm_schedules(connection, plan, uids, tasks, now)
     _arm_conditions(connection, plan, uids, now)
+    _arm_listeners(connection, plan, uids)
     revisions.cancel_retired_runs(connection, _retiring(plan))
     if hold is not None:
         clear_hold(connection, owner.project, owner.environment, "Synced")
@@ -284,6 +287,18 @@ def _arm_conditions(
         )
     ]
     arm_conditions(connection, [*uids.values(), *_retiring(plan)], armed)
+
+
+def _arm_listeners(
+    connection: Connection, plan: Plan, uids: Mapping[tuple[str, str, str], int]
+) -> None:
+    written = {
+        uids[change.kind, change.namespace, change.name]: change.body
+        for change in plan.changes
+        if change.kind == "Task" and change.body is not None
+    }
+    armed = [one for uid, body in written.items() for one in armed_listeners(uid, body)]
+    arm_listeners(connection, [*written, *_retiring(plan)], armed)
 
 
 def _reschedules(change: PlannedChange) -> bool:

@@ -22,6 +22,7 @@ from runtime.service import stop_if_cancelled
 from runtime.store.children import DEEPEST, cancel_child, settle_children, start_child
 from runtime.store.due_work import Claim
 from runtime.store.events import Connection, deliver, look
+from runtime.store.hearing import hears_own
 from runtime.store.pool import Pool, borrow
 from runtime.store.recorded import Place, Waiting
 from runtime.store.statements import statement
@@ -33,6 +34,8 @@ Asked = TypeVar("Asked")
 _log = get_logger("arrivals")
 _PATIENCE_SECONDS: Final = 30.0
 _RETRY_SECONDS: Final = 0.5
+# Our own events are put before listeners where they are written, and not all who write them ring.
+_OWN_SECONDS: Final = 1.0
 
 
 class Arrivals:
@@ -40,7 +43,11 @@ class Arrivals:
 
     name = "arrivals"
 
-    def __init__(self, pool: Pool, clock: Clock, bell: Bell, turns: Turns) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, bell: Bell, turns: Turns, heard: Bell | None = None
+    ) -> None:
+        self._heard = heard
+        self._hears_own = False
         self._pool = pool
         self._turns = turns
         self._clock = clock
@@ -49,7 +56,8 @@ class Arrivals:
     async def run(self) -> None:
         while True:
             stop_if_cancelled()
-            wait = _PATIENCE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load, guards nothing
+            patience = _OWN_SECONDS if self._hears_own else _PATIENCE_SECONDS
+            wait = patience * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load, guards nothing
             try:
                 await self.run_once()
             except (psycopg.OperationalError, PoolTimeout) as error:
@@ -57,15 +65,23 @@ class Arrivals:
                 wait = _RETRY_SECONDS
             await self._bell.sleep(wait)
 
+    def wrote(self) -> None:
+        """Say that events of ours were written, for whoever listens to them."""
+        if self._hears_own:
+            self._bell.ring()
+
     async def run_once(self) -> int:
         """Deliver what waits for it; returns how many events ended a wait."""
         async with borrow(self._pool) as connection:
-            ended = await deliver(connection)
+            delivered = await deliver(connection)
+            if delivered.heard and self._heard is not None:
+                self._heard.ring()
+            self._hears_own = await hears_own(connection)
             # Those that are cancelled may have children of their own.
             for _ in range(DEEPEST):
                 if not await self._settle(connection):
                     break
-        return ended
+        return delivered.ended
 
     async def _settle(self, connection: Connection) -> bool:
         """Answer parents whose children are over, and cancel children whose parents are; whether there were such."""

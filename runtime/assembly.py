@@ -22,6 +22,7 @@ from runtime.duties import Duty
 from runtime.failing import Failing
 from runtime.following import Follower
 from runtime.gate import Gate
+from runtime.hearing import Hearing
 from runtime.heart import Heart
 from runtime.lease import LeaseKeeper
 from runtime.poller import Poller
@@ -94,7 +95,16 @@ class _Bells:
         self.gate: Gate | None = None
         self.answers = Bell(clock)
         self.emitted = Bell(clock)
-        self.sleepers = (self.schedules, self.conditions, self.answers, work, events)
+        self.heard = Bell(clock)
+        self.sleepers = (
+            self.schedules,
+            self.conditions,
+            self.answers,
+            self.emitted,
+            self.heard,
+            work,
+            events,
+        )
         self.named = {WORK: work, EVENTS: events, RESTORED: self.restored, RELATED: self.emitted}
         self.crier_of_ends = Crier(pool, clock, ENDED)
         self.crier_of_work = Crier(pool, clock, WORK, pause_seconds=SELDOM_SECONDS)
@@ -202,7 +212,7 @@ def _scheduling(
 
 
 def _after_writes(
-    ground: Ground, bells: _Bells, turns: Turns
+    ground: Ground, bells: _Bells, turns: Turns, arrivals: Arrivals
 ) -> tuple[Failing, Gate, Callable[[Written], None]]:
     """Who has to look when runs are over or told of events, and what tells them."""
     failing = Failing(ground.pool, ground.clock)
@@ -214,6 +224,7 @@ def _after_writes(
             bells.work.ring()
         if written.rouses:
             bells.emitted.ring()
+        arrivals.wrote()
 
     def after_gate(written: Written) -> None:
         turns.pass_on(written.turns)
@@ -229,11 +240,11 @@ def _working(
     ground: Ground, bells: _Bells, leases: LeaseKeeper, turns: Turns
 ) -> tuple[Worker, tuple[Service, ...]]:
     """The worker, and what it stands on."""
-    arrivals = Arrivals(ground.pool, ground.clock, bells.emitted, turns)
+    arrivals = Arrivals(ground.pool, ground.clock, bells.emitted, turns, bells.heard)
     attention = Attention(
         ground.pool, ground.clock, bells.answers, ground.config.poll.total_seconds()
     )
-    failing, gate, after = _after_writes(ground, bells, turns)
+    failing, gate, after = _after_writes(ground, bells, turns, arrivals)
     recorder = Recorder(ground.pool, ground.clock, bells.events, turns, after)
     draw = random.Random()  # noqa: S311 - spreads retries, guards nothing
     worker = Worker(
@@ -260,7 +271,18 @@ def _working(
         gate=gate,
         config=ground.config,
     )
-    return worker, (failing, recorder, arrivals, attention, leases)
+    return worker, (failing, recorder, arrivals, _hearing(ground, bells, turns), attention, leases)
+
+
+def _hearing(ground: Ground, bells: _Bells, turns: Turns) -> Hearing:
+    return Hearing(
+        ground.pool,
+        ground.clock,
+        bells.heard,
+        turns,
+        begun=lambda _: bells.work.ring(),
+        related=bells.related,
+    )
 
 
 def _poller(ground: Ground, bells: _Bells, turns: Turns) -> Poller:

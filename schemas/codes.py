@@ -148,6 +148,5 @@ CODES: Final[dict[str, str]] = {
     "ORD815": "A comment ignores what is not there.",
     "ORD816": "Tasks share a concurrency key and give it different limits.",
     "ORD817": "A language model is told as an instruction what came from outside.",
-    # 9xx: not supported yet
-    "ORD900": "This field is understood and checked, but its engine does not exist yet.",
+    "ORD818": "A task's own events start it again.",
 }

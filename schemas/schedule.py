@@ -12,11 +12,13 @@ from pydantic import (
     Discriminator,
     Field,
     PlainSerializer,
+    StringConstraints,
     Tag,
     WithJsonSchema,
     model_validator,
 )
 
+from schemas import patterns
 from schemas.base import (
     Condition,
     Duration,
@@ -200,15 +202,34 @@ class AtSchedule(Model):
     """Spread the due time by up to this much."""
 
 
+class EventBatch(Model):
+    """How many events one run gets."""
+
+    max: Integer = Field(default=100, ge=1, le=1000)
+    """The run begins when so many have come."""
+    within: PositiveDuration
+    """Or so long after the first of them, with those that have come by then."""
+
+
 class EventSchedule(Model):
     """A run for every matching event."""
 
-    event: Text = Field(examples=["orders.created"])
-    """The topic to listen to."""
-    filter: Condition | None = None
-    """Only events for which this holds; the event is the root."""
-    debounce: Duration | None = None
-    """Wait until the topic has been quiet for so long, then run once."""
+    event: Annotated[str, StringConstraints(pattern=patterns.TOPIC_GLOB)] = Field(
+        examples=["orders.created", "orders.*", "ordinaut.run.failed"]
+    )
+    """The topic to listen to; `*` stands for anything. Ordinaut's own events have topics that begin with `ordinaut.`, and only a topic that is written so matches them."""
+    filter: Condition | None = Field(default=None, examples=["data.total > `100`"])
+    """Only events for which this holds; it sees `id`, `source`, `topic`, `time` and `data`."""
+    debounce: PositiveDuration | None = None
+    """Wait until no matching event has come for so long, then run once, with the last one."""
+    batch: EventBatch | None = None
+    """One run for several events."""
+
+    @model_validator(mode="after")
+    def _has_one_window(self) -> EventSchedule:
+        if self.debounce is not None and self.batch is not None:
+            raise ValueError("`debounce` runs for the last event and `batch` for all: take one")
+        return self
 
 
 _OFTENEST = dt.timedelta(seconds=1)

@@ -30,7 +30,6 @@ from reconciler.core.references import (
 )
 from reconciler.core.result_checks import result_problems
 from reconciler.core.suggest import did_you_mean, nearest
-from reconciler.core.supported import unsupported_problems
 from reconciler.core.templates import template_problems
 from reconciler.core.timing import time_problems
 from reconciler.core.wait_checks import wait_problems
@@ -95,7 +94,6 @@ def document_problems(entry: Entry, world: World) -> Iterator[Problem]:
     yield from use_problems(entry, world)
     yield from policy_problems(entry)
     yield from money_problems(entry, world.documents.values())
-    yield from unsupported_problems(entry)
 
 
 def reserved_name_problems(entry: Entry) -> Iterator[Problem]:

@@ -30,7 +30,7 @@ from runtime.errors import ExpressionError
 from schemas.pipeline import Pipeline, Step
 from schemas.problem import Problem
 from schemas.project import Project
-from schemas.schedule import ConditionSchedule, EventSchedule
+from schemas.schedule import ConditionSchedule, EventSchedule, Schedule
 from schemas.task import Task
 
 _HERE: Final[dict[str, str]] = {
@@ -50,7 +50,11 @@ _ABSENT: Final = {
         "a run has no",
         "it has `id`, `attempt` and `callbacks`, and in `finally` `outcome` and `error`",
     ),
-    "event": ("ORD502", "the event of a condition has no", "it has `result` and `condition`"),
+    "event": (
+        "ORD502",
+        "the event has no",
+        "that of a condition has `result` and `condition`; any other `id`, `source`, `topic`, `time` and `data`, with `debounce` or `batch` a `count`, with `batch` the `items`",
+    ),
     "params": ("ORD502", "there is no parameter", "declare it under `params`"),
     "secrets": (
         "ORD410",
@@ -58,6 +62,8 @@ _ABSENT: Final = {
         "declare it under `secrets` of the Project",
     ),
 }
+EVENT_FIELDS: Final = ("id", "source", "topic", "time", "data")
+"""What is known of an event."""
 _NO_EVENT: Final = "the task has no schedule of the kinds `event` and `condition`"
 _ONLY_VARIABLES: Final = "this is a plain value: only `${vars.…}` is filled in, from the Project"
 _NOTHING: Final = "the Project is read before anything can be filled in: write the value out"
@@ -247,10 +253,21 @@ def _event_fields(document: Any) -> frozenset[str] | None:
     """What the runs of a task know of the event that started them; None where it may be anything."""
     if not isinstance(document, Task):
         return None
-    kinds = {type(schedule) for schedule in document.schedule}
-    if EventSchedule in kinds:
-        return None
-    return frozenset({"condition", "result"} if ConditionSchedule in kinds else ())
+    return frozenset(name for schedule in document.schedule for name in _fields_of_event(schedule))
+
+
+def _fields_of_event(schedule: Schedule) -> Iterator[str]:
+    match schedule:
+        case ConditionSchedule():
+            yield from ("condition", "result")
+        case EventSchedule():
+            yield from EVENT_FIELDS
+            if schedule.debounce is not None or schedule.batch is not None:
+                yield "count"
+            if schedule.batch is not None:
+                yield "items"
+        case _:
+            pass
 
 
 def _declared_params(document: Any) -> frozenset[str] | None:

@@ -10,6 +10,7 @@ from reconciler.core.entry import Entry, Finding
 from reconciler.core.locate import Path
 from reconciler.core.references import steps_of
 from runtime.core.expressions import compile_query
+from runtime.core.hearing import OWN
 from runtime.core.waits import EMIT, WAIT_FOR
 from runtime.errors import ExpressionError
 from schemas.patterns import TOPIC, WORDS
@@ -40,6 +41,9 @@ def _topic_problems(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
     if isinstance(topic, str) and _TEMPLATE not in topic and not re.search(TOPIC, topic):
         message = f"`event` is {WORDS[TOPIC]}; this is `{topic[:80]}`"
         yield from entry.problem((*path, "with", "event"), "ORD007", message, "")
+    if step.uses == EMIT and isinstance(topic, str) and topic.startswith(OWN):
+        message = f"topics that begin with `{OWN}` are those of Ordinaut's own events"
+        yield from entry.problem((*path, "with", "event"), "ORD007", message, "emit another topic")
 
 
 def _filter_problems(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ import psycopg
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
 from runtime.config import Config
+from runtime.core.hearing import OWN
 from runtime.database import database
 from runtime.errors import OrdinautError
 from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS, connect
@@ -48,7 +49,7 @@ def emit(
     callback: str | None,
     as_json: bool,
 ) -> None:
-    """Tell of an event of this TOPIC, or answer a callback: runs that wait for it go on.
+    """Tell of an event of this TOPIC, or answer a callback: tasks that listen to it run, and runs that wait for it go on.
 
     An event is kept: a run that begins to wait only later finds what came since it began. Said twice with one --id it
     counts once. A callback token counts once, and not after its wait is over.
@@ -82,17 +83,28 @@ async def _send(conninfo: str, event: Event | None, callback: str | None, data: 
 def _tell(event: Event | None, arrival: Arrival, *, as_json: bool) -> None:
     if as_json:
         name = {} if event is None else {"id": event.event_id, "topic": event.topic}
-        echo_json({**name, "is_new": arrival.is_new, "ended": arrival.ended})
+        became = {"is_new": arrival.is_new, "ended": arrival.ended, "heard": arrival.heard}
+        echo_json({**name, **became})
     elif not arrival.is_new:
         echo("It came before, and counts once.")
     else:
-        ended = f"{arrival.ended:,} wait{'s' * (arrival.ended != 1)} ended"
-        echo(f"On record: {ended}." if arrival.ended else "On record: nothing waits for it yet.")
+        echo(f"On record: {_became(arrival)}.")
+
+
+def _became(arrival: Arrival) -> str:
+    parts = []
+    if arrival.heard:
+        parts.append(f"for {arrival.heard:,} task{'s' * (arrival.heard != 1)}")
+    if arrival.ended:
+        parts.append(f"{arrival.ended:,} wait{'s' * (arrival.ended != 1)} ended")
+    return ", ".join(parts) or "nothing waits for it yet"
 
 
 def _topic(text: str) -> str:
     if re.search(TOPIC, text) is None:
         raise click.UsageError(f"a TOPIC is {WORDS[TOPIC]}")
+    if text.startswith(OWN):
+        raise click.UsageError(f"topics that begin with {OWN} are those of Ordinaut's own events")
     return text
 
 

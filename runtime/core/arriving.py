@@ -92,10 +92,19 @@ def _ends(event: Arrived, wait: OpenWait) -> bool:
     )
 
 
+def holds(text: str, event: Arrived) -> bool:
+    """Whether a filter holds.
+
+    Raises:
+        ExpressionError: it cannot be evaluated for this event.
+    """
+    return is_true(_query(text).evaluate(event.value, Meter(_STEPS)))
+
+
 def _holds(text: str, event: Arrived) -> bool:
     """Whether a filter holds; one that cannot be evaluated does not."""
     try:
-        return is_true(_query(text).evaluate(event.value, Meter(_STEPS)))
+        return holds(text, event)
     except ExpressionError:
         return False
 

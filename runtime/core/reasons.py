@@ -45,6 +45,14 @@ REASONS: Final[dict[str, Reason]] = {
         "it was missed, and decided when it was older than the catch-up window",
         "lengthen catch_up.window, or run it with `ordinaut backfill`",
     ),
+    "event_loop": Reason(
+        "runs of the task had started it by their own events again and again",
+        "let the filter leave out events of the task's own runs, or emit another topic",
+    ),
+    "filter_failed": Reason(
+        "the filter of its schedule cannot be evaluated for this event",
+        "write the filter so that it also holds, or does not, for events of this shape",
+    ),
     "overlap": Reason(
         "another run of the task was active, and the task's runs do not overlap",
         "overlap says what happens then: queue_one, queue_all, cancel_running or allow",
@@ -60,6 +68,10 @@ REASONS: Final[dict[str, Reason]] = {
     "paused": Reason(
         "the task was paused when its schedule was replaced",
         "`ordinaut resume` ends a pause; `ordinaut backfill` runs what it held back",
+    ),
+    "replaced": Reason(
+        "the schedule that heard the event was replaced before it was decided",
+        "emit the event anew, with another id, for the schedule that is in force now",
     ),
     "retired": Reason("the task was retired before it could run", "specs that have it restore it"),
     "snoozed": Reason(

@@ -282,7 +282,18 @@ def _instant(moment: datetime, timezone: str | None) -> datetime:
 
 def _words(schedule: Mapping[str, Any]) -> str:
     if "event" in schedule:
-        return f"on event {schedule['event']}"
+        return _event_words(schedule)
     if "condition" in schedule:
         return describe_condition(schedule["condition"])
     return "when somebody asks"
+
+
+def _event_words(schedule: Mapping[str, Any]) -> str:
+    where = f" where {schedule['filter']}" if "filter" in schedule else ""
+    window = ""
+    if "debounce" in schedule:
+        window = f", once none has come for {schedule['debounce']}"
+    elif "batch" in schedule:
+        batch = schedule["batch"]
+        window = f", {batch['max']} at a time or those of {batch['within']}"
+    return f"on event {schedule['event']}{where}{window}"

@@ -23,6 +23,7 @@ from runtime.core.callback import callback_topic, read_token
 from runtime.core.storable import storable
 from runtime.errors import LeaseLost, OrdinautError
 from runtime.store.children import answer_parents
+from runtime.store.hearing import hear
 from runtime.store.pool import Pool, borrow
 from runtime.store.recorded import Place, Waiting
 from runtime.store.statements import statement
@@ -59,10 +60,19 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of an event: whether it was new, and how many waits it ended so far."""
+    """What became of an event: whether it was new, and how many waits it ended and tasks it is for so far."""
 
     is_new: bool
     ended: int
+    heard: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How many waits were ended, and how many events are for tasks to be started."""
+
+    ended: int
+    heard: int
 
 
 async def arrive(connection: Connection, event: Event) -> Arrival:
@@ -78,8 +88,9 @@ async def arrive(connection: Connection, event: Event) -> Arrival:
     """
     if not await _insert(connection, event, is_told=True):
         return Arrival(is_new=False, ended=0)
-    ended = await deliver(connection)
-    return Arrival(is_new=True, ended=ended + await decide(connection, event.topic, event.data))
+    delivered = await deliver(connection)
+    decided = await decide(connection, event.topic, event.data)
+    return Arrival(is_new=True, ended=delivered.ended + decided, heard=delivered.heard)
 
 
 async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arrival:
@@ -104,24 +115,26 @@ async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arri
             raise CallbackRefused("the callback token was used before")
         if wait["is_over"]:
             raise CallbackRefused(f"the callback token has expired: step {step} waits no more")
-    return Arrival(is_new=True, ended=await deliver(connection))
+    return Arrival(is_new=True, ended=(await deliver(connection)).ended)
 
 
-async def deliver(connection: Connection) -> int:
-    """End the waits of every event that nobody has looked at; returns how many were ended."""
-    ended = 0
+async def deliver(connection: Connection) -> Delivered:
+    """End the waits of every event that nobody has looked at, and put on record which tasks each is for."""
+    ended = heard = 0
     while True:
         async with connection.transaction():
             events = await _rows(connection, Arrived, "take_arrivals", {"limit": _AT_ONCE})
             if events:
+                # Before the runs that wait: a document is locked before due work, and a listener stands between.
+                heard += await hear(connection, events)
                 ended += await _end_waits_for(connection, events)
                 numbers = {"event_nos": [event.event_no for event in events]}
                 await connection.execute(statement("mark_delivered"), numbers)
         if len(events) < _AT_ONCE:
             break
-    if ended:
+    if ended or heard:
         await connection.execute(statement("wake"))
-    return ended
+    return Delivered(ended, heard)
 
 
 async def look(connection: Connection, run_id: UUID, lease_epoch: int) -> Mapping[Place, Waiting]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.core.expressions import is_true
+from runtime.core.hearing import OWN
 from runtime.core.llm.offline import answer, usage_of
 from runtime.core.llm.reading import Misfit, keep_to_schema, schema_error
 from runtime.core.llm.tools import LLM_TOOLS, SERVER
@@ -198,6 +199,8 @@ def _assert(arguments: Mapping[str, Any]) -> bool:
 
 def _emit(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What the step gives; the event itself is written with that."""
+    if arguments["event"].startswith(OWN):
+        raise ToolFailure(f"topics that begin with {OWN} are those of Ordinaut's own events")
     return {name: arguments[name] for name in ("event", "id") if name in arguments}
 
 

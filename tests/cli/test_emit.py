@@ -46,7 +46,7 @@ def test_an_event_ends_the_wait_for_it(cli: Cli, rows: psycopg.Connection, run: 
 
     assert other.stdout == "On record: nothing waits for it yet.\n"
     assert right.stdout == "On record: 1 wait ended.\n"
-    facts = {"id": "17", "topic": "orders.paid", "is_new": False, "ended": 0}
+    facts = {"id": "17", "topic": "orders.paid", "is_new": False, "ended": 0, "heard": 0}
     assert json.loads(again.stdout) == facts
     assert answer(rows) == {"order": 17}
     assert rows.execute("select ready_at <= now() from ordinaut.due_work").fetchone() == (True,)

@@ -36,7 +36,7 @@ def test_a_log_has_a_rule_for_each_code_and_a_place_for_each_problem() -> None:
         Remarks(
             (
                 problem(hint="mend it"),
-                problem(code="ORD900", severity="warning", file="specs/ä b.yaml"),
+                problem(code="ORD818", severity="warning", file="specs/ä b.yaml"),
                 problem(line=9, severity="note"),
             )
         )
@@ -44,11 +44,11 @@ def test_a_log_has_a_rule_for_each_code_and_a_place_for_each_problem() -> None:
 
     driver = run["tool"]["driver"]
     assert (driver["name"], driver["version"]) == ("ordinaut", "1.2.3")
-    assert [rule["id"] for rule in driver["rules"]] == ["ORD005", "ORD900"]
+    assert [rule["id"] for rule in driver["rules"]] == ["ORD005", "ORD818"]
     assert "docs/errors.md" in driver["rules"][0]["help"]["text"]
     assert run["automationDetails"] == {"id": "ordinaut/plan/prod/"}
     assert [(r["ruleId"], r["ruleIndex"], r["level"]) for r in run["results"]] == [
-        ("ORD005", 0, "error"), ("ORD900", 1, "warning"), ("ORD005", 0, "note"),
+        ("ORD005", 0, "error"), ("ORD818", 1, "warning"), ("ORD005", 0, "note"),
     ]  # fmt: skip
     assert run["results"][0]["message"] == {"text": "no\nmend it"}
     place = run["results"][1]["locations"][0]["physicalLocation"]

@@ -17,7 +17,6 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import COMMANDS, main
-from reconciler.core.supported import UNSUPPORTED
 from runtime.config import Config
 from schemas import patterns
 from schemas.base import Document
@@ -160,9 +159,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 
 def spec_reference() -> str:
-    """Every field of every kind, with its type, default, meaning, and whether it works yet."""
+    """Every field of every kind, with its type, default and meaning."""
     schemas = {kind: json.loads(exported()[file_name(kind)]) for kind in (*KINDS, "Test")}
-    waiting = _waiting(schemas)
     parts: dict[str, Schema] = {}
     for schema in schemas.values():
         parts |= schema["definitions"]
@@ -172,14 +170,14 @@ def spec_reference() -> str:
             _NOTICE.format(source="the models in `schemas/`"),
             "# Spec language\n",
             _PREFACE,
-            _fields_table(2, "Every document", _head(schemas["Task"]), waiting),
+            _fields_table(2, "Every document", _head(schemas["Task"])),
             *(
-                _fields_table(2, kind, schema, waiting, but=_HEAD if kind in KINDS else ())
+                _fields_table(2, kind, schema, but=_HEAD if kind in KINDS else ())
                 for kind, schema in schemas.items()
             ),
             "## Parts\n",
             *(
-                _fields_table(3, name, part, waiting)
+                _fields_table(3, name, part)
                 for name, part in sorted(parts.items())
                 if "properties" in part
             ),
@@ -207,8 +205,6 @@ all this for an editor.
 Where a value is not text, `${vars.name}` may stand for it: variables are defined by the Project and filled in when a plan is made.
 In the arguments of a step, `${...}` holds a [JMESPath](https://jmespath.org) expression that is evaluated when the step runs.
 
-*Not supported yet* means: understood and checked, with a warning (`ORD900`), but without effect in this version.
-
 ### Spans, names and tools
 
 - A **span** is a number with its unit, or several: `500ms`, `30s`, `10m`, `12h`, `7d`, `2w`, `1h30m`.
@@ -234,7 +230,6 @@ def _fields_table(
     level: int,
     name: str,
     schema: Schema,
-    waiting: dict[tuple[str, str], str],
     *,
     but: tuple[str, ...] = (),
 ) -> str:
@@ -243,7 +238,7 @@ def _fields_table(
         if field in but:
             continue
         default = "required" if field in schema.get("required", ()) else _default_text(about)
-        meaning = about.get("description", "") + waiting.get((name, field), "")
+        meaning = about.get("description", "")
         rows.append((f"`{field}`", _type(about), default, meaning))
     said = schema.get("description", "")
     return f"{'#' * level} {name}\n\n{said}\n\n" + _table(
@@ -314,32 +309,6 @@ def _bounds(schema: Schema) -> str:
             return f", at least {low:,}"
         case _:
             return ""
-
-
-def _waiting(schemas: dict[str, Schema]) -> dict[tuple[str, str], str]:
-    """What to say of the fields that have no engine yet, by the kind or part they belong to."""
-    notes: dict[tuple[str, str], str] = {}
-    for row in UNSUPPORTED:
-        *above, field = row.path.split(".")
-        owners = {row.kind: schemas[row.kind]}
-        for name in above:
-            owners = {
-                part: schemas[row.kind]["definitions"][part]
-                for owner in owners.values()
-                for part in _parts_of(owner.get("properties", {}).get(name, {}))
-            }
-        which = ", ".join(f"`{value}`" for value in sorted(row.values))
-        for owner, schema in owners.items():
-            if field in schema.get("properties", {}):
-                notes[owner, field] = f" *Not supported yet{': ' + which if which else ''}.*"
-    return notes
-
-
-def _parts_of(schema: Any) -> Iterator[str]:
-    """The definitions that a field may hold, through lists and alternatives."""
-    for reference in re.findall(r'"#/definitions/(\w+)"', json.dumps(schema)):
-        if reference != "Variable":
-            yield reference
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -47,6 +47,16 @@ begin
     from told t
     group by t.occurred_at, t.sequence / 500
     order by min(t.sequence);
+    if exists (select from ordinaut.listener l where l.topic like 'ordinaut.%') then
+        insert into ordinaut.event (source, event_id, topic, data, run_id)
+        select 'ordinaut', t.event_id::text, 'ordinaut.' || t.type, t.data, t.run_id
+        from told t
+        where t.data ->> 'reason' is distinct from 'event_loop' and exists (
+            select from ordinaut.listener l
+            where l.topic like 'ordinaut.%' and l.position >= 0 and 'ordinaut.' || t.type like l.topic_like)
+        order by t.sequence
+        on conflict (source, event_id) do nothing;
+    end if;
     return null;
 end
 $$;
@@ -178,6 +188,10 @@ CREATE TABLE ordinaut.task_override (
     ended_at timestamp with time zone,
     CONSTRAINT task_override_kind CHECK ((kind = ANY (ARRAY['pause'::text, 'snooze'::text])))
 );
+-- Name: is_held_back(bigint); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.is_held_back(of_task bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((EXISTS (SELECT FROM ordinaut.task_override o WHERE ((o.task_uid = is_held_back.of_task) AND (o.kind = 'pause'::text) AND (o.ended_at IS NULL)))) OR (EXISTS (SELECT FROM ordinaut.schedule s WHERE ((s.task_uid = is_held_back.of_task) AND (s.paused_at IS NOT NULL)))));
 -- Name: is_paused(bigint); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.is_paused(of_task bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -646,12 +660,15 @@ CREATE TABLE ordinaut.event (
     topic text NOT NULL,
     data jsonb NOT NULL,
     arrived_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
-    delivered_at timestamp with time zone
+    delivered_at timestamp with time zone,
+    run_id uuid
 );
 -- Name: COLUMN event.event_id; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.event.event_id IS 'what the source calls it: the same event said again is no other';
 -- Name: COLUMN event.delivered_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.event.delivered_at IS 'when the waits that it ends were ended; null until somebody has looked';
+-- Name: COLUMN event.run_id; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.event.run_id IS 'the run that told of it; null where it came from outside';
 -- Name: event_event_no_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.event ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.event_event_no_seq
@@ -689,6 +706,18 @@ CREATE TABLE ordinaut.event_log_default (
     data jsonb CONSTRAINT event_log_data_not_null NOT NULL,
     occurred_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT event_log_occurred_at_not_null NOT NULL
 );
+-- Name: heard; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.heard (
+    task_uid bigint NOT NULL,
+    event_no bigint NOT NULL,
+    digest text NOT NULL,
+    arrived_at timestamp with time zone NOT NULL,
+    reason text,
+    detail text
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+-- Name: COLUMN heard.reason; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.heard.reason IS 'why it starts no run, as far as that is known; null where it may';
 -- Name: installation; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.installation (
     only_one boolean DEFAULT true NOT NULL,
@@ -699,6 +728,40 @@ CREATE TABLE ordinaut.installation (
 );
 -- Name: COLUMN installation.callback_key; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.installation.callback_key IS 'proves that a callback token was made here; whoever reads it can make tokens';
+-- Name: listener; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.listener (
+    task_uid bigint NOT NULL,
+    digest text NOT NULL,
+    "position" smallint NOT NULL,
+    topic text NOT NULL,
+    topic_like text GENERATED ALWAYS AS (replace(replace(replace(topic, '\'::text, '\\'::text), '_'::text, '\_'::text), '*'::text, '%'::text)) STORED NOT NULL,
+    filter text,
+    quiet interval,
+    most integer,
+    within interval,
+    since timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    heard integer DEFAULT 0 NOT NULL,
+    fire_at timestamp with time zone,
+    CONSTRAINT listener_batch_is_whole CHECK (((most IS NULL) = (within IS NULL))),
+    CONSTRAINT listener_has_one_window CHECK (((quiet IS NULL) OR (most IS NULL)))
+)
+WITH (fillfactor='50');
+-- Name: COLUMN listener.digest; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.digest IS 'of the topic and the filter; another one begins anew';
+-- Name: COLUMN listener."position"; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener."position" IS 'where it stands among the schedules of its task; -1 where it does no more, and only what it heard is left';
+-- Name: COLUMN listener.quiet; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.quiet IS 'how long nothing may be heard before a run is made; null where it does not wait for that';
+-- Name: COLUMN listener.most; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.most IS 'how many events a run gets at most; null where each has its own';
+-- Name: COLUMN listener.within; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.within IS 'how long after its first event a batch is closed';
+-- Name: COLUMN listener.since; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.since IS 'earlier events are none of its business';
+-- Name: COLUMN listener.heard; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.heard IS 'how many events wait to be decided';
+-- Name: COLUMN listener.fire_at; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.fire_at IS 'when they are to be decided; null where none waits';
 -- Name: outbox; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.outbox (
     outbox_id bigint NOT NULL,
@@ -1154,9 +1217,15 @@ ALTER TABLE ONLY ordinaut.event_log_default
 -- Name: event event_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (event_no);
+-- Name: heard heard_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.heard
+    ADD CONSTRAINT heard_pkey PRIMARY KEY (task_uid, event_no);
 -- Name: installation installation_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_one);
+-- Name: listener listener_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.listener
+    ADD CONSTRAINT listener_pkey PRIMARY KEY (task_uid, digest);
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);
@@ -1252,6 +1321,12 @@ CREATE INDEX event_log_by_run ON ONLY ordinaut.event_log USING btree (run_id) WH
 CREATE INDEX event_log_default_run_id_idx ON ordinaut.event_log_default USING btree (run_id) WHERE (run_id IS NOT NULL);
 -- Name: event_undelivered; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX event_undelivered ON ordinaut.event USING btree (event_no) WHERE (delivered_at IS NULL);
+-- Name: heard_by_event; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX heard_by_event ON ordinaut.heard USING btree (event_no);
+-- Name: listener_by_fire; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX listener_by_fire ON ordinaut.listener USING btree (fire_at) WHERE (fire_at IS NOT NULL);
+-- Name: listener_of_own; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX listener_of_own ON ordinaut.listener USING btree (topic) WHERE (topic ~~ 'ordinaut.%'::text);
 -- Name: revision_by_project; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX revision_by_project ON ordinaut.revision USING btree (project, environment, revision_id DESC);
 -- Name: run_active; Type: INDEX; Schema: ordinaut; Owner: -
@@ -1324,6 +1399,9 @@ ALTER TABLE ONLY ordinaut.condition
 -- Name: drift drift_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.drift
     ADD CONSTRAINT drift_uid_fkey FOREIGN KEY (uid) REFERENCES ordinaut.spec(uid) ON DELETE CASCADE;
+-- Name: listener listener_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.listener
+    ADD CONSTRAINT listener_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
 -- Name: revision revision_defaults_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.revision
     ADD CONSTRAINT revision_defaults_fkey FOREIGN KEY (defaults) REFERENCES ordinaut.defaults(digest);

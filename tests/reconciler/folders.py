@@ -260,7 +260,8 @@ def _schedule(draw: st.DrawFn, keys: Mapping[str, list[str]]) -> Spec:
             st.fixed_dictionaries({"cron": st.sampled_from(["@daily", "*/5 8-9 * * 1-5", "30 2 * * *"]), "timezone": st.just("America/New_York")}, optional={"jitter": _SPANS, "start": st.just("2026-01-05"), "dst_fold": st.just("second")}),
             st.fixed_dictionaries({"every": _SPANS}, optional={"start": st.just("2026-01-05T08:30Z"), "jitter": _SPANS}),
             st.fixed_dictionaries({"at": st.sampled_from([["2026-01-05T08:30Z"], ["2036-01-05T09:30+01:00", "2037-01-05T08:30Z"]])}, optional={"jitter": _SPANS}),
-            st.fixed_dictionaries({"event": st.just("orders.created")}, optional={"debounce": _SPANS}),
+            st.fixed_dictionaries({"event": st.sampled_from(["orders.created", "orders.*"])}, optional={"debounce": _SPANS, "filter": st.just("data.n > `3`")}),
+            st.fixed_dictionaries({"event": st.just("ordinaut.run.failed"), "batch": st.fixed_dictionaries({"within": _SPANS}, optional={"max": st.just(9)})}),
             st.fixed_dictionaries({"condition": _polls(keys)}),
             st.just({"manual": True}),
         )

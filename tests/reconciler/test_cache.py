@@ -38,8 +38,8 @@ pipeline:
 """
 
 _PROBLEMS = (
-    Problem(code="ORD900", severity="warning", message="„so“", hint="a\nb", file="specs/ä.yaml", line=3, column=14),
-    Problem(code="ORD900", severity="note", message="it", file="specs/b.yaml", line=1, column=1),
+    Problem(code="ORD818", severity="warning", message="„so“", hint="a\nb", file="specs/ä.yaml", line=3, column=14),
+    Problem(code="ORD818", severity="note", message="it", file="specs/b.yaml", line=1, column=1),
 )  # fmt: skip
 
 

@@ -59,14 +59,15 @@ def test_errors_are_printed_and_end_with_exit_code_1(specs: Path) -> None:
 
 def test_warnings_are_printed_and_do_not_fail(specs: Path) -> None:
     (specs / "late.yaml").write_text(
-        "apiVersion: ordinaut/v1\nkind: Task\nname: late\nschedule: {event: orders.created}\n"
-        "pipeline: [{id: one, uses: ordinaut.transform, with: {value: 1}}]\n"
+        "apiVersion: ordinaut/v1\nkind: Task\nname: late\nschedule: {manual: true}\n"
+        "pipeline: [{id: one, uses: shop.order, idempotency: {key: always}}]\n---\n"
+        "apiVersion: ordinaut/v1\nkind: ToolServer\nname: shop\nstdio: {command: shop}\n"
     )
 
     result = _run("validate")
 
     assert result.exit_code == 0
-    assert "warning ORD900" in result.stdout
+    assert "warning ORD013" in result.stdout
 
 
 @pytest.mark.parametrize("words", [("--json",), ("--format", "json")])

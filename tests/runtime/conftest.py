@@ -11,6 +11,7 @@ import pytest
 from runtime.store.pool import Pool, open_pool
 from tests.support.clock import FakeClock
 from tests.support.executing import Bench, opened_bench
+from tests.support.hearing import Listening
 from tests.support.polling import Polling
 
 
@@ -33,6 +34,15 @@ async def polling(
     """Runtimes that ask, on this test's database and clock."""
     await clock.attach(database)
     return Polling(pool, connection, clock, database, tmp_path)
+
+
+@pytest.fixture
+async def listening(
+    pool: Pool, connection: psycopg.AsyncConnection, clock: FakeClock, database: str
+) -> Listening:
+    """Runtimes that hear, on this test's database and clock."""
+    await clock.attach(database)
+    return Listening(pool, connection, clock, database)
 
 
 @pytest.fixture

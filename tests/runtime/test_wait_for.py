@@ -187,7 +187,7 @@ async def test_an_event_that_commits_while_the_wait_begins_is_found_by_one_of_th
         assert await state(bench) == "waiting"
         await teller.commit()
         await teller.set_autocommit(True)
-        assert await deliver(teller) == 1
+        assert (await deliver(teller)).ended == 1
     await bench.go(tools)
 
     assert await state(bench) == "succeeded"

@@ -12,8 +12,10 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from reconciler.conditions import armed_conditions
+from reconciler.listening import armed_listeners
 from runtime.core.identity import derive_run_id
 from runtime.store.conditions import arm_conditions
+from runtime.store.hearing import arm_listeners
 from schemas.spec import KINDS
 from tests.support.factories import (
     due_work_row,
@@ -82,13 +84,14 @@ async def schedule(
 
 
 def arm(database: str, installed: Installed) -> None:
-    """Let an installed task have its conditions, as an apply at this moment would."""
+    """Let an installed task have its conditions and listeners, as an apply at this moment would."""
     with psycopg.connect(database, autocommit=True) as connection:
         found = connection.execute(
             "select body, ordinaut.now() from ordinaut.spec where uid = %s", [installed.uid]
         ).fetchone()
         assert found is not None
         arm_conditions(connection, [installed.uid], armed_conditions(installed.uid, *found))
+        arm_listeners(connection, [installed.uid], armed_listeners(installed.uid, found[0]))
 
 
 async def queue_run(

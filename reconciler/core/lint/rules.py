@@ -12,6 +12,7 @@ from reconciler.core.lint.conduct import (
     stale_rename,
     without_owner,
 )
+from reconciler.core.lint.loops import own_events
 from reconciler.core.lint.secrets import literal_secrets
 from reconciler.core.lint.suppressions import (
     Suppression,
@@ -60,11 +61,12 @@ RULES: Final[Mapping[str, Advice]] = {
     "ORD815": Advice("warning"),
     "ORD816": Advice("warning", unlike_limits),
     "ORD817": Advice("warning", instructed_by_data),
+    "ORD818": Advice("warning", own_events),
 }
 """Every rule by its code."""
 
 
-ALONE: Final = frozenset({"ORD801", "ORD803", "ORD804", "ORD805", "ORD807", "ORD808", "ORD809", "ORD812", "ORD817"})  # fmt: skip
+ALONE: Final = frozenset({"ORD801", "ORD803", "ORD804", "ORD805", "ORD807", "ORD808", "ORD809", "ORD812", "ORD817", "ORD818"})  # fmt: skip
 """The rules that look at one document, and what it refers to, at a time: these can be asked about a part of a folder."""
 
 

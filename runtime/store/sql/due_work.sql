@@ -231,8 +231,8 @@ with report as materialized (
         step text, iteration integer, kind text, asked jsonb, seconds float8)
     on conflict (run_id, step, iteration) do nothing
 ), emitted as (
-    insert into ordinaut.event (source, event_id, topic, data)
-    select e.source, e.id, e.topic, coalesce(e.data, 'null')
+    insert into ordinaut.event (source, event_id, topic, data, run_id)
+    select e.source, e.id, e.topic, coalesce(e.data, 'null'), a.run_id
     from accepted a
     cross join lateral jsonb_to_recordset(a.emits) as e(source text, id text, topic text, data jsonb)
     on conflict (source, event_id) do nothing

@@ -95,7 +95,7 @@ from ordinaut.step_attempt
 where run_id = %(run_id)s and asked is not null;
 
 -- name: forget_events
--- Events that are too old for anybody: no active run began before they came.
+-- Events that are too old for anybody: no active run began before they came, and no task is still to decide about them.
 with oldest as (
     select least(ordinaut.now() - %(keep)s, min(started_at)) as at
     from ordinaut.run where finished_at is null
@@ -104,6 +104,7 @@ delete from ordinaut.event
 where event_no in (
     select e.event_no from ordinaut.event e, oldest o
     where e.arrived_at < o.at and e.delivered_at is not null
+        and not exists (select from ordinaut.heard h where h.event_no = e.event_no)
     order by e.event_no
     limit %(limit)s);
 
