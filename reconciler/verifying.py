@@ -22,11 +22,11 @@ from reconciler.core.guards import Allowed
 from reconciler.core.holding import under_hold
 from reconciler.core.plan import make_plan
 from reconciler.core.recorded import Recorded, as_desired
-from reconciler.core.secrets import secrets_in
 from reconciler.core.standing import keys_of, owner_of, present_key, stale_keys, written_key
 from reconciler.holds import hold_now
 from reconciler.observe import observe, read_refilled
 from reconciler.planning import observed_ground, one_view, planned
+from runtime.core.leaks.secrets import secrets_in
 from runtime.core.zonedata import tzdata_version
 from runtime.errors import PlanError
 from runtime.store.drift import read_stray_writes

@@ -46,8 +46,8 @@ def print_rendered(config: Config, what: str, *, as_json: bool) -> None:
     """
     from reconciler.core.exporting import as_yaml  # noqa: PLC0415 - every plan would wait for it
     from reconciler.core.rendering import rendered  # noqa: PLC0415 - as above
-    from reconciler.core.secrets import hidden, secrets_in  # noqa: PLC0415 - as above
     from reconciler.past import key_of_text  # noqa: PLC0415 - as above
+    from runtime.core.leaks.secrets import hidden, secrets_in  # noqa: PLC0415 - as above
 
     source = read_source(config.specs)
     specs = compile_source(source, config.environment)

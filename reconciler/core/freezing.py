@@ -13,8 +13,8 @@ from typing import Final
 
 from reconciler.core.guards import refused
 from reconciler.core.look import day_and_time
-from reconciler.core.secrets import blotted
 from runtime.core.anchors import fixed_start
+from runtime.core.leaks.secrets import blotted
 from runtime.core.recurrence import Compiled, RRuleTrigger, compile_trigger, describe
 from runtime.core.recurrence.zone import load_zone
 from schemas.freeze import PlanFreeze

@@ -14,7 +14,7 @@ from reconciler.core.documents import SourceDocument, read_documents, shown
 from reconciler.core.entry import Entry, problem_at
 from reconciler.core.lint.suppressions import suppressions_in
 from reconciler.core.locate import place_of
-from reconciler.core.secrets import blotted, blotted_line, leaks_in, secrets_in
+from runtime.core.leaks.secrets import blotted, blotted_line, leaks_in, secrets_in
 from schemas.problem import Problem
 from schemas.project import LintLevel, Project
 

@@ -28,8 +28,8 @@ from reconciler.core.impact import impact_of
 from reconciler.core.laid import place_of_change
 from reconciler.core.legible import live_body
 from reconciler.core.preview import Previews
-from reconciler.core.secrets import hidden, places_in, secrets_in
 from reconciler.core.steps import steps_effect, tools_effect
+from runtime.core.leaks.secrets import hidden, places_in, secrets_in
 from schemas.plan import (
     Action,
     Facet,

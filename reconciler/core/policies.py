@@ -155,7 +155,7 @@ def _holds(policy: Policy, environment: str) -> bool:
 
 
 def _judged(asked: _Standing, answer: Answer, reason: str | None) -> PlanPolicy:
-    from reconciler.core.secrets import blotted  # noqa: PLC0415 - as above
+    from runtime.core.leaks.secrets import blotted  # noqa: PLC0415 - as above
 
     is_error = asked.policy.severity == "error"
     return PlanPolicy(

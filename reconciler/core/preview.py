@@ -13,8 +13,8 @@ from itertools import islice, pairwise, takewhile
 from typing import Any, Final, Literal, NamedTuple
 
 from reconciler.core.digest import digest_of
-from reconciler.core.secrets import blotted
 from runtime.core.calendar.moving import Sifted
+from runtime.core.leaks.secrets import blotted
 from runtime.core.recurrence import (
     Compiled,
     CronTrigger,

@@ -27,10 +27,10 @@ from reconciler.core.render import render_plan
 from reconciler.core.render_markdown import render_markdown
 from reconciler.core.rules import Rules
 from reconciler.core.sarif import as_sarif
-from reconciler.core.secrets import blotted, blotted_line, leaks_in
 from reconciler.diagnostics import as_text
 from reconciler.planfile import read_plan, write_plan
 from reconciler.planning import ground_of
+from runtime.core.leaks.secrets import blotted, blotted_line, leaks_in
 from runtime.errors import PlanError
 from schemas.plan import HIDDEN, Plan, PlanSource
 from tests.core.plan_story import NOW

@@ -13,8 +13,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple
 
-from reconciler.core.credentials import secret_argument, why_credentials, without_credentials
-from reconciler.core.telling import (
+from runtime.core.leaks.credentials import secret_argument, why_credentials, without_credentials
+from runtime.core.leaks.telling import (
     PLACE_STARTS,
     SHORTEST,
     TELLING,

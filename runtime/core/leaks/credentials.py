@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from reconciler.core.telling import is_literal, tells
+from runtime.core.leaks.telling import is_literal, tells
 
 _FORMS: Final = re.compile(
     r"""
