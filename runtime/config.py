@@ -7,6 +7,7 @@ Precedence: flag, then environment variable `ORDINAUT_…`, then `ordinaut.toml`
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -230,6 +231,13 @@ def _web_url(value: object) -> str:
     return text
 
 
+def _stream(value: object) -> str:
+    text = _text(value)
+    if {"{", "}"} & set(text) and not re.fullmatch(r"[^{}]*\{[^{}]+\}[^{}]*", text):
+        raise ValueError("braces in it must hold a hash tag, as in {ordinaut}:events")
+    return text
+
+
 def _level(value: object) -> str:
     text = _text(value).lower()
     if text not in {"debug", "info", "warning", "error"}:
@@ -253,7 +261,7 @@ _CONVERSIONS: Final = {
     "grace": _positive_span,
     "keep_runs": _positive_span,
     "keep_events": _positive_span,
-    "stream": _text,
+    "stream": _stream,
     "stream_length": _positive_count,
     "log_level": _level,
     "listen": _text,

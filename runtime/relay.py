@@ -6,6 +6,10 @@ Theory of operation
     in the outbox, and is published again: the same events, with the same ids. While Redis is away the outbox grows and
     nothing else is held up; afterwards it drains in order. Many runtimes may run a relay: one publishes at a time, under an
     advisory lock, and any of them can.
+
+    Redis may lose what it took: its last second in a crash, more where a replica takes over or its disk is gone. The number of
+    each batch is kept on both sides, and they are compared with every batch, when a relay begins, after every failure, and
+    twice a minute where nothing happens. What is missing goes into the outbox again, before everything else.
 """
 
 from __future__ import annotations
@@ -22,8 +26,9 @@ from runtime.config import Config
 from runtime.core.floors import Sweeps
 from runtime.core.pauses import doubled_pause
 from runtime.logs import get_logger
+from runtime.publishing import EventsLost, Publisher
 from runtime.service import stop_if_cancelled
-from runtime.store.outbox import Batch, lock_relay, take_events
+from runtime.store.outbox import Batch, lock_relay, take_back, take_events
 from runtime.store.pool import Connection, Pool, borrow
 from runtime.tools.waiting import time_limit
 from runtime.wake import SELDOM, Bell, until_next
@@ -38,23 +43,6 @@ _LONGEST_RETRY_SECONDS: Final = 10.0
 _STANDBY_SECONDS: Final = 0.05
 # What was committed last is worth a moment of a stopping process; the rest stays in the outbox for others.
 _FAREWELL_SECONDS: Final = 2.0
-# One command for the whole batch, and all of it or nothing: a connection that breaks leaves no half to be repeated. The
-# batch comes from PostgreSQL in the form in which it is taken apart here, so that nobody looks at an event in between.
-_PUBLISH: Final = r"""
-local value = '([^\31]*)\31'
-local pattern = '^' .. string.rep(value, 6) .. '(.*)$'
-for entry in string.gmatch(ARGV[3], '[^\30]+') do
-    local sequence, id, kind, subject, time, run, data = string.match(entry, pattern)
-    local attributes = {
-        'specversion', '1.0', 'id', id, 'source', ARGV[2], 'type', kind, 'subject', subject, 'time', time,
-        'datacontenttype', 'application/json', 'sequence', sequence, 'data', data
-    }
-    if run ~= '' then
-        attributes[19], attributes[20] = 'runid', run
-    end
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(attributes))
-end
-"""
 _AWAY: Final = (RedisError, psycopg.OperationalError)
 
 
@@ -73,12 +61,14 @@ class Relay:
 
     def __init__(self, pool: Pool, bus: Redis, config: Config, clock: Clock, bell: Bell) -> None:
         self._pool = pool
-        self._publish = bus.register_script(_PUBLISH)
+        self._publisher = Publisher(bus, config)
         self._config = config
         self._clock = clock
         self._bell = bell
         self._sweeps = Sweeps()
         self._newest = 0
+        self._rest_seconds = SELDOM * config.poll.total_seconds()
+        self._look_at = float("-inf")
 
     async def run(self) -> None:
         """Publish until cancelled, and then what was committed last."""
@@ -104,6 +94,7 @@ class Relay:
                 published = await self._publish_batch()
             except _AWAY as error:
                 failures += 1
+                self._look_at = float("-inf")
                 if failures == 1:
                     reason = " ".join(str(error).split())
                     _log.warning("events are not published, and wait in the outbox: %s", reason)
@@ -115,9 +106,7 @@ class Relay:
             if published is None:
                 await self._clock.sleep(_STANDBY_SECONDS)
             elif published < _BATCH:
-                await self._bell.sleep(
-                    until_next(None, SELDOM * self._config.poll.total_seconds())
-                )
+                await self._bell.sleep(until_next(None, self._rest_seconds))
 
     async def _publish_last(self) -> None:
         try:
@@ -129,23 +118,46 @@ class Relay:
 
     async def _publish_batch(self) -> int | None:
         """Publish one batch: how many events, or None if another relay is at work."""
+        try:
+            return await self._try_batch()
+        except EventsLost as lost:
+            await self._take_back(lost)
+            return await self._try_batch()
+
+    async def _try_batch(self) -> int | None:
         async with borrow(self._pool) as connection, connection.transaction():
             if not await lock_relay(connection):
                 return None
             batch = await self._take(connection)
-            if batch.events:
-                await self._publish(
-                    keys=[self._config.stream],
-                    args=[self._config.stream_length, batch.source, batch.entries],
-                )
+            now = self._clock.monotonic()
+            if batch.events or now >= self._look_at:
+                await self._publisher.publish(batch)
+                self._look_at = now + self._rest_seconds
             return batch.events
 
+    async def _take_back(self, lost: EventsLost) -> None:
+        """Have published again what Redis lost; nothing if it is only that we had not met it before."""
+        async with borrow(self._pool) as connection, connection.transaction():
+            if not await lock_relay(connection):
+                return
+            self._publisher.bus_id = lost.bus
+            most = self._config.stream_length
+            found = await take_back(connection, bus=lost.bus, held=lost.held, most=most)
+        if found.events:
+            _log.warning("Redis has lost events: %d are published again", found.events)
+        if found.since is not None and not found.is_all:
+            _log.warning(
+                "those published before %s may be missing: `ordinaut events replay --from` publishes them again",
+                found.since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            )
+
     async def _take(self, connection: Connection) -> Batch:
-        began = self._clock.monotonic()
+        began, bus = self._clock.monotonic(), self._publisher.bus_id
         if not self._sweeps.are_due(began):
-            batch = await take_events(connection, limit=_BATCH, after=self._newest - _MARGIN)
+            after = self._newest - _MARGIN
+            batch = await take_events(connection, limit=_BATCH, bus=bus, after=after)
         else:
-            batch = await take_events(connection, limit=_BATCH)
+            batch = await take_events(connection, limit=_BATCH, bus=bus)
             self._sweeps.swept(began, self._clock.monotonic())
         self._newest = max(self._newest, batch.newest)
         return batch

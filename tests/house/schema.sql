@@ -487,6 +487,13 @@ CREATE TABLE ordinaut.backlog (
     start_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
     lane smallint NOT NULL
 );
+-- Name: batch_number; Type: SEQUENCE; Schema: ordinaut; Owner: -
+CREATE SEQUENCE ordinaut.batch_number
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 -- Name: budget_hold; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.budget_hold (
     run_id uuid NOT NULL,
@@ -769,6 +776,8 @@ CREATE TABLE ordinaut.outbox (
     sequences bigint[] NOT NULL
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', toast_tuple_target='8160');
+-- Name: COLUMN outbox.outbox_id; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.outbox.outbox_id IS 'below zero for what is published again: it goes first';
 -- Name: COLUMN outbox.sequences; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.outbox.sequences IS 'events of one statement, at most 500, in order';
 -- Name: outbox_outbox_id_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
@@ -780,6 +789,25 @@ ALTER TABLE ordinaut.outbox ALTER COLUMN outbox_id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
+-- Name: published; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.published (
+    bus uuid NOT NULL,
+    first_batch bigint NOT NULL,
+    last_batch bigint NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    events bigint NOT NULL,
+    occurred_from timestamp with time zone NOT NULL,
+    sequences int8multirange NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+-- Name: TABLE published; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.published IS 'what was published in the last hour, a row a second';
+-- Name: COLUMN published.bus; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.published.bus IS 'the Redis that has it, by the id that it was given beside its stream';
+-- Name: COLUMN published.last_batch; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.published.last_batch IS 'Redis has the number of the newest batch as well: a lower one there says that it lost something';
+-- Name: COLUMN published.occurred_from; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.published.occurred_from IS 'when the oldest of the events happened';
 -- Name: rate_bucket; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.rate_bucket (
     bucket text NOT NULL,
@@ -1229,6 +1257,9 @@ ALTER TABLE ONLY ordinaut.listener
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);
+-- Name: published published_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.published
+    ADD CONSTRAINT published_pkey PRIMARY KEY (bus, first_batch);
 -- Name: rate_bucket rate_bucket_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.rate_bucket
     ADD CONSTRAINT rate_bucket_pkey PRIMARY KEY (bucket);

@@ -43,6 +43,8 @@ def test_a_flag_that_was_not_given_and_an_empty_variable_count_for_nothing(tmp_p
             "http://x",
             "setting redis_url: must begin with redis://, rediss:// or unix://",
         ),
+        ("STREAM", "odd{}:events", "setting stream: braces in it must hold a hash tag"),
+        ("STREAM", "{a}{b}", "setting stream: braces in it must hold a hash tag"),
         ("LOG_LEVEL", "loud", "setting log_level: must be debug, info, warning or error"),
     ],
 )

@@ -309,11 +309,12 @@ async def test_a_refusing_redis_is_asked_ever_more_rarely(
 async def test_an_answer_that_never_comes_is_published_again_with_the_same_ids(
     rows: psycopg.Connection, pool: Pool, redis_url: str, bus: Redis
 ) -> None:
-    event_id = insert_event(rows)
     async with Proxy(redis_url) as proxy, open_bus(proxy.url) as shaky:
-        await shaky.ping()
+        unlucky = relay(pool, shaky)
+        await unlucky.run_once()
+        event_id = insert_event(rows)
         proxy.stall_answers()
-        attempt = asyncio.ensure_future(relay(pool, shaky).run_once())
+        attempt = asyncio.ensure_future(unlucky.run_once())
         await within(proxy.answer_held(), "the answer of Redis")
         proxy.cut()
         with pytest.raises(RedisError):
