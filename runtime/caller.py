@@ -24,6 +24,7 @@ from runtime.core.opencalls import OpenCall
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.prices import priced
 from runtime.core.program import Program, ProgramStep, Verification
+from runtime.core.tracing import TRACEPARENT, traceparent
 from runtime.errors import ExpressionError, OrdinautError
 from runtime.live import Live
 from runtime.models import finding
@@ -112,7 +113,8 @@ class Caller:
         step, opened = call.step, call.opened
         if opened is not None and opened.left.task is not None:
             return self._kept(redacted(await self._follow(call, arguments, opened), self._secrets))
-        meta = {KEY_META: call.key}
+        parent = traceparent(self._claim.run, step.name, call.iteration, call.attempt)
+        meta = {KEY_META: call.key, TRACEPARENT: parent}
         if step.idempotency is not None and step.idempotency.header is not None:
             meta[HEADER_META] = step.idempotency.header
         return await self._outcome(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 
 from runtime.core.identity import HEADER_META, KEY_META
+from runtime.core.tracing import TRACEPARENT
 from runtime.tools.faults import Fault, NoTokenError, fault_error
 from runtime.tools.messages import error_of
 
@@ -77,7 +78,7 @@ class HardenedTransport(httpx2.AsyncHTTPTransport):
         """Send a request; every failure comes back as an answer."""
         message = _json(request.content) if request.method == "POST" else None
         request.extensions["timeout"] = self._timeout(request, message)
-        request.headers.update(_key_header(message))
+        request.headers.update(_own_headers(message))
         try:
             response = await self._send(request)
             if (
@@ -214,13 +215,18 @@ def _expects_answer(message: Any) -> bool:
     return isinstance(message, dict) and "id" in message and "method" in message
 
 
-def _key_header(message: Any) -> dict[str, str]:
-    """The header that a call's step wants its idempotency key in. Only the call itself knows both."""
+def _own_headers(message: Any) -> dict[str, str]:
+    """The headers of one call: the context of its trace, and its idempotency key where its step wants it in one. Only the
+    call itself knows them."""
     match message:
-        case {"params": {"_meta": dict(meta)}} if HEADER_META in meta:
-            return {meta[HEADER_META]: meta[KEY_META]}
+        case {"params": {"_meta": dict(meta)}}:
+            pass
         case _:
             return {}
+    headers = {TRACEPARENT: meta[TRACEPARENT]} if TRACEPARENT in meta else {}
+    if HEADER_META in meta:
+        headers[meta[HEADER_META]] = meta[KEY_META]
+    return headers
 
 
 def _is_stream(response: httpx2.Response) -> bool:

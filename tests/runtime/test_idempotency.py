@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from runtime.core.identity import HEADER_META, KEY_META
+from runtime.core.tracing import traceparent
+from tests.support.clock import FakeClock
 from tests.support.executing import RETRY, Bench, step
 from tests.support.scripted_tools import ScriptedTools, failed, ok
 
@@ -85,3 +87,14 @@ async def test_every_try_carries_the_key_and_every_item_its_own(bench: Bench) ->
     assert len(tools.calls) == 4
     assert [len(found) for found in keys.values()] == [1, 1]
     assert keys[1] != keys[2]
+
+
+async def test_every_try_tells_its_tool_which_span_it_is(bench: Bench, clock: FakeClock) -> None:
+    await bench.queue(pipeline=[step("a", retry=RETRY)])
+    tools = ScriptedTools(tool__do=[failed(), ok()])
+    claim = await bench.go(tools)
+    await clock.advance(1_000)
+    await bench.go(tools)
+
+    told = [(meta or {})["traceparent"] for meta in tools.metas]
+    assert told == [traceparent(claim.run_id, "a", 0, attempt) for attempt in (1, 2)]

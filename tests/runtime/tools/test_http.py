@@ -238,3 +238,15 @@ async def test_a_header_carries_the_idempotency_key_of_the_call_that_wants_it_an
 
     sent = [headers for method, headers in server.requests if method == "tools/call"]
     assert [headers.get("idempotency-key") for headers in sent] == ["order-17", None]
+
+
+async def test_a_header_carries_the_context_of_the_trace_as_the_call_does(
+    open_toolbox: OpenToolbox, server: RawHttp
+) -> None:
+    box = await open_toolbox(http(server.url, protocol="legacy"))
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    await box.call("web.act", {}, 10 * SECOND, {"traceparent": parent})
+
+    [sent] = [headers for method, headers in server.requests if method == "tools/call"]
+    assert sent["traceparent"] == parent
