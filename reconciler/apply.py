@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 
@@ -46,8 +46,10 @@ from reconciler.observe import observe, rules_in_force
 from reconciler.rescheduling import Arming, settle_overdue
 from reconciler.settling import Settlement
 from reconciler.staleness import already_applied, require_fresh
+from runtime.actor import Actor
 from runtime.core.zonedata import tzdata_version
 from runtime.store import revisions
+from runtime.store.audit import Deed, write_audit
 from runtime.store.conditions import arm_conditions
 from runtime.store.drift import mark_apply, tell_restored
 from runtime.store.hearing import arm_listeners
@@ -56,11 +58,17 @@ from runtime.store.revisions import Armed, NewRevision, StagedChange
 from runtime.store.rows import Connection
 from runtime.store.specs import read_base, read_ground
 from schemas.apply import ApplyReport, Stage
+from schemas.audit import Action
 from schemas.event import RevisionApplied
 from schemas.hold import PlanHold
 from schemas.plan import Plan, PlannedChange
 from schemas.revision import Revision
 
+_ACTIONS: Final[Mapping[str, Action]] = {
+    "apply": "revision.apply",
+    "adopt": "revision.adopt",
+    "heal": "revision.heal",
+}
 LOCK_TIMEOUT = timedelta(seconds=10)
 """How long an apply waits for another one before it gives up."""
 
@@ -91,7 +99,7 @@ class Request:
             statement passes over that while none runs, so whoever may be asked to stop looks here whether it was.
     """
 
-    actor: str
+    actor: Actor
     allowed: Allowed = NOTHING_ALLOWED
     lock_timeout: timedelta = LOCK_TIMEOUT
     kind: Literal["apply", "adopt", "heal"] = "apply"
@@ -176,6 +184,7 @@ def _apply(connection: Connection, plan: Plan, request: Request) -> ApplyReport:
         request.settlement.write(connection, owner)
     revisions.tell(connection, revision_id, owner.project, _news(plan, revision_id))
     _arm_overtaken(connection, new)
+    write_audit(connection, request.actor, _deed(plan, request, revision_id, reasons))
     request.tell("committing")
     request.require_going()
     return ApplyReport(
@@ -328,12 +337,27 @@ def _revision(plan: Plan, request: Request, reasons: Mapping[str, Any]) -> NewRe
         git_dirty=source.dirty,
         pull_request=source.pull_request,
         author=source.author,
-        actor=request.actor,
+        actor=request.actor.name,
         plan_digest=plan.digest,
         normaliser_version=plan.normaliser_version,
         defaults=todays_digest(),
         summary={**summary, **(request.settlement.told() if request.settlement else {})},
     )
+
+
+def _deed(plan: Plan, request: Request, revision_id: int, reasons: Mapping[str, Any]) -> Deed:
+    details = {
+        "project": plan.source.project,
+        "environment": plan.environment.name,
+        "commit": plan.source.commit,
+        "plan": plan.digest,
+        "summary": plan.summary.model_dump(mode="json", exclude_defaults=True),
+        **reasons,
+    }
+    if request.restores:
+        details["restores"] = f"r{request.restores.revision}"
+    action: Action = "revision.rollback" if request.restores else _ACTIONS[request.kind]
+    return Deed(action, f"r{revision_id}", request.reason or "", details)
 
 
 def _staged(change: PlannedChange, plan: Plan) -> StagedChange:

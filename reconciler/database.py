@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runtime.actor import Actor
 from runtime.config import Config
 from runtime.database import database, has_database
 from runtime.store.connect import connect
@@ -48,7 +49,7 @@ def ready_database(config: Config) -> Iterator[str]:
 
 
 @contextmanager
-def database_to_write(config: Config, actor: str) -> Iterator[Connection]:
+def database_to_write(config: Config, actor: Actor) -> Iterator[Connection]:
     """A session that may write; the embedded database is made and migrated for it, one of the user's own is not.
 
     Args:

@@ -20,6 +20,7 @@ from reconciler.planning import plan_against
 from reconciler.settling import floor_in
 from reconciler.signatures import Trust, distrust_of
 from reconciler.source import Source
+from runtime.actor import Actor
 from runtime.errors import SpecError
 from runtime.store.rows import Connection
 from runtime.store.sources import (
@@ -52,7 +53,7 @@ class Subject:
     place: Path
     trust: Trust
     state_dir: Path
-    actor: str
+    actor: Actor
 
 
 class Examiner:

@@ -14,6 +14,7 @@ from typing import Final
 
 from reconciler.apply import Request, apply_plan
 from reconciler.drifting import RESTORING, plan_drift
+from runtime.actor import ORDINAUT
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
@@ -24,7 +25,6 @@ from schemas.apply import ApplyReport
 
 _log = get_logger("healing")
 _AGAIN_SECONDS: Final = 10.0
-_ACTOR: Final = "ordinaut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def heal_once(conninfo: str) -> list[Healed]:
                 # Nobody is overwritten who could be asked: whoever wrote past git wrote over what was agreed on.
                 allowed = replace(RESTORING, conflicts=plan.summary.conflict)
                 outcome = apply_plan(
-                    connection, plan, Request(actor=_ACTOR, allowed=allowed, kind="heal")
+                    connection, plan, Request(actor=ORDINAUT, allowed=allowed, kind="heal")
                 )
             except OrdinautError as error:
                 outcome = error

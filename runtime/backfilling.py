@@ -13,6 +13,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice, takewhile
 from typing import Final
 
+from runtime.actor import Actor
 from runtime.core.program import lane_of
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import load_zone
@@ -62,7 +63,7 @@ class Asked:
     until: str
     limit: int | None
     dry_run: bool
-    actor: str
+    actor: Actor
 
 
 def backfill_task(connection: Connection, label: str, asked: Asked) -> BackfillReport:
@@ -114,11 +115,12 @@ def backfill_task(connection: Connection, label: str, asked: Asked) -> BackfillR
 
 
 def _queue(
-    connection: Connection, task: FoundTask, label: str, chosen: Sequence[datetime], actor: str
+    connection: Connection, task: FoundTask, label: str, chosen: Sequence[datetime], actor: Actor
 ) -> None:
     queued = queue_backfill(
         connection,
         task.uid,
+        label,
         task.revision_id,
         chosen,
         lane=lane_of(task.body),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from runtime.actor import Actor
 from runtime.errors import OrdinautError
 from runtime.store.cancelling import cancel_run as cancel
 from runtime.store.rows import Connection
@@ -22,7 +23,7 @@ class RunOver(OrdinautError):
 
 
 def cancel_run(
-    connection: Connection, run_id: UUID, *, reason: str, actor: str, at_once: bool = False
+    connection: Connection, run_id: UUID, *, reason: str, actor: Actor, at_once: bool = False
 ) -> CancelReport:
     """Cancel a run that is not over; of this and its end exactly one wins.
 

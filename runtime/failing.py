@@ -11,6 +11,7 @@ from typing import Final
 
 import psycopg
 
+from runtime.actor import ORDINAUT
 from runtime.clock import Clock
 from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
@@ -20,8 +21,6 @@ from runtime.wake import Told
 
 _log = get_logger("failing")
 _RETRY_SECONDS: Final = 0.5
-ACTOR: Final = "ordinaut"
-"""Who pauses a task that fails, on record."""
 
 
 class Failing:
@@ -62,7 +61,7 @@ class Failing:
 
     async def _pause(self, uid: int) -> FailingTask | None:
         try:
-            return await pause_failing_task(self._pool, uid, actor=ACTOR)
+            return await pause_failing_task(self._pool, uid, actor=ORDINAUT)
         except psycopg.DataError as error:
             # Somebody wrote past git what is no number; the others go on.
             _log.warning("task %d cannot be paused: %s", uid, " ".join(str(error).split()))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from runtime.actor import current_actor
+from runtime.actor import Actor
 from runtime.clock import SystemClock
 from runtime.core.overlap import admission
 from runtime.errors import NotFound, OrdinautError
@@ -40,6 +40,7 @@ def request_run(
     *,
     may_overlap: bool,
     needs_runtime: bool,
+    actor: Actor,
 ) -> tuple[UUID, bool]:
     """Queue a run of a task, as its overlap policy lets it in: to begin, to wait for its turn, or in another's place.
 
@@ -50,6 +51,7 @@ def request_run(
         dedupe: who asks again with the same key gets the same run, whatever became of it.
         may_overlap: whether it may run beside another run of the task, whatever the task's policy says.
         needs_runtime: refuse where no runtime is alive.
+        actor: who asks.
 
     Returns:
         the run, and whether it is a new one.
@@ -74,7 +76,7 @@ def request_run(
         connection,
         task,
         params=params,
-        requested_by=current_actor(),
+        requested_by=actor,
         entry=admission("allow" if may_overlap else policy),
         dedupe=dedupe,
     )

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from runtime.actor import Actor
 from runtime.core.program import task_label
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TaskSchedule, compile_schedules
 from runtime.errors import NotFound, OrdinautError
 from runtime.lookup import resolve_task
+from runtime.store.audit import Deed, write_audit
 from runtime.store.overrides import (
     TaskPosition,
     end_pause,
@@ -31,8 +33,9 @@ from runtime.store.overrides import (
 )
 from runtime.store.rows import Connection
 from runtime.store.runs import FoundTask
+from schemas.audit import Action
 from schemas.durations import LONGEST, parse_duration
-from schemas.override import PauseReport, SnoozeReport
+from schemas.override import Pause, PauseReport, SnoozeReport
 
 COUNTED: Final = 1000
 """Occurrences that are counted; beyond, there are more."""
@@ -45,7 +48,7 @@ class BadEnd(OrdinautError):
 
 
 def pause_task(
-    connection: Connection, label: str, *, until: str | None, reason: str, actor: str
+    connection: Connection, label: str, *, until: str | None, reason: str, actor: Actor
 ) -> PauseReport:
     """Let nothing of a task fire until then, or until `resume_task`; a pause in force gets another reason and end.
 
@@ -70,8 +73,9 @@ def pause_task(
             pause = before
         else:
             pause = set_pause(
-                connection, task.uid, _label(task), actor=actor, reason=reason, until=ends_at
+                connection, task.uid, _label(task), actor=actor.name, reason=reason, until=ends_at
             )
+            _note(connection, actor, "task.pause", _label(task), pause)
     changed = "unchanged" if pause == before else "changed"
     return PauseReport(
         outcome=changed if before else "paused",
@@ -81,7 +85,7 @@ def pause_task(
     )
 
 
-def resume_task(connection: Connection, label: str, *, actor: str) -> PauseReport:
+def resume_task(connection: Connection, label: str, *, actor: Actor) -> PauseReport:
     """End a task's pause and its snooze, if it has any, and wake the runtimes.
 
     Raises:
@@ -93,10 +97,12 @@ def resume_task(connection: Connection, label: str, *, actor: str) -> PauseRepor
         _lock(connection, task)
         pause, snooze = find_pause(connection, task.uid), find_snooze(connection, task.uid)
         if pause is not None:
-            end_pause(connection, task.uid, _label(task), actor=actor, since=pause.since)
+            end_pause(connection, task.uid, _label(task), actor=actor.name, since=pause.since)
         if snooze is not None:
-            end_snooze(connection, task.uid, _label(task), actor=actor, since=snooze.since)
+            end_snooze(connection, task.uid, _label(task), actor=actor.name, since=snooze.since)
         before = pause or snooze
+        if before is not None:
+            write_audit(connection, actor, Deed("task.resume", _label(task)))
     if before is None:
         return PauseReport(outcome="not_paused", **facts)
     wake(connection)
@@ -104,7 +110,7 @@ def resume_task(connection: Connection, label: str, *, actor: str) -> PauseRepor
 
 
 def snooze_task(
-    connection: Connection, label: str, *, until: str, reason: str, actor: str
+    connection: Connection, label: str, *, until: str, reason: str, actor: Actor
 ) -> SnoozeReport:
     """Let nothing of a task fire until then, and leave out what is due meanwhile; as `pause_task`.
 
@@ -121,8 +127,9 @@ def snooze_task(
             snooze = before
         else:
             snooze = set_snooze(
-                connection, task.uid, _label(task), actor=actor, reason=reason, until=ends_at
+                connection, task.uid, _label(task), actor=actor.name, reason=reason, until=ends_at
             )
+            _note(connection, actor, "task.snooze", _label(task), snooze)
     # What is due at its very end is the first that runs.
     last = ends_at - timedelta(microseconds=1)
     after = schedule.next_after(last)
@@ -174,6 +181,11 @@ def _instant(text: str, now: datetime, timezone: str | None) -> datetime:
     if instant - now > LONGEST:
         raise ValueError(text)
     return instant.astimezone(UTC)
+
+
+def _note(connection: Connection, actor: Actor, action: Action, label: str, held: Pause) -> None:
+    details = {"until": held.until.isoformat()} if held.until else {}
+    write_audit(connection, actor, Deed(action, label, held.reason, details))
 
 
 def _label(task: FoundTask) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from runtime.actor import current_actor
+from runtime.actor import Actor
 from runtime.core.overlap import admission
 from runtime.core.rerunning import (
     Carried,
@@ -39,13 +39,14 @@ class Rerun:
     needs_runtime: bool = False
 
 
-def rerun_run(connection: Connection, run_id: UUID, asked: Rerun) -> UUID:
+def rerun_run(connection: Connection, run_id: UUID, asked: Rerun, *, actor: Actor) -> UUID:
     """Queue a run again, linked to the one before and with the results of it that stay.
 
     Args:
         connection: the database, in autocommit mode.
         run_id: a run that is over.
         asked: how.
+        actor: who asks.
 
     Raises:
         NotFound: ORD310, there is no such run or step, or the task is retired.
@@ -64,7 +65,7 @@ def rerun_run(connection: Connection, run_id: UUID, asked: Rerun) -> UUID:
         latest=asked.latest,
         carried=carried,
         anew=not asked.only_failed,
-        requested_by=current_actor(),
+        requested_by=actor,
         entry=admission("allow" if asked.may_overlap else policy),
     )
     if fate in {"begin", "wait"}:

@@ -76,6 +76,7 @@ CODES: Final[dict[str, str]] = {
     "ORD321": "There were too many requests.",
     "ORD322": "The request is not one that is served here.",
     "ORD323": "A request failed for a defect of the program.",
+    "ORD324": "The audit log is not what was written.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

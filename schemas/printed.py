@@ -9,6 +9,7 @@ import json
 from typing import Any, Final
 
 from schemas.apply import ApplyResult
+from schemas.audit import AuditList, AuditVerification
 from schemas.base import Model
 from schemas.beginning import Beginning
 from schemas.export import DRAFT, REF, file_name, with_wrapped_reference
@@ -28,6 +29,8 @@ _NAMED: Final = frozenset({"properties", "$defs"})
 # What is printed has the name of its schema in its `format`.
 _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("apply", "apply result", ApplyResult),
+    ("audit", "audit log", AuditList),
+    ("audit-verification", "check of the audit log", AuditVerification),
     ("beginning", "beginning", Beginning),
     ("diff", "difference of two revisions", Difference),
     ("failure", "failure of a command", CommandFailure),

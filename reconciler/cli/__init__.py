@@ -68,6 +68,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "why": ("runtime.cli.why", "Explain why a task ran, did not run, or ran late."),
         "history": ("reconciler.cli.history", "List what was applied, newest first."),
         "diff": ("reconciler.cli.diff", "Show what differs between two revisions."),
+        "audit": ("runtime.cli.audit", "List who did what, and check that none of it changed."),
         "events": ("runtime.cli.events", "Show events from the stream, or follow them."),
     },
 }

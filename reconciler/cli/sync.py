@@ -132,7 +132,7 @@ def _service(
         place=mirror.place,
         trust=trust,
         state_dir=config.state_dir,
-        actor=current_actor(),
+        actor=current_actor(origin="sync"),
     )
     return BranchSync(mirror, Judge(subject), interval, told.looked)
 

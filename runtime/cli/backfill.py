@@ -9,7 +9,7 @@ import click
 
 from runtime.actor import current_actor
 from runtime.backfilling import Asked, backfill_task
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import configured, json_option, reason_option
 from runtime.cli.output import echo_report, local_time, zone_of
 from runtime.config import Config
 from runtime.database import open_database
@@ -43,6 +43,7 @@ Examples:
     help="Run at most so many, the oldest first.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would run.")
+@reason_option
 @json_option
 @configured("database_url", "state_dir")
 def backfill(
@@ -53,6 +54,7 @@ def backfill(
     until: str,
     limit: int | None,
     dry_run: bool,
+    reason: str,
     as_json: bool,
 ) -> None:
     """Run what a task did not run in the past.
@@ -60,7 +62,7 @@ def backfill(
     Every occurrence of its schedule in that time gets a run, unless it has had one that succeeded or is not over. The runs
     go one after another, and let what is due now go first. Asking again queues nothing twice.
     """
-    asked = Asked(since, until, limit, dry_run, current_actor())
+    asked = Asked(since, until, limit, dry_run, current_actor(reason=reason.strip()))
     with open_database(config, name="ordinaut backfill") as connection:
         done = backfill_task(connection, task, asked)
     echo_report(done, _lines(done), as_json=as_json)

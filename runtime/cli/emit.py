@@ -11,6 +11,7 @@ import click
 import orjson
 import psycopg
 
+from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
 from runtime.config import Config
@@ -76,7 +77,7 @@ async def _send(conninfo: str, event: Event | None, callback: str | None, data: 
         options=SESSION_OPTIONS,
     ) as connection:
         if event is not None:
-            return await arrive(connection, event)
+            return await arrive(connection, event, actor=current_actor())
         return await arrive_by_token(connection, callback or "", data)
 
 

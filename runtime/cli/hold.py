@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from runtime.actor import current_actor
 from runtime.cli.holding import hold_words
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import configured, json_option, reason_option
 from runtime.cli.output import echo, echo_json
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.errors import NotFound
-from runtime.store.holds import clear_hold, list_holds
+from runtime.store.holds import list_holds, release_hold
 from runtime.store.sources import wake_sources
 from schemas.hold import Hold, HoldList
 
@@ -49,16 +50,17 @@ Examples:
 """
 )
 @click.argument("project", required=False)
+@reason_option
 @json_option
 @configured("database_url", "state_dir")
-def clear(*, config: Config, project: str | None, as_json: bool) -> None:
+def clear(*, config: Config, project: str | None, reason: str, as_json: bool) -> None:
     """End a hold: what was rolled back may be applied again, and `ordinaut up` does so at its next look.
 
     PROJECT, or PROJECT/ENVIRONMENT, is needed where there are several. Prints what was cleared.
     """
     with open_database(config, name="ordinaut hold") as connection:
         found = _one(list_holds(connection), project)
-        clear_hold(connection, found.project, found.environment, "OutOfSync")
+        release_hold(connection, found, actor=current_actor(reason=reason.strip()))
         wake_sources(connection)
     _show((found,), as_json=as_json)
 

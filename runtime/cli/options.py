@@ -35,6 +35,11 @@ _FLAGS: Final = {"environment": "--env"}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")  # fmt: skip
 """The flag `--json`, which the command receives as `as_json`."""
 
+reason_option = click.option(
+    "--reason", metavar="TEXT", default="", help="Why; it is kept in the audit log."
+)
+"""The option `--reason`, of commands whose subject keeps no reason of its own."""
+
 FAILING: Final = {"error": ("error",), "warning": ("error", "warning")}
 """The severities that end a command with 1, by the value of `--fail-on`."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from runtime.actor import current_actor
 from runtime.cli.following import overlap_option, tell_of, wait_option
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import configured, json_option, reason_option
 from runtime.cli.output import short_id
 from runtime.config import Config
 from runtime.database import open_database
@@ -36,6 +37,7 @@ Examples:
 )
 @overlap_option
 @wait_option
+@reason_option
 @json_option
 @configured("database_url", "state_dir")
 def rerun(
@@ -47,6 +49,7 @@ def rerun(
     latest: bool,
     overlap: bool,
     wait: bool,
+    reason: str,
     as_json: bool,
 ) -> None:
     """Run a run once more, with the parameters and the event that it was started with.
@@ -66,6 +69,6 @@ def rerun(
     )
     with open_database(config, name="ordinaut rerun") as connection:
         before = resolve_run(connection, run)
-        run_id = rerun_run(connection, before, asked)
+        run_id = rerun_run(connection, before, asked, actor=current_actor(reason=reason.strip()))
         click.echo(f"queued run {short_id(run_id)}, again for {short_id(before)}", err=True)
         tell_of(connection, run_id, wait=wait, as_json=as_json)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from runtime.actor import current_actor
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import configured, json_option, reason_option
 from runtime.cli.output import echo_report, local_time, zone_of
 from runtime.cli.pause import pause_words
 from runtime.config import Config
@@ -24,16 +24,17 @@ Examples:
 """
 )
 @click.argument("task")
+@reason_option
 @json_option
 @configured("database_url", "state_dir")
-def resume(*, config: Config, task: str, as_json: bool) -> None:
+def resume(*, config: Config, task: str, reason: str, as_json: bool) -> None:
     """End a task's pause, or its snooze.
 
     What fell into the pause is decided at once by a runtime, by the task's catch_up policy: every occurrence becomes a run
     or a recorded skip. A task that is not paused is left alone.
     """
     with open_database(config, name="ordinaut resume") as connection:
-        done = resume_task(connection, task, actor=current_actor())
+        done = resume_task(connection, task, actor=current_actor(reason=reason.strip()))
     echo_report(done, _lines(done), as_json=as_json)
 
 

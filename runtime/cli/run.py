@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
+from runtime.actor import current_actor
 from runtime.cli.following import overlap_option, tell_of, wait_option
-from runtime.cli.options import Span, configured, json_option, named_values
+from runtime.cli.options import Span, configured, json_option, named_values, reason_option
 from runtime.cli.output import short_id
 from runtime.config import Config
 from runtime.database import open_database
@@ -55,6 +56,7 @@ Examples:
 )
 @overlap_option
 @wait_option
+@reason_option
 @json_option
 @configured("database_url", "state_dir")
 def run(
@@ -66,6 +68,7 @@ def run(
     within: timedelta | None,
     overlap: bool,
     wait: bool,
+    reason: str,
     as_json: bool,
 ) -> None:
     """Run a task now, whatever its schedule says.
@@ -82,7 +85,13 @@ def run(
     asked_once = None if dedupe is None else Dedupe(dedupe, within or _DAY)
     with open_database(config, name="ordinaut run") as connection:
         run_id, is_new = request_run(
-            connection, task, params, asked_once, may_overlap=overlap, needs_runtime=wait
+            connection,
+            task,
+            params,
+            asked_once,
+            may_overlap=overlap,
+            needs_runtime=wait,
+            actor=current_actor(reason=reason.strip()),
         )
         done = "queued run" if is_new else "asked for before: run"
         click.echo(f"{done} {short_id(run_id)} of {task}", err=True)

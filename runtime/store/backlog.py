@@ -13,8 +13,10 @@ from typing import Any, Final, Literal
 
 from psycopg.rows import DictRow, class_row, dict_row
 
+from runtime.actor import Actor
 from runtime.core.identity import derive_run_id
 from runtime.core.overlap import Admission, Fate, Standing, fate_of
+from runtime.store.audit import Deed, write_audit
 from runtime.store.pool import Pool, borrow, fetch_all
 from runtime.store.rows import Connection
 from runtime.store.runtimes import RELATED, WORK
@@ -117,11 +119,12 @@ def tell_let_in(connection: Connection, task_uid: int, entry: Admission, fate: F
 def queue_backfill(
     connection: Connection,
     task_uid: int,
+    label: str,
     revision_id: int,
     occurrences: Sequence[datetime],
     *,
     lane: int,
-    requested_by: str,
+    requested_by: Actor,
     tzdata: str,
 ) -> int | None:
     """Queue a run for each occurrence that has none, or none but failed ones, behind whatever else of the task waits.
@@ -131,6 +134,7 @@ def queue_backfill(
     Args:
         connection: in autocommit mode.
         task_uid: the task.
+        label: its name.
         revision_id: the revision they run by.
         occurrences: nominal instants.
         lane: where they begin.
@@ -141,7 +145,7 @@ def queue_backfill(
         "task_uid": task_uid,
         "revision_id": revision_id,
         "lane": lane,
-        "requested_by": requested_by,
+        "requested_by": requested_by.name,
         "tzdata": tzdata,
     }
     with connection.transaction():
@@ -152,6 +156,13 @@ def queue_backfill(
             return None
         fresh = _undecided(task_uid, _tries(connection, task_uid, occurrences))
         queued = len(connection.execute(statement("queue_backfill"), wanted | fresh).fetchall())
+        if queued:
+            facts = {
+                "queued": queued,
+                "first": min(fresh["occurrence_fors"]).isoformat(),
+                "last": max(fresh["occurrence_fors"]).isoformat(),
+            }
+            write_audit(connection, requested_by, Deed("task.backfill", label, details=facts))
     if queued:
         release_turn(connection, task_uid)
         connection.execute(statement("wake"))

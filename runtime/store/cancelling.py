@@ -8,6 +8,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from runtime.actor import Actor
+from runtime.store.audit import Deed, write_audit
 from runtime.store.backlog import release_turn
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.rows import Connection
@@ -32,6 +34,7 @@ class Cancelled:
     """
 
     task_uid: int
+    task: str
     followed: bool
     is_held: bool
     has_slot: bool
@@ -40,7 +43,7 @@ class Cancelled:
 
 
 def cancel_run(
-    connection: Connection, run_id: UUID, *, actor: str, detail: str, at_once: bool = False
+    connection: Connection, run_id: UUID, *, actor: Actor, detail: str, at_once: bool = False
 ) -> Cancelled | None:
     """Cancel a run, let the next of its task begin, and have its holder stop; None if there was nothing to cancel.
 
@@ -51,9 +54,12 @@ def cancel_run(
         detail: why; may be empty.
         at_once: it ends where it is, without steps of `finally`.
     """
-    asked = {"run_id": run_id, "actor": actor, "detail": detail, "at_once": at_once}
-    with connection.cursor(row_factory=class_row(Cancelled)) as cursor:
+    asked = {"run_id": run_id, "actor": actor.name, "detail": detail, "at_once": at_once}
+    with connection.transaction(), connection.cursor(row_factory=class_row(Cancelled)) as cursor:
         cancelled = cursor.execute(statement("cancel_run"), asked).fetchone()
+        if cancelled is not None and cancelled.last != "goes on":
+            facts = {"task": cancelled.task, "at_once": at_once}
+            write_audit(connection, actor, Deed("run.cancel", str(run_id), detail, facts))
     if cancelled is None:
         return None
     if cancelled.is_held:

@@ -18,10 +18,12 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from runtime.actor import Actor
 from runtime.core.arriving import Arrived, OpenWait, ended_by
 from runtime.core.callback import callback_topic, read_token
 from runtime.core.storable import storable
 from runtime.errors import LeaseLost, OrdinautError
+from runtime.store.audit import Deed, write_audit_async
 from runtime.store.children import answer_parents
 from runtime.store.hearing import hear
 from runtime.store.pool import Pool, borrow
@@ -75,19 +77,26 @@ class Delivered:
     heard: int
 
 
-async def arrive(connection: Connection, event: Event) -> Arrival:
+async def arrive(connection: Connection, event: Event, *, actor: Actor | None = None) -> Arrival:
     """Take in an event, once, and end the waits that it is for.
 
     Args:
         connection: in autocommit mode; the event is on record, for good, before waits are looked for.
         event: the event. It may decide about a step that takes decisions by its topic; what a step emits does not come here,
             so no run approves anything.
+        actor: who tells of it, for the audit log; None where it is no person, and the event itself says who.
 
     Raises:
         NotAsked: ORD418, it decides for somebody whom the step does not ask.
     """
-    if not await _insert(connection, event, is_told=True):
-        return Arrival(is_new=False, ended=0)
+    async with connection.transaction():
+        if not await _insert(connection, event, is_told=True):
+            return Arrival(is_new=False, ended=0)
+        if actor is not None:
+            facts = {"id": event.event_id, "source": event.source}
+            await write_audit_async(
+                connection, actor, Deed("event.emit", event.topic, details=facts)
+            )
     delivered = await deliver(connection)
     decided = await decide(connection, event.topic, event.data)
     return Arrival(is_new=True, ended=delivered.ended + decided, heard=delivered.heard)

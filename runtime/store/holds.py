@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from runtime.actor import Actor
+from runtime.store.audit import Deed, write_audit
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.hold import Hold
@@ -53,3 +55,12 @@ def clear_hold(
     """End a hold; the condition says whether what is in force is what git says."""
     params = {"project": project, "environment": environment, "condition": condition}
     connection.execute(statement("clear_hold"), params)
+
+
+def release_hold(connection: Connection, hold: Hold, *, actor: Actor) -> None:
+    """End a hold because somebody asks: what was rolled back may be applied again."""
+    details = {"commit": hold.commit, "revision": f"r{hold.revision}"}
+    with connection.transaction():
+        clear_hold(connection, hold.project, hold.environment, "OutOfSync")
+        subject = f"{hold.project}/{hold.environment}"
+        write_audit(connection, actor, Deed("hold.clear", subject, details=details))

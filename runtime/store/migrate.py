@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from migrations import Migration, migrations
+from runtime.actor import Actor, current_actor
 from runtime.errors import SchemaMismatch
+from runtime.store.audit import Deed, write_audit
 from runtime.store.connect import connect
 from runtime.store.rows import Connection
 from runtime.store.statements import statement
@@ -29,10 +31,17 @@ class MigrationState:
     applied_at: datetime | None
 
 
-def migrate(conninfo: str, *, to: int | None = None) -> tuple[int, int]:
+def migrate(
+    conninfo: str, *, to: int | None = None, actor: Actor | None = None
+) -> tuple[int, int]:
     """Bring the schema to version `to` (the newest one when None); returns the versions before and after.
 
     All in one transaction: interrupted anywhere, nothing has happened.
+
+    Args:
+        conninfo: the database.
+        to: the version.
+        actor: who asks, for the audit log; whoever runs this program when None.
 
     Raises:
         SchemaMismatch: ORD303 the database is newer than the program, or `to` does not exist;
@@ -64,7 +73,16 @@ def migrate(conninfo: str, *, to: int | None = None) -> tuple[int, int]:
             if target < migration.number <= before:
                 connection.execute(migration.down.encode())
                 connection.execute(statement("forget_migration"), {"number": migration.number})
+        if before != target and target >= _audited_from(known):
+            facts = {"before": before, "after": target}
+            deed = Deed("schema.migrate", f"version {target}", details=facts)
+            write_audit(connection, actor or current_actor(), deed)
     return before, target
+
+
+def _audited_from(known: Sequence[Migration]) -> int:
+    """The version from which on there is an audit log to write to."""
+    return next(one.number for one in known if one.name == "audit")
 
 
 def migration_states(conninfo: str) -> tuple[MigrationState, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from runtime.actor import Actor
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
@@ -84,9 +85,9 @@ def end_snooze(
     connection.execute(statement("end_snooze"), asked)
 
 
-async def pause_failing_task(pool: Pool, task_uid: int, *, actor: str) -> FailingTask | None:
+async def pause_failing_task(pool: Pool, task_uid: int, *, actor: Actor) -> FailingTask | None:
     """Pause a task if its newest runs that are over, as many as it says, have all failed; None if it was not paused."""
-    asked = {"task_uid": task_uid, "actor": actor}
+    asked = {"task_uid": task_uid, "actor": actor.name, "origin": actor.origin}
     rows = await fetch_all(pool, statement("pause_failing_task"), asked)
     return FailingTask(**rows[0]) if rows else None
 

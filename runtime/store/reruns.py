@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+from runtime.actor import Actor
 from runtime.core.identity import derive_run_id, first_id_of
 from runtime.core.overlap import Admission, Fate
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.rerunning import Carried
+from runtime.store.audit import Deed, write_audit
 from runtime.store.backlog import let_in, tell_let_in
 from runtime.store.due_work import WHOLE
 from runtime.store.rows import Connection, fetch_rows
@@ -67,7 +69,7 @@ def create_rerun(
     latest: bool,
     carried: Carried,
     anew: bool,
-    requested_by: str,
+    requested_by: Actor,
     entry: Admission,
 ) -> tuple[UUID, Fate | Literal["retired"]]:
     """Make the run as it may be let in, and wake the runtimes; says what became of it.
@@ -92,7 +94,7 @@ def create_rerun(
         "trigger_key": key,
         "since_id": first_id_of(found.origin_id),
         "due_at": found.now,
-        "requested_by": requested_by,
+        "requested_by": requested_by.name,
         "anew": anew,
         "steps": sorted(carried.steps),
         "items": sorted(carried.items),
@@ -104,5 +106,7 @@ def create_rerun(
         if fate not in {"begin", "wait"}:
             return new_id, fate
         connection.execute(statement("create_rerun"), asked | {"fate": fate})
+        facts = {"task": found.task, "run_id": str(new_id)}
+        write_audit(connection, requested_by, Deed("run.rerun", str(found.run_id), details=facts))
     tell_let_in(connection, found.task_uid, entry, fate)
     return new_id, fate

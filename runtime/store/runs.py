@@ -10,12 +10,14 @@ from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
+from runtime.actor import Actor
 from runtime.core.graph import ordered_needs
 from runtime.core.identity import derive_run_id, first_id_of
 from runtime.core.overlap import Admission, Fate
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.storable import storable
 from runtime.errors import NotFound, Unstorable
+from runtime.store.audit import Deed, write_audit
 from runtime.store.backlog import let_in, tell_let_in
 from runtime.store.due_work import OVER, WHOLE
 from runtime.store.rows import Connection, fetch_rows
@@ -75,7 +77,7 @@ def create_manual_run(
     task: FoundTask,
     *,
     params: Mapping[str, Any],
-    requested_by: str,
+    requested_by: Actor,
     entry: Admission,
     dedupe: Dedupe | None = None,
 ) -> tuple[UUID, Fate | Literal["retired", "repeated"]]:
@@ -97,7 +99,7 @@ def create_manual_run(
         "trigger_key": trigger_key,
         "occurrence_for": task.now,
         "params": Jsonb(params) if params else None,
-        "requested_by": requested_by,
+        "requested_by": requested_by.name,
         "start_until": None if deadline is None else task.now + deadline,
         "lane": lane_of(task.body),
     }
@@ -108,6 +110,9 @@ def create_manual_run(
         if fate not in {"begin", "wait"}:
             return run_id, fate
         connection.execute(statement("create_manual_run"), asked | {"fate": fate})
+        label = task_label(task.body["namespace"], task.body["name"])
+        facts = {"run_id": str(run_id), "params": sorted(params)}
+        write_audit(connection, requested_by, Deed("task.run", label, details=facts))
     tell_let_in(connection, task.uid, entry, fate)
     return run_id, fate
 

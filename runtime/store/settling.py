@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
 
+from runtime.actor import Actor
 from runtime.core.program import task_label
+from runtime.store.audit import Deed, write_audit
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.unsettled import Unsettled
@@ -30,7 +32,7 @@ def settle_call(
     *,
     settled: Settled,
     result: Any,
-    by: str,
+    by: Actor,
     reason: str,
 ) -> bool:
     """Record what became of a call and wake the run; false if somebody else did, or the run is over.
@@ -48,9 +50,13 @@ def settle_call(
         "step": call.step,
         "iteration": call.iteration,
         "attempt": call.attempt,
-        "answer": Jsonb({"settled": settled, "result": result, "by": by, "reason": reason}),
+        "answer": Jsonb({"settled": settled, "result": result, "by": by.name, "reason": reason}),
     }
-    is_settled = connection.execute(statement("settle_call"), params).fetchone() is not None
+    with connection.transaction():
+        is_settled = connection.execute(statement("settle_call"), params).fetchone() is not None
+        if is_settled:
+            facts = {"task": call.task, "step": call.step, "settled": settled}
+            write_audit(connection, by, Deed("step.settle", str(call.run_id), reason, facts))
     if is_settled:
         connection.execute(statement("wake"))
     return is_settled

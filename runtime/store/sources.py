@@ -10,6 +10,8 @@ from typing import Any, Final
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from runtime.actor import Actor
+from runtime.store.audit import Deed, write_audit
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.approval import Approval
@@ -182,24 +184,33 @@ def read_waiting_plan(connection: Connection, source: SourceStatus) -> Mapping[s
     return row[0] if row else None
 
 
-def approve_plan(connection: Connection, source: SourceStatus, *, actor: str, reason: str) -> bool:
+def approve_plan(
+    connection: Connection, source: SourceStatus, *, actor: Actor, reason: str
+) -> bool:
     """Let the plan pass that a source waits with, and tell who pulls it; false if it does not wait with that any more."""
     params = {
         **_waiting(source),
-        "actor": actor,
+        "actor": actor.name,
         "reason": reason,
         "refusals": list(source.refusals),
     }
-    return _decided(connection, "approve_plan", params)
+    facts = {
+        "plan": source.plan_digest,
+        "commit": source.seen_commit,
+        "past": list(source.refusals),
+    }
+    deed = Deed("plan.approve", _subject(source), reason, facts)
+    return _decided(connection, "approve_plan", params, actor, deed)
 
 
 def withdraw_approval(
-    connection: Connection, source: SourceStatus, *, actor: str, reason: str
+    connection: Connection, source: SourceStatus, *, actor: Actor, reason: str
 ) -> bool:
     """Take back who let a plan of this source pass, and tell who pulls it; false if that was used or is gone."""
     approved = source.approval and source.approval.digest
-    params = {**_waiting(source), "approved": approved, "actor": actor, "reason": reason}
-    return _decided(connection, "withdraw_approval", params)
+    params = {**_waiting(source), "approved": approved, "actor": actor.name, "reason": reason}
+    deed = Deed("plan.withdraw", _subject(source), reason, {"plan": approved})
+    return _decided(connection, "withdraw_approval", params, actor, deed)
 
 
 def lock_approval(
@@ -216,11 +227,20 @@ def wake_sources(connection: Connection) -> None:
     connection.execute(statement("wake_sources"))
 
 
-def _decided(connection: Connection, name: str, params: Mapping[str, Any]) -> bool:
-    is_done = connection.execute(statement(name), params).rowcount == 1
+def _decided(
+    connection: Connection, name: str, params: Mapping[str, Any], actor: Actor, deed: Deed
+) -> bool:
+    with connection.transaction():
+        is_done = connection.execute(statement(name), params).rowcount == 1
+        if is_done:
+            write_audit(connection, actor, deed)
     if is_done:
         wake_sources(connection)
     return is_done
+
+
+def _subject(source: SourceStatus) -> str:
+    return f"{source.project}/{source.environment}"
 
 
 def _waiting(source: SourceStatus) -> dict[str, str | None]:

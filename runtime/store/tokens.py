@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from runtime.actor import Actor
 from runtime.errors import NotFound, OrdinautError
+from runtime.store.audit import Deed, write_audit
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.token import NewToken, Scope, Token
@@ -48,7 +50,12 @@ def digest_of(token: str) -> bytes:
 
 
 def add_token(
-    connection: Connection, name: str, scopes: Sequence[Scope], lifetime: timedelta, *, actor: str
+    connection: Connection,
+    name: str,
+    scopes: Sequence[Scope],
+    lifetime: timedelta,
+    *,
+    actor: Actor,
 ) -> NewToken:
     """Make a token.
 
@@ -64,7 +71,13 @@ def add_token(
     """
     token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     params = {"name": name, "scopes": list(dict.fromkeys(scopes)), "lifetime": lifetime}
-    rows = fetch_rows(connection, "add_token", digest=digest_of(token), actor=actor, **params)
+    with connection.transaction():
+        rows = fetch_rows(
+            connection, "add_token", digest=digest_of(token), actor=actor.name, **params
+        )
+        if rows:
+            facts = {"scopes": params["scopes"], "expires_at": rows[0]["expires_at"].isoformat()}
+            write_audit(connection, actor, Deed("token.create", name, details=facts))
     if not rows:
         raise TokenTaken(
             f"there is a token {name} already",
@@ -89,13 +102,16 @@ def list_tokens(connection: Connection) -> tuple[Token, ...]:
     return tuple(Token.model_validate(row) for row in fetch_rows(connection, "list_tokens"))
 
 
-def revoke_token(connection: Connection, name: str, *, actor: str) -> Token:
+def revoke_token(connection: Connection, name: str, *, actor: Actor) -> Token:
     """Refuse a token from now on.
 
     Raises:
         NotFound: ORD310, no token of this name is in force.
     """
-    rows = fetch_rows(connection, "revoke_token", name=name, actor=actor)
+    with connection.transaction():
+        rows = fetch_rows(connection, "revoke_token", name=name, actor=actor.name)
+        if rows:
+            write_audit(connection, actor, Deed("token.revoke", name))
     if not rows:
         raise NotFound(
             f"there is no token {name} to be revoked",

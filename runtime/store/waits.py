@@ -11,16 +11,20 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from runtime.actor import Actor
 from runtime.core.program import task_label
 from runtime.core.storable import storable_text
 from runtime.errors import EXIT_BLOCKED, OrdinautError
+from runtime.store.audit import Deed, write_audit, write_audit_async
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
 from schemas.asked import Asked
+from schemas.audit import Action
 
 _MOST = 1000
 _MOST_ITEMS: Final = 2**31 - 1
+_DECISIONS: Final[Mapping[bool, Action]] = {True: "step.approve", False: "step.refuse"}
 _NO_RESPONSES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -42,7 +46,7 @@ def answer_wait(
     asked: Asked,
     *,
     approved: bool,
-    by: str,
+    by: Actor,
     reason: str,
     teams: Collection[str] = (),
     instead_of: str | None = None,
@@ -63,14 +67,14 @@ def answer_wait(
     Raises:
         NotAsked: ORD418, the step asks others.
     """
-    names = {by, by.partition("@")[0], *teams} if instead_of is None else {instead_of}
+    names = {by.name, by.name.partition("@")[0], *teams} if instead_of is None else {instead_of}
     wanted = asked.asked.get("by") or names
     if names.isdisjoint(wanted):
         raise NotAsked(
-            f"step {asked.step} of {asked.task} asks {', '.join(wanted)}, and not {instead_of or by}",
+            f"step {asked.step} of {asked.task} asks {', '.join(wanted)}, and not {instead_of or by.name}",
             hint="let one of them decide, or say with --as for whom you do; that is kept with the decision",
         )
-    decider = by if instead_of is None else f"{by} for {instead_of}"
+    decider = by.name if instead_of is None else f"{by.name} for {instead_of}"
     answer: dict[str, Any] = {"approved": approved, "by": decider, "reason": reason}
     if asked.attempt is not None:
         answer["responses"] = dict(responses)
@@ -81,7 +85,14 @@ def answer_wait(
         "attempt": asked.attempt,
         "answer": Jsonb(answer),
     }
-    answered = connection.execute(statement("answer_wait"), params).fetchone() is not None
+    with connection.transaction():
+        answered = connection.execute(statement("answer_wait"), params).fetchone() is not None
+        if answered:
+            facts = {"task": asked.task, "step": asked.step, "item": asked.iteration}
+            if instead_of is not None:
+                facts["instead_of"] = instead_of
+            deed = Deed(_DECISIONS[approved], str(asked.run_id), reason, facts)
+            write_audit(connection, by, deed)
     if answered:
         connection.execute(statement("wake"))
     return answered
@@ -114,9 +125,13 @@ async def decide(connection: AsyncConnection[Any], topic: str, data: Any) -> int
         )
     answer = {"approved": told.approved, "by": told.by, "reason": told.reason}
     params = where | {"attempt": None, "answer": Jsonb(answer)}
-    answered = await (await connection.execute(statement("answer_wait"), params)).fetchone()
-    if answered is None:
-        return 0
+    async with connection.transaction():
+        answered = await (await connection.execute(statement("answer_wait"), params)).fetchone()
+        if answered is None:
+            return 0
+        facts = {"step": told.step, "item": told.item, "topic": topic}
+        deed = Deed(_DECISIONS[told.approved], str(told.run_id), told.reason, facts)
+        await write_audit_async(connection, Actor(told.by, "event"), deed)
     await connection.execute(statement("wake"))
     return 1
 

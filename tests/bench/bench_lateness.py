@@ -29,6 +29,7 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from runtime.actor import Actor
 from runtime.app import running
 from runtime.clock import SYSTEM_CLOCK
 from runtime.execution import Execution
@@ -120,7 +121,9 @@ async def ready(site: Site, connection: Connection) -> tuple[float, float]:
 
     def ask() -> None:
         asked_at = SYSTEM_CLOCK.now().timestamp()
-        run_id, _ = request_run(asking, "plan", {}, may_overlap=True, needs_runtime=False)
+        run_id, _ = request_run(
+            asking, "plan", {}, may_overlap=True, needs_runtime=False, actor=Actor("ada")
+        )
         late[run_id] = -asked_at
 
     with connect(site.database) as asking, begun() as found:

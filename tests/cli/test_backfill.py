@@ -70,7 +70,7 @@ def test_each_occurrence_is_queued_and_only_the_first_may_begin(
         " from ordinaut.run r join ordinaut.due_work w using (run_id)"
     ).fetchone()
     run_id = derive_run_id(task.uid, "backfill", "", morning(2))
-    assert row == (run_id, "", task.revision_id, current_actor(), True, 7, True)
+    assert row == (run_id, "", task.revision_id, current_actor().name, True, 7, True)
     assert rows.execute("select distinct rank, lane from ordinaut.backlog").fetchall() == [(1, 7)]
 
 

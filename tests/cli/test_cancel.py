@@ -37,7 +37,7 @@ def test_a_queued_run_is_cancelled_with_who_and_why(
         "reason     wrong month",
     ]
     shown = cli("show", str(run_id))
-    assert f"cancelled  by {current_actor()}  wrong month" in shown.stdout
+    assert f"cancelled  by {current_actor().name}  wrong month" in shown.stdout
     assert "somebody cancelled it" in cli("why", "briefing", "--at", f"{NOON:%Y-%m-%d}").stdout
 
 
@@ -77,7 +77,7 @@ def test_a_second_cancellation_tells_of_the_first(
 
     assert again.status == 0
     assert again.lines[0] == f"cancelled  run {run_id.hex[-8:]} of briefing, as it was"
-    assert again.lines[1].endswith(f" by {current_actor()}")
+    assert again.lines[1].endswith(f" by {current_actor().name}")
 
 
 def test_a_run_that_is_over_is_refused(cli: Cli, rows: psycopg.Connection, task: TaskRow) -> None:
@@ -109,5 +109,5 @@ def test_steps_that_come_finally_are_told_of_and_end_only_where_that_is_asked_fo
     told = "finally    its last steps run; --now ends it without them"
     assert told in first.lines
     assert second.lines == [f"cancelled  run {run_id.hex[-8:]} of tidy, as it was", told]
-    assert f"running  being cancelled  by {current_actor()}" in shown.stdout
+    assert f"running  being cancelled  by {current_actor().name}" in shown.stdout
     assert CancelReport.model_validate(third.json).outcome == "cancelled"

@@ -8,6 +8,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.manual import request_run
 from runtime.store.connect import connect
 from runtime.store.runs import Dedupe
@@ -85,7 +86,13 @@ def test_of_many_that_ask_at_once_all_get_the_same_run(
     def ask(_: int) -> tuple[str, bool]:
         with connect(database) as connection:
             run_id, is_new = request_run(
-                connection, "briefing", {}, dedupe, may_overlap=False, needs_runtime=False
+                connection,
+                "briefing",
+                {},
+                dedupe,
+                may_overlap=False,
+                needs_runtime=False,
+                actor=Actor("ada"),
             )
         return str(run_id), is_new
 

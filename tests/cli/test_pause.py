@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runtime.actor import current_actor
+from runtime.actor import Actor, current_actor
 from runtime.overrides import BadEnd, end_of_pause, pause_task
 from runtime.store.connect import connect
 from schemas.event import EVENTS
@@ -76,12 +76,12 @@ def test_a_pause_is_an_override_with_who_why_and_until(
 
     until = NOON + timedelta(days=3)
     assert found.status == 0
-    assert overrides(rows) == [("pause", current_actor(), "moving house", NOON, until, None)]
+    assert overrides(rows) == [("pause", current_actor().name, "moving house", NOON, until, None)]
     assert paused_at(rows) == NOON
     [(kind, data)] = told(rows)
     assert (kind, data["task"], data["reason"]) == ("task.paused", "briefing", "moving house")
     assert found.lines == [
-        f"paused  briefing, by {current_actor()}",
+        f"paused  briefing, by {current_actor().name}",
         "until   Thu 2026-01-08 14:00 +02:00, in 3 d",
         "reason  moving house",
         "holds   Tue 2026-01-06 08:00 +02:00 and what follows; decided later by catch_up: latest, window 1d",
@@ -118,7 +118,7 @@ def test_pausing_a_paused_task_gives_it_another_reason_and_end(
 
     found = cli("pause", "briefing", "--reason", "still moving")
 
-    actor = current_actor()
+    actor = current_actor().name
     assert overrides(rows) == [("pause", actor, "still moving", NOON, None, None)]
     assert paused_at(rows) == NOON
     assert [kind for kind, _ in told(rows)] == ["task.paused"] * 2
@@ -138,7 +138,7 @@ def test_the_same_pause_again_changes_nothing(
     found = cli("pause", "briefing", "--until", "2026-01-08T12:00Z", "--reason", "x")
 
     assert (found.status, overrides(rows), len(told(rows))) == (0, before, 1)
-    assert found.lines[0] == f"paused  briefing, as it was: by {current_actor()} 1 h ago (x)"
+    assert found.lines[0] == f"paused  briefing, as it was: by {current_actor().name} 1 h ago (x)"
 
 
 def test_resuming_ends_the_pause_wakes_the_runtimes_and_counts_what_was_missed(
@@ -151,14 +151,14 @@ def test_resuming_ends_the_pause_wakes_the_runtimes_and_counts_what_was_missed(
 
     assert found.status == 0
     assert found.lines == [
-        f"resumed  briefing, paused by {current_actor()} 3 d ago (moving house)",
+        f"resumed  briefing, paused by {current_actor().name} 3 d ago (moving house)",
         "missed   3 occurrences; decided now by catch_up: latest, window 1d",
         "next     Fri 2026-01-09 08:00 +02:00",
     ]
     assert paused_at(rows) is None
     assert overrides(rows)[0][-1] == NOON + timedelta(days=3)
     kind, data = told(rows)[-1]
-    assert (kind, data["actor"]) == ("task.resumed", current_actor())
+    assert (kind, data["actor"]) == ("task.resumed", current_actor().name)
     assert [note.channel for note in listener.notifies(timeout=5, stop_after=1)] == ["ordinaut_wake"]  # fmt: skip
 
 
@@ -295,7 +295,7 @@ def test_people_who_pause_at_once_leave_one_pause(
             together.wait()
             reason = f"reason {number}"
             return pause_task(
-                connection, "briefing", until=None, reason=reason, actor="ada"
+                connection, "briefing", until=None, reason=reason, actor=Actor("ada")
             ).outcome
 
     with ThreadPoolExecutor(together.parties) as people:

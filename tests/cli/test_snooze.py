@@ -28,7 +28,7 @@ def test_it_says_what_it_leaves_out_and_what_comes_next(cli: Cli, task: TaskRow)
     done = cli("snooze", "briefing", "--for", "2d", "--reason", "long weekend")
 
     assert done.lines == [
-        f"snoozed     briefing, by {current_actor()}",
+        f"snoozed     briefing, by {current_actor().name}",
         "until       Wed 2026-01-07 14:00 +02:00, in 2 d",
         "reason      long weekend",
         "leaves out  2 occurrences",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from runtime.actor import Actor
 from runtime.backfilling import Asked as Span
 from runtime.backfilling import backfill_task
 from runtime.cancelling import RunOver, cancel_run
@@ -63,7 +64,12 @@ class Acts(World):
         params = {"word": word} if word else {}
         with suppress(RunRefused):
             run_id = request_run(
-                self._connection, name, params, may_overlap=False, needs_runtime=False
+                self._connection,
+                name,
+                params,
+                may_overlap=False,
+                needs_runtime=False,
+                actor=Actor("ada"),
             )[0]
         task = self.reference.tasks[name]
         is_let_in = self.reference.ask_for(task, run_id or UUID(int=self._asked), word)
@@ -79,7 +85,7 @@ class Acts(World):
             run_id: UUID | None = None
             asked = Rerun(named, only_failed, latest)
             with suppress(RunRefused, NotFound):
-                run_id = rerun_run(self._connection, run.run_id, asked)
+                run_id = rerun_run(self._connection, run.run_id, asked, actor=Actor("ada"))
             is_let_in = self.reference.rerun(
                 run,
                 run_id or UUID(int=self._asked),
@@ -92,32 +98,36 @@ class Acts(World):
     def backfill(self, which: int, minutes: int) -> None:
         name, now = self._named(which), self.reference.now
         since = now - minutes * MINUTE
-        span = Span(since.isoformat(), now.isoformat(), None, dry_run=False, actor="ada")
+        span = Span(since.isoformat(), now.isoformat(), None, dry_run=False, actor=Actor("ada"))
         backfill_task(self._connection, name, span)
         self.reference.backfill(self.reference.tasks[name], since)
 
     def pause(self, which: int, _: None) -> None:
         name = self._named(which)
-        pause_task(self._connection, name, until=None, reason="", actor="ada")
+        pause_task(self._connection, name, until=None, reason="", actor=Actor("ada"))
         self.reference.tasks[name].is_paused = True
 
     def snooze(self, which: int, minutes: int) -> None:
         name, now = self._named(which), self.reference.now
         # When it ends, its task may be due: that one runs.
         until = now.replace(second=0, microsecond=0) + minutes * MINUTE
-        snooze_task(self._connection, name, until=until.isoformat(), reason=str(now), actor="ada")
+        snooze_task(
+            self._connection, name, until=until.isoformat(), reason=str(now), actor=Actor("ada")
+        )
         self.reference.tasks[name].snooze(now, until)
 
     def resume(self, which: int, _: None) -> None:
         tasks = [one for one in self.reference.tasks.values() if not one.is_retired]
         for task in one_of([one for one in tasks if one.is_paused or one.snoozes], which):
-            resume_task(self._connection, task.name, actor="ada")
+            resume_task(self._connection, task.name, actor=Actor("ada"))
             task.resume(self.reference.now)
 
     def cancel(self, which: int, at_once: bool) -> None:
         for run in one_of(self._live_runs(), which):
             with suppress(RunOver):
-                cancel_run(self._connection, run.run_id, reason="", actor="ada", at_once=at_once)
+                cancel_run(
+                    self._connection, run.run_id, reason="", actor=Actor("ada"), at_once=at_once
+                )
             self.reference.cancel(run, at_once=at_once)
 
     def decide(self, which: int, approved: bool) -> None:
@@ -129,7 +139,9 @@ class Acts(World):
         asked = Asked(
             task="", run_id=run.run_id, step=step, iteration=0, asked={}, began_at=now, now=now
         )
-        counts = answer_wait(self._connection, asked, approved=approved, by="ada", reason="")
+        counts = answer_wait(
+            self._connection, asked, approved=approved, by=Actor("ada"), reason=""
+        )
         assert counts == self.reference.answer(run, step, approved=approved)
 
     def settle_doubt(self, which: int, what: Literal["happened", "try_again", "failed"]) -> None:
@@ -147,7 +159,7 @@ class Acts(World):
                 now=self.reference.now,
             )
             counts = settle_call(
-                self._connection, call, settled=what, result=None, by="ada", reason=""
+                self._connection, call, settled=what, result=None, by=Actor("ada"), reason=""
             )
             assert counts == self.reference.settle_doubt(run, place, what)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from runtime.actor import Actor
 from runtime.manual import request_run
 from runtime.store.connect import connect
 from tests.faults.site import Site, step
@@ -21,7 +22,9 @@ SLOT = {"key": "crm", "limit": 1}
 def ask(site: Site, label: str, *, may_overlap: bool = True) -> UUID:
     """As `ordinaut run` does, in a process that executes nothing."""
     with connect(site.env["ORDINAUT_DATABASE_URL"]) as connection:
-        return request_run(connection, label, {}, may_overlap=may_overlap, needs_runtime=False)[0]
+        return request_run(
+            connection, label, {}, may_overlap=may_overlap, needs_runtime=False, actor=Actor("ada")
+        )[0]
 
 
 @pytest.mark.slow

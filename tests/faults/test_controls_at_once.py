@@ -18,6 +18,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.overrides import pause_task, resume_task, snooze_task
 from runtime.rerunning import Rerun, rerun_run
 from runtime.store.connect import connect
@@ -210,11 +211,11 @@ async def test_a_paused_task_fires_nowhere_and_afterwards_once(
 ) -> None:
     await fleet.minutely(overlap="allow")
     with connect(database) as people:
-        pause_task(people, "tick", until=None, reason="", actor="ada")
+        pause_task(people, "tick", until=None, reason="", actor=Actor("ada"))
         await fleet.fire(minutes=3)
         assert await fleet.fates() == {}
 
-        resume_task(people, "tick", actor="ada")
+        resume_task(people, "tick", actor=Actor("ada"))
     await fleet.fire(minutes=0)
 
     assert await fleet.fates() == {("queued", None): 1, ("skipped", "catch_up_latest"): 2}
@@ -224,7 +225,7 @@ async def test_a_paused_task_fires_nowhere_and_afterwards_once(
 async def test_what_is_snoozed_is_left_out_once(fleet: Fleet, database: str) -> None:
     await fleet.minutely(overlap="allow")
     with connect(database) as people:
-        snooze_task(people, "tick", until="150s", reason="", actor="ada")
+        snooze_task(people, "tick", until="150s", reason="", actor=Actor("ada"))
     for _ in range(3):
         await fleet.fire()
 
@@ -320,7 +321,7 @@ async def test_who_asks_at_once_for_a_run_to_be_made_anew_gets_keys_of_its_own(
 
     def ask(_: int) -> UUID:
         with connect(database) as people:
-            return rerun_run(people, first, Rerun(may_overlap=True))
+            return rerun_run(people, first, Rerun(may_overlap=True), actor=Actor("ada"))
 
     with ThreadPoolExecutor(4) as pool:
         again = await asyncio.gather(

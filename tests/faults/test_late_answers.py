@@ -6,6 +6,7 @@ import asyncio
 
 import psycopg
 
+from runtime.actor import Actor
 from runtime.store.due_work import claim_due
 from runtime.store.waits import answer_wait, list_asked
 from schemas.asked import Asked
@@ -35,7 +36,8 @@ async def test_an_answer_and_a_timeout_that_race_never_both_count(
     def say(calls: list[Asked]) -> int:
         with psycopg.connect(database, autocommit=True) as connection:
             return sum(
-                answer_wait(connection, one, approved=True, by="ana", reason="") for one in calls
+                answer_wait(connection, one, approved=True, by=Actor("ana"), reason="")
+                for one in calls
             )
 
     async def execute_all() -> None:

@@ -1,5 +1,29 @@
 -- Name: ordinaut; Type: SCHEMA; Schema: -; Owner: -
 CREATE SCHEMA ordinaut;
+-- Name: audit; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.audit (
+    entry bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    origin text NOT NULL,
+    token text,
+    address text,
+    action text NOT NULL,
+    subject text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    hash bytea NOT NULL
+);
+-- Name: COLUMN audit.token; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.audit.token IS 'the name of the API token that was used, never the token';
+-- Name: COLUMN audit.address; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.audit.address IS 'where the request came from, as far as it is known';
+-- Name: COLUMN audit.hash; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.audit.hash IS 'sha256 of the hash before and of this entry';
+-- Name: audit_hash(bytea, ordinaut.audit); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.audit_hash(previous bytea, e ordinaut.audit) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN sha256((previous || convert_to((SELECT string_agg(COALESCE(((length(t.v) || ':'::text) || t.v), '-'::text), ''::text ORDER BY t.n) AS string_agg FROM unnest(ARRAY[((audit_hash.e).entry)::text, to_char(((audit_hash.e).at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text), (audit_hash.e).actor, (audit_hash.e).origin, (audit_hash.e).token, (audit_hash.e).address, (audit_hash.e).action, (audit_hash.e).subject, (audit_hash.e).reason, ((audit_hash.e).details)::text]) WITH ORDINALITY t(v, n)), 'UTF8'::name)));
 -- Name: begin_finally(uuid, text, text, text); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.begin_finally(which uuid, why text, who text, told text) RETURNS text
     LANGUAGE plpgsql
@@ -60,6 +84,21 @@ begin
     return null;
 end
 $$;
+-- Name: chain_audit(); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.chain_audit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    head ordinaut.audit_head;
+begin
+    select * into head from ordinaut.audit_head for update;
+    new.entry := head.entry + 1;
+    new.at := ordinaut.now();
+    new.hash := ordinaut.audit_hash(head.hash, new);
+    update ordinaut.audit_head set entry = new.entry, hash = new.hash;
+    return new;
+end $$;
 -- Name: drop_partition(text, text, timestamp with time zone, integer); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.drop_partition(parent text, month text, finished_since timestamp with time zone, most integer) RETURNS text
     LANGUAGE plpgsql
@@ -253,6 +292,14 @@ begin
     return null;
 end
 $$;
+-- Name: refuse_audit_change(); Type: FUNCTION; Schema: ordinaut; Owner: -
+CREATE FUNCTION ordinaut.refuse_audit_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege',
+        hint = 'what is in it stays: write what is right as a new entry';
+end $$;
 -- Name: run_id_floor(timestamp with time zone); Type: FUNCTION; Schema: ordinaut; Owner: -
 CREATE FUNCTION ordinaut.run_id_floor(instant timestamp with time zone) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -477,6 +524,13 @@ CREATE VIEW ordinaut.applied_spec AS
                 END AS name) k);
 -- Name: VIEW applied_spec; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON VIEW ordinaut.applied_spec IS 'documents as their last revisions wrote them, and what of their rows is something else';
+-- Name: audit_head; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.audit_head (
+    only_one boolean DEFAULT true NOT NULL,
+    entry bigint NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_head_is_one_row CHECK (only_one)
+);
 -- Name: backlog; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.backlog (
     run_id uuid NOT NULL,
@@ -1200,6 +1254,12 @@ ALTER TABLE ONLY ordinaut.api_token
 -- Name: api_token api_token_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.api_token
     ADD CONSTRAINT api_token_pkey PRIMARY KEY (token_id);
+-- Name: audit_head audit_head_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.audit_head
+    ADD CONSTRAINT audit_head_pkey PRIMARY KEY (only_one);
+-- Name: audit audit_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (entry);
 -- Name: backlog backlog_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.backlog
     ADD CONSTRAINT backlog_pkey PRIMARY KEY (run_id);
@@ -1416,6 +1476,14 @@ ALTER INDEX ordinaut.step_intent_open ATTACH PARTITION ordinaut.step_intent_defa
 ALTER INDEX ordinaut.step_intent_pkey ATTACH PARTITION ordinaut.step_intent_default_pkey;
 -- Name: step_result_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.step_result_pkey ATTACH PARTITION ordinaut.step_result_default_pkey;
+-- Name: audit_head audit_head_follows; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER audit_head_follows BEFORE UPDATE ON ordinaut.audit_head FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION ordinaut.refuse_audit_change();
+-- Name: audit_head audit_head_stays; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER audit_head_stays BEFORE INSERT OR DELETE OR TRUNCATE ON ordinaut.audit_head FOR EACH STATEMENT EXECUTE FUNCTION ordinaut.refuse_audit_change();
+-- Name: audit audit_is_append_only; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON ordinaut.audit FOR EACH STATEMENT EXECUTE FUNCTION ordinaut.refuse_audit_change();
+-- Name: audit audit_is_chained; Type: TRIGGER; Schema: ordinaut; Owner: -
+CREATE TRIGGER audit_is_chained BEFORE INSERT ON ordinaut.audit FOR EACH ROW EXECUTE FUNCTION ordinaut.chain_audit();
 -- Name: event_log event_log_is_bundled; Type: TRIGGER; Schema: ordinaut; Owner: -
 CREATE TRIGGER event_log_is_bundled AFTER INSERT ON ordinaut.event_log REFERENCING NEW TABLE AS told FOR EACH STATEMENT EXECUTE FUNCTION ordinaut.bundle_events();
 -- Name: schedule schedule_deleted_by_hand; Type: TRIGGER; Schema: ordinaut; Owner: -

@@ -12,6 +12,7 @@ from reconciler.apply import Request, apply_plan
 from reconciler.drifting import plan_drift
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback
+from runtime.actor import Actor
 from runtime.errors import PolicyBroken
 from tests.support.applying import Bench, specs, task
 
@@ -115,7 +116,7 @@ def test_a_rollback_is_judged_too(held: Bench) -> None:
 
     assert not plan.applyable
     with pytest.raises(PolicyBroken):
-        apply_plan(held.connection, plan, Request(actor="ada@desk", restores=to))
+        apply_plan(held.connection, plan, Request(actor=Actor("ada@desk"), restores=to))
 
 
 def test_restoring_what_was_applied_is_not_judged_again(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from reconciler.drifting import plan_drift
 from reconciler.past import resolve_revision
 from reconciler.planning import plan_against
 from reconciler.rollback import plan_rollback
+from runtime.actor import Actor
 from runtime.errors import SourceUnavailable
 from runtime.store.holds import find_hold
 from runtime.store.rows import Connection
@@ -46,7 +47,7 @@ AFTER = specs(
     CALENDAR.replace("-25", "-26"),
 )
 HEALED = f"{PROJECT}\nheal: heal"
-REQUEST = Request(actor="ada@desk")
+REQUEST = Request(actor=Actor("ada@desk"))
 BY_HAND = "update ordinaut.spec set body = jsonb_set(body, '{priority}', '9') where name = %s"
 Doing = tuple[Plan, Request]
 
@@ -68,7 +69,7 @@ def a_rollback(bench: Bench) -> Doing:
     bench.apply(BEFORE)
     bench.apply(AFTER)
     to = resolve_revision(bench.connection, "r1")
-    return plan_rollback(bench.connection, to), Request(actor="ada@desk", restores=to)
+    return plan_rollback(bench.connection, to), Request(actor=Actor("ada@desk"), restores=to)
 
 
 def what_ends_a_hold(bench: Bench) -> Doing:
@@ -92,7 +93,7 @@ def an_adoption(bench: Bench) -> Doing:
     allowed = Allowed(adopt=1)
     plan = plan_against(bench.connection, wanted, source, allowed, taking=taking)
     assert [one.action for one in plan.changes] == ["adopt"]
-    return plan, Request(actor="ada@desk", allowed=allowed, kind="adopt")
+    return plan, Request(actor=Actor("ada@desk"), allowed=allowed, kind="adopt")
 
 
 def healing(bench: Bench) -> Doing:
@@ -102,7 +103,7 @@ def healing(bench: Bench) -> Doing:
     bench.run(BY_HAND, "kept")
     plan = plan_drift(bench.connection, "platform", "default")
     assert len(plan.changes) == 2
-    return plan, Request(actor="ordinaut", kind="heal")
+    return plan, Request(actor=Actor("ordinaut"), kind="heal")
 
 
 class Mortal(psycopg.Cursor[TupleRow]):

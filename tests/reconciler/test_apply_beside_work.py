@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.apply import Request, apply_plan
 from reconciler.core.guards import Allowed
+from runtime.actor import Actor
 from runtime.store.due_work import Claim, Report, claim_due, record_progress, renew_leases
 from runtime.store.pool import Pool, open_pool
 from schemas.apply import Stage
@@ -72,7 +73,7 @@ async def test_runs_are_fired_leased_and_finished_while_an_apply_holds_its_locks
     await fire(pool, clock, TEN)
     plan = bench.plan(AFTER)
     held = Held()
-    request = Request(actor="ada@desk", allowed=Allowed(retire=1), tell=held.tell)
+    request = Request(actor=Actor("ada@desk"), allowed=Allowed(retire=1), tell=held.tell)
 
     applying = asyncio.create_task(asyncio.to_thread(apply_plan, bench.connection, plan, request))
     try:

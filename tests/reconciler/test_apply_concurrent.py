@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.apply import Request, apply_plan
+from runtime.actor import Actor
 from runtime.errors import ApplyLocked, StalePlan
 from runtime.store.statements import statement
 from schemas.apply import ApplyReport
@@ -17,13 +18,13 @@ from tests.support.locks import somebody_is_blocked
 
 PLATFORM = {"project": "platform", "environment": "default"}
 BOTH = specs(task("one", "every: 1h"), task("two"))
-IMPATIENT = Request(actor="eve@desk", lock_timeout=timedelta(milliseconds=50))
+IMPATIENT = Request(actor=Actor("eve@desk"), lock_timeout=timedelta(milliseconds=50))
 
 
 def carry_out_elsewhere(bench: Bench, plan: Plan) -> ApplyReport:
     """Apply a plan in a session of its own."""
     with bench.other() as connection:
-        return apply_plan(connection, plan, Request(actor="bob@desk"))
+        return apply_plan(connection, plan, Request(actor=Actor("bob@desk")))
 
 
 async def test_the_second_of_two_applies_waits_and_is_told_what_the_first_changed(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runtime.actor import Actor
 from runtime.errors import NotFound
 from runtime.overrides import pause_task, snooze_task
 from schemas.event import EVENTS
@@ -23,7 +24,7 @@ def paused(bench: Bench, schedule: str) -> None:
     """A task with this schedule, and a pause of it."""
     bench.stop_the_clock(START)
     bench.apply(specs(task("one", schedule), task("two")))
-    pause_task(bench.connection, "one", until=None, reason="vendor outage", actor="bob")
+    pause_task(bench.connection, "one", until=None, reason="vendor outage", actor=Actor("bob"))
 
 
 def test_a_new_schedule_stays_paused(bench: Bench) -> None:
@@ -68,7 +69,7 @@ def test_retiring_a_task_ends_its_pause(bench: Bench) -> None:
 def test_a_first_schedule_is_snoozed_if_its_task_is(bench: Bench) -> None:
     bench.stop_the_clock(START)
     bench.apply(specs(task("one"), task("two")))
-    snooze_task(bench.connection, "one", until="10m", reason="", actor="bob")
+    snooze_task(bench.connection, "one", until="10m", reason="", actor=Actor("bob"))
 
     bench.apply(specs(task("one", "every: 1m"), task("two")))
 
@@ -79,7 +80,7 @@ def test_retiring_a_task_ends_its_snooze(bench: Bench) -> None:
     """What is due when the task is back runs, whatever was said of the one before."""
     bench.stop_the_clock(START)
     bench.apply(specs(task("one", "every: 1m"), task("two")))
-    snooze_task(bench.connection, "one", until="10m", reason="", actor="bob")
+    snooze_task(bench.connection, "one", until="10m", reason="", actor=Actor("bob"))
 
     bench.stop_the_clock(START + timedelta(minutes=2))
     bench.apply(specs(task("two")))
@@ -93,7 +94,7 @@ async def test_a_task_that_is_retired_meanwhile_cannot_be_paused(bench: Bench) -
 
     def pause() -> None:
         with bench.other() as connection:
-            pause_task(connection, "one", until=None, reason="", actor="bob")
+            pause_task(connection, "one", until=None, reason="", actor=Actor("bob"))
 
     with bench.other() as retiring, retiring.transaction():
         retiring.execute("update ordinaut.spec set retired_at = now() where name = 'one'")
@@ -110,7 +111,7 @@ def test_what_came_after_a_pause_that_nobody_ended_yet_is_decided_by_the_catch_u
 ) -> None:
     bench.stop_the_clock(START)
     bench.apply(specs(task("one", "every: 1m"), task("two")))
-    pause_task(bench.connection, "one", until="90s", reason="", actor="bob")
+    pause_task(bench.connection, "one", until="90s", reason="", actor=Actor("bob"))
     bench.stop_the_clock(START + timedelta(minutes=3))
 
     bench.apply(specs(task("one", "every: 1h"), task("two")))

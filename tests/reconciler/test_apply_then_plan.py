@@ -15,6 +15,7 @@ from reconciler.core.desired import Specs
 from reconciler.core.formatting import format_file
 from reconciler.core.guards import Allowed
 from reconciler.planning import plan_against
+from runtime.actor import Actor
 from runtime.embedded import Urls
 from runtime.store.connect import connect
 from runtime.store.rows import Connection
@@ -69,7 +70,7 @@ def test_after_an_apply_the_plan_is_empty(
     first = plan(lasting, specs)
 
     allowed = Allowed(retire=first.summary.retire, freeze="tests go on")
-    apply_plan(lasting, first, Request(actor="ada@desk", allowed=allowed))
+    apply_plan(lasting, first, Request(actor=Actor("ada@desk"), allowed=allowed))
 
     again = plan(lasting, specs_of(folder, chance))
     assert (again.changes, again.unmanaged) == ((), ())

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from reconciler.sync import Look
 from reconciler.syncing import BranchSync
+from runtime.actor import Actor
 from runtime.errors import DatabaseUnavailable, SourceUnavailable
 from runtime.store.sources import approve_plan, list_sources
 from tests.support.clock import FakeClock
@@ -100,7 +101,7 @@ async def test_it_looks_at_once_when_somebody_decides_about_what_waits(
         await told.rests(clock, 3)
         (found,) = list_sources(origin.bench.connection)
 
-        approve_plan(origin.bench.connection, found, actor="bob@desk", reason="")
+        approve_plan(origin.bench.connection, found, actor=Actor("bob@desk"), reason="")
 
         assert stands(await told.next()) == ("Synced", "applied")
         listener.cancel()

@@ -11,6 +11,7 @@ from reconciler.drifting import only_project, plan_drift
 from reconciler.healing import heal_once
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback
+from runtime.actor import Actor
 from runtime.drifting import DriftWatch
 from runtime.errors import NotFound, OrdinautError
 from runtime.store.drift import RESTORED
@@ -291,7 +292,7 @@ async def test_what_a_rollback_restored_is_healed_although_something_is_held(ben
     bench.apply(TWO.replace("every: 1h", "every: 2h"), HEALED)
     to = resolve_revision(bench.connection, "r1")
     back = plan_rollback(bench.connection, to)
-    apply_plan(bench.connection, back, Request(actor="ada@desk", restores=to))
+    apply_plan(bench.connection, back, Request(actor=Actor("ada@desk"), restores=to))
     by_psql(bench, BY_HAND)
     await look(bench)
 

@@ -17,6 +17,7 @@ from reconciler.core.formatting import format_file
 from reconciler.core.guards import Allowed
 from reconciler.export import export
 from reconciler.planning import plan_against
+from runtime.actor import Actor
 from runtime.embedded import Urls
 from runtime.errors import PlanError
 from runtime.store.connect import connect
@@ -181,7 +182,7 @@ def test_what_is_exported_compiles_to_the_same(
     specs = specs_of(documents, chance)
     plan = plan_against(lasting, specs, PlanSource(project="property"))
     allowed = Allowed(retire=plan.summary.retire)
-    apply_plan(lasting, plan, Request(actor="ada@desk", allowed=allowed))
+    apply_plan(lasting, plan, Request(actor=Actor("ada@desk"), allowed=allowed))
 
     again = compiled_again(exported(lasting, skip_defaults=skip))
 

@@ -10,6 +10,7 @@ from reconciler.apply import Request, apply_plan
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback
 from reconciler.watch import will_pass
+from runtime.actor import Actor
 from runtime.errors import Frozen
 from tests.support.applying import Bench, specs, task
 
@@ -63,7 +64,7 @@ def test_a_rollback_in_a_freeze_is_refused(frozen: Bench) -> None:
     plan = plan_rollback(frozen.connection, to)
 
     with pytest.raises(Frozen):
-        apply_plan(frozen.connection, plan, Request(actor="ada@desk", restores=to))
+        apply_plan(frozen.connection, plan, Request(actor=Actor("ada@desk"), restores=to))
 
     assert frozen.row("select max(revision_id) from ordinaut.revision") == (2,)
 

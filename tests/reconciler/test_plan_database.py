@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.core.compile import compile_specs
 from reconciler.planning import plan_against, plan_specs
+from runtime.actor import Actor
 from runtime.errors import SpecError
 from runtime.overrides import pause_task
 from runtime.store.connect import connect
@@ -80,7 +81,7 @@ def test_overrides_in_force_are_listed_and_others_are_not(bench: Bench) -> None:
 
 def test_a_pause_says_since_when_and_until_when(bench: Bench) -> None:
     bench.apply(BOTH)
-    report = pause_task(bench.connection, "one", until="3d", reason="", actor="bob")
+    report = pause_task(bench.connection, "one", until="3d", reason="", actor=Actor("bob"))
 
     (found,) = bench.plan(BOTH).overrides
 
@@ -91,7 +92,7 @@ def test_a_pause_says_since_when_and_until_when(bench: Bench) -> None:
 
 def test_a_pause_says_the_zone_of_its_task(bench: Bench) -> None:
     bench.apply(specs(task("one", "cron: 0 9 * * *, timezone: Europe/Rome")))
-    pause_task(bench.connection, "one", until="3d", reason="", actor="bob")
+    pause_task(bench.connection, "one", until="3d", reason="", actor=Actor("bob"))
 
     (found,) = bench.plan(specs(task("one", "manual: true"))).overrides
     assert found.timezone == "Europe/Rome"

@@ -9,6 +9,7 @@ from reconciler.core.render_change import title_of
 from reconciler.past import resolve_revision
 from reconciler.planning import plan_against
 from reconciler.rollback import plan_rollback
+from runtime.actor import Actor
 from runtime.errors import SpecError
 from schemas.plan import Plan, PlanSource
 from tests.support.applying import Bench, specs, task
@@ -112,7 +113,7 @@ def roll_back(bench: Bench, to: str) -> Plan:
     """Bring a revision back; returns the plan that did it."""
     revision = resolve_revision(bench.connection, to)
     plan = plan_rollback(bench.connection, revision)
-    apply_plan(bench.connection, plan, Request(actor="ada@desk", restores=revision))
+    apply_plan(bench.connection, plan, Request(actor=Actor("ada@desk"), restores=revision))
     return plan
 
 

@@ -10,6 +10,7 @@ import pytest
 from reconciler.apply import Request, apply_plan
 from reconciler.past import resolve_revision
 from reconciler.rollback import plan_rollback
+from runtime.actor import Actor
 from runtime.errors import ApplyLocked, DatabaseUnavailable, SourceUnavailable
 from runtime.store.holds import clear_hold
 from runtime.store.revisions import lock_project
@@ -545,7 +546,7 @@ async def test_drift_is_left_to_those_who_heal_it(origin: Origin) -> None:
 def approve(origin: Origin, digest: str | None, reason: str) -> None:
     sources = list_sources(origin.bench.connection)
     [source] = [one for one in sources if one.plan_digest == digest]
-    assert approve_plan(origin.bench.connection, source, actor="bob@desk", reason=reason)
+    assert approve_plan(origin.bench.connection, source, actor=Actor("bob@desk"), reason=reason)
 
 
 def is_approved(origin: Origin, digest: str | None) -> bool:
@@ -557,4 +558,4 @@ def roll_back(origin: Origin, revision: str) -> None:
     connection = origin.bench.connection
     to = resolve_revision(connection, revision)
     plan = plan_rollback(connection, to)
-    apply_plan(connection, plan, Request(actor="ada@desk", restores=to))
+    apply_plan(connection, plan, Request(actor=Actor("ada@desk"), restores=to))

@@ -11,6 +11,7 @@ import pytest
 from reconciler.apply import Request, apply_plan
 from reconciler.core.changes import Owner
 from reconciler.settling import Settlement
+from runtime.actor import Actor
 from runtime.store.rows import Connection
 from runtime.store.sources import approve_plan, list_sources, withdraw_approval
 from schemas.source import SourceStatus
@@ -34,11 +35,15 @@ def waiting(origin: Origin) -> SourceStatus:
 
 
 def approve(origin: Origin) -> None:
-    assert approve_plan(origin.bench.connection, waiting(origin), actor="bob@desk", reason="")
+    assert approve_plan(
+        origin.bench.connection, waiting(origin), actor=Actor("bob@desk"), reason=""
+    )
 
 
 def withdraw(origin: Origin, found: SourceStatus) -> bool:
-    return withdraw_approval(origin.bench.connection, found, actor="eve@desk", reason="too early")
+    return withdraw_approval(
+        origin.bench.connection, found, actor=Actor("eve@desk"), reason="too early"
+    )
 
 
 async def approved(origin: Origin) -> SourceStatus:
@@ -100,7 +105,7 @@ async def test_what_is_shown_is_what_is_approved(origin: Origin) -> None:
     noon(origin, 13)
     await origin.look()
 
-    assert not approve_plan(origin.bench.connection, shown, actor="bob@desk", reason="")
+    assert not approve_plan(origin.bench.connection, shown, actor=Actor("bob@desk"), reason="")
     assert waiting(origin).approval is None
 
 
@@ -170,7 +175,7 @@ async def test_an_approval_that_is_being_used_cannot_be_taken_back(
 
     def withdrawn() -> bool:
         with origin.bench.other() as other:
-            return withdraw_approval(other, given, actor="eve@desk", reason="")
+            return withdraw_approval(other, given, actor=Actor("eve@desk"), reason="")
 
     def slow(settlement: Settlement, connection: Connection, owner: Owner) -> None:
         answers.append(threads.submit(withdrawn))

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.sync import Look
 from reconciler.syncing import BranchSync
+from runtime.actor import Actor
 from runtime.store.sources import Branch, approve_plan, list_sources
 from tests.support.git import new_repository
 from tests.support.syncing import API, PROJECT, SERVER, Origin, origin, stands, task
@@ -39,7 +40,7 @@ def approve(origin: Origin, look: Look) -> None:
     sources = list_sources(origin.bench.connection)
     digest, project = look.report.plan_digest, look.report.project
     [source] = [one for one in sources if (one.plan_digest, one.project) == (digest, project)]
-    assert approve_plan(origin.bench.connection, source, actor="bob@desk", reason="")
+    assert approve_plan(origin.bench.connection, source, actor=Actor("bob@desk"), reason="")
 
 
 async def test_a_folder_that_takes_the_name_of_another_one_waits_at_every_look(

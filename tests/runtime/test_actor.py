@@ -19,7 +19,7 @@ def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_actor_is_a_user_on_a_host() -> None:
-    user, _, host = current_actor().partition("@")
+    user, _, host = current_actor().name.partition("@")
 
     assert user
     assert host == socket.gethostname()
@@ -28,11 +28,11 @@ def test_an_actor_is_a_user_on_a_host() -> None:
 def test_a_user_without_a_name_is_called_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
 
-    assert current_actor() == f"4000000@{socket.gethostname()}"
+    assert current_actor().name == f"4000000@{socket.gethostname()}"
 
 
 @pytest.mark.parametrize("name", CI)
 def test_a_ci_system_names_its_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "ada")
 
-    assert current_actor() == "ada@ci"
+    assert current_actor().name == "ada@ci"

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.errors import LeaseLost
 from runtime.store.events import Event, arrive
 from runtime.store.waits import answer_wait, list_asked
@@ -69,7 +70,7 @@ async def begin(bench: Bench) -> AsyncIterator[Callable[[dict[str, Any]], Any]]:
 def approve(database: str) -> bool:
     with psycopg.connect(database, autocommit=True) as connection:
         (one,) = list_asked(connection)
-        return answer_wait(connection, one, approved=True, by="ana", reason="")
+        return answer_wait(connection, one, approved=True, by=Actor("ana"), reason="")
 
 
 async def test_an_approval_lets_its_branch_go_on_while_another_is_busy(

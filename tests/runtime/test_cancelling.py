@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.cancelling import RunOver, cancel_run
 from runtime.manual import request_run
 from runtime.store.connect import connect
@@ -32,7 +33,7 @@ FOREVER = 600
 
 def cancel(database: str, run_id: UUID, reason: str = "wrong month") -> CancelReport:
     with connect(database) as connection:
-        return cancel_run(connection, run_id, reason=reason, actor="ada")
+        return cancel_run(connection, run_id, reason=reason, actor=Actor("ada"))
 
 
 async def claim_one(pool: Pool) -> Claim:
@@ -254,7 +255,14 @@ class TestInAnotherProcess:
 
         def ask() -> UUID:
             with connect(database) as asking:
-                found = request_run(asking, "briefing", {}, may_overlap=False, needs_runtime=False)
+                found = request_run(
+                    asking,
+                    "briefing",
+                    {},
+                    may_overlap=False,
+                    needs_runtime=False,
+                    actor=Actor("ada"),
+                )
                 return found[0]
 
         async with start(lease=timedelta(hours=1), concurrency=1):

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.errors import LeaseLost
 from runtime.store.cancelling import cancel_run
 from runtime.store.children import settle_children, start_child
@@ -72,7 +73,7 @@ async def cancel(database: str, claim: Claim) -> None:
 
     def end() -> None:
         with psycopg.connect(database, autocommit=True) as connection:
-            cancel_run(connection, claim.run_id, actor="ana", detail="enough")
+            cancel_run(connection, claim.run_id, actor=Actor("ana"), detail="enough")
 
     await asyncio.to_thread(end)
 

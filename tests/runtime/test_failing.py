@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.failing import Failing
 from runtime.overrides import resume_task
 from runtime.store.connect import connect
@@ -128,7 +129,7 @@ async def test_resuming_the_task_begins_to_count_anew(
 
     await history.clock.advance(60)
     with connect(database) as connection:
-        resume_task(connection, "briefing", actor="ada")
+        resume_task(connection, "briefing", actor=Actor("ada"))
     await history.ends("failed", "failed")
     await look(pool, history)
     assert await history.pauses() == []

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from runtime.actor import Actor
 from runtime.cancelling import RunOver, cancel_run
 from runtime.core.callback import callback_token
 from runtime.errors import LeaseLost
@@ -45,7 +46,7 @@ async def cancel(database: str, run_id: UUID, *, at_once: bool = False) -> Cance
     def end() -> CancelReport:
         with connect(database) as connection:
             return cancel_run(
-                connection, run_id, reason="wrong month", actor="ada", at_once=at_once
+                connection, run_id, reason="wrong month", actor=Actor("ada"), at_once=at_once
             )
 
     return await asyncio.to_thread(end)
@@ -210,9 +211,9 @@ async def test_answers_to_what_the_cancelled_steps_asked_count_no_more(
     def answer(asked: Sequence[Asked], unsettled: Sequence[Unsettled]) -> list[bool]:
         with connect(database) as people:
             return [
-                answer_wait(people, asked[0], approved=True, by="ana", reason=""),
+                answer_wait(people, asked[0], approved=True, by=Actor("ana"), reason=""),
                 settle_call(
-                    people, unsettled[0], settled="failed", result=None, by="ana", reason=""
+                    people, unsettled[0], settled="failed", result=None, by=Actor("ana"), reason=""
                 ),
             ]
 
@@ -314,7 +315,9 @@ class TestInAnothersPlace:
 
     def ask(self, database: str) -> UUID:
         with connect(database) as connection:
-            return request_run(connection, "tick", {}, may_overlap=False, needs_runtime=False)[0]
+            return request_run(
+                connection, "tick", {}, may_overlap=False, needs_runtime=False, actor=Actor("ada")
+            )[0]
 
     async def test_a_run_that_is_asked_for_waits_for_them_too(
         self, place: Place, database: str

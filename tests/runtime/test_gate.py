@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.cancelling import cancel_run
 from runtime.gate import Gate
 from runtime.keyring import Keyring
@@ -56,7 +57,9 @@ async def gate(pool: Pool, clock: FakeClock, database: str, tmp_path: Path) -> G
 
 def ask(database: str, label: str = "briefing", **params: Any) -> UUID:
     with connect(database) as connection:
-        return request_run(connection, label, params, may_overlap=True, needs_runtime=False)[0]
+        return request_run(
+            connection, label, params, may_overlap=True, needs_runtime=False, actor=Actor("ada")
+        )[0]
 
 
 async def ask_later(clock: FakeClock, database: str, label: str = "briefing") -> UUID:
@@ -199,7 +202,7 @@ async def test_a_cancelled_run_frees_its_slot(
     first, second = two
 
     with connect(database) as cancelling:
-        cancel_run(cancelling, first, reason="", actor="ada")
+        cancel_run(cancelling, first, reason="", actor=Actor("ada"))
 
     assert await begun(gate, pool) == [second]
 

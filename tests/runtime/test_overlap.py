@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.manual import request_run
 from runtime.scheduler import Look, Scheduler
 from runtime.store.backlog import release_turns
@@ -38,7 +39,9 @@ async def _time_is_the_tests(clock: FakeClock, database: str) -> None:
 def ask_for_a_run(database: str) -> None:
     """Somebody asks for a run of `tick`."""
     with connect(database) as connection:
-        request_run(connection, "tick", {}, may_overlap=False, needs_runtime=False)
+        request_run(
+            connection, "tick", {}, may_overlap=False, needs_runtime=False, actor=Actor("ada")
+        )
 
 
 class Place:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.overrides import pause_task, resume_task
 from runtime.scheduler import Look, Scheduler
 from runtime.store.connect import connect
@@ -38,12 +39,12 @@ def scheduler(pool: Pool, clock: FakeClock, _time_is_the_tests: None) -> Schedul
 
 def pause(database: str, until: str | None = None, label: str = "tick") -> None:
     with connect(database) as connection:
-        pause_task(connection, label, until=until, reason="", actor="ada")
+        pause_task(connection, label, until=until, reason="", actor=Actor("ada"))
 
 
 def resume(database: str) -> None:
     with connect(database) as connection:
-        resume_task(connection, "tick", actor="ada")
+        resume_task(connection, "tick", actor=Actor("ada"))
 
 
 async def paused(connection: psycopg.AsyncConnection) -> tuple[datetime | None, int]:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.core.answering import responses_of
 from runtime.core.leftopen import BEGINS, MOST_ROUNDS, GoingOn, LeftOpen
 from runtime.core.outcomes import CallError, CallOutcome
@@ -49,7 +50,7 @@ async def answer(
             wanted = asked.asked.get("requests", {}) if approved else {}
             responses = responses_of(wanted, data or YES) if wanted else {}
             return answer_wait(
-                connection, asked, approved=approved, by=by, reason="", responses=responses
+                connection, asked, approved=approved, by=Actor(by), reason="", responses=responses
             )
 
     return await asyncio.to_thread(say)
@@ -300,7 +301,7 @@ async def test_a_run_that_is_over_takes_no_answer(bench: Bench, database: str) -
     assert await bench.row(ENDED) == ("failed", "ORD504")
     assert not asked_now(database)
     with psycopg.connect(database, autocommit=True) as connection:
-        assert not answer_wait(connection, one, approved=True, by="ana", reason="")
+        assert not answer_wait(connection, one, approved=True, by=Actor("ana"), reason="")
 
 
 async def test_no_secret_is_asked_for_or_kept(bench: Bench, database: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from reconciler.recording import NotRecordable, RecordedTest, record
+from runtime.actor import Actor
 from runtime.core.leftopen import LeftOpen
 from runtime.store.recording import load_recorded_run
 from runtime.store.settling import Settled, list_unsettled, settle_call
@@ -38,7 +39,7 @@ async def decide(database: str, *, approved: bool) -> None:
     def say() -> None:
         with psycopg.connect(database, autocommit=True) as connection:
             [asked] = list_asked(connection)
-            answer_wait(connection, asked, approved=approved, by="ana", reason="too dear")
+            answer_wait(connection, asked, approved=approved, by=Actor("ana"), reason="too dear")
 
     await asyncio.to_thread(say)
 
@@ -47,7 +48,9 @@ async def settle(database: str, settled: Settled, result: Any = None) -> None:
     def say() -> None:
         with psycopg.connect(database, autocommit=True) as connection:
             [call] = list_unsettled(connection)
-            settle_call(connection, call, settled=settled, result=result, by="ana", reason="")
+            settle_call(
+                connection, call, settled=settled, result=result, by=Actor("ana"), reason=""
+            )
 
     await asyncio.to_thread(say)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.app import Place, running
 from runtime.cancelling import cancel_run
 from runtime.config import Config
@@ -88,7 +89,9 @@ async def family(
 
 async def by_a_request(family: Family, report: Installed) -> None:
     with connect(family.database) as people:
-        request_run(people, "report", {}, may_overlap=False, needs_runtime=False)
+        request_run(
+            people, "report", {}, may_overlap=False, needs_runtime=False, actor=Actor("ada")
+        )
 
 
 async def by_its_schedule(family: Family, report: Installed) -> None:
@@ -110,7 +113,7 @@ async def test_a_child_whose_place_another_run_takes_is_heard_of(
 
 async def by_a_cancellation(family: Family, active: UUID) -> None:
     with connect(family.database) as people:
-        cancel_run(people, active, reason="", actor="ada")
+        cancel_run(people, active, reason="", actor=Actor("ada"))
 
 
 async def by_its_own_end(family: Family, active: UUID) -> None:

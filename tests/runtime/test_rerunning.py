@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.core.identity import KEY_META
 from runtime.errors import NotFound
 from runtime.manual import RunRefused
@@ -30,7 +31,7 @@ GOOD = {"tool__read": ok(5), "tool__pay": ok("paid"), "tool__tell": ok(None)}
 
 def again(database: str, run_id: UUID, **asked: Any) -> UUID:
     with connect(database) as connection:
-        return rerun_run(connection, run_id, Rerun(**asked))
+        return rerun_run(connection, run_id, Rerun(**asked), actor=Actor("ada"))
 
 
 def load(database: str, run_id: UUID) -> RunReport:
@@ -170,7 +171,9 @@ async def test_about_a_second_try_that_may_have_been_made_people_are_asked_once(
     assert await cursor.fetchall() == [(1,)]
     with connect(database) as people:
         (call,) = list_unsettled(people)
-        assert settle_call(people, call, settled="try_again", result=None, by="ana", reason="")
+        assert settle_call(
+            people, call, settled="try_again", result=None, by=Actor("ana"), reason=""
+        )
     await bench.go(tools)
     assert (load(database, redriven).state, names(tools)) == ("succeeded", ["pay"])
 

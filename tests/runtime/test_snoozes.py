@@ -7,6 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.overrides import pause_task, resume_task, snooze_task
 from runtime.scheduler import Scheduler
 from runtime.store.connect import connect
@@ -27,12 +28,12 @@ async def scheduler(pool: Pool, clock: FakeClock, database: str) -> Scheduler:
 
 def snooze(database: str, until: str = "3m", reason: str = "") -> SnoozeReport:
     with connect(database) as connection:
-        return snooze_task(connection, "tick", until=until, reason=reason, actor="ada")
+        return snooze_task(connection, "tick", until=until, reason=reason, actor=Actor("ada"))
 
 
 def resume(database: str) -> None:
     with connect(database) as connection:
-        resume_task(connection, "tick", actor="ada")
+        resume_task(connection, "tick", actor=Actor("ada"))
 
 
 async def test_what_is_due_meanwhile_is_skipped_when_its_time_comes(
@@ -174,7 +175,7 @@ async def test_a_pause_beside_it_holds_what_is_decided_afterwards(
     await minutely(connection)
     snooze(database, "90s")
     with connect(database) as holding:
-        pause_task(holding, "tick", until=None, reason="", actor="ada")
+        pause_task(holding, "tick", until=None, reason="", actor=Actor("ada"))
     await clock.advance(120)
     await scheduler.run_once()
     assert await fates(connection) == []

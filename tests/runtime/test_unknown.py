@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.errors import LeaseLost
 from runtime.store.settling import Settled, list_unsettled, settle_call
 from schemas.unsettled import Unsettled
@@ -43,7 +44,7 @@ async def settle(
         with psycopg.connect(database, autocommit=True) as connection:
             call = list_unsettled(connection)[which]
             return settle_call(
-                connection, call, settled=settled, result=result, by="ana", reason=reason
+                connection, call, settled=settled, result=result, by=Actor("ana"), reason=reason
             )
 
     return await asyncio.to_thread(say)
@@ -195,7 +196,9 @@ async def test_only_the_first_answer_counts(bench: Bench, database: str) -> None
 
     def say(settled: Settled) -> bool:
         with psycopg.connect(database, autocommit=True) as connection:
-            return settle_call(connection, call, settled=settled, result=None, by="ana", reason="")
+            return settle_call(
+                connection, call, settled=settled, result=None, by=Actor("ana"), reason=""
+            )
 
     answers: list[Settled] = ["happened", "try_again", "failed", "happened"]
     said = await asyncio.gather(*(asyncio.to_thread(say, one) for one in answers))
@@ -214,7 +217,7 @@ async def test_a_run_that_is_over_cannot_be_settled(bench: Bench, database: str)
 
     assert unsettled(database) == []
     with psycopg.connect(database, autocommit=True) as connection:
-        assert not settle_call(connection, call, settled="happened", result=None, by="ana", reason="")  # fmt: skip
+        assert not settle_call(connection, call, settled="happened", result=None, by=Actor("ana"), reason="")  # fmt: skip
 
 
 async def test_a_runtime_that_was_lost_in_the_call_leaves_the_question_to_the_next(

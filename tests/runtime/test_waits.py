@@ -7,6 +7,7 @@ import asyncio
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.store.waits import answer_wait, list_asked
 from schemas.asked import Asked
 from tests.support.executing import Bench, step
@@ -26,7 +27,9 @@ async def answer(
     def say() -> bool:
         with psycopg.connect(database, autocommit=True) as connection:
             asked = list_asked(connection)[which]
-            return answer_wait(connection, asked, approved=approved, by="ana", reason=reason)
+            return answer_wait(
+                connection, asked, approved=approved, by=Actor("ana"), reason=reason
+            )
 
     return await asyncio.to_thread(say)
 
@@ -159,7 +162,7 @@ async def test_only_the_first_answer_counts(bench: Bench, database: str) -> None
 
     def say(approved: bool) -> bool:
         with psycopg.connect(database, autocommit=True) as connection:
-            return answer_wait(connection, one, approved=approved, by="ana", reason="")
+            return answer_wait(connection, one, approved=approved, by=Actor("ana"), reason="")
 
     answers = await asyncio.gather(*(asyncio.to_thread(say, n == 0) for n in range(4)))
 
@@ -175,7 +178,7 @@ async def test_when_the_time_is_over_no_answer_is_taken_and_the_run_fails(
     await bench.clock.advance(2 * 86_400)
 
     with psycopg.connect(database, autocommit=True) as connection:
-        assert not answer_wait(connection, one, approved=True, by="ana", reason="")
+        assert not answer_wait(connection, one, approved=True, by=Actor("ana"), reason="")
     await bench.go(ScriptedTools())
 
     assert await bench.row("select state, error ->> 'code' from ordinaut.run") == (

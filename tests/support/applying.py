@@ -13,6 +13,7 @@ from psycopg import sql
 from reconciler.apply import Request, apply_plan
 from reconciler.core.guards import Allowed
 from reconciler.planning import plan_against
+from runtime.actor import Actor
 from runtime.store.rows import Connection
 from schemas.apply import ApplyReport
 from schemas.plan import Plan, PlanSource
@@ -54,7 +55,7 @@ class Bench:
 
     def carry_out(self, plan: Plan, **allowed: Any) -> ApplyReport:
         """Apply a plan."""
-        request = Request(actor="ada@desk", allowed=Allowed(**allowed))
+        request = Request(actor=Actor("ada@desk"), allowed=Allowed(**allowed))
         return apply_plan(self.connection, plan, request)
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

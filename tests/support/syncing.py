@@ -16,6 +16,7 @@ from reconciler.remote import find_remote
 from reconciler.signatures import NO_TRUST, Trust
 from reconciler.sync import Judge, Look
 from reconciler.syncing import BranchSync
+from runtime.actor import Actor
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.store.connect import connect
 from runtime.store.sources import Branch
@@ -77,7 +78,7 @@ class Origin:
             "place": mirror.place,
             "trust": trust,
             "state_dir": self.state_dir,
-            "actor": "sync@desk",
+            "actor": Actor("sync@desk", "sync"),
         }
         judge = Judge(Subject(**{**given, **subject}))
         return BranchSync(mirror, judge, timedelta(minutes=1), tell, clock)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from runtime.actor import Actor
 from runtime.addresses import listening, url_of
 from runtime.config import Config
 from runtime.store.tokens import add_token
@@ -60,7 +61,7 @@ def bearer(token: str) -> dict[str, str]:
 def make_token(database: str, name: str, scopes: tuple[Scope, ...]) -> str:
     """A token that is in force for an hour."""
     with psycopg.connect(database, autocommit=True) as connection:
-        return add_token(connection, name, scopes, timedelta(hours=1), actor="tester").token
+        return add_token(connection, name, scopes, timedelta(hours=1), actor=Actor("tester")).token
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from runtime.actor import Actor
 from runtime.config import Config
 from runtime.store.tokens import add_token, revoke_token
 from runtime.web.app import create_app
@@ -39,10 +40,10 @@ def test_a_token_in_the_address_is_no_token(web: Web) -> None:
 
 
 def test_a_revoked_token_is_refused_at_once(web: Web, rows: psycopg.Connection) -> None:
-    token = add_token(rows, "gone", ["read"], timedelta(hours=1), actor="tester").token
+    token = add_token(rows, "gone", ["read"], timedelta(hours=1), actor=Actor("tester")).token
     assert httpx.get(web.url + STATUS, headers=bearer(token)).status_code == 200
 
-    revoke_token(rows, "gone", actor="tester")
+    revoke_token(rows, "gone", actor=Actor("tester"))
 
     assert httpx.get(web.url + STATUS, headers=bearer(token)).status_code == 401
 

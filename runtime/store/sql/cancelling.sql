@@ -42,7 +42,9 @@ with waiting as materialized (
         select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end as label
         from ordinaut.spec s where s.uid = e.task_uid) t
 )
-select task_uid, followed, is_held, has_slot, last, trigger = 'run' or exists (
+select task_uid, (
+    select case s.namespace when 'default' then s.name else s.namespace || '/' || s.name end
+    from ordinaut.spec s where s.uid = e.task_uid) as task, followed, is_held, has_slot, last, trigger = 'run' or exists (
     select from ordinaut.wait w where w.run_id = e.run_id and w.kind = 'run' and w.answered_at is null) as is_related
 from (
     select run_id, task_uid, followed, is_held, has_slot, trigger, 'none' as last from ended

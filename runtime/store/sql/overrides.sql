@@ -103,7 +103,7 @@ cross join lateral (
 -- name: pause_failing_task
 -- After a failed run is committed: pauses its task if the newest runs that are over, as many as the task in force says, have
 -- all failed. Runs that ended before the last pause did are not counted. Of those who come at the same time, the last sees all.
--- Locks: the task's document, as whoever changes an override; then the schedule.
+-- Locks: the task's document, as whoever changes an override; then the schedule; then the head of the audit log.
 with alone as materialized (
     select uid, case namespace when 'default' then name else namespace || '/' || name end as label,
         (body ->> 'pause_after_failures')::integer as failures
@@ -133,6 +133,10 @@ with alone as materialized (
     select 'task.paused', a.label, jsonb_build_object(
         'task', a.label, 'actor', p.actor, 'reason', p.reason, 'paused_at', p.created_at, 'until', null,
         'failures', a.failures)
+    from pause p join alone a on a.uid = p.task_uid
+), audited as (
+    insert into ordinaut.audit (actor, origin, action, subject, reason, details)
+    select p.actor, %(origin)s, 'task.pause', a.label, p.reason, jsonb_build_object('failures', a.failures)
     from pause p join alone a on a.uid = p.task_uid
 )
 select a.label as task, p.reason from pause p join alone a on a.uid = p.task_uid;

@@ -12,6 +12,7 @@ import pytest
 from mcp import MCPError
 from mcp_types import ElicitRequestFormParams, InputRequiredResult
 
+from runtime.actor import Actor
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.answering import responses_of
 from runtime.core.leftopen import GoingOn, LeftOpen
@@ -44,7 +45,7 @@ def approve(database: str, data: Mapping[str, Any]) -> bool:
         (key,) = asked.asked["requests"]
         responses = responses_of(asked.asked["requests"], {key: data})
         return answer_wait(
-            connection, asked, approved=True, by="ana", reason="", responses=responses
+            connection, asked, approved=True, by=Actor("ana"), reason="", responses=responses
         )
 
 

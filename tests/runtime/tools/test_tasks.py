@@ -14,6 +14,7 @@ import pytest
 from mcp import MCPError
 from pydantic import ValidationError
 
+from runtime.actor import Actor
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.answering import responses_of
 from runtime.core.leftopen import GoingOn
@@ -106,7 +107,7 @@ async def test_what_a_task_asks_is_answered_by_a_person(
         requests = asked.asked["requests"]
         responses = responses_of(requests, {"colour": {"colour": "red"}})
         assert answer_wait(
-            connection, asked, approved=True, by="ana", reason="", responses=responses
+            connection, asked, approved=True, by=Actor("ana"), reason="", responses=responses
         )
     (tmp_path / "done").touch()
     await go()
@@ -126,7 +127,7 @@ async def test_a_task_whose_question_is_denied_is_asked_to_stop(
     await go()
     with psycopg.connect(database, autocommit=True) as connection:
         (asked,) = list_asked(connection)
-        assert answer_wait(connection, asked, approved=False, by="ana", reason="")
+        assert answer_wait(connection, asked, approved=False, by=Actor("ana"), reason="")
     await go()
 
     assert diary(tmp_path)[-1] == "cancelled paint it"
