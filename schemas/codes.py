@@ -77,6 +77,7 @@ CODES: Final[dict[str, str]] = {
     "ORD322": "The request is not one that is served here.",
     "ORD323": "A request failed for a defect of the program.",
     "ORD324": "The audit log is not what was written.",
+    "ORD330": "There are no such events to publish again, or too many.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

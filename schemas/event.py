@@ -7,7 +7,9 @@ them in full.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -333,6 +335,12 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "source.approval_withdrawn": SourceApproved,
 }
 """The data of each type of event; a type, once released, may gain fields but never loses one or changes its meaning."""
+
+
+def types_like(patterns: Iterable[str]) -> tuple[str, ...]:
+    """The types of the catalogue that fit one of these globs, written with or without the prefix; themselves without."""
+    wanted = [pattern.removeprefix(TYPE_PREFIX) for pattern in patterns]
+    return tuple(kind for kind in EVENTS if any(fnmatchcase(kind, one) for one in wanted))
 
 
 class Event(BaseModel):

@@ -13,6 +13,7 @@ import orjson
 from runtime.bus import bus_address, bus_errors, connect_bus, is_away
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import bold, dim, echo, echo_json_line, one_line, short_id, wrapped
+from runtime.cli.replay import replay
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.spans import exact_span
@@ -42,13 +43,15 @@ def _position(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     return value
 
 
-@click.command(
+@click.group(
+    invoke_without_command=True,
     epilog="""\b
 Examples:
   ordinaut events -n 50
   ordinaut events --follow --type 'run.*' --type revision.applied
   ordinaut events --json --from 0 | jq -r .position
-"""
+  ordinaut events replay --from 2h
+""",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with the events to come.")
 @click.option(
@@ -84,6 +87,8 @@ def events(
     Prints the last events, oldest first; following outlasts a Redis that is away for a while. With --json each is a line:
     the attributes of CloudEvents, and its position on the stream, which --from takes.
     """
+    if click.get_current_context().invoked_subcommand:
+        return
     url = redis_url(config)
     if url is None:
         raise BusError(
@@ -103,6 +108,9 @@ def events(
         coming = filter(selection.wants, _coming(config, url, after or newest))
         # Without a position, -n is about those before.
         _print(islice(coming, None if after is None else count), as_json=as_json)
+
+
+events.add_command(replay)
 
 
 def _coming(config: Config, url: str, position: str) -> Iterator[Entry]:

@@ -156,6 +156,9 @@ from wanted w;
 select coalesce(sum(cardinality(sequences)), 0) as events
 from ordinaut.outbox where outbox_id between %(first_id)s and %(last_id)s;
 
--- name: find_oldest_event
--- When the oldest event happened that is kept.
-select min(occurred_at) as oldest_at from ordinaut.event_log;
+-- name: look_at_log
+-- When the oldest event happened that is kept, whether there is a relay, and the time.
+select (select min(occurred_at) from ordinaut.event_log) as oldest_at, ordinaut.now() as now,
+    exists (
+        select from ordinaut.runtime r
+        where r.stopped_at is null and r.heartbeat_at > ordinaut.now() - interval '15 seconds' and 'relay' = any(r.duties)) as has_relay;
