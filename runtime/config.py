@@ -20,6 +20,7 @@ from schemas.durations import format_duration, parse_duration
 
 CONFIG_FILE: Final = "ordinaut.toml"
 _PREFIX: Final = "ORDINAUT_"
+_OTLP: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class Config:
         log_level: debug, info, warning or error.
         listen: where `ordinaut web` listens, as HOST:PORT or a PORT of 127.0.0.1; None means 127.0.0.1:8470.
         public_url: how people and tools reach `ordinaut web`, where that is not where it listens.
+        otlp_endpoint: the collector that `ordinaut web` sends traces to, by OTLP over HTTP, without /v1/traces; the standard
+            OTEL_EXPORTER_OTLP_ENDPOINT means it too.
         webhook_secret_file: a file with the secret that wake-ups of `ordinaut sync` are signed with, or several, one a line.
     """
 
@@ -70,6 +73,7 @@ class Config:
     log_level: str = "info"
     listen: str | None = None
     public_url: str | None = None
+    otlp_endpoint: str | None = None
     webhook_secret_file: Path | None = field(default=None, repr=False)
 
     @classmethod
@@ -91,6 +95,8 @@ class Config:
             ConfigError: ORD306, naming the setting, its source and what it may be.
         """
         given: dict[str, object] = {}
+        if environ.get(_OTLP):
+            given["otlp_endpoint"] = environ[_OTLP]
         given |= _from_file((folder or Path()) / CONFIG_FILE, cls._names())
         given |= {
             name: environ[_PREFIX + name.upper()]
@@ -266,5 +272,6 @@ _CONVERSIONS: Final = {
     "log_level": _level,
     "listen": _text,
     "public_url": _web_url,
+    "otlp_endpoint": _web_url,
     "webhook_secret_file": _path,
 }

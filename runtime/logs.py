@@ -10,7 +10,7 @@ from typing import Any, Final
 
 _ROOT: Final = "ordinaut"
 # They warn of every connection that is lost and every query that is cancelled; what it means for us, we say ourselves.
-_TALKATIVE: Final = ("psycopg", "uvicorn")
+_TALKATIVE: Final = ("psycopg", "uvicorn", "opentelemetry")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

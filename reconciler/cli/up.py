@@ -25,6 +25,7 @@ Examples:
     "environment",
     "listen",
     "public_url",
+    "otlp_endpoint",
     "log_level",
 )
 def up(config: Config, as_json: bool) -> None:

@@ -25,6 +25,7 @@ _SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
     "processes": ("N", click.IntRange(1), "How many processes to keep running."),
     "listen": ("HOST:PORT", str, "Where to listen; 127.0.0.1:8470 when left out."),
     "public_url": ("URL", str, "How it is reached, where that is not where it listens."),
+    "otlp_endpoint": ("URL", str, "The collector that traces are sent to, by OTLP over HTTP."),
     "log_level": ("LEVEL", str, "debug, info, warning or error."),
     "webhook_secret_file": ("FILE", click.Path(path_type=Path), "The secret that wake-ups are signed with."),
 }  # fmt: skip

@@ -16,7 +16,9 @@ Examples:
   ordinaut web --listen 0.0.0.0:8470 --public-url https://ordinaut.example
 """
 )
-@configured("listen", "public_url", "database_url", "redis_url", "state_dir", "log_level")
+@configured(
+    "listen", "public_url", "database_url", "redis_url", "state_dir", "otlp_endpoint", "log_level"
+)
 def web(config: Config) -> None:
     """Serve the HTTP API until told to stop.
 

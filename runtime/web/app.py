@@ -8,7 +8,7 @@ Nothing here is there without a token but health, and what its routers say thems
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
 import anyio.to_thread
@@ -21,6 +21,7 @@ from runtime.web import api, health, metrics
 from runtime.web.boundary import Boundary
 from runtime.web.problems import install_problems
 from runtime.web.site import Site
+from runtime.web.tracing import exporters
 
 # As many requests as are worked on at once; more of them wait. Most wait for the database, which is lent four at a time.
 _THREADS: Final = 8
@@ -63,5 +64,10 @@ def _routers() -> Iterator[APIRouter]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    with app.state.site.lender, app.state.metrics:
+    with ExitStack() as open_:
+        site: Site = app.state.site
+        open_.enter_context(site.lender)
+        open_.enter_context(app.state.metrics)
+        for exporter in exporters(site.config.otlp_endpoint, site.lender, site.clock):
+            open_.enter_context(exporter)
         yield

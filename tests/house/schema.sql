@@ -823,6 +823,19 @@ COMMENT ON COLUMN ordinaut.listener.since IS 'earlier events are none of its bus
 COMMENT ON COLUMN ordinaut.listener.heard IS 'how many events wait to be decided';
 -- Name: COLUMN listener.fire_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.listener.fire_at IS 'when they are to be decided; null where none waits';
+-- Name: log_position; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.log_position (
+    reader text NOT NULL,
+    top bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    missing bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    holder uuid NOT NULL,
+    held_until timestamp with time zone NOT NULL
+);
+-- Name: COLUMN log_position.top; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.log_position.top IS 'the highest number of an event that was dealt with, but for those in missing';
+-- Name: COLUMN log_position.holder; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.log_position.holder IS 'one process at a time, until held_until unless it says that it still is there';
 -- Name: outbox; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.outbox (
     outbox_id bigint NOT NULL,
@@ -1314,6 +1327,9 @@ ALTER TABLE ONLY ordinaut.installation
 -- Name: listener listener_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.listener
     ADD CONSTRAINT listener_pkey PRIMARY KEY (task_uid, digest);
+-- Name: log_position log_position_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.log_position
+    ADD CONSTRAINT log_position_pkey PRIMARY KEY (reader);
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);

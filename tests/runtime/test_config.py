@@ -92,3 +92,13 @@ def test_child_processes_get_a_few_variables_and_nothing_of_ours() -> None:
     environ = {"PATH": "/bin", "HOME": "/root", "ORDINAUT_DATABASE_URL": "x", "AWS_SECRET": "y"}
 
     assert base_environment(environ) == {"PATH": "/bin", "HOME": "/root"}
+
+
+def test_the_standard_variable_names_the_collector_of_traces_unless_ours_does(
+    tmp_path: Path,
+) -> None:
+    standard = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/"}
+
+    assert load(tmp_path, **standard).otlp_endpoint == "http://collector:4318"
+    ours = load(tmp_path, **standard, ORDINAUT_OTLP_ENDPOINT="http://other:4318")
+    assert ours.otlp_endpoint == "http://other:4318"

@@ -59,6 +59,17 @@ def sessions(database: str) -> int:
     return int(row[0])
 
 
+async def test_it_starts_unasked_where_traces_are_sent(
+    tmp_path: Path, database: str, redis_url: str
+) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "all.yaml").write_text(_SPECS)
+    env = {"ORDINAUT_DATABASE_URL": database, "ORDINAUT_REDIS_URL": redis_url}
+    env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9"
+    async with started("up", "--listen", "127.0.0.1:0", cwd=tmp_path, env=env):
+        await eventually(lambda: sessions(database) > 0, "a web side")
+
+
 async def test_it_starts_when_it_is_asked_and_ends_with_the_rest(
     up: RunningProcess, database: str
 ) -> None:
