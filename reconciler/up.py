@@ -12,6 +12,7 @@ from reconciler.healing import Healer
 from reconciler.reconcile import Folder, Reconciled
 from reconciler.source import require_folder
 from reconciler.watch import SpecsWatch
+from reconciler.web.beside import WebBeside
 from runtime.addresses import listening_somewhere, url_of
 from runtime.app import Place
 from runtime.config import Config
@@ -21,7 +22,6 @@ from runtime.news import News
 from runtime.service import Service
 from runtime.serving import serve
 from runtime.store.migrate import migrate
-from runtime.web.beside import WebBeside
 from schemas.event import Event
 
 

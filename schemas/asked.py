@@ -35,3 +35,10 @@ class Asked(Model):
     """The zone in which people read the task's times."""
     now: AwareDatetime
     """The database's clock."""
+
+
+class AskedList(Model):
+    """What waits for people."""
+
+    steps: tuple[Asked, ...]
+    """The steps, oldest first."""

@@ -41,3 +41,10 @@ class Drift(StrayWrite):
     """What of it differs."""
     detected_at: AwareDatetime
     """When a runtime found it."""
+
+
+class DriftList(Model):
+    """What was written past git."""
+
+    drift: tuple[Drift, ...]
+    """What stands."""

@@ -160,3 +160,10 @@ class SourceApproved(SourceFacts):
     """Who."""
     reason: str
     """Why; may be empty."""
+
+
+class SourceList(Model):
+    """The branches that are pulled."""
+
+    sources: tuple[SourceStatus, ...]
+    """The branches."""

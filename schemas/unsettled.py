@@ -33,3 +33,10 @@ class Unsettled(Model):
     """The zone in which people read the task's times."""
     now: AwareDatetime
     """The database's clock."""
+
+
+class UnsettledList(Model):
+    """What people are to settle."""
+
+    calls: tuple[Unsettled, ...]
+    """The calls, oldest first."""

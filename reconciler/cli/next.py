@@ -7,11 +7,11 @@ from datetime import UTC
 import click
 
 from reconciler.cli.selecting import instant_given, selected
-from reconciler.core.upcoming import upcoming
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import dim, echo, echo_json, local_time, relative_time, table
 from runtime.config import Config
 from runtime.core.recurrence.zone import load_zone
+from runtime.core.upcoming import upcoming
 from schemas.upcoming import UpcomingList
 
 
@@ -58,7 +58,8 @@ def next(  # noqa: A001 - commands are found by their name
     """
     zone = load_zone(timezone) if timezone else None
     begin = instant_given(start, zone)
-    found = upcoming(selected(what, config).tasks, begin, limit, zone, excluded=excluded)
+    tasks = ((task.key.label, task.body) for task in selected(what, config).tasks)
+    found = upcoming(tasks, begin, limit, zone, excluded=excluded)
     if as_json:
         echo_json(found.model_dump(mode="json"))
     else:

@@ -17,8 +17,8 @@ from icalendar import Calendar, Event
 from reconciler.core.desired import Desired
 from reconciler.core.simulation_overlaps import assumed_duration
 from reconciler.core.simulation_runs import Period
-from reconciler.core.upcoming import upcoming
 from runtime.core.schedules import compile_schedules
+from runtime.core.upcoming import upcoming
 from schemas.upcoming import UpcomingOccurrence
 
 MOST_EVENTS: Final = 20_000
@@ -59,7 +59,9 @@ def calendar_file(
         assumed: how long runs are taken to last; a task's timeout bounds it.
         most: how many runs there may be; later ones are left out.
     """
-    found = upcoming(tasks, period.begin, most + 1, period.zone).occurrences
+    found = upcoming(
+        ((task.key.label, task.body) for task in tasks), period.begin, most + 1, period.zone
+    ).occurrences
     runs = [run for run in found if run.at < period.end]
     told = {task.key.label: _told(task, assumed) for task in tasks}
     calendar = Calendar()

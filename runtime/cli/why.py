@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import tzinfo
 from typing import Final
 
 import click
@@ -23,15 +22,12 @@ from runtime.cli.output import (
     zone_of,
 )
 from runtime.config import Config
-from runtime.core.explain import LIMIT, explain
+from runtime.core.explain import LIMIT
 from runtime.database import open_database
-from runtime.lookup import resolve_task
-from runtime.store.explanations import load_evidence, newest_decision
+from runtime.explaining import explain_task
 from schemas.explanation import Explained, Explanation
 
 _COLOURS: Final = {"ran": "green", "skipped": "yellow", "held": "yellow", "undecided": "red"}
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @click.command(
@@ -58,41 +54,12 @@ def why(*, config: Config, task: str, when: str | None, as_json: bool) -> None:
     whole day, minute or second that it names.
     """
     with open_database(config, read_only=True, name="ordinaut why") as connection:
-        found = resolve_task(connection, task)
-        name = next((one["timezone"] for one in found.body["schedule"] if "timezone" in one), None)
-        zone = zone_of(name)
-        if when is None:
-            newest = newest_decision(connection, found.uid) or found.now
-            span = (newest, newest + timedelta(microseconds=1))
-        else:
-            span = _span(when, zone, found.now)
-        explanation = explain(load_evidence(connection, found, task, name, span, limit=LIMIT + 1))
+        explanation = explain_task(connection, task, when)
+    zone = zone_of(explanation.timezone)
     if as_json:
         echo_json(explanation.model_dump(mode="json"))
     else:
         echo(_told(explanation, zone))
-
-
-def _span(text: str, zone: tzinfo, now: datetime) -> tuple[datetime, datetime]:
-    """The day, minute or second that a text names."""
-    if clock := _CLOCK.fullmatch(text):
-        today = now.astimezone(zone)
-        start = datetime(
-            today.year, today.month, today.day, int(clock[1]), int(clock[2]), tzinfo=zone
-        )
-        return start, start + timedelta(minutes=1)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not a time such as 2026-11-20, 2026-11-20T08:30 or 08:30",
-            param_hint="--at",
-        ) from None
-    start = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    if _DAY.fullmatch(text):
-        # Wall time: the day that clocks change has another length.
-        return start, start + timedelta(days=1)
-    return start, start + timedelta(seconds=1 if moment.second else 60)
 
 
 def _told(found: Explanation, zone: tzinfo) -> str:

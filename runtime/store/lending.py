@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from runtime.errors import StoreError
+from runtime.errors import StoreError, Unstorable
 from runtime.store.connect import (
     CONNECT_TIMEOUT_SECONDS,
     SESSION_OPTIONS,
@@ -57,6 +57,7 @@ class Lender:
 
         Raises:
             DatabaseUnavailable: ORD301 away, or too busy; ORD302 it refused us.
+            Unstorable: ORD508, it was asked about what it can neither hold nor look for.
             StoreError: any other error of the database inside the block.
         """
         with self._lent(self._reading) as connection:
@@ -73,6 +74,8 @@ class Lender:
         try:
             with pool.connection() as connection:
                 yield connection
+        except (psycopg.DataError, UnicodeEncodeError) as error:
+            raise Unstorable(f"the database cannot hold what was given: {error}") from error
         except psycopg.OperationalError as error:
             raise unavailable(self._conninfo, error) from error
         except psycopg.Error as error:

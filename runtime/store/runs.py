@@ -147,8 +147,12 @@ def list_runs(
     states: Sequence[str],
     limit: int,
     quarantined: bool = False,
+    before: UUID | None = None,
 ) -> RunList:
-    """The newest runs, of one task or all, in some states or any; or only those that are in quarantine."""
+    """The newest runs, of one task or all, in some states or any; or only those that are in quarantine.
+
+    With `before`, those that come after this run in the list.
+    """
     rows = fetch_rows(
         connection,
         "list_runs",
@@ -156,6 +160,7 @@ def list_runs(
         states=list(states) or None,
         limit=limit,
         quarantined=quarantined,
+        before=before,
     )
     now = fetch_rows(connection, "read_clock")[0]["now"]
     return RunList(now=now, runs=tuple(RunSummary(**_labelled(row)) for row in rows))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -69,6 +69,14 @@ class Refused(OrdinautError):
 def status_of(error: OrdinautError) -> int:
     """The HTTP status that says best what an error means."""
     return error.status if isinstance(error, Refused) else _STATUS.get(error.code, 422)
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the description of an operation says of the ways in which it refuses, for `responses=`."""
+    return {
+        status: {"model": ProblemDetails, "description": HTTPStatus(status).phrase}
+        for status in statuses
+    }
 
 
 def install_problems(app: FastAPI) -> None:

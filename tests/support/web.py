@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import psycopg
 
+from reconciler.web.app import whole_app
 from runtime.actor import Actor
 from runtime.addresses import listening, url_of
 from runtime.config import Config
 from runtime.store.tokens import add_token
-from runtime.web.app import create_app
 from runtime.web.server import Server
 from schemas.token import Scope
 
@@ -65,22 +65,29 @@ def make_token(database: str, name: str, scopes: tuple[Scope, ...]) -> str:
 
 
 @contextmanager
-def serving(database: str, **settings: Any) -> Iterator[Web]:
-    """A web side over this database, with these settings, on a free port, for the block."""
+def running(database: str, **settings: Any) -> Iterator[tuple[str, Config]]:
+    """A web side over this database, whether that answers or not, on a free port for the block; its address."""
     listener = listening("127.0.0.1:0")
     config = Config.load({"database_url": database, "silence": "5s", **settings}, environ={})
-    server = Server(create_app(config, database))
+    server = Server(whole_app(config, database))
     thread = threading.Thread(
         target=lambda: asyncio.run(server.serve(sockets=[listener])), name="web"
     )
     thread.start()
-    url, token = url_of(listener), make_token(database, "tester", ALL_SCOPES)
     try:
         # The socket listens already: what comes before uvicorn does waits in its queue.
-        with httpx.Client(base_url=url, headers=bearer(token), timeout=20) as client:
-            client.get("/healthz").raise_for_status()
-            yield Web(url, database, token, client, config)
+        yield url_of(listener), config
     finally:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive(), "the web side does not end"
+
+
+@contextmanager
+def serving(database: str, **settings: Any) -> Iterator[Web]:
+    """A web side over this database, with these settings, on a free port, for the block."""
+    with running(database, **settings) as (url, config):
+        token = make_token(database, "tester", ALL_SCOPES)
+        with httpx.Client(base_url=url, headers=bearer(token), timeout=20) as client:
+            client.get("/healthz").raise_for_status()
+            yield Web(url, database, token, client, config)

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from reconciler.web.app import whole_app
 from runtime.actor import Actor
 from runtime.config import Config
 from runtime.store.tokens import add_token, revoke_token
-from runtime.web.app import create_app
 from tests.support.web import Web, bearer
 
 STATUS = "/api/v1/status"
@@ -76,7 +76,7 @@ def test_the_use_of_a_token_is_noted(web: Web, rows: psycopg.Connection) -> None
 
 
 def test_no_route_is_open_but_health(web: Web) -> None:
-    app = create_app(Config.load({}, environ={}), web.database)
+    app = whole_app(Config.load({}, environ={}), web.database)
     seen = set()
     for route in iter_route_contexts(app.routes):
         assert route.path is not None

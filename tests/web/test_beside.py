@@ -31,7 +31,7 @@ async def up(tmp_path: Path, database: str, redis_url: str) -> AsyncIterator[Run
     async with started("up", "--listen", "127.0.0.1:0", cwd=tmp_path, env=env) as process:
         await process.line("watching the specs")
         # What is called as ours in the working folder is not ours.
-        (tmp_path / "runtime.py").write_text("raise SystemExit(9)\n")
+        (tmp_path / "reconciler.py").write_text("raise SystemExit(9)\n")
         yield process
 
 

@@ -6,9 +6,10 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from runtime.web.api import overview
+from runtime.web.api import asked, events, overview, runs, tasks
 
 PREFIX: Final = "/api/v1"
 
 router = APIRouter(prefix=PREFIX)
-router.include_router(overview.router)
+for _part in (overview, tasks, runs, events, asked):
+    router.include_router(_part.router)

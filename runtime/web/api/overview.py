@@ -1,26 +1,56 @@
-"""Everything at a glance."""
+"""Everything at a glance: the state of the installation, drift, and what calls cost."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from runtime.health import bus_status
+from runtime.store.drift import list_drift
 from runtime.store.status import load_status
+from runtime.store.usage import sum_usage
 from runtime.web.auth import needs
+from runtime.web.problems import refusals
 from runtime.web.site import Here
+from schemas.drift import DriftList
+from schemas.spend import SpendBy, SpendReport
 from schemas.status import Status
 
-router = APIRouter(tags=["overview"], dependencies=[needs("read")])
+router = APIRouter(
+    tags=["overview"], dependencies=[needs("read")], responses=refusals(401, 403, 422, 429, 503)
+)
+
+_MONTH = timedelta(days=30)
 
 
 @router.get("/status", operation_id="getStatus")
 def get_status(
-    here: Here,
-    limit: Annotated[int, Query(ge=0, le=1000)] = 15,
+    here: Here, limit: Annotated[int, Query(ge=0, le=1000, description="How many tasks.")] = 15
 ) -> Status:
     """What is applied, what runs and what is due, as `ordinaut status` tells it."""
     bus = bus_status(here.config)
     with here.lender.reading() as connection:
         return load_status(connection, bus, limit=limit)
+
+
+@router.get("/drift", operation_id="listDrift")
+def get_drift(here: Here) -> DriftList:
+    """What was written past git and stands."""
+    with here.lender.reading() as connection:
+        return DriftList(drift=list_drift(connection))
+
+
+@router.get("/spend", operation_id="getSpend")
+def get_spend(
+    here: Here,
+    by: SpendBy = "task",
+    since: Annotated[
+        AwareDatetime | None, Query(description="From then on; the last 30 days when left out.")
+    ] = None,
+) -> SpendReport:
+    """What calls used up, tokens and money, as `ordinaut spend` tells it."""
+    with here.lender.reading() as connection:
+        return sum_usage(connection, by, since or _MONTH)

@@ -26,13 +26,13 @@ def web(config: Config) -> None:
     told but whether it is well (`/healthz`) and ready (`/readyz`); `ordinaut token create` makes tokens. SIGTERM or Ctrl-C ends
     it when what is under way is answered.
     """
+    from reconciler.web.app import whole_app  # noqa: PLC0415 - heavy: it brings FastAPI
     from runtime.addresses import DEFAULT_LISTEN, listening  # noqa: PLC0415 - heavy, and only this command needs it
     from runtime.embedded import running  # noqa: PLC0415 - only this branch needs it
     from runtime.logs import configure_logs  # noqa: PLC0415 - as above
     from runtime.loop import run_loop  # noqa: PLC0415 - as above
     from runtime.store.connect import connect  # noqa: PLC0415 - as above
     from runtime.store.migrate import require_usable  # noqa: PLC0415 - as above
-    from runtime.web.app import create_app  # noqa: PLC0415 - heavier: it brings FastAPI
     from runtime.web.server import serve_until_asked  # noqa: PLC0415 - as above
 
     found = running(config.state_dir) if config.database_url is None else None
@@ -46,4 +46,4 @@ def web(config: Config) -> None:
     with connect(config.direct_url or database) as connection:
         require_usable(connection)
     with listening(config.listen or DEFAULT_LISTEN) as listener:
-        run_loop(serve_until_asked(create_app(config, database), listener))
+        run_loop(serve_until_asked(whole_app(config, database), listener))

@@ -1,14 +1,13 @@
-"""When the tasks of specs will fire, together and in order."""
+"""When tasks will fire, together and in order."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
-from reconciler.core.desired import Desired
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.sources import BEGINNING
 from runtime.core.recurrence.zone import Zone, load_zone
@@ -20,7 +19,7 @@ _MINUTE: Final = timedelta(minutes=1)
 
 
 def upcoming(
-    tasks: Iterable[Desired],
+    tasks: Iterable[tuple[str, Mapping[str, Any]]],
     begin: datetime,
     limit: int,
     zone: Zone | None = None,
@@ -30,7 +29,7 @@ def upcoming(
     """The next occurrences of tasks, united in order of time.
 
     Args:
-        tasks: Task documents.
+        tasks: each with its name and its document.
         begin: aware instant, inclusive.
         limit: how many at most.
         zone: the zone of all times; each task's own when None.
@@ -42,14 +41,14 @@ def upcoming(
     after = max(begin, BEGINNING) - _INSTANT
     streams: list[Iterator[UpcomingOccurrence]] = []
     silent: list[str] = []
-    for task in tasks:
-        schedule = compile_schedules(task.body)
+    for label, body in tasks:
+        schedule = compile_schedules(body)
         if schedule.next_running(after) is None:
-            silent.append(task.key.label)
+            silent.append(label)
         else:
             shown = zone or load_zone(schedule.timezone or "UTC")
             found = schedule.following(after) if excluded else schedule.running(after)
-            streams.append(_stream(task.key.label, found, shown))
+            streams.append(_stream(label, found, shown))
     merged = heapq.merge(*streams, key=lambda found: (found.at, found.task))
     return UpcomingList(
         begin=begin, occurrences=tuple(islice(merged, limit)), silent=tuple(sorted(silent))

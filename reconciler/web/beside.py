@@ -84,8 +84,8 @@ class WebBeside:
         fd = self._listener.fileno()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            # Without -P, a folder `runtime` where we work would be taken for ours.
-            *("-P", "-m", "runtime.web", str(fd)),
+            # Without -P, a folder `reconciler` where we work would be taken for ours.
+            *("-P", "-m", "reconciler.web", str(fd)),
             stdin=subprocess.PIPE,
             pass_fds=[fd],
             # Ctrl-C is for us; we end it when its time has come.

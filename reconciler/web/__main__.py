@@ -1,4 +1,4 @@
-"""The web side in a process beside `ordinaut up`: `python -m runtime.web FD`, with settings as a line of JSON on standard input.
+"""The web side in a process beside `ordinaut up`: `python -m reconciler.web FD`, with settings as a line of JSON on standard input.
 
 FD is a socket that listens. It ends when standard input does, which is when whoever started it is gone.
 """
@@ -13,10 +13,10 @@ import threading
 
 import orjson
 
+from reconciler.web.app import whole_app
 from runtime.config import Config
 from runtime.logs import configure_logs
 from runtime.loop import run_loop
-from runtime.web.app import create_app
 from runtime.web.server import serve_until_asked
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     threading.Thread(target=_end_when_alone, name="lifeline", daemon=True).start()
     assert config.database_url is not None  # noqa: S101 - whoever starts it has one
     with socket.socket(fileno=int(sys.argv[1])) as listener:
-        run_loop(serve_until_asked(create_app(config, config.database_url), listener, quiet=True))
+        run_loop(serve_until_asked(whole_app(config, config.database_url), listener, quiet=True))
 
 
 def _end_when_alone() -> None:

@@ -1,0 +1,61 @@
+"""Pages of lists: at most so many at once, and a link to the rest (RFC 8288) that stays true while more is added."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.web.problems import Refused
+
+MAX_PAGE: Final = 500
+
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=256, description="Where to go on: that of the `Link` to the next page."),
+]
+
+
+def cursor_of(kind: str, place: str) -> str:
+    """A cursor, of which nobody but us is to make anything."""
+    return urlsafe_b64encode(f"{kind}:{place}".encode()).decode().rstrip("=")
+
+
+def place_in(kind: str, cursor: str) -> str:
+    """The place that a cursor stands for.
+
+    Raises:
+        Refused: 422, it is none of this list.
+    """
+    padding = "=" * (-len(cursor) % 4)
+    try:
+        found, _, place = urlsafe_b64decode(cursor + padding).decode().partition(":")
+    except ValueError:
+        found = place = ""
+    if found != kind or not place:
+        raise bad_cursor()
+    return place
+
+
+def bad_cursor() -> Refused:
+    """The refusal of a cursor that is none."""
+    return Refused(
+        422,
+        "cursor: this is no cursor of this list",
+        hint="take it from the `Link` of the page before",
+    )
+
+
+def link_next(request: Request, response: Response, cursor: str | None) -> None:
+    """Say in the answer where the next page is; nothing where there is none."""
+    if cursor is not None:
+        asked = [
+            (name, value) for name, value in request.query_params.multi_items() if name != "cursor"
+        ]
+        query = urlencode([*asked, ("cursor", cursor)])
+        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
