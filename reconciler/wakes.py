@@ -4,7 +4,7 @@
     print(await wakes.begin())      # http://127.0.0.1:8090/wake
     await wakes.run()               # until cancelled; or put it into a ServiceGroup
 
-A forge sends `POST /wake` with an HMAC over the body (`reconciler.core.authenticity` says which forms are understood).
+A forge sends `POST /wake` with an HMAC over the body (`runtime.core.authenticity` says which forms are understood).
 Nothing of a request is used but whether its signature is right, and its body is not even kept: what there is to apply is
 for the poller to find out, and to verify. So repeating a captured request does no harm, and the poller is woken at most
 once a second however many come; the poller's own interval makes up for every request that is lost.
@@ -25,9 +25,9 @@ from typing import Final
 
 import h11
 
-from reconciler.core.authenticity import Signatures, secret_of
 from runtime.addresses import joined, parse_address
 from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.core.authenticity import Signatures, secret_of
 from runtime.errors import ConfigError
 from runtime.logs import get_logger
 from runtime.service import end_tasks, stop_if_cancelled

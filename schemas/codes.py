@@ -78,6 +78,7 @@ CODES: Final[dict[str, str]] = {
     "ORD323": "A request failed for a defect of the program.",
     "ORD324": "The audit log is not what was written.",
     "ORD330": "There are no such events to publish again, or too many.",
+    "ORD341": "Nobody who knows the secret of a webhook sent the request, or not now.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

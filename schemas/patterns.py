@@ -12,6 +12,7 @@ IDENTIFIER: Final = r"^[a-z_][a-z0-9_]{0,62}$"
 TOOL: Final = rf"^({_NAME}/)?{_NAME}\.[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 TOPIC: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$"
 TOPIC_GLOB: Final = r"^[A-Za-z0-9*][A-Za-z0-9*._/-]{0,199}$"
+SECRET_REFERENCE: Final = r"^\$\{secrets\.[a-z_][a-z0-9_]{0,62}\}$"  # noqa: S105 - no secret, but the form of a name
 TOOL_GLOB: Final = r"^[A-Za-z0-9*?_./-]+$"
 CURRENCY: Final = r"^[A-Z]{3}$"
 LOCAL_CLOCK: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
@@ -26,6 +27,7 @@ WORDS: Final[dict[str, str]] = {
     TOOL: "the address of a tool: `server.tool`, or `namespace/server.tool`",
     TOPIC: "a topic of letters, digits, dots, hyphens, underscores and slashes",
     TOPIC_GLOB: "a topic of letters, digits, dots, hyphens, underscores and slashes, in which `*` stands for anything",
+    SECRET_REFERENCE: "a secret of the Project, such as `${secrets.name}`",
     TOOL_GLOB: "the address of a tool, in which `*` and `?` stand for anything",
     CURRENCY: "a currency code such as EUR",
     LOCAL_CLOCK: "a time of day such as 08:30, up to 24:00",

@@ -25,6 +25,7 @@ from schemas.money import Price
 from schemas.pipeline import Retry
 from schemas.rules import Guards, HealPolicy, Policy
 from schemas.task import CatchUp, Overlap
+from schemas.webhook import Webhook
 
 SECRET_CACHE: Final = timedelta(minutes=5)
 """How long what a program printed is used where its secret does not say."""
@@ -120,6 +121,8 @@ class Project(Document):
     """Where `${secrets.…}` are read when a step needs them."""
     models: LanguageModels | None = None
     """The language models that `llm.*` steps ask; without any they answer offline."""
+    webhooks: Annotated[dict[Name, Webhook], Field(max_length=100)] | None = None
+    """Where others post events, by name: the web side takes them at `/hooks/PROJECT/NAME`."""
     defaults: Defaults = Defaults()
     """Values for what documents leave out."""
     environments: dict[Identifier, Environment] = Field(default_factory=dict)

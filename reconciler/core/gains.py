@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from reconciler.core.contract_gains import contract_gains
+from reconciler.core.event_gains import hooks_gained, hooks_in, topics_gained, topics_in
 from reconciler.core.loosening import loosened
 from reconciler.core.model_gains import models_gained, models_in
 from reconciler.core.secret_gains import commands_gained, commands_in
@@ -44,6 +45,11 @@ def _gains(change: PlannedChange) -> Iterator[str]:
             yield from (f"runs a program for the secret {name}" for name in names)
             models = models_in(change.body or {}) if is_new else models_gained(change.ops)
             yield from (f"asks something else for the model {name}" for name in models)
+            hooks = hooks_in(change.body or {}) if is_new else hooks_gained(change.ops)
+            yield from (f"takes events at /hooks/{change.name}/{name}" for name in hooks)
+        case "Task":
+            topics = topics_in(change.body or {}) if is_new else topics_gained(change.ops)
+            yield from (f"is started by events {topic}" for topic in topics)
         case _:
             pass
 

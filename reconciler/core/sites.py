@@ -59,6 +59,7 @@ def sites_of(document: Document) -> Iterator[Site]:
             yield from _rate_sites(document.rate_limits)
         case Project():
             yield from _model_sites(document)
+            yield from _webhook_sites(document)
         case Pipeline():
             for name, value in default_params(document).items():
                 at = ("params", "properties", name, "default")
@@ -121,6 +122,14 @@ def _task_sites(task: Task) -> Iterator[Site]:
                 if text is not None:
                     at = (*path, "condition", name)
                     yield Site(at, text, "condition", _POLL | {"result"})
+
+
+def _webhook_sites(project: Project) -> Iterator[Site]:
+    for name, hook in (project.webhooks or {}).items():
+        # One that is written alone stands where a list would.
+        yield Site(("webhooks", name, "secret"), hook.secret, "template", _SECRETS)
+        if hook.topic is not None:
+            yield Site(("webhooks", name, "topic"), hook.topic, "template", frozenset({"event"}))
 
 
 def _model_sites(project: Project) -> Iterator[Site]:

@@ -250,7 +250,9 @@ def _at_step_reference(
 
 
 def _event_fields(document: Any) -> frozenset[str] | None:
-    """What the runs of a task know of the event that started them; None where it may be anything."""
+    """What is known of events: by the runs of a task, by the topics of a Project's webhooks; None where it may be anything."""
+    if isinstance(document, Project):
+        return frozenset({"type", "id", "data"})
     if not isinstance(document, Task):
         return None
     return frozenset(name for schedule in document.schedule for name in _fields_of_event(schedule))

@@ -28,6 +28,7 @@ from runtime.store.children import answer_parents
 from runtime.store.hearing import hear
 from runtime.store.pool import Pool, borrow
 from runtime.store.recorded import Place, Waiting
+from runtime.store.runtimes import RELATED
 from runtime.store.statements import statement
 from runtime.store.waits import decide
 
@@ -100,6 +101,21 @@ async def arrive(connection: Connection, event: Event, *, actor: Actor | None = 
     delivered = await deliver(connection)
     decided = await decide(connection, event.topic, event.data)
     return Arrival(is_new=True, ended=delivered.ended + decided, heard=delivered.heard)
+
+
+async def put_on_record(connection: Connection, event: Event) -> bool:
+    """As `arrive`, and leave it to runtimes to deliver the event: whoever tells of many waits for none of them.
+
+    Whether it is new. It is on record, for good, when this returns.
+
+    Raises:
+        NotAsked: ORD418, it decides for somebody whom the step does not ask.
+    """
+    if not await _insert(connection, event, is_told=True):
+        return False
+    await connection.execute(statement("cry"), {"hint": RELATED})
+    await decide(connection, event.topic, event.data)
+    return True
 
 
 async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arrival:

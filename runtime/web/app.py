@@ -8,7 +8,7 @@ Nothing here is there without a token but health, and what its routers say thems
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import anyio.to_thread
@@ -17,8 +17,9 @@ from fastapi import APIRouter, FastAPI
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.store.lending import Lender
-from runtime.web import api, health, metrics
+from runtime.web import api, health, hooks, metrics
 from runtime.web.boundary import Boundary
+from runtime.web.inbox import Inbox
 from runtime.web.problems import install_problems
 from runtime.web.site import Site
 from runtime.web.tracing import exporters
@@ -47,6 +48,7 @@ def create_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) ->
     )
     app.state.site = site
     app.state.metrics = metrics.Metrics(lender.reading, clock)
+    app.state.inbox = Inbox(config, database, clock)
     install_problems(app)
     for router in _routers():
         app.include_router(router)
@@ -59,15 +61,17 @@ def _routers() -> Iterator[APIRouter]:
     yield health.router
     yield api.router
     yield metrics.router
+    yield hooks.router
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-    with ExitStack() as open_:
+    async with AsyncExitStack() as open_:
         site: Site = app.state.site
         open_.enter_context(site.lender)
         open_.enter_context(app.state.metrics)
+        open_.push_async_callback(app.state.inbox.close)
         for exporter in exporters(site.config.otlp_endpoint, site.lender, site.clock):
             open_.enter_context(exporter)
         yield

@@ -34,6 +34,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "ORD310": 404,
     "ORD311": 409,
     "ORD314": 409,
+    "ORD410": 503,
 }
 """The status of an error by its code, where that is not 422: what was asked for cannot be done."""
 _CODES: Final[Mapping[int, str]] = {401: "ORD319", 403: "ORD320", 404: "ORD310", 429: "ORD321"}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.compile import SourceFile, compile_specs
+from reconciler.core.event_gains import hooks_gained, topics_gained
 from reconciler.core.lint.rules import lint
 from reconciler.core.lint.world import world_of
 from runtime.core.schedules import compile_schedules
+from schemas.plan import FieldChange
 from tests.reconciler.test_lint import NOW, PROJECT
 
 SHARED = "apiVersion: ordinaut/v1\nkind: Task\nname: pack\ntimeout: 1m\n"
@@ -101,3 +103,64 @@ def test_a_schedule_is_told_in_words(schedule: dict[str, object], words: str) ->
     body = {"namespace": "default", "name": "pack", "schedule": [schedule]}
 
     assert compile_schedules(body).describe() == words
+
+
+def project(hooks: str) -> list[tuple[str, str]]:
+    text = f"{PROJECT}secrets: {{shop: {{env: SHOP}}}}\nwebhooks: {hooks}\n"
+    specs = compile_specs([SourceFile("specs/ordinaut.yaml", text.encode())])
+    return [(problem.code, problem.message) for problem in specs.problems]
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        '{shop: {secret: "${secrets.shop}"}}',
+        '{shop: {preset: github, secret: ["${secrets.shop}"], topic: "a.${event.type}.${event.data.x}", tolerance: 1m}}',
+    ],
+)
+def test_a_webhook_names_its_secret_and_may_say_its_topic(hooks: str) -> None:
+    assert project(hooks) == []
+
+
+@pytest.mark.parametrize(
+    ("hooks", "code", "words"),
+    [
+        ("{shop: {secret: in-the-open}}", "ORD007", "a secret of the Project"),
+        ('{shop: {secret: "${secrets.nope}"}}', "ORD410", "declares no secret `nope`"),
+        ("{shop: {preset: github}}", "ORD006", "secret"),
+        ('{shop: {preset: gitea, secret: "${secrets.shop}"}}', "ORD007", "github"),
+        ('{shop: {secret: "${secrets.shop}", topic: "a.${event.nope}"}}', "ORD502", "nope"),
+        ('{shop: {secret: "${secrets.shop}", topic: "a.${params.x}"}}', "ORD502", "params.x"),
+        ('{SHOP: {secret: "${secrets.shop}"}}', "ORD007", "lower-case"),
+    ],
+)
+def test_a_webhook_that_cannot_be_right_is_told(hooks: str, code: str, words: str) -> None:
+    (found, message), *_ = project(hooks)
+
+    assert found == code
+    assert words in message
+
+
+def ops(*changes: tuple[str, object, object]) -> list[FieldChange]:
+    return [FieldChange(op="replace", path=path, before=a, after=b) for path, a, b in changes]
+
+
+@pytest.mark.parametrize(
+    ("changes", "hooks", "topics"),
+    [
+        (ops(("/webhooks", None, {"a": {}})), ["a"], []),
+        (ops(("/webhooks/b", None, {"secret": []})), ["b"], []),
+        (ops(("/webhooks/b/secret/0", "x", "y")), ["b"], []),
+        (ops(("/webhooks/b/topic", "x", "y")), [], []),
+        (ops(("/webhooks/b", {}, None)), [], []),
+        (ops(("/schedule", [{"manual": True}], [{"event": "a"}, {"event": "b"}])), [], ["a", "b"]),
+        (ops(("/schedule", [{"event": "a"}], [{"event": "a"}, {"event": "b"}])), [], ["b"]),
+        (ops(("/schedule/0/event", "a", "b")), [], ["b"]),
+        (ops(("/schedule/0/filter", "a", "b")), [], []),
+        (ops(("/schedule/1", None, {"event": "b"})), [], ["b"]),
+    ],
+)
+def test_a_plan_tells_who_comes_to_start_what(
+    changes: list[FieldChange], hooks: list[str], topics: list[str]
+) -> None:
+    assert (list(hooks_gained(changes)), list(topics_gained(changes))) == (hooks, topics)
