@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from schemas.base import Model
+from schemas.doctor import Finding
 from schemas.drift import Drift
 from schemas.event import Failure
 from schemas.hold import Hold
@@ -156,6 +157,38 @@ class QueueStatus(Model):
     """Ready, and taken by nobody."""
     oldest_ready_at: AwareDatetime | None = None
     """Since when the oldest of these is ready."""
+    undecided: int = 0
+    """Schedules whose next occurrence is due, and decided by nobody."""
+    oldest_due_at: AwareDatetime | None = None
+    """Since when the oldest of these is due."""
+
+
+TroubleKind = Literal[
+    "failing", "late", "missing", "paused_failing", "paused", "quarantined", "over_budget"
+]
+
+
+class Trouble(Model):
+    """Tasks with which something is wrong, or which somebody holds back."""
+
+    kind: TroubleKind
+    """What: failing, late and missing as on the board; paused after failures, or held back by somebody; its newest run lost its
+    runtime again and again, or was left out because a budget was used up."""
+    tasks: int
+    """How many tasks."""
+    names: tuple[str, ...]
+    """The first five of them."""
+
+
+class Verdict(Model):
+    """Whether everything is all right."""
+
+    state: Literal["well", "attention", "trouble"]
+    """Trouble: something does not work, or nobody sees to it. Attention: somebody has to look. Well: neither."""
+    headline: str
+    """The same in one line."""
+    findings: tuple[Finding, ...] = ()
+    """What is not as it should be, the worst first; notes are good to know, and nothing is wrong with them."""
 
 
 class AskedStatus(Model):
@@ -190,6 +223,8 @@ class Status(Model):
 
     format: Literal["ordinaut.dev/status/v1"] = "ordinaut.dev/status/v1"
     """This format."""
+    verdict: Verdict
+    """Whether everything is all right."""
     now: AwareDatetime
     """The database's clock."""
     installation_id: UUID
@@ -216,6 +251,8 @@ class Status(Model):
     """What waits for people."""
     outbox: OutboxStatus
     """What is to be told."""
+    troubles: tuple[Trouble, ...] = ()
+    """Tasks with which something is wrong."""
     tasks_total: int
     """How many tasks are in force."""
     tasks: tuple[TaskStatus, ...]

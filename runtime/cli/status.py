@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 import click
 
 from runtime.cli.holding import hold_words
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import FAILING, configured, json_option
 from runtime.cli.output import (
+    bold,
     brief_time,
     colour_state,
     dim,
     echo,
     echo_json,
     fields,
+    one_line,
     relative_time,
     short_id,
     table,
+    wrapped,
     zone_of,
 )
 from runtime.config import Config
@@ -35,8 +39,13 @@ from schemas.status import (
     RuntimeStatus,
     Status,
     TaskStatus,
+    Verdict,
     ZoneDataStatus,
 )
+
+_COLOURS: Final = {"well": "green", "attention": "yellow", "trouble": "red"}
+_SEVERITIES: Final = {"error": "red", "warning": "yellow", "note": "blue"}
+_INDENT: Final = 9
 
 
 @click.command(
@@ -56,12 +65,18 @@ Examples:
     show_default=True,
     help="How many tasks.",
 )
+@click.option(
+    "--fail-on",
+    type=click.Choice(tuple(FAILING)),
+    help="What ends the command with 1; nothing when left out.",
+)
 @json_option
 @configured("database_url", "redis_url", "state_dir")
-def status(*, config: Config, limit: int, as_json: bool) -> None:
-    """Show what is applied, what runs and what is due.
+def status(*, config: Config, limit: int, fail_on: str | None, as_json: bool) -> None:
+    """Tell whether everything is all right, and show what is applied, what runs and what is due.
 
-    Exits with 0 whatever it finds, 1 if Redis has an address and does not answer, and 5 if the database does not.
+    The first line is the answer; what is not as it should be comes next, with the command that tells more. Exits with 0
+    whatever it finds unless --fail-on is given, 1 if Redis has an address and does not answer, and 5 if the database does not.
     """
     bus = bus_status(config)
     with open_database(config, read_only=True, name="ordinaut status") as connection:
@@ -71,12 +86,13 @@ def status(*, config: Config, limit: int, as_json: bool) -> None:
     else:
         embedded = f", embedded in {config.state_dir}" if config.database_url is None else ""
         echo(_screen(found, embedded))
-    if bus.problem is not None:
+    failing = FAILING[fail_on] if fail_on else ()
+    if bus.problem is not None or any(one.severity in failing for one in found.verdict.findings):
         raise click.exceptions.Exit(EXIT_ERROR)
 
 
 def _screen(found: Status, embedded: str) -> str:
-    parts = [fields(list(_facts(found, embedded)))]
+    parts = [_verdict(found.verdict), fields(list(_facts(found, embedded)))]
     if found.tasks:
         rows = [_task(task, found) for task in found.tasks]
         parts.append(table(("TASK", "NEXT", "", "LAST RUN", ""), rows, flexible=0))
@@ -90,6 +106,17 @@ def _screen(found: Status, embedded: str) -> str:
     if hidden:
         parts.append(dim(f"and {hidden:,} more tasks, -n shows them"))
     return "\n\n".join(parts)
+
+
+def _verdict(verdict: Verdict) -> str:
+    """Whether everything is all right, and what is not with the command that tells more."""
+    lines = [bold(click.style(verdict.headline, fg=_COLOURS[verdict.state]))]
+    for finding in verdict.findings:
+        severity = click.style(finding.severity.ljust(_INDENT), fg=_SEVERITIES[finding.severity])
+        lines.append(wrapped(f"{severity}{finding.what}", _INDENT))
+        lines.append(wrapped(" " * _INDENT + dim(f"{one_line(finding.why)}"), _INDENT))
+        lines.append(wrapped(f"{' ' * _INDENT}→ {finding.remedy}", _INDENT))
+    return "\n".join(lines)
 
 
 def _facts(found: Status, embedded: str) -> Iterator[tuple[str, str]]:

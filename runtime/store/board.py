@@ -50,9 +50,12 @@ class Wanted:
     after: str | None = None
 
 
+EVERY_TASK: Final = Wanted()
+
+
 def load_board(connection: Connection, wanted: Wanted, *, limit: int) -> Board:
     """A page of tasks with their newest runs, and how many stand where."""
-    found = _standings(connection, wanted)
+    found = list_standings(connection, wanted)
     if wanted.namespace is not None:
         found = [row for row in found if row["namespace"] == wanted.namespace]
     fitting = [row for row in found if wanted.standing in {None, row["standing"]}]
@@ -74,7 +77,7 @@ def load_board(connection: Connection, wanted: Wanted, *, limit: int) -> Board:
 
 def load_board_task(connection: Connection, namespace: str, name: str) -> BoardTask | None:
     """One task with its newest runs; None if none of this name is in force."""
-    found = _standings(connection, Wanted(words=f"{namespace}/{name}"))
+    found = list_standings(connection, Wanted(words=f"{namespace}/{name}"))
     exact = [row for row in found if (row["namespace"], row["name"]) == (namespace, name)]
     return next(iter(_tasks(connection, exact)), None)
 
@@ -82,7 +85,7 @@ def load_board_task(connection: Connection, namespace: str, name: str) -> BoardT
 def roll_up(connection: Connection) -> tuple[NamespaceStanding, ...]:
     """Every namespace with how many of its tasks stand where, the worst first."""
     by_namespace: dict[str, list[Mapping[str, Any]]] = {}
-    for row in _standings(connection, Wanted()):
+    for row in list_standings(connection, Wanted()):
         by_namespace.setdefault(row["namespace"], []).append(row)
     rolled = []
     for namespace, rows in by_namespace.items():
@@ -115,7 +118,8 @@ def _timed(row: Mapping[str, Any]) -> TimedTask:
     return TimedTask(label, body, is_held=bool(row["is_held"]), held_until=row["until"])
 
 
-def _standings(connection: Connection, wanted: Wanted) -> list[dict[str, Any]]:
+def list_standings(connection: Connection, wanted: Wanted = EVERY_TASK) -> list[dict[str, Any]]:
+    """Tasks in force by name, each with `uid`, `namespace`, `name` and `standing`."""
     labels = None if not wanted.labels else Jsonb(dict(wanted.labels))
     return fetch_rows(
         connection, "list_standings", owner=wanted.owner, labels=labels, words=wanted.words

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from migrations import migrations
 from runtime.core.program import task_label
+from runtime.core.verdict import judge
 from runtime.core.zonedata import tzdata_version
+from runtime.store.board import list_standings
 from runtime.store.drift import list_drift
 from runtime.store.holds import list_holds
 from runtime.store.rows import Connection, fetch_rows
@@ -23,17 +25,29 @@ from schemas.status import (
     RuntimeStatus,
     Status,
     TaskStatus,
+    Trouble,
+    TroubleKind,
+    Verdict,
     ZoneDataStatus,
 )
 
+_SHOWN: Final = 5
+_ON_THE_BOARD: Final[tuple[TroubleKind, ...]] = ("failing", "late", "missing")
+
 
 def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
-    """Everything on one screen, with at most so many tasks."""
+    """Everything on one screen, with at most so many tasks, and whether it is all right."""
+    facts = _facts(connection, bus, limit=limit)
+    return facts.model_copy(update={"verdict": judge(facts)})
+
+
+def _facts(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
     info = connection.info
     [installation] = fetch_rows(connection, "load_installation")
     tasks = fetch_rows(connection, "list_task_statuses", limit=limit)
     totals = [task.pop("total") for task in tasks]
     return Status(
+        verdict=Verdict(state="well", headline=""),
         now=installation["now"],
         installation_id=installation["installation_id"],
         database=DatabaseStatus(
@@ -56,8 +70,23 @@ def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status
         queue=QueueStatus(**fetch_rows(connection, "load_queue_status")[0]),
         asked=AskedStatus(**fetch_rows(connection, "load_asked_status")[0]),
         outbox=OutboxStatus(**fetch_rows(connection, "load_outbox_status")[0]),
+        troubles=_troubles(connection),
         tasks_total=totals[0] if totals else 0,
         tasks=tuple(_task(row) for row in tasks),
+    )
+
+
+def _troubles(connection: Connection) -> tuple[Trouble, ...]:
+    """As the board has them, and what it does not tell apart."""
+    names: dict[TroubleKind, list[str]] = {}
+    for row in list_standings(connection):
+        if row["standing"] in _ON_THE_BOARD:
+            names.setdefault(row["standing"], []).append(task_label(row["namespace"], row["name"]))
+    for row in fetch_rows(connection, "list_troubles"):
+        names.setdefault(row["kind"], []).append(task_label(row["namespace"], row["name"]))
+    return tuple(
+        Trouble(kind=kind, tasks=len(found), names=tuple(found[:_SHOWN]))
+        for kind, found in names.items()
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import psycopg
@@ -96,7 +97,7 @@ def test_the_screen_shows_tasks_by_their_next_fire(cli: Cli, rows: psycopg.Conne
     insert_run(rows, early)
 
     lines = cli("status").lines
-    _, tasks, _ = ("\n".join(lines) + "\n").split("\n\n")
+    _, _, tasks, _ = ("\n".join(lines) + "\n").split("\n\n")
     tasks = {line.split()[0]: line for line in tasks.splitlines()[1:]}
 
     assert list(tasks) == ["early", "late", "manual", "past", "robbed", "paused"]
@@ -248,7 +249,7 @@ def test_who_paused_a_task_until_when_and_why_is_shown(cli: Cli, rows: psycopg.C
         ("timed", NOON, Pause(actor="bob", reason="vendor outage", since=NOON, until=until)),
         ("lasting", NOON, Pause(actor="bob", reason="vendor outage", since=NOON)),
     ]
-    table = lines[lines.index("", lines.index("") + 1) + 1 :]
+    table = lines[len(lines) - lines[::-1].index("") :]
     assert [re.split(r" {2,}", line) for line in table] == [
         ["PAUSED", "SINCE", "UNTIL", "BY", "WHY"],
         ["by-hand", ANY, "resumed", "unknown"],
@@ -343,3 +344,98 @@ def test_an_embedded_database_that_does_not_run_is_started_for_the_command(folde
 
     assert found.status == 0
     assert f"embedded in {Path('.ordinaut')}" in found.stdout
+
+
+def work(rows: psycopg.Connection) -> None:
+    """A runtime that is alive."""
+    rows.execute("insert into ordinaut.runtime (host, pid, version) values ('lab', 42, '1.0')")
+
+
+def test_the_first_line_is_the_answer(cli: Cli, rows: psycopg.Connection) -> None:
+    insert_run(rows, insert_task(rows))
+    silent = cli("status").lines
+    work(rows)
+    well = cli("status").lines
+
+    assert silent[:3] == [
+        "Not all is well: 1 error",
+        "error    no runtime is alive",
+        "         nothing fires, and nothing that is queued begins",
+    ]
+    assert well[:2] == ["All is well: 1 task, 1 runtime", ""]
+
+
+@pytest.mark.parametrize(
+    ("state", "facts", "told"),
+    [
+        ("failed", {}, "briefing failed last time"),
+        (
+            "failed",
+            {"error": {"code": "ORD507", "message": "gone"}},
+            "briefing took its runtime down again and again",
+        ),
+        ("skipped", {"reason": "budget"}, "briefing had no budget left"),
+    ],
+)
+def test_a_task_whose_newest_run_ended_badly_is_told(
+    cli: Cli, rows: psycopg.Connection, state: str, facts: dict[str, Any], told: str
+) -> None:
+    work(rows)
+    task = insert_task(rows)
+    insert_run(rows, task, state=state, **facts)
+
+    found = cli("status")
+    insert_run(rows, task, state="succeeded", occurrence_for=NOON + timedelta(hours=1))
+
+    assert f"warning  {told}" in found.lines
+    assert cli("status").lines[0] == "All is well: 1 task, 1 runtime"
+
+
+@pytest.mark.parametrize(
+    ("actor", "told"),
+    [
+        ("ordinaut", "warning  briefing is paused after failures"),
+        ("bob", "note     briefing is held back"),
+    ],
+)
+def test_a_task_that_is_held_back_is_told_by_whom(
+    cli: Cli, rows: psycopg.Connection, actor: str, told: str
+) -> None:
+    work(rows)
+    rows.execute(
+        "insert into ordinaut.task_override (task_uid, kind, reason, actor) values (%s, 'pause', '', %s)",
+        [insert_task(rows).uid, actor],
+    )
+
+    assert told in cli("status").lines
+
+
+def test_a_schedule_that_nobody_decides_is_told(cli: Cli, rows: psycopg.Connection) -> None:
+    work(rows)
+    task = insert_task(rows, schedule={"cron": "0 8 * * *", "timezone": "UTC"})
+    insert_schedule(rows, task, next_for=NOON)
+
+    found = cli("status")
+
+    assert found.lines[0] == "Not all is well: 1 warning"
+    assert found.lines[1].startswith("warning  1 schedule due and not decided, the oldest for ")
+    assert found.lines[2].endswith("or cannot: briefing")
+
+
+def test_scripts_are_told_by_the_exit_code(cli: Cli, rows: psycopg.Connection) -> None:
+    task = insert_task(rows)
+    assert (cli("status").status, cli("status", "--fail-on", "error").status) == (0, 1)
+    work(rows)
+    insert_run(rows, task, state="failed")
+
+    assert cli("status", "--fail-on", "error").status == 0
+    assert cli("status", "--fail-on", "warning").status == 1
+
+
+def test_the_verdict_is_in_the_json(cli: Cli, rows: psycopg.Connection) -> None:
+    insert_task(rows)
+
+    verdict = cli("status", "--json").json["verdict"]
+
+    assert (verdict["state"], verdict["headline"]) == ("trouble", "Not all is well: 1 error")
+    assert verdict["findings"][0]["remedy"] == "`ordinaut up` or `ordinaut runtime` starts one"

@@ -26,14 +26,39 @@ select
     count(*) filter (where r.state = 'queued') as queued,
     count(*) filter (where r.state = 'running') as running,
     count(*) filter (where r.state = 'waiting') as waiting,
-    late.gated, late.overdue, late.oldest_ready_at
+    late.gated, late.overdue, late.oldest_ready_at, due.undecided, due.oldest_due_at
 from (
     select count(*) filter (where lane < 100) as overdue, min(ready_at) filter (where lane < 100) as oldest_ready_at,
         count(*) filter (where lane > 100) as gated
     from ordinaut.due_work
     where ready_at <= ordinaut.now() and lease_until < ordinaut.now()) late
+cross join (
+    select count(*) as undecided, min(next_due_at) as oldest_due_at
+    from ordinaut.schedule where next_due_at <= ordinaut.now() and paused_at is null) due
 left join ordinaut.run r on r.finished_at is null
-group by late.gated, late.overdue, late.oldest_ready_at;
+group by late.gated, late.overdue, late.oldest_ready_at, due.undecided, due.oldest_due_at;
+
+-- name: list_troubles
+-- Tasks in force that are held back, by somebody or because they fail, or whose newest run was given up, or left out for want
+-- of a budget.
+select t.kind, p.namespace, p.name
+from ordinaut.spec p
+left join lateral (
+    select r.state, r.reason, r.error ->> 'code' as code
+    from ordinaut.run r where r.task_uid = p.uid and r.finished_at is not null
+    order by r.run_id desc limit 1) l on true
+left join ordinaut.schedule s on s.task_uid = p.uid
+left join lateral (
+    select v.actor from ordinaut.task_override v
+    where v.task_uid = p.uid and v.ended_at is null and (v.kind = 'pause' or v.until > ordinaut.now())
+    order by v.kind limit 1) o on true
+cross join lateral (
+    select case o.actor when 'ordinaut' then 'paused_failing' else 'paused' end as kind
+    where o.actor is not null or s.paused_at is not null
+    union all select 'quarantined' where l.state = 'failed' and l.code = 'ORD507'
+    union all select 'over_budget' where l.state = 'skipped' and l.reason = 'budget') t
+where p.kind = 'Task' and p.retired_at is null
+order by p.namespace, p.name;
 
 -- name: load_asked_status
 -- Of runs that are not over.
