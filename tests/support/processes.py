@@ -21,7 +21,8 @@ _PROGRAM = (sys.executable, "-c", "import sys; from reconciler.cli import main; 
 LEFT_SECONDS = 10.0
 WAIT_SECONDS = 20.0
 _PR_SET_CHILD_SUBREAPER = 36
-_ours: set[int] = set()
+OURS: set[int] = set()
+"""Processes that tests started themselves, and end themselves: nobody left them behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,13 @@ async def started(
     strangers = _children()
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = RunningProcess([*program, *arguments], cwd, env or {}, stdout, stderr)
-        _ours.add(process.pid)
+        OURS.add(process.pid)
         try:
             yield process
         finally:
             process.kill()
             await process.ended()
-            _ours.discard(process.pid)
+            OURS.discard(process.pid)
             await nothing_left(strangers)
 
 
@@ -148,7 +149,7 @@ async def nothing_left(strangers: set[int]) -> None:
     """Fail, after ending them, if processes were left behind beside `strangers`; they get a moment to end."""
 
     def left() -> set[int]:
-        return {pid for pid in _children() - strangers - _ours if not _reap(pid)}
+        return {pid for pid in _children() - strangers - OURS if not _reap(pid)}
 
     try:
         await eventually(lambda: not left(), "the end of all children", seconds=LEFT_SECONDS)
