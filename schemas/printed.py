@@ -18,6 +18,7 @@ from schemas.formatting import Formatting
 from schemas.plan import Plan
 from schemas.revision import Difference, History, RevisionReport
 from schemas.simulation import Simulation
+from schemas.slo_report import SloReport
 from schemas.source import SyncReport
 from schemas.status import Status
 from schemas.tested import RecordedTestReport, TestReport
@@ -41,6 +42,7 @@ _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("recorded-test", "test made of a run", RecordedTestReport),
     ("revision", "revision", RevisionReport),
     ("simulation", "simulation", Simulation),
+    ("slo", "report of promises", SloReport),
     ("status", "status", Status),
     ("sync", "look at a branch", SyncReport),
     ("test-report", "report of tests", TestReport),

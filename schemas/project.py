@@ -24,6 +24,7 @@ from schemas.language_model import LanguageModels
 from schemas.money import Price
 from schemas.pipeline import Retry
 from schemas.rules import Guards, HealPolicy, Policy
+from schemas.slo import Slo
 from schemas.task import CatchUp, Overlap
 from schemas.webhook import Webhook
 
@@ -75,6 +76,8 @@ class NamespaceDefaults(Model):
     """Timeout of tasks."""
     retry: Retry | None = None
     """Retry of tasks."""
+    slo: Slo | None = None
+    """What is promised of the runs of tasks."""
 
 
 class Defaults(NamespaceDefaults):

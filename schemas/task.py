@@ -19,6 +19,7 @@ from schemas.base import (
 )
 from schemas.pipeline import Finally, PipelineForm, Retry
 from schemas.schedule import Schedule
+from schemas.slo import Slo
 
 
 class CatchUp(Model):
@@ -72,6 +73,8 @@ class Task(Document):
     """How failed steps are tried again, unless a step says otherwise."""
     pause_after_failures: Integer | None = Field(default=None, ge=1, le=1000)
     """Pause the task after so many failed runs in a row, until somebody resumes it."""
+    slo: Slo | None = None
+    """What is promised of its runs; `ordinaut slo` tells how that stands."""
     on_retire: Literal["drain", "cancel"] = "drain"
     """What becomes of runs under way when the task is retired: they finish, or are cancelled; queued ones are cancelled in any case."""
     params: JsonObject = Field(default_factory=dict)

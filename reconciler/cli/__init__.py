@@ -65,6 +65,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "runs": ("runtime.cli.runs", "List runs, newest first."),
         "show": ("reconciler.cli.show", "Show one run in full, or one revision."),
         "spend": ("runtime.cli.spend", "Sum up what calls used up: tokens and money."),
+        "slo": ("runtime.cli.slo", "Tell how what is promised of tasks stands."),
         "why": ("runtime.cli.why", "Explain why a task ran, did not run, or ran late."),
         "history": ("reconciler.cli.history", "List what was applied, newest first."),
         "diff": ("reconciler.cli.diff", "Show what differs between two revisions."),

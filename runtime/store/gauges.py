@@ -7,6 +7,7 @@ from typing import Final
 
 from runtime.store.migrate import read_ledger
 from runtime.store.rows import Connection, fetch_rows
+from runtime.store.slo import load_slos
 
 GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "ordinaut_due_work_queue_depth": (
@@ -32,9 +33,20 @@ GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "ordinaut_revision": ("The newest revision.", ("project", "environment")),
     "ordinaut_partitions": ("Partitions of each table of history.", ("table",)),
     "ordinaut_schema_version": ("The newest migration of the database.", ()),
+    "ordinaut_slo_target_ratio": ("Of how many runs something is promised.", ("task", "promise")),
+    "ordinaut_slo_budget_left_ratio": (
+        "What is left of the error budget; below 0 the promise is broken.",
+        ("task", "promise"),
+    ),
+    "ordinaut_slo_burn_rate": (
+        "How fast the error budget goes; at 1 it lasts for the window.",
+        ("task", "promise", "over"),
+    ),
 }
 """By name: what it measures, and its labels."""
 
+MOST_PROMISED: Final = 200
+"""Of how many tasks promises are measured."""
 CONDITIONS: Final = ("Synced", "OutOfSync", "Held", "NeedsApproval", "InvalidSource")
 _DUTIES: Final = ("scheduler", "worker", "relay")
 _QUEUE: Final = ("leased", "due", "overdue", "gated", "asleep")
@@ -43,8 +55,30 @@ Values = dict[str, list[tuple[tuple[str, ...], float]]]
 """By name of the metric: values of its labels, and the value."""
 
 
+def read_slos(connection: Connection) -> Values:
+    """The gauges of promises, of the first so many tasks by name: counting runs takes longer than the rest."""
+    promised = [
+        (one.task, objective)
+        for one in load_slos(connection).tasks[:MOST_PROMISED]
+        for objective in one.objectives
+    ]
+    return {
+        "ordinaut_slo_target_ratio": [((task, one.promise), one.target) for task, one in promised],
+        "ordinaut_slo_budget_left_ratio": [
+            ((task, one.promise), one.budget_left)
+            for task, one in promised
+            if one.budget_left is not None
+        ],
+        "ordinaut_slo_burn_rate": [
+            ((task, one.promise, burn.over), burn.rate)
+            for task, one in promised
+            for burn in one.burn_rates
+        ],
+    }
+
+
 def read_gauges(connection: Connection) -> Values:
-    """Every gauge of `GAUGES`, now."""
+    """Every gauge of `GAUGES` but those of promises, now."""
     [queue] = fetch_rows(connection, "measure_queue")
     [outbox] = fetch_rows(connection, "measure_outbox")
     [asked] = fetch_rows(connection, "load_asked_status")

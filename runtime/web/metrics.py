@@ -25,7 +25,7 @@ from runtime.errors import OrdinautError
 from runtime.logs import get_logger
 from runtime.store.event_log import LogReader
 from runtime.store.following_usage import UsageReader
-from runtime.store.gauges import GAUGES, Values, read_gauges
+from runtime.store.gauges import GAUGES, Values, read_gauges, read_slos
 from runtime.store.rows import Connection
 from runtime.web.auth import Principal, needs
 from runtime.web.meters import Meters
@@ -35,6 +35,8 @@ _PAUSE_SECONDS: Final = 1.0
 _USAGE_EVERY_SECONDS: Final = 10.0
 # Several scrapers, or an impatient one, cost what one does.
 _GAUGES_LAST_SECONDS: Final = 2.0
+# Promises are about hours and days.
+_PROMISES_LAST_SECONDS: Final = 30.0
 # Of a process that was away for long, a part after another; scrapes in between are answered.
 _MOST_READS: Final = 50
 _FAREWELL_SECONDS: Final = 2.0
@@ -75,6 +77,8 @@ class Metrics(Collector):
         self._usage_due = float("-inf")
         self._gauges: Values = {}
         self._gauges_until = float("-inf")
+        self._promises: Values = {}
+        self._promises_until = float("-inf")
         self._reading = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="metrics", daemon=True)
@@ -145,15 +149,18 @@ class Metrics(Collector):
     def _read_gauges(self) -> tuple[Values, bool]:
         with self._reading:
             if self._clock.monotonic() < self._gauges_until:
-                return self._gauges, True
+                return {**self._gauges, **self._promises}, True
             try:
                 with self._connect() as connection:
                     self._gauges = read_gauges(connection)
+                    if self._clock.monotonic() >= self._promises_until:
+                        self._promises = read_slos(connection)
+                        self._promises_until = self._clock.monotonic() + _PROMISES_LAST_SECONDS
             except _AWAY:
                 self._gauges_until = float("-inf")
                 return {}, False
             self._gauges_until = self._clock.monotonic() + _GAUGES_LAST_SECONDS
-            return self._gauges, True
+            return {**self._gauges, **self._promises}, True
 
     def _follow(self) -> None:
         is_away = False

@@ -28,6 +28,13 @@ _JSON = st.recursive(
     max_leaves=5,
 )
 _OBJECTS = st.dictionaries(_WORDS, _JSON, max_size=3)
+_SLO = st.fixed_dictionaries(
+    {"success": st.sampled_from(["99.5%", "90.0%"])},
+    optional={
+        "lateness": st.just({"within": "30s", "target": "99%"}),
+        "window": st.sampled_from(["1h", "7d", "90d"]),
+    },
+)
 _RETRY = st.fixed_dictionaries(
     {},
     optional={
@@ -122,7 +129,7 @@ _PROJECTS = st.fixed_dictionaries(
     },
     optional={
         "owner": _TEXTS,
-        "defaults": st.fixed_dictionaries({}, optional={"owner": _TEXTS, "timezone": st.just("Europe/Chisinau"), "catch_up": _CATCH_UP, "overlap": _OVERLAP, "priority": st.integers(1, 9), "timeout": _SPANS, "retry": _RETRY}),
+        "defaults": st.fixed_dictionaries({}, optional={"owner": _TEXTS, "timezone": st.just("Europe/Chisinau"), "catch_up": _CATCH_UP, "overlap": _OVERLAP, "priority": st.integers(1, 9), "timeout": _SPANS, "retry": _RETRY, "slo": _SLO}),
         "guards": st.fixed_dictionaries({}, optional={"max_retire": st.integers(0, 9), "max_retire_percent": st.floats(0, 100), "freeze": st.just([{"rrule": "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24", "timezone": "Europe/Berlin", "duration": "36h", "reason": "Fête"}])}),
         "policies": st.just({"never": {"when": "summary.retire > `9999`", "message": "is never broken", "severity": "warning"}}),
         "heal": st.sampled_from(["off", "alert", "heal"]),
@@ -194,7 +201,7 @@ def _task(draw: st.DrawFn, keys: Mapping[str, list[str]]) -> Spec:
             {"params": _OBJECTS.map(lambda some: {"city": "${vars.city}", "n": "${vars.n}"} | some)},
             optional={
                 "catch_up": _CATCH_UP, "overlap": _OVERLAP, "priority": st.integers(1, 9), "timeout": _SPANS, "retry": _RETRY,
-                "start_deadline": _SPANS, "pause_after_failures": st.integers(1, 9), "concurrency": st.just({"key": "crm", "limit": 2}),
+                "start_deadline": _SPANS, "pause_after_failures": st.integers(1, 9), "slo": _SLO, "concurrency": st.just({"key": "crm", "limit": 2}),
             },
         )
     )  # fmt: skip

@@ -220,11 +220,30 @@ async def test_gauges_say_what_the_database_holds(
     assert found["ordinaut_partitions table=event_log"] >= 1
     assert found["ordinaut_schema_version"] >= 29
     assert found["ordinaut_database_up"] == 1
-    assert {name.partition(" ")[0] for name in found} >= GAUGES.keys() - {"ordinaut_revision"}
+    assert {name.partition(" ")[0] for name in found} >= {
+        name for name in GAUGES if name != "ordinaut_revision" and "_slo_" not in name
+    }
 
 
 def test_every_condition_of_a_source_has_its_gauge() -> None:
     assert set(get_args(Condition)) == set(CONDITIONS)
+
+
+async def test_promises_are_measured(bench: Bench, clock: FakeClock, metrics: Metrics) -> None:
+    await bench.queue(pipeline=[step("a")], slo={"success": "90%"})
+    await bench.go(ScriptedTools(tool__do=failed()))
+
+    found = values(metrics)
+
+    assert found["ordinaut_slo_target_ratio promise=success task=briefing"] == 0.9
+    assert found["ordinaut_slo_budget_left_ratio promise=success task=briefing"] == pytest.approx(
+        -9
+    )
+    rates = {
+        name: rate for name, rate in found.items() if name.startswith("ordinaut_slo_burn_rate")
+    }
+    assert len(rates) == 5
+    assert list(rates.values()) == pytest.approx([10] * 5)
 
 
 async def test_tasks_beyond_the_bound_are_counted_together() -> None:

@@ -1,0 +1,56 @@
+"""Reads how promises stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.core.program import task_label
+from runtime.core.slo import SPANS, objective
+from runtime.store.rows import Connection, fetch_rows
+from schemas.durations import format_duration
+from schemas.slo import Slo, ratio_of
+from schemas.slo_report import Objective, SloReport, TaskSlo
+
+_Counts = dict[str, dict[str, Any]]
+
+
+def load_slos(connection: Connection, task: str | None = None) -> SloReport:
+    """How promises stand: of every task of which something is promised, or of one alone."""
+    [installation] = fetch_rows(connection, "load_installation")
+    rows = fetch_rows(connection, "list_promises", task=task)
+    promises = [Slo.model_validate(row["slo"]) for row in rows]
+    counted: dict[int, _Counts] = {row["uid"]: {} for row in rows}
+    for count in fetch_rows(
+        connection,
+        "count_kept",
+        uids=[row["uid"] for row in rows],
+        withins=[slo.lateness and slo.lateness.within for slo in promises],
+        windows=[slo.window for slo in promises],
+        names=list(SPANS),
+        spans=list(SPANS.values()),
+    ):
+        counted[count["uid"]][count["span"]] = count
+    return SloReport(
+        now=installation["now"],
+        tasks=tuple(
+            TaskSlo(
+                task=task_label(row["namespace"], row["name"]),
+                project=row["project"],
+                window=format_duration(slo.window),
+                objectives=_objectives(slo, counted[row["uid"]]),
+            )
+            for row, slo in zip(rows, promises, strict=True)
+        ),
+    )
+
+
+def _objectives(slo: Slo, counts: _Counts) -> tuple[Objective, ...]:
+    found = []
+    if slo.success is not None:
+        kept = {span: (one["succeeded"], one["ended"]) for span, one in counts.items()}
+        found.append(objective("success", ratio_of(slo.success), kept))
+    if slo.lateness is not None:
+        kept = {span: (one["in_time"], one["due"]) for span, one in counts.items()}
+        target = ratio_of(slo.lateness.target)
+        found.append(objective("lateness", target, kept, within=slo.lateness.within))
+    return tuple(found)
