@@ -79,6 +79,7 @@ CODES: Final[dict[str, str]] = {
     "ORD324": "The audit log is not what was written.",
     "ORD330": "There are no such events to publish again, or too many.",
     "ORD341": "Nobody who knows the secret of a webhook sent the request, or not now.",
+    "ORD329": "The idempotency key stands for another request, or for one that is under way.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

@@ -35,10 +35,13 @@ class Lender:
         conninfo: a libpq connection string or URL.
         size: how many connections of each kind there may be.
         silence: how long the server may say nothing.
+
+    Attributes:
+        conninfo: as given.
     """
 
     def __init__(self, conninfo: str, *, size: int = 4, silence: timedelta) -> None:
-        self._conninfo = conninfo
+        self.conninfo = conninfo
         self._reading = _pool(conninfo, "ordinaut web", _READ_ONLY, size, silence)
         self._writing = _pool(conninfo, "ordinaut web, writing", "", size, silence)
 
@@ -77,7 +80,7 @@ class Lender:
         except (psycopg.DataError, UnicodeEncodeError) as error:
             raise Unstorable(f"the database cannot hold what was given: {error}") from error
         except psycopg.OperationalError as error:
-            raise unavailable(self._conninfo, error) from error
+            raise unavailable(self.conninfo, error) from error
         except psycopg.Error as error:
             raise StoreError(
                 f"the database refused: {error}",

@@ -365,6 +365,18 @@ CREATE TABLE ordinaut.answer (
 );
 -- Name: COLUMN answer.key; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.answer.key IS 'a keyed hash of the project, the tool and the arguments, or of the key that the step makes: nothing can be read of it';
+-- Name: api_request; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.api_request (
+    token_id bigint NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    status smallint NOT NULL,
+    answer text NOT NULL,
+    answered_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    CONSTRAINT api_request_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+);
+-- Name: COLUMN api_request.fingerprint; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.api_request.fingerprint IS 'sha256 of the operation and its arguments: the same key with another is a mistake';
 -- Name: api_token; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.api_token (
     token_id bigint NOT NULL,
@@ -1261,6 +1273,9 @@ ALTER TABLE ONLY ordinaut.step_result ATTACH PARTITION ordinaut.step_result_defa
 -- Name: answer answer_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.answer
     ADD CONSTRAINT answer_pkey PRIMARY KEY (key);
+-- Name: api_request api_request_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.api_request
+    ADD CONSTRAINT api_request_pkey PRIMARY KEY (token_id, key);
 -- Name: api_token api_token_digest_key; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.api_token
     ADD CONSTRAINT api_token_digest_key UNIQUE (digest);
@@ -1398,6 +1413,8 @@ ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
 -- Name: answer_by_end; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX answer_by_end ON ordinaut.answer USING btree (kept_until);
+-- Name: api_request_by_age; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX api_request_by_age ON ordinaut.api_request USING btree (answered_at);
 -- Name: api_token_by_name; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE UNIQUE INDEX api_token_by_name ON ordinaut.api_token USING btree (name) WHERE (revoked_at IS NULL);
 -- Name: backlog_by_task; Type: INDEX; Schema: ordinaut; Owner: -
@@ -1508,6 +1525,9 @@ CREATE TRIGGER schedule_deleted_by_hand AFTER DELETE ON ordinaut.schedule FOR EA
 CREATE TRIGGER schedule_moved_by_hand AFTER UPDATE ON ordinaut.schedule FOR EACH ROW WHEN (((NOT (new.seal IS DISTINCT FROM old.seal)) AND (((new.cursor_for IS DISTINCT FROM old.cursor_for) OR (new.next_for IS DISTINCT FROM old.next_for)) OR (new.next_due_at IS DISTINCT FROM old.next_due_at)))) EXECUTE FUNCTION ordinaut.note_schedule_writer();
 -- Name: spec spec_written_past_apply; Type: TRIGGER; Schema: ordinaut; Owner: -
 CREATE TRIGGER spec_written_past_apply AFTER INSERT OR UPDATE ON ordinaut.spec FOR EACH ROW WHEN ((current_setting('ordinaut.applying'::text, true) IS DISTINCT FROM 'on'::text)) EXECUTE FUNCTION ordinaut.note_writer();
+-- Name: api_request api_request_token_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.api_request
+    ADD CONSTRAINT api_request_token_id_fkey FOREIGN KEY (token_id) REFERENCES ordinaut.api_token(token_id);
 -- Name: condition condition_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.condition
     ADD CONSTRAINT condition_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);

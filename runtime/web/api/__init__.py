@@ -6,10 +6,10 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from runtime.web.api import asked, events, overview, runs, tasks
+from runtime.web.api import asked, deciding, events, operating, overview, runs, tasks, telling
 
 PREFIX: Final = "/api/v1"
 
 router = APIRouter(prefix=PREFIX)
-for _part in (overview, tasks, runs, events, asked):
+for _part in (overview, tasks, runs, operating, events, telling, asked, deciding):
     router.include_router(_part.router)
