@@ -1,9 +1,10 @@
 """How late runs begin: from the instant at which a run is due, or asked for, to its claim and to its first line.
 
-Run: python tests/bench/bench_lateness.py [due|ready|loaded]... [--peers PYTHON]
+Run: python tests/bench/bench_lateness.py [due|ready|event|loaded]... [--peers PYTHON]
 
     due     20 schedules that fire every second, for 20 s; beside APScheduler, whose timer is in memory
     ready   20 runs a second that somebody asks for, for 20 s; beside pgqueuer
+    event   20 events a second that a task listens to, for 20 s; beside pgqueuer
     loaded  1,000 runs a second that somebody asks for, ten at a time, for 10 s
 
 The claim is told by the server's clock, the first line by the clock of this process, which is the same machine's. PYTHON is the
@@ -37,12 +38,13 @@ from runtime.loop import run_loop
 from runtime.manual import request_run
 from runtime.store.connect import connect
 from runtime.store.due_work import Report
+from runtime.store.events import Event, arrive
 from runtime.store.recorded import Recorded
 from runtime.store.statements import statement
 from tests.bench.bench_runtime import STEP, apply_schedules, config, drained
 from tests.bench.serving import Site, serving
 from tests.bench.targets import judged
-from tests.support.installed import install, task
+from tests.support.installed import arm, install, task
 
 SLOTS = 200
 LATENESS = """
@@ -50,7 +52,7 @@ select count(*), percentile_cont(array[0.5, 0.99, 1]) within group (
     order by 1000 * extract(epoch from started_at - due_at)::float8)
 from ordinaut.run where started_at is not null and created_at > %s
 """
-PEERS = {"due": "apscheduler", "ready": "pgqueuer"}
+PEERS = {"due": "apscheduler", "ready": "pgqueuer", "event": "pgqueuer"}
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
 
 
@@ -138,6 +140,28 @@ async def ready(site: Site, connection: Connection) -> tuple[float, float]:
         return tell_begun(asked + found[run_id] for run_id, asked in late.items())
 
 
+async def event(site: Site, connection: Connection) -> tuple[float, float]:
+    listens = await install(
+        connection, task("plan", schedule={"event": "orders.paid"}, pipeline=STEP)
+    )
+    await asyncio.to_thread(arm, site.database, listens)
+    late: dict[str, float] = {}
+    with begun() as found:
+        async with running(config(site, concurrency=SLOTS), site.place):
+            await SYSTEM_CLOCK.sleep(2.0)
+            since = await now(connection)
+            for number in range(400):
+                told = Event("orders.paid", {"order": number}, "bench", str(number))
+                late[told.event_id] = -SYSTEM_CLOCK.now().timestamp()
+                await arrive(connection, told, actor=Actor("ada"))
+                await SYSTEM_CLOCK.sleep(0.05)
+            await drained(connection, "due_work")
+            await tell(connection, "event, light load", since)
+        cursor = await connection.execute("select event ->> 'id', run_id from ordinaut.run")
+        runs = dict(await cursor.fetchall())
+        return tell_begun(told + found[runs[number]] for number, told in late.items())  # type: ignore[index] - a uuid
+
+
 async def loaded(site: Site, connection: Connection) -> None:
     installed = await install(connection, task(pipeline=STEP))
     async with running(config(site, concurrency=SLOTS), site.place):
@@ -166,6 +190,7 @@ async def loaded(site: Site, connection: Connection) -> None:
 PARTS: dict[str, Callable[[Site, Connection], Awaitable[tuple[float, float] | None]]] = {
     "due": due,
     "ready": ready,
+    "event": event,
     "loaded": loaded,
 }
 
