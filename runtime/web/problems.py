@@ -35,11 +35,8 @@ _STATUS: Final[Mapping[str, int]] = {
     "ORD310": 404,
     "ORD311": 409,
     "ORD314": 409,
-<<<<<<< HEAD
     "ORD410": 503,
-=======
     "ORD418": 403,
->>>>>>> 61b108a (Act over HTTP as commands do, once, by those who may)
 }
 """The status of an error by its code, where that is not 422: what was asked for cannot be done."""
 _CODES: Final[Mapping[int, str]] = {401: "ORD319", 403: "ORD320", 404: "ORD310", 429: "ORD321"}
