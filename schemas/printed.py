@@ -23,6 +23,7 @@ from schemas.source import SyncReport
 from schemas.status import Status
 from schemas.tested import RecordedTestReport, TestReport
 from schemas.tool_lock import LockChanges, ToolLock
+from schemas.top import Top
 from schemas.validation import Validation
 
 # Keywords whose keys are names of ours.
@@ -48,6 +49,7 @@ _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("test-report", "report of tests", TestReport),
     ("tool-lock", "tool lock", ToolLock),
     ("tool-lock-changes", "changes of the tool lock", LockChanges),
+    ("top", "look at what happens now", Top),
     ("validation", "validation", Validation),
 )
 

@@ -62,6 +62,8 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Look": {
         "status": ("runtime.cli.status", "Show what is applied, what runs and what is due."),
         "doctor": ("runtime.cli.doctor", "Look for what is wrong, and say what to do."),
+        "top": ("runtime.cli.top", "Watch what runs, and how fast."),
+        "logs": ("runtime.cli.logs", "Show what happened, and what happens."),
         "runs": ("runtime.cli.runs", "List runs, newest first."),
         "show": ("reconciler.cli.show", "Show one run in full, or one revision."),
         "spend": ("runtime.cli.spend", "Sum up what calls used up: tokens and money."),

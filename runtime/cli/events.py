@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import click
-import orjson
 
 from runtime.bus import bus_address, bus_errors, connect_bus, is_away
+from runtime.cli.eventlines import event_line
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import bold, dim, echo, echo_json_line, one_line, short_id, wrapped
+from runtime.cli.output import echo, echo_json_line
 from runtime.cli.replay import replay
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
-from runtime.core.spans import exact_span
 from runtime.database import redis_url
 from runtime.errors import BusError
 from runtime.stream import (
@@ -30,11 +29,7 @@ from runtime.stream import (
 from schemas.event import Event
 
 _POSITION = re.compile(r"\d+(-\d+)?")
-_SHOWN_ELSEWHERE: Final = frozenset({"task", "run_id", "trigger", "occurrence_for"})
-# Facts that do not fit beside it stand below the type.
-_INDENT: Final = 36
 _AGAIN_SECONDS: Final = 0.5
-_USUAL: Final = {"attempt": 1, "outcome": "ok"}
 
 
 def _position(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -142,33 +137,8 @@ def _print(entries: Iterable[Entry], *, as_json: bool) -> None:
         elif as_json:
             echo_json_line({"position": entry.position, **entry.event.model_dump(mode="json")})
         else:
-            echo(wrapped(_line(entry.event), _INDENT))
+            echo(_line(entry.event))
 
 
 def _line(event: Event) -> str:
-    at = event.time.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
-    run = short_id(event.runid) if event.runid else " " * 8
-    return f"{dim(at)}  {run}  {bold(event.short_type.ljust(16))}  {event.subject}  {_facts(event.data)}".rstrip()
-
-
-def _facts(data: dict[str, Any]) -> str:
-    """What is left to say: values in their short form, with their names unless they speak for themselves."""
-    return "  ".join(
-        _fact(name, value)
-        for name, value in data.items()
-        if name not in _SHOWN_ELSEWHERE and value != _USUAL.get(name)
-    )
-
-
-def _fact(name: str, value: Any) -> str:
-    match name, value:
-        case "error", {"code": code, "message": message}:
-            return f"{code} {one_line(message)}"
-        case "due_at", str():
-            return f"due {value[:16].replace('T', ' ')}Z"
-        case _, float() | int() if name.endswith("seconds"):
-            return f"{name.removesuffix('seconds').replace('_', ' ')}{exact_span(value)}"
-        case "step" | "reason", str():
-            return value
-        case _:
-            return f"{name}={one_line(value) if isinstance(value, str) else orjson.dumps(value).decode()}"
+    return event_line(event.time, event.runid, event.short_type, event.subject, event.data)

@@ -225,6 +225,11 @@ def shorten(text: str, width: int) -> str:
     return kept + "…"
 
 
+def fitted(text: str, columns: int) -> str:
+    """One line, colours and all, cut where the columns end."""
+    return text if _width(text) <= columns else shorten(click.unstyle(text), columns)
+
+
 def one_line(text: str) -> str:
     """What a stranger says, on one line and bounded: on more it could push away what we say, or pass for it."""
     return shorten(" ".join(text.split()), _MESSAGE_COLUMNS)

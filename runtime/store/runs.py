@@ -166,6 +166,12 @@ def list_runs(
     return RunList(now=now, runs=tuple(RunSummary(**_labelled(row)) for row in rows))
 
 
+def list_active_runs(connection: Connection, *, limit: int) -> tuple[RunSummary, ...]:
+    """Runs that are not over: those under way, those that wait, those that are queued; each the oldest first."""
+    rows = fetch_rows(connection, "list_active_runs", limit=limit)
+    return tuple(RunSummary(**_labelled(row)) for row in rows)
+
+
 def find_latest_run(connection: Connection, task_uid: int | None) -> UUID | None:
     """The newest run, of one task or of all."""
     return next(iter(_ids(connection, "find_latest_run", {"task_uid": task_uid})), None)

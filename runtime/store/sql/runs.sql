@@ -67,6 +67,17 @@ where (%(task_uid)s::bigint is null or r.task_uid = %(task_uid)s)
 order by r.run_id desc
 limit %(limit)s;
 
+-- name: list_active_runs
+-- Runs that are not over: those under way, then those that wait, then those that are queued, each the oldest first.
+select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
+    r.finished_at, r.error, r.revision_id as revision,
+    jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone
+from ordinaut.run r
+join ordinaut.spec p on p.uid = r.task_uid
+where r.finished_at is null
+order by array_position(array['running', 'waiting', 'queued'], r.state), coalesce(r.started_at, r.due_at), r.run_id
+limit %(limit)s;
+
 -- name: read_clock
 select ordinaut.now();
 
