@@ -97,4 +97,4 @@ async def up(config: Config, voice: Voice) -> bool:
             WebBeside(found, listener),
         ]
         place = Place(database, redis, folder.parent, config.direct_url)
-        return await serve(config, place, beside, quiet=True)
+        return await serve(replace(config, public_url=web), place, beside, quiet=True)

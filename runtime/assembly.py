@@ -263,6 +263,7 @@ def _working(
             attention,
             ground.callback_key,
             Answers(ground.pool),
+            ground.config.web_url,
         ),
         leases=leases,
         turns=turns,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from runtime.addresses import DEFAULT_LISTEN, joined, parse_address
 from runtime.errors import ConfigError
 from schemas.durations import format_duration, parse_duration
 
@@ -75,6 +76,11 @@ class Config:
     public_url: str | None = None
     otlp_endpoint: str | None = None
     webhook_secret_file: Path | None = field(default=None, repr=False)
+
+    @property
+    def web_url(self) -> str:
+        """Where people and tools reach `ordinaut web`, by the settings."""
+        return self.public_url or f"http://{joined(*parse_address(self.listen or DEFAULT_LISTEN))}"
 
     @classmethod
     def load(

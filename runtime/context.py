@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from runtime.core.callback import callback_token
-from runtime.core.expressions import Context
+from runtime.core.calls import Call
+from runtime.core.expressions import ABSENT, Context
 from runtime.core.program import Program
 from runtime.secrets import Secrets
 from runtime.store.due_work import Claim
@@ -69,4 +70,16 @@ def masked(context: Context, secrets: Secrets) -> Context:
     run = context.run
     if "callbacks" in run:
         run = {**run, "callbacks": {step: f"[callback {step}]" for step in run["callbacks"]}}
-    return replace(context, run=run, secrets=secrets.masked())
+    callback = context.callback
+    if callback is not ABSENT:
+        callback = dict.fromkeys(callback, "[callback]")
+    return replace(context, run=run, callback=callback, secrets=secrets.masked())
+
+
+def context_of(call: Call, context: Context, web_url: str) -> Context:
+    """The context of one call: with its item, and with the callback that it hands out, at the web side of that URL."""
+    if (step := call.step.callback_of) is not None:
+        token = context.run["callbacks"][step]
+        url = f"{web_url.rstrip('/')}/callbacks/{token}"
+        return replace(context, callback={"token": token, "url": url})
+    return context if call.item is ABSENT else replace(context, item=call.item)

@@ -28,9 +28,10 @@ from typing import Any, Final
 from runtime.caller import Caller
 from runtime.calling import redacted, told
 from runtime.checkpoints import Checkpoints
+from runtime.context import context_of
 from runtime.core.calls import Call, StepCalls, items_of, next_at
 from runtime.core.course import Course, Failure
-from runtime.core.expressions import ABSENT, Context
+from runtime.core.expressions import Context
 from runtime.core.leftopen import ASKS_AGAIN
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import Program, ProgramStep
@@ -100,8 +101,7 @@ class Execution:
         Raises:
             LeaseLost: another runtime holds the run.
         """
-        report = self.begin()
-        if report is None:
+        if (report := self.begin()) is None:
             await self.go_on()
         else:
             await self._around.recorder.record(report)
@@ -212,7 +212,7 @@ class Execution:
         return self._progress.waiting(reason, max(0.0, until - now))
 
     def _context_of(self, call: Call) -> Context:
-        return self._context if call.item is ABSENT else replace(self._context, item=call.item)
+        return context_of(call, self._context, self._around.web_url)
 
     def _begin(self) -> list[Ready]:
         """Everything that may begin now, rendered; what ends without a call ends here."""

@@ -74,6 +74,7 @@ class Surroundings:
         attention: tells of answers.
         callback_key: what callback tokens are made with, and the keys of answers that may be reused.
         answers: what tools answered, for steps that may reuse it.
+        web_url: where tools reach the web side, for callbacks.
     """
 
     tools: Tools
@@ -87,3 +88,4 @@ class Surroundings:
     attention: Listening
     callback_key: bytes
     answers: Answers
+    web_url: str = "http://127.0.0.1:8470"

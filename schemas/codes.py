@@ -77,9 +77,10 @@ CODES: Final[dict[str, str]] = {
     "ORD322": "The request is not one that is served here.",
     "ORD323": "A request failed for a defect of the program.",
     "ORD324": "The audit log is not what was written.",
+    "ORD329": "The idempotency key stands for another request, or for one that is under way.",
     "ORD330": "There are no such events to publish again, or too many.",
     "ORD341": "Nobody who knows the secret of a webhook sent the request, or not now.",
-    "ORD329": "The idempotency key stands for another request, or for one that is under way.",
+    "ORD342": "The answer to a callback is not what its step asks for.",
     # 4xx: tools
     "ORD401": "The tool server could not be started or reached.",
     "ORD402": "The tool server has no tool of this name.",

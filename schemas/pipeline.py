@@ -67,6 +67,19 @@ class Cache(Model):
     """A template that takes the place of the arguments in telling calls apart; of another tool nothing is reused."""
 
 
+class Callback(Model):
+    """The step is over when somebody answers at the address that its call hands out."""
+
+    schema_: JsonObject | None = Field(
+        default=None,
+        alias="schema",
+        examples=[{"type": "object", "required": ["approved"]}],
+    )
+    """A JSON Schema of the answer; another one is refused, and may be given again."""
+    timeout: PositiveDuration | None = None
+    """How long to wait once the call has returned; then the step fails. For as long as the run may take when left out."""
+
+
 class Goto(Model):
     """Continue at another step."""
 
@@ -171,6 +184,8 @@ class Step(Model):
     """Where the answer tells what the call cost, by OpenTelemetry GenAI name; `result` is the answer."""
     approval: Approval | None = None
     """Wait for a person before the call."""
+    callback: Callback | None = None
+    """Wait after the call for an answer at `${callback.url}`, which gives the step its result. No runtime is kept busy meanwhile."""
 
     @property
     def result_name(self) -> str:

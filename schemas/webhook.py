@@ -40,3 +40,10 @@ class HookAnswer(Model):
     """What it is about."""
     is_new: bool
     """False if it came before, and counts once."""
+
+
+class CallbackAnswer(Model):
+    """What somebody is told whose answer to a callback is on record."""
+
+    resumed: bool
+    """Whether the run goes on by it; false if it does not wait yet, and will find it."""

@@ -6,7 +6,7 @@ nothing here reaches a file or the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def schema_problems(entry: Entry) -> Iterator[Problem]:
     """What is wrong with a pipeline's JSON Schema."""
     if isinstance(entry.document, Pipeline) and entry.document.params:
-        for path, message, hint in _flaws(canonical(entry.document.params)):
+        for path, message, hint in _flaws_of_params(canonical(entry.document.params)):
             yield from entry.problem(("params", *path), "ORD014", message, hint)
 
 
@@ -38,18 +38,21 @@ Flaw: TypeAlias = tuple[Path, str, str]
 
 
 @lru_cache(maxsize=1024)
-def _flaws(canonical_schema: bytes) -> tuple[Flaw, ...]:
-    """Everything wrong with a schema; asked for it and for every task that uses it."""
+def _flaws_of_params(canonical_schema: bytes) -> tuple[Flaw, ...]:
+    """Everything wrong with a schema of parameters; asked for it and for every task that uses it."""
+    schema = orjson.loads(canonical_schema)
+    if (flaws := schema_flaws(schema)) or schema.get("type", "object") == "object":
+        return flaws
+    return ((("type",), "the schema of parameters describes an object", "write `type: object`"),)
+
+
+def schema_flaws(schema: Mapping[str, Any]) -> tuple[Flaw, ...]:
+    """Everything wrong with a JSON Schema."""
     from reconciler.core.schema_errors import schema_error  # noqa: PLC0415 - heavy
 
-    schema = orjson.loads(canonical_schema)
     flaws = list(_refused_keywords(schema, schema, ()))
     if (error := schema_error(schema)) is not None:
         flaws.append((tuple(error.absolute_path), *_not_a_schema(error)))
-    if not flaws and schema.get("type", "object") != "object":
-        flaws.append(
-            (("type",), "the schema of parameters describes an object", "write `type: object`")
-        )
     return tuple(flaws)
 
 
@@ -125,7 +128,7 @@ def argument_problems(entry: Entry, use: PipelineUse, pipeline: Pipeline) -> Ite
     from reconciler.core.schema_errors import misfits  # noqa: PLC0415 - heavy
 
     schema = pipeline.params or {"type": "object", "additionalProperties": False}
-    if _flaws(canonical(pipeline.params)):
+    if _flaws_of_params(canonical(pipeline.params)):
         return
     try:
         for error in misfits(schema, given):

@@ -18,7 +18,7 @@ from schemas.schedule import ConditionSchedule, EventSchedule
 from schemas.task import Task
 from schemas.tool_server import Authorization, ToolServer
 
-_STEP: Final = TEMPLATE_ROOTS - {"item"}
+_STEP: Final = TEMPLATE_ROOTS - {"item", "callback"}
 _BEFORE_STEPS: Final = _STEP - {"steps", "secrets"}
 _POLL: Final = frozenset({"now", "params", "secrets", "task", "vars"})
 _SECRETS: Final = frozenset({"secrets"})
@@ -69,10 +69,12 @@ def sites_of(document: Document) -> Iterator[Site]:
 
 
 def _step_sites(path: Path, step: Step, number: int) -> Iterator[Site]:
-    roots = TEMPLATE_ROOTS if step.foreach is not None else _STEP
+    roots = _STEP if step.foreach is None else _STEP | {"item"}
     answer = roots | (ANSWER_ROOTS - TEMPLATE_ROOTS)
+    # Only the call itself hands its callback out.
+    called = roots if step.callback is None else roots | {"callback"}
+    yield Site((*path, "with"), step.with_, "template", called, number)
     templates: dict[Path, Any] = {
-        ("with",): step.with_,
         ("cache", "key"): step.cache and step.cache.key,
         ("approval", "show"): step.approval and step.approval.show,
     }

@@ -34,6 +34,7 @@ from schemas.schedule import ConditionSchedule, EventSchedule, Schedule
 from schemas.task import Task
 
 _HERE: Final[dict[str, str]] = {
+    "callback": "only the arguments of a step with `callback` have one",
     "event": "only runs and filters know the event",
     "item": "only a step with `foreach` has an item",
     "params": "there are no parameters here",
@@ -45,6 +46,7 @@ _HERE: Final[dict[str, str]] = {
 _RUN: Final = frozenset({"attempt", "callbacks", "id"})
 _RUN_AT_LAST: Final = _RUN | {"error", "outcome"}
 _ABSENT: Final = {
+    "callback": ("ORD502", "a callback has no", "it has `url` and `token`"),
     "run": (
         "ORD502",
         "a run has no",
@@ -96,7 +98,10 @@ def template_problems(entry: Entry, secrets: frozenset[str] | None) -> Iterator[
         "params": _declared_params(entry.document),
         "event": _event_fields(entry.document),
         "secrets": secrets,
-        "callbacks": frozenset(step.id for step in every if "callback" in step.with_),
+        "callbacks": frozenset(
+            step.id for step in every if "callback" in step.with_ or step.callback is not None
+        ),
+        "callback": frozenset({"url", "token"}),
     }
     sites = tuple(sites_of(entry.document))
     yield from _plain_text_problems(entry, sites)

@@ -10,8 +10,12 @@ import base64
 import binascii
 import hashlib
 import hmac
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
+
+from runtime.core.binding import canonical
+from runtime.core.contracts import contract
 
 _PROOF_BYTES: Final = 16
 _RUN_BYTES: Final = 16
@@ -44,3 +48,28 @@ def callback_topic(run_id: UUID, step: str) -> str:
 
 def _proof(key: bytes, run_id: UUID, step: str) -> bytes:
     return hmac.digest(key, run_id.bytes + step.encode(), hashlib.sha256)[:_PROOF_BYTES]
+
+
+def callback_misfit(body: Mapping[str, Any], step: str, data: Any) -> str | None:
+    """Why an answer is not what a step of a normalised task body asks for; None if it is, or nothing was asked.
+
+    Raises:
+        UnusableSchema: its schema is none; plans refuse such bodies.
+    """
+    schema = _schema_of(body, step)
+    if schema is None:
+        return None
+    wrong = contract(canonical(schema)).problems(data)
+    return "; ".join(wrong) or None
+
+
+def _schema_of(body: Mapping[str, Any], step: str) -> Mapping[str, Any] | None:
+    pipeline = body["pipeline"]
+    steps, holder = (
+        (pipeline["steps"], pipeline) if isinstance(pipeline, Mapping) else (pipeline, body)
+    )
+    for one in (*steps, *holder.get("finally", ())):
+        if one["id"] == step:
+            schema = (one.get("callback") or one["with"]).get("schema")
+            return schema if isinstance(schema, Mapping) else None
+    return None

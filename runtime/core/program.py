@@ -19,6 +19,7 @@ from runtime.core.expressions import (
 )
 from runtime.core.graph import ordered_needs
 from runtime.core.retry import RetryPolicy
+from runtime.core.spreading import callback_of, spread
 from runtime.core.waits import APPROVE, WAIT_FOR, WAITING_TOOLS
 from schemas.durations import parse_duration
 from schemas.genai import UsageName
@@ -104,6 +105,7 @@ class ProgramStep:
         approved_by: the results of `ordinaut.approve` that it needs, directly or through others; one of them is enough for
             tools that destroy something.
         usage: where the answer tells what the call used up, by the name that it has there.
+        callback_of: the step whose callback the call hands out; None where it hands out none.
     """
 
     name: str
@@ -129,6 +131,7 @@ class ProgramStep:
     approval: Approval | None
     approved_by: tuple[str, ...]
     usage: tuple[tuple[UsageName, Condition], ...]
+    callback_of: str | None = None
 
     @property
     def waits(self) -> bool:
@@ -176,8 +179,8 @@ def compile_program(body: Mapping[str, Any], project: str) -> Program:
     pipeline = body["pipeline"]
     used = isinstance(pipeline, Mapping)
     retry = _retry(body["retry"])
-    listed = pipeline["steps"] if used else pipeline
-    last = (pipeline if used else body).get("finally", ())
+    listed = spread(pipeline["steps"] if used else pipeline)
+    last = spread((pipeline if used else body).get("finally", ()))
     steps, finally_ = _steps(listed, retry), _steps(last, retry)
     return Program(
         label=task_label(body["namespace"], body["name"]),
@@ -316,6 +319,7 @@ def _step(
             (name, compile_condition(text, roots=ANSWER_ROOTS))
             for name, text in step.get("usage", {}).items()
         ),
+        callback_of=callback_of(step["id"]),
     )
 
 

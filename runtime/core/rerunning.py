@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.core.graph import ordered_needs
+from runtime.core.spreading import spread
 
 GOOD = frozenset({"ok", "skipped"})
 """Outcomes of steps that have not failed."""
@@ -29,7 +30,7 @@ def steps_by_name(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The steps of a normalised task body, without those of `finally`, by their ids."""
     pipeline = body["pipeline"]
     steps = pipeline["steps"] if isinstance(pipeline, Mapping) else pipeline
-    return {step["id"]: step for step in steps}
+    return {step["id"]: step for step in spread(steps)}
 
 
 def carried_before(

@@ -96,17 +96,27 @@ def read_request(hook: Hook, request: Request, now: datetime) -> Told:
         ConfigError: a secret is no secret for this purpose.
     """
     require_authentic(hook, request, now)
-    try:
-        data = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        raise NotUnderstood("the body is no JSON: have the sender use application/json") from None
-    if json_depth(data) > DEEPEST:
-        raise NotUnderstood(f"the body is nested deeper than {DEEPEST} levels")
+    data = read_json(request.body)
     kind = _type_of(hook, request, data)
     event_id = _id_of(hook, request)
     return Told(
         _topic(hook, kind, event_id, data, now), event_id, f"{hook.project}/{hook.name}", data
     )
+
+
+def read_json(body: bytes) -> Any:
+    """What a body says.
+
+    Raises:
+        NotUnderstood: it is no JSON, or nested too deeply.
+    """
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise NotUnderstood("the body is no JSON: have the sender use application/json") from None
+    if json_depth(data) > DEEPEST:
+        raise NotUnderstood(f"the body is nested deeper than {DEEPEST} levels")
+    return data
 
 
 def require_authentic(hook: Hook, request: Request, now: datetime) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import orjson
@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from runtime.actor import Actor
 from runtime.core.arriving import Arrived, OpenWait, ended_by
-from runtime.core.callback import callback_topic, read_token
+from runtime.core.callback import callback_misfit, callback_topic, read_token
 from runtime.core.storable import storable
 from runtime.errors import LeaseLost, OrdinautError
 from runtime.store.audit import Deed, write_audit_async
@@ -39,9 +39,19 @@ _FORGOTTEN_AT_ONCE: Final = 5_000
 
 
 class CallbackRefused(OrdinautError):
-    """A callback token that ends nothing."""
+    """A callback token that ends nothing: it is `unknown`, was `used`, or has `expired`."""
 
     default_code = "ORD315"
+
+    def __init__(self, why: Literal["unknown", "used", "expired"], message: str) -> None:
+        super().__init__(f"the callback token {message}")
+        self.why = why
+
+
+class CallbackMisfit(OrdinautError):
+    """An answer that is not what the step asks for; the token is as good as before."""
+
+    default_code = "ORD342"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +133,32 @@ async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arri
 
     Raises:
         CallbackRefused: ORD315, the token is unknown, was used, or has expired.
+        CallbackMisfit: ORD342, the step asks for another answer.
     """
     async with connection.transaction():
         key = await _callback_key(connection)
         found = read_token(key, token.strip())
         if found is None:
-            raise CallbackRefused("the callback token was not made here")
+            raise CallbackRefused("unknown", "was not made here")
         run_id, step = found
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(statement("find_callback"), {"run_id": run_id, "step": step})
             wait = await cursor.fetchone()
         if wait is None:
-            raise CallbackRefused(f"the callback token has expired: run {run_id} is over")
+            raise CallbackRefused("expired", f"has expired: run {run_id} is over")
         event = Event(callback_topic(run_id, step), data, "callback", f"{run_id}:{step}")
-        if wait["is_used"] or not (wait["is_over"] or await _insert(connection, event)):
-            raise CallbackRefused("the callback token was used before")
+        if wait["is_used"]:
+            raise CallbackRefused("used", "was used before")
         if wait["is_over"]:
-            raise CallbackRefused(f"the callback token has expired: step {step} waits no more")
+            raise CallbackRefused("expired", f"has expired: step {step} waits no more")
+        # First whether it was used: who says the same again is told that, whatever it says.
+        if not await _insert(connection, event):
+            raise CallbackRefused("used", "was used before")
+        if misfit := callback_misfit(wait["body"], step, data):
+            raise CallbackMisfit(
+                f"step {step} asks for another answer: {misfit}",
+                hint="the token was not used: answer again",
+            )
     return Arrival(is_new=True, ended=(await deliver(connection)).ended)
 
 

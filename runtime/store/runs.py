@@ -15,6 +15,7 @@ from runtime.core.graph import ordered_needs
 from runtime.core.identity import derive_run_id, first_id_of
 from runtime.core.overlap import Admission, Fate
 from runtime.core.program import lane_of, start_deadline, task_label
+from runtime.core.spreading import spread
 from runtime.core.storable import storable
 from runtime.errors import NotFound, Unstorable
 from runtime.store.audit import Deed, write_audit
@@ -298,7 +299,7 @@ def _listed_steps(
         (pipeline["steps"], pipeline) if isinstance(pipeline, Mapping) else (pipeline, body)
     )
     first, last = (
-        {step["id"]: step for step in one} for one in (steps, holder.get("finally", ()))
+        {step["id"]: step for step in spread(one)} for one in (steps, holder.get("finally", ()))
     )
     return first, last
 

@@ -77,10 +77,14 @@ _WAIT_FOR_ARGUMENTS: Final[dict[str, Any]] = {
             "const": True,
             "description": "Wait for whoever was given the step's callback token instead.",
         },
+        "schema": {
+            "type": "object",
+            "description": "A JSON Schema of the callback's answer; written out, without templates.",
+        },
         "timeout": {**_SPAN, "description": "How long to wait; then the step fails."},
     },
     "oneOf": [{"required": ["event"]}, {"required": ["callback"]}],
-    "dependentRequired": {"filter": ["event"]},
+    "dependentRequired": {"filter": ["event"], "schema": ["callback"]},
     "additionalProperties": False,
 }
 _EMIT_ARGUMENTS: Final[dict[str, Any]] = {

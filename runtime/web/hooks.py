@@ -1,21 +1,22 @@
-"""`POST /hooks/PROJECT/NAME`: events that others tell of. Whoever knows the webhook's secret may; there is no token.
+"""`POST /hooks/PROJECT/NAME`: events that others tell of; whoever knows the webhook's secret may, and there is no token.
+`POST /callbacks/TOKEN`: the answer that a step waits for; whoever was given the token may, once.
 
 An answer in the 200s is given when the event is on record, and never before: 202 for one that is new, 200 for one that came before.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Response
 from starlette.requests import Request
 
-from runtime.core.webhooks import NotAuthentic, NotUnderstood, read_request
+from runtime.core.webhooks import NotAuthentic, NotUnderstood, read_json, read_request
 from runtime.core.webhooks import Request as Posted
-from runtime.store.events import Event, put_on_record
+from runtime.store.events import CallbackRefused, Event, arrive_by_token, put_on_record
 from runtime.web.inbox import Inbox
 from runtime.web.problems import Refused
-from schemas.webhook import HookAnswer
+from schemas.webhook import CallbackAnswer, HookAnswer
 
 router = APIRouter(include_in_schema=False)
 
@@ -53,3 +54,21 @@ async def post_hook(
     if not is_new:
         response.status_code = 200
     return HookAnswer(id=told.event_id, topic=told.topic, is_new=is_new)
+
+
+_REFUSALS: Final = {"unknown": 404, "used": 409, "expired": 410}
+
+
+@router.post("/callbacks/{token}", status_code=202)
+async def post_callback(token: str, request: Request, incoming: Incoming) -> CallbackAnswer:
+    """Take in the answer to a callback."""
+    try:
+        data = read_json(await request.body() or b"null")
+    except NotUnderstood as refusal:
+        raise Refused(422, str(refusal)) from None
+    try:
+        async with incoming.connection() as connection:
+            arrival = await arrive_by_token(connection, token, data)
+    except CallbackRefused as refusal:
+        raise Refused(_REFUSALS[refusal.why], refusal.message, code=refusal.code) from None
+    return CallbackAnswer(resumed=bool(arrival.ended))

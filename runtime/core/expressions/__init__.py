@@ -83,4 +83,4 @@ def _is_secret(reference: Reference) -> bool:
     if reference.root == "run":
         # Callback tokens, or all there is to know of the run.
         return reference.path[:1] in ((), ("callbacks",))
-    return reference.root == "secrets"
+    return reference.root in ("secrets", "callback")

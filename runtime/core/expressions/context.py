@@ -17,7 +17,19 @@ Segment = str | int
 """One part of a path: an object's key or a list's index."""
 
 TEMPLATE_ROOTS: Final = frozenset(
-    {"now", "run", "task", "trigger", "event", "params", "steps", "item", "vars", "secrets"}
+    {
+        "now",
+        "run",
+        "task",
+        "trigger",
+        "event",
+        "params",
+        "steps",
+        "item",
+        "vars",
+        "secrets",
+        "callback",
+    }
 )
 """The names that stand at the start of a path in a template and in `if`."""
 
@@ -45,6 +57,7 @@ class Context:
         item: the element at hand in a `foreach` step.
         secrets: looked up one name at a time, so a mapping may resolve a secret when it is first asked for; what its
             `__getitem__` raises besides KeyError passes through.
+        callback: the `url` and the `token` of the step's callback, for a step that waits for one.
         result: the tool's answer, for conditions compiled with `ANSWER_ROOTS`.
     """
 
@@ -58,6 +71,7 @@ class Context:
     item: JSON | Absent = ABSENT
     vars: Mapping[str, JSON] = field(default_factory=dict)
     secrets: Mapping[str, JSON] = field(default_factory=dict)
+    callback: JSON | Absent = ABSENT
     result: JSON | Absent = ABSENT
 
     def __post_init__(self) -> None:

@@ -114,9 +114,11 @@ select callback_key from ordinaut.installation;
 -- name: find_callback
 -- Where the wait stands that a callback is for. Locks: the run's due_work row; there is none of a run that is over.
 with held as materialized (select run_id from ordinaut.due_work where run_id = %(run_id)s for update)
-select h.run_id, w.answered_at is not null as is_used,
+select h.run_id, b.body, w.answered_at is not null as is_used,
     coalesce(w.until < ordinaut.now(), false) or exists (
         select from ordinaut.step_result s
         where s.run_id = h.run_id and (s.step = %(step)s or s.step = '(over)' and s.finished_at > w.began_at)) as is_over
 from held h
+join ordinaut.run r on r.run_id = h.run_id
+join ordinaut.spec_revision b on b.uid = r.task_uid and b.revision_id = r.revision_id
 left join ordinaut.wait w on w.run_id = h.run_id and w.step = %(step)s and w.kind = 'callback';
