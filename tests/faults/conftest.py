@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -10,8 +10,23 @@ import pytest
 
 from runtime.store.pool import open_pool
 from tests.faults.site import Site
+from tests.support.agreeing import require_status_agrees
 from tests.support.clock import FakeClock
 from tests.support.executing import Bench, opened_bench
+
+
+@pytest.fixture(autouse=True)
+def _what_is_shown_is_what_there_is(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test of failure that has a database, `ordinaut status` agrees with it.
+
+    Asks for the database before all others do, so that whoever works in it has ended by then.
+    """
+    if "database" not in request.fixturenames:
+        yield
+        return
+    database = request.getfixturevalue("database")
+    yield
+    require_status_agrees(database)
 
 
 @pytest.fixture
