@@ -41,7 +41,7 @@ from runtime.store.drift import RESTORED
 from runtime.store.due_work import Written
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
-from runtime.store.runtimes import EVENTS, RELATED, WORK, Beat
+from runtime.store.runtimes import EVENTS, HEARD, RELATED, WORK, Beat
 from runtime.surroundings import Surroundings
 from runtime.tools.toolbox import Toolbox
 from runtime.turns import Turns
@@ -105,7 +105,13 @@ class _Bells:
             work,
             events,
         )
-        self.named = {WORK: work, EVENTS: events, RESTORED: self.restored, RELATED: self.emitted}
+        self.named = {
+            WORK: work,
+            EVENTS: events,
+            RESTORED: self.restored,
+            RELATED: self.emitted,
+            HEARD: self.heard,
+        }
         self.crier_of_ends = Crier(pool, clock, ENDED)
         self.crier_of_work = Crier(pool, clock, WORK, pause_seconds=SELDOM_SECONDS)
         self.criers = [self.crier_of_ends, self.crier_of_work]

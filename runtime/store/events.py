@@ -28,7 +28,7 @@ from runtime.store.children import answer_parents
 from runtime.store.hearing import hear
 from runtime.store.pool import Pool, borrow
 from runtime.store.recorded import Place, Waiting
-from runtime.store.runtimes import RELATED
+from runtime.store.runtimes import HEARD, RELATED
 from runtime.store.statements import statement
 from runtime.store.waits import decide
 
@@ -166,7 +166,7 @@ async def deliver(connection: Connection) -> Delivered:
     """End the waits of every event that nobody has looked at, and put on record which tasks each is for."""
     ended = heard = 0
     while True:
-        async with connection.transaction():
+        async with connection.pipeline(), connection.transaction():
             events = await _rows(connection, Arrived, "take_arrivals", {"limit": _AT_ONCE})
             if events:
                 # Before the runs that wait: a document is locked before due work, and a listener stands between.
@@ -176,8 +176,10 @@ async def deliver(connection: Connection) -> Delivered:
                 await connection.execute(statement("mark_delivered"), numbers)
         if len(events) < _AT_ONCE:
             break
-    if ended or heard:
+    if ended:
         await connection.execute(statement("wake"))
+    if heard:
+        await connection.execute(statement("cry"), {"hint": HEARD})
     return Delivered(ended, heard)
 
 

@@ -150,7 +150,8 @@ async def seconds_until_heard(connection: Connection) -> float | None:
 async def decide_heard(connection: Connection, due: Due) -> Settled | None:
     """Decide what a listener has heard, at most a batch; None if somebody else is at it, or was."""
     which = {"task_uid": due.task_uid, "digest": due.digest}
-    async with connection.transaction():
+    # A run waits for this: what needs no answer goes out with what comes next.
+    async with connection.pipeline(), connection.transaction():
         await connection.execute(statement("lock_document"), which)
         async with connection.cursor(row_factory=class_row(_Locked)) as cursor:
             await cursor.execute(statement("lock_listener"), which)

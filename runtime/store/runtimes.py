@@ -17,6 +17,8 @@ EVENTS: Final = "events"
 """The hint that events wait to be published."""
 RELATED: Final = "related"
 """The hint that a run is over which others wait for, or which waits for others."""
+HEARD: Final = "heard"
+"""The hint that tasks have heard events, which wait to be decided."""
 
 
 @dataclass(frozen=True, slots=True)

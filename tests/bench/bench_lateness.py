@@ -142,7 +142,8 @@ async def ready(site: Site, connection: Connection) -> tuple[float, float]:
 
 async def event(site: Site, connection: Connection) -> tuple[float, float]:
     listens = await install(
-        connection, task("plan", schedule={"event": "orders.paid"}, pipeline=STEP)
+        connection,
+        task("plan", schedule={"event": "orders.paid"}, overlap="allow", pipeline=STEP),
     )
     await asyncio.to_thread(arm, site.database, listens)
     late: dict[str, float] = {}
@@ -155,7 +156,8 @@ async def event(site: Site, connection: Connection) -> tuple[float, float]:
                 late[told.event_id] = -SYSTEM_CLOCK.now().timestamp()
                 await arrive(connection, told, actor=Actor("ada"))
                 await SYSTEM_CLOCK.sleep(0.05)
-            await drained(connection, "due_work")
+            for table in ("heard", "due_work"):
+                await drained(connection, table)
             await tell(connection, "event, light load", since)
         cursor = await connection.execute("select event ->> 'id', run_id from ordinaut.run")
         runs = dict(await cursor.fetchall())
