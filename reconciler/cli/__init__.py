@@ -46,7 +46,8 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Run": {
         "up": ("reconciler.cli.up", "Start everything: servers, specs and a runtime."),
         "runtime": ("reconciler.cli.runtime", "Run due work until told to stop."),
-        "web": ("reconciler.cli.web", "Serve the HTTP API until told to stop."),
+        "web": ("reconciler.cli.web", "Serve dashboard and HTTP API until told to stop."),
+        "dashboard": ("runtime.cli.dashboard", "Print a link that signs in to the dashboard."),
         "token": ("runtime.cli.token", "Make, list and revoke tokens of the HTTP API."),
         "run": ("runtime.cli.run", "Run a task now."),
         "rerun": ("runtime.cli.rerun", "Run a run once more."),

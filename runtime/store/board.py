@@ -25,6 +25,7 @@ from schemas.board import (
     Timeline,
 )
 from schemas.override import Pause
+from schemas.run import RunSummary
 
 MARKS: Final = 20
 """How many runs a strip shows."""
@@ -94,6 +95,14 @@ def roll_up(connection: Connection) -> tuple[NamespaceStanding, ...]:
             NamespaceStanding(namespace=namespace, worst=counts[0].standing, counts=counts)
         )
     return tuple(sorted(rolled, key=lambda one: (_ORDER.index(one.worst), one.namespace)))
+
+
+def list_open_runs(connection: Connection, *, limit: int) -> tuple[RunSummary, ...]:
+    """The newest runs that are not over."""
+    rows = fetch_rows(connection, "list_open_runs", limit=limit)
+    return tuple(
+        RunSummary(task=task_label(row.pop("namespace"), row.pop("name")), **row) for row in rows
+    )
 
 
 def load_timeline(connection: Connection) -> Timeline:

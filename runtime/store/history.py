@@ -49,15 +49,17 @@ class LiveDocument:
 
 
 def list_revisions(
-    connection: Connection, *, uid: int | None = None, limit: int
+    connection: Connection, *, uid: int | None = None, limit: int, before: int | None = None
 ) -> tuple[Revision, ...]:
-    """The newest revisions; of one document, if its uid is given, those that wrote it."""
-    return _revisions(connection, uid=uid, revision_id=None, limit=limit)
+    """The newest revisions, or those before one; of one document, if its uid is given, those that wrote it."""
+    return _revisions(connection, uid=uid, revision_id=None, before=before, limit=limit)
 
 
 def find_revision(connection: Connection, revision_id: int) -> Revision | None:
     """One revision."""
-    return next(iter(_revisions(connection, uid=None, revision_id=revision_id, limit=1)), None)
+    return next(
+        iter(_revisions(connection, uid=None, revision_id=revision_id, before=None, limit=1)), None
+    )
 
 
 def find_document(connection: Connection, identity: Identity) -> int | None:
@@ -73,6 +75,14 @@ def list_document_names(connection: Connection, kind: str) -> list[tuple[str, st
     """Namespace and name of every document in force of a kind."""
     rows = connection.execute(statement("list_document_names"), {"kind": kind}).fetchall()
     return [(namespace, name) for namespace, name in rows]
+
+
+def list_document_revisions(
+    connection: Connection, uid: int, *, limit: int
+) -> dict[int, Mapping[str, Any]]:
+    """What a document said, by the newest revisions that wrote it."""
+    rows = fetch_rows(connection, "list_document_bodies", uid=uid, limit=limit)
+    return {row["revision_id"]: row["body"] for row in rows}
 
 
 def read_documents_as_of(connection: Connection, revision: Revision) -> list[StoredDocument]:

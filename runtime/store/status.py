@@ -68,7 +68,7 @@ def _facts(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
         drift=list_drift(connection),
         runtimes=tuple(RuntimeStatus(**r) for r in fetch_rows(connection, "list_runtimes")),
         queue=QueueStatus(**fetch_rows(connection, "load_queue_status")[0]),
-        asked=AskedStatus(**fetch_rows(connection, "load_asked_status")[0]),
+        asked=load_asked(connection),
         outbox=OutboxStatus(**fetch_rows(connection, "load_outbox_status")[0]),
         troubles=_troubles(connection),
         tasks_total=totals[0] if totals else 0,
@@ -88,6 +88,11 @@ def _troubles(connection: Connection) -> tuple[Trouble, ...]:
         Trouble(kind=kind, tasks=len(found), names=tuple(found[:_SHOWN]))
         for kind, found in names.items()
     )
+
+
+def load_asked(connection: Connection) -> AskedStatus:
+    """How much waits for people."""
+    return AskedStatus(**fetch_rows(connection, "load_asked_status")[0])
 
 
 def _task(row: dict[str, Any]) -> TaskStatus:

@@ -17,9 +17,10 @@ from fastapi import APIRouter, FastAPI
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.store.lending import Lender
-from runtime.web import api, health, hooks, metrics
+from runtime.web import api, health, hooks, metrics, pages
 from runtime.web.boundary import Boundary
 from runtime.web.inbox import Inbox
+from runtime.web.pages.live import Live
 from runtime.web.problems import install_problems
 from runtime.web.site import Site
 from runtime.web.tracing import exporters
@@ -49,6 +50,7 @@ def create_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) ->
     app.state.site = site
     app.state.metrics = metrics.Metrics(lender.reading, clock)
     app.state.inbox = Inbox(config, database, clock)
+    app.state.live = Live(lender, clock)
     install_problems(app)
     for router in _routers():
         app.include_router(router)
@@ -62,6 +64,7 @@ def _routers() -> Iterator[APIRouter]:
     yield api.router
     yield metrics.router
     yield hooks.router
+    yield pages.router
 
 
 @asynccontextmanager

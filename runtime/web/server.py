@@ -28,6 +28,7 @@ class Server(uvicorn.Server):
     """uvicorn, bounded and quiet; what ends it is for its owner to say, through `should_exit`."""
 
     def __init__(self, app: FastAPI) -> None:
+        self._app = app
         super().__init__(
             uvicorn.Config(
                 app,
@@ -45,6 +46,11 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=_FAREWELL_SECONDS,
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Open pages would be waited for as long as their streams last.
+        self._app.state.live.close()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1015,6 +1015,17 @@ ALTER TABLE ordinaut.runtime ALTER COLUMN runtime_id ADD GENERATED ALWAYS AS IDE
     NO MAXVALUE
     CACHE 1
 );
+-- Name: sign_in_link; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.sign_in_link (
+    digest bytea NOT NULL,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_link_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT sign_in_link_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'admin'::text])))
+);
+-- Name: TABLE sign_in_link; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.sign_in_link IS 'a row is deleted when its link is used, so it works once';
 -- Name: source_status; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.source_status (
     project text NOT NULL,
@@ -1248,6 +1259,19 @@ COMMENT ON COLUMN ordinaut.wait.iteration IS 'which item of `foreach` waits, fro
 COMMENT ON COLUMN ordinaut.wait.asked IS 'what a person is asked, and who may answer; empty for a span of time';
 -- Name: COLUMN wait.until; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.wait.until IS 'when the wait is over by itself; null where it never is';
+-- Name: web_session; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.web_session (
+    digest bytea NOT NULL,
+    token_id bigint,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    began_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT web_session_digest_check CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT web_session_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'admin'::text])))
+);
+-- Name: COLUMN web_session.token_id; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.web_session.token_id IS 'the token that was shown; none for a link. The session is over when its token is';
 -- Name: ordinaut_migration; Type: TABLE; Schema: public; Owner: -
 CREATE TABLE public.ordinaut_migration (
     number integer NOT NULL,
@@ -1372,6 +1396,9 @@ ALTER TABLE ONLY ordinaut.runtime
 -- Name: schedule schedule_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.schedule
     ADD CONSTRAINT schedule_pkey PRIMARY KEY (task_uid);
+-- Name: sign_in_link sign_in_link_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.sign_in_link
+    ADD CONSTRAINT sign_in_link_pkey PRIMARY KEY (digest);
 -- Name: source_status source_status_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.source_status
     ADD CONSTRAINT source_status_pkey PRIMARY KEY (project, environment, claim);
@@ -1408,6 +1435,9 @@ ALTER TABLE ONLY ordinaut.task_override
 -- Name: wait wait_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.wait
     ADD CONSTRAINT wait_pkey PRIMARY KEY (run_id, step, iteration);
+-- Name: web_session web_session_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.web_session
+    ADD CONSTRAINT web_session_pkey PRIMARY KEY (digest);
 -- Name: ordinaut_migration ordinaut_migration_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 ALTER TABLE ONLY public.ordinaut_migration
     ADD CONSTRAINT ordinaut_migration_pkey PRIMARY KEY (number);
@@ -1483,6 +1513,8 @@ CREATE INDEX wait_for_events ON ordinaut.wait USING btree (((asked ->> 'topic'::
 CREATE INDEX wait_for_people ON ordinaut.wait USING btree (began_at) WHERE ((kind = 'approval'::text) AND (answered_at IS NULL));
 -- Name: wait_for_runs; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX wait_for_runs ON ordinaut.wait USING btree (run_id) WHERE ((kind = 'run'::text) AND (answered_at IS NULL));
+-- Name: web_session_by_end; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX web_session_by_end ON ordinaut.web_session USING btree (expires_at);
 -- Name: call_usage_default_agent_used_at_idx; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
 ALTER INDEX ordinaut.call_usage_by_agent ATTACH PARTITION ordinaut.call_usage_default_agent_used_at_idx;
 -- Name: call_usage_default_pkey; Type: INDEX ATTACH; Schema: ordinaut; Owner: -
@@ -1564,3 +1596,6 @@ ALTER TABLE ONLY ordinaut.spec_revision
 -- Name: task_override task_override_task_uid_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.task_override
     ADD CONSTRAINT task_override_task_uid_fkey FOREIGN KEY (task_uid) REFERENCES ordinaut.spec(uid);
+-- Name: web_session web_session_token_id_fkey; Type: FK CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.web_session
+    ADD CONSTRAINT web_session_token_id_fkey FOREIGN KEY (token_id) REFERENCES ordinaut.api_token(token_id) ON DELETE CASCADE;

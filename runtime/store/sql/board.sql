@@ -93,3 +93,14 @@ from ordinaut.run r
 where r.run_id >= ordinaut.run_id_floor(%(since)s) and r.run_id < ordinaut.run_id_floor(%(until)s)
 group by 1
 order by 1;
+
+-- name: list_open_runs
+-- Runs that are not over, newest first: by the index that holds only those.
+select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
+    r.finished_at, r.error, r.revision_id as revision,
+    jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone
+from ordinaut.run r
+join ordinaut.spec p on p.uid = r.task_uid
+where r.finished_at is null
+order by r.run_id desc
+limit %(limit)s;

@@ -37,6 +37,7 @@ left join lateral (
     where r.uid = %(uid)s::bigint and r.revision_id = v.revision_id) d on true
 where (%(uid)s::bigint is null or d.action is not null)
     and (%(revision_id)s::bigint is null or v.revision_id = %(revision_id)s)
+    and (%(before)s::bigint is null or v.revision_id < %(before)s)
 order by v.revision_id desc
 limit %(limit)s;
 
@@ -82,3 +83,7 @@ cross join lateral (
 join ordinaut.revision v on v.revision_id = b.revision_id
 where r.revision_id = %(revision_id)s
 order by b.uid;
+
+-- name: list_document_bodies
+-- What a document said, by the newest revisions that wrote it.
+select revision_id, body from ordinaut.spec_revision where uid = %(uid)s order by revision_id desc limit %(limit)s;

@@ -60,8 +60,8 @@ select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence
 from ordinaut.run r
 join ordinaut.spec p on p.uid = r.task_uid
 where (%(task_uid)s::bigint is null or r.task_uid = %(task_uid)s)
-    and (%(states)s::text[] is null or r.state = any(%(states)s))
     and (%(before)s::uuid is null or r.run_id < %(before)s)
+    and (%(states)s::text[] is null or r.state = any(%(states)s))
     and (not %(quarantined)s or r.state = 'failed' and r.error ->> 'code' = 'ORD507' and not exists (
         select from ordinaut.run n where n.task_uid = r.task_uid and n.run_id >= ordinaut.run_id_floor(r.created_at) and n.rerun_of = r.run_id))
 order by r.run_id desc

@@ -6,10 +6,32 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from runtime.web.api import asked, deciding, events, operating, overview, runs, tasks, telling
+from runtime.web.api import (
+    asked,
+    audit,
+    deciding,
+    events,
+    operating,
+    overview,
+    runs,
+    tasks,
+    telling,
+    timeline,
+)
 
 PREFIX: Final = "/api/v1"
 
 router = APIRouter(prefix=PREFIX)
-for _part in (overview, tasks, runs, operating, events, telling, asked, deciding):
+for _part in (
+    overview,
+    tasks,
+    runs,
+    operating,
+    events,
+    telling,
+    asked,
+    deciding,
+    timeline,
+    audit,
+):
     router.include_router(_part.router)

@@ -1,0 +1,2 @@
+drop table ordinaut.sign_in_link;
+drop table ordinaut.web_session;
