@@ -21,6 +21,15 @@ from schemas.durations import format_duration, parse_duration
 
 CONFIG_FILE: Final = "ordinaut.toml"
 _PREFIX: Final = "ORDINAUT_"
+_REDIS_SCHEMES: Final = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
 _OTLP: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
@@ -31,7 +40,7 @@ class Config:
     Attributes:
         database_url: PostgreSQL, as a URL or libpq string; None means the embedded one.
         direct_url: PostgreSQL itself, where database_url leads through a pooler: for wake-ups, commands and migrations.
-        redis_url: Redis or Valkey; None means the embedded one.
+        redis_url: Redis or Valkey, one server, Sentinels or a cluster; None means the embedded one.
         state_dir: where embedded servers, process records, logins and the cache of compiled specs live.
         specs: the specs folder.
         environment: which environment of the Project document is meant.
@@ -223,8 +232,13 @@ def _positive_count(value: object) -> int:
 
 def _redis_url(value: object) -> str:
     text = _text(value)
-    if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must begin with redis://, rediss:// or unix://")
+    parts = urlsplit(text)
+    if parts.scheme not in _REDIS_SCHEMES:
+        raise ValueError(f"must begin with one of {'://, '.join(_REDIS_SCHEMES)}://")
+    if parts.scheme.endswith("+sentinel") and not parts.path.strip("/"):
+        raise ValueError(
+            "must name the service behind the hosts, as in redis+sentinel://one,two/SERVICE"
+        )
     return text
 
 

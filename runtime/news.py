@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from redis.exceptions import RedisError
-
-from runtime.bus import open_bus
+from runtime.bus import BUS_ERRORS, open_bus
 from runtime.cancellation import heeding_cancellation
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.service import stop_if_cancelled
@@ -47,7 +45,7 @@ class News:
                         answer: Any = await bus.xread(
                             {self._stream: last}, block=_BLOCK_MILLISECONDS
                         )
-                except RedisError:
+                except BUS_ERRORS:
                     await self._clock.sleep(_RETRY_SECONDS)
                     continue
                 for _, found in answer or ():

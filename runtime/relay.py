@@ -19,8 +19,8 @@ from typing import Final
 
 import psycopg
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from runtime.bus import BUS_ERRORS
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.core.floors import Sweeps
@@ -43,7 +43,7 @@ _LONGEST_RETRY_SECONDS: Final = 10.0
 _STANDBY_SECONDS: Final = 0.05
 # What was committed last is worth a moment of a stopping process; the rest stays in the outbox for others.
 _FAREWELL_SECONDS: Final = 2.0
-_AWAY: Final = (RedisError, psycopg.OperationalError)
+_AWAY: Final = (*BUS_ERRORS, psycopg.OperationalError)
 
 
 class Relay:

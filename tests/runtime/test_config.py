@@ -41,8 +41,9 @@ def test_a_flag_that_was_not_given_and_an_empty_variable_count_for_nothing(tmp_p
         (
             "REDIS_URL",
             "http://x",
-            "setting redis_url: must begin with redis://, rediss:// or unix://",
+            "setting redis_url: must begin with one of redis://, rediss://, unix://, redis+sentinel://",
         ),
+        ("REDIS_URL", "redis+sentinel://one,two", "setting redis_url: must name the service"),
         ("STREAM", "odd{}:events", "setting stream: braces in it must hold a hash tag"),
         ("STREAM", "{a}{b}", "setting stream: braces in it must hold a hash tag"),
         ("LOG_LEVEL", "loud", "setting log_level: must be debug, info, warning or error"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -27,12 +28,13 @@ class OwnValkey:
         options: more of its command line.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port = _free_port()
+    def __init__(self, folder: Path, *options: str, is_sentinel: bool = False) -> None:
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         folder.mkdir(exist_ok=True)
         self._folder = folder
         self._options = options
+        self._first = [str(folder / "sentinel.conf")] if is_sentinel else []
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
@@ -45,7 +47,7 @@ class OwnValkey:
         place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binary, *place, *self._options],
+                [binary, *self._first, *place, *self._options],
                 stdout=log,
                 stderr=log,
             )
@@ -59,6 +61,18 @@ class OwnValkey:
             OURS.discard(self._process.pid)
             self._process = None
 
+    def freeze(self) -> None:
+        """Let it do nothing until `thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def configure(self, *lines: str) -> None:
+        """Write the file that a sentinel keeps what it knows in."""
+        (self._folder / "sentinel.conf").write_text("\n".join(lines) + "\n")
+
     def written(self) -> int:
         """How many bytes of its newest file of commands there are."""
         return self._commands().stat().st_size
@@ -66,6 +80,10 @@ class OwnValkey:
     def lose(self, size: int) -> None:
         """Cut its newest file of commands to so many bytes, as if the rest had not reached the disk."""
         os.truncate(self._commands(), size)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _commands(self) -> Path:
         (newest,) = (self._folder / "appendonlydir").glob("*.incr.aof")
@@ -82,16 +100,17 @@ class OwnValkey:
 
 
 @contextmanager
-def own_valkey(folder: Path, *options: str) -> Iterator[OwnValkey]:
+def own_valkey(folder: Path, *options: str, is_sentinel: bool = False) -> Iterator[OwnValkey]:
     """A server that is not started yet, and ends with the block."""
-    server = OwnValkey(folder, *(options or _DURABLE))
+    server = OwnValkey(folder, *(options or _DURABLE), is_sentinel=is_sentinel)
     try:
         yield server
     finally:
         server.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody has."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
