@@ -25,7 +25,7 @@ from runtime.config import Config
 from runtime.duties import EVERYTHING, Duty
 from runtime.garbage import collecting_seldom
 from runtime.keyring import Keyring
-from runtime.logs import get_logger
+from runtime.logs import get_logger, name_process
 from runtime.registry import NoServers, Registry
 from runtime.service import ServiceGroup, until_first
 from runtime.store.connect import unavailable
@@ -148,6 +148,7 @@ async def running(
             await registry.refresh()
             key = await load_callback_key(pool)
             runtime_id = await _announce(pool, duties)
+            name_process(runtime=runtime_id)
         except psycopg.OperationalError as error:
             raise unavailable(place.database_url, error) from error
         stack.push_async_callback(_say_farewell, pool, runtime_id)

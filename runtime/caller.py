@@ -27,6 +27,7 @@ from runtime.core.program import Program, ProgramStep, Verification
 from runtime.core.tracing import TRACEPARENT, traceparent
 from runtime.errors import ExpressionError, OrdinautError
 from runtime.live import Live
+from runtime.logs import about
 from runtime.models import finding
 from runtime.reusing import Reuse
 from runtime.secrets import Secrets
@@ -86,21 +87,24 @@ class Caller:
             context: what the expressions of its step find.
         """
         call, arguments = ready.call, ready.arguments
-        if ready.verification is not None:
-            return await self._check(call, ready.verification, arguments)
-        if call.step.cache is None or call.opened is not None:
-            return await self._make(call, arguments)
-        refused = self.refusal(call.step.uses)
-        if refused is not None:
-            return refused
-        make = partial(self._make, call, arguments)
-        judge = partial(self.judge, call.step, context=context)
-        try:
-            reuse = Reuse(self._around.answers, self._around.callback_key, self._program.project)
-            model = self._model_asked(call.step.uses, arguments)
-            return await reuse.call(call, arguments, context, make, judge, model=model)
-        except OrdinautError as error:
-            return CallOutcome("contract_error", error=told(error))
+        with about(step=call.step.name, item=call.iteration, attempt=call.attempt):
+            if ready.verification is not None:
+                return await self._check(call, ready.verification, arguments)
+            if call.step.cache is None or call.opened is not None:
+                return await self._make(call, arguments)
+            refused = self.refusal(call.step.uses)
+            if refused is not None:
+                return refused
+            make = partial(self._make, call, arguments)
+            judge = partial(self.judge, call.step, context=context)
+            try:
+                reuse = Reuse(
+                    self._around.answers, self._around.callback_key, self._program.project
+                )
+                model = self._model_asked(call.step.uses, arguments)
+                return await reuse.call(call, arguments, context, make, judge, model=model)
+            except OrdinautError as error:
+                return CallOutcome("contract_error", error=told(error))
 
     def _model_asked(self, uses: str, arguments: Mapping[str, Any]) -> Any:
         """The model that a call asks, as the Project has it now: another one gives other answers, as does none."""

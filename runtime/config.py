@@ -56,6 +56,7 @@ class Config:
         stream: the Redis stream that every event goes to.
         stream_length: about how many events the stream keeps.
         log_level: debug, info, warning or error.
+        log_format: json or text; None means text on a terminal, else JSON.
         listen: where `ordinaut web` listens, as HOST:PORT or a PORT of 127.0.0.1; None means 127.0.0.1:8470.
         public_url: how people and tools reach `ordinaut web`, where that is not where it listens.
         otlp_endpoint: the collector that `ordinaut web` sends traces to, by OTLP over HTTP, without /v1/traces; the standard
@@ -81,6 +82,7 @@ class Config:
     stream: str = "ordinaut:events"
     stream_length: int = 100_000
     log_level: str = "info"
+    log_format: str | None = None
     listen: str | None = None
     public_url: str | None = None
     otlp_endpoint: str | None = None
@@ -140,6 +142,11 @@ class Config:
         """What another process gives to `load` to have the same settings."""
         set_ = {name: getattr(self, name) for name in self._names()}
         return {name: _plain(value) for name, value in set_.items() if value is not None}
+
+    @property
+    def logs_as_json(self) -> bool | None:
+        """Whether logs are JSON; None where that depends on the terminal."""
+        return None if self.log_format is None else self.log_format == "json"
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
@@ -264,6 +271,12 @@ def _stream(value: object) -> str:
     return text
 
 
+def _log_format(value: object) -> str:
+    if value not in ("json", "text"):
+        raise ValueError("must be json or text")
+    return str(value)
+
+
 def _level(value: object) -> str:
     text = _text(value).lower()
     if text not in {"debug", "info", "warning", "error"}:
@@ -290,6 +303,7 @@ _CONVERSIONS: Final = {
     "stream": _stream,
     "stream_length": _positive_count,
     "log_level": _level,
+    "log_format": _log_format,
     "listen": _text,
     "public_url": _web_url,
     "otlp_endpoint": _web_url,

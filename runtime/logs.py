@@ -1,17 +1,52 @@
-"""Logs on stderr: one line a record, for people on a terminal and as JSON elsewhere, never with a secret in it."""
+"""Logs on stderr: one line a record, for people on a terminal and as JSON elsewhere, never with a secret in it.
+
+As JSON a line says what it is about though nobody wrote that there: whoever begins to work on a run, a step or a tool server
+says so once, with `about`, and all that is logged on the way has it. People see the message, which says what they need.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from runtime.core.tracing import trace_id
 
 _ROOT: Final = "ordinaut"
 # They warn of every connection that is lost and every query that is cancelled; what it means for us, we say ourselves.
 _TALKATIVE: Final = ("psycopg", "uvicorn", "opentelemetry")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+_about: ContextVar[dict[str, Any]] = ContextVar("about", default={})  # noqa: B039 - it is never changed, only replaced
+_process: dict[str, Any] = {}
+
+
+@contextmanager
+def about(**fields: Any) -> Iterator[None]:
+    """What is logged in this block, and by tasks that are made in it, is about this, besides what it was about before."""
+    token = _about.set({**_about.get(), **fields})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def context_about(**fields: Any) -> Context:
+    """A context for a task that outlives whoever makes it: about this, and nothing else."""
+    context = Context()
+    context.run(_about.set, fields)
+    return context
+
+
+def name_process(**fields: Any) -> None:
+    """Everything that this process logs from now on has these fields."""
+    _process.update(fields)
 
 
 def get_logger(module: str) -> logging.Logger:
@@ -60,6 +95,8 @@ class _JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "module": record.name.removeprefix(f"{_ROOT}."),
             "message": record.getMessage(),
+            **_process,
+            **_correlated(),
             **_extra(record),
         }
         if record.exc_info:
@@ -73,6 +110,13 @@ class _Lines(logging.Formatter):
         module = record.name.removeprefix(f"{_ROOT}.")
         line = f"{record.levelname.lower()} {module}: {record.getMessage()} {fields}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _correlated() -> dict[str, Any]:
+    fields = _about.get()
+    if "run_id" not in fields:
+        return fields
+    return {**fields, "trace_id": trace_id(fields["run_id"])}
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

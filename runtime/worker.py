@@ -24,7 +24,7 @@ from runtime.errors import LeaseLost, OrdinautError, StoreError
 from runtime.execution import Execution
 from runtime.gate import Gate
 from runtime.lease import LeaseKeeper, leases_of
-from runtime.logs import get_logger
+from runtime.logs import about, get_logger
 from runtime.progress import Progress
 from runtime.quarantine import given_up, is_given_up, is_suspect
 from runtime.recorder import Told
@@ -296,7 +296,8 @@ class Worker:
 
     def _go_on(self, claim: Claim, rest: Coroutine[Any, Any, None], asked_at: float) -> None:
         """Have a task do the rest of a run, for as long as its lease is ours."""
-        task = asyncio.create_task(rest, name=f"run {claim.run_id}")
+        with about(run_id=claim.run, task=claim.task, revision=claim.revision_id):
+            task = asyncio.create_task(rest, name=f"run {claim.run_id}")
         self._tasks.add(task)
         self._leases.hold(claim.run_id, claim.lease_epoch, task, asked_at)
         task.add_done_callback(partial(self._done, claim))

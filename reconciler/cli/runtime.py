@@ -65,7 +65,7 @@ def _serve(config: Config, database: str, redis: str | None, duties: frozenset[D
     from runtime.store.migrate import require_usable  # noqa: PLC0415 - as above
     from runtime.supervision import Lifeline, supervise  # noqa: PLC0415 - as above
 
-    configure_logs(config.log_level)
+    configure_logs(config.log_level, as_json=config.logs_as_json)
     direct = config.direct_url or database
     with connect(direct) as connection:
         require_usable(connection)
@@ -74,7 +74,7 @@ def _serve(config: Config, database: str, redis: str | None, duties: frozenset[D
         child = supervise(config.processes, config.grace)
         if isinstance(child, bool):
             return child
-        configure_logs(config.log_level, child=child.number)
+        configure_logs(config.log_level, as_json=config.logs_as_json, child=child.number)
         beside.append(Lifeline(child))
     place = Place(database, redis, config.specs.absolute().parent, config.direct_url)
     run_loop(serve(config, place, beside, duties=duties))

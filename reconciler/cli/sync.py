@@ -83,7 +83,7 @@ def sync(
     from runtime.logs import configure_logs  # noqa: PLC0415 - as above
     from runtime.loop import run_loop  # noqa: PLC0415 - as above
 
-    configure_logs(config.log_level, as_json=as_json or None)
+    configure_logs(config.log_level, as_json=as_json or config.logs_as_json)
     remote = find_remote(repo, is_verified=verify != "none")
     trust = trust_from(verify, allowed_signers, keyring, remote)
     _require_lasting_database(config, once=once)

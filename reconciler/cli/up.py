@@ -42,7 +42,7 @@ def up(config: Config, as_json: bool) -> None:
     from runtime.logs import configure_logs  # noqa: PLC0415 - as above
     from runtime.loop import run_loop  # noqa: PLC0415 - as above
 
-    configure_logs(config.log_level, as_json=as_json or None)
+    configure_logs(config.log_level, as_json=as_json or config.logs_as_json)
     told = JsonLines() if as_json else Lines()
     whole = run_loop(bring_up(config, Voice(told.ready, told.reconciled, told.events)))
     if not whole:

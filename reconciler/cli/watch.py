@@ -44,7 +44,7 @@ def watch(*, config: Config, plan_only: bool, verbose: int, as_json: bool) -> No
     from runtime.logs import configure_logs  # noqa: PLC0415 - as above
     from runtime.loop import run_loop  # noqa: PLC0415 - as above
 
-    configure_logs(config.log_level, as_json=as_json or None)
+    configure_logs(config.log_level, as_json=as_json or config.logs_as_json)
     path = config.specs.absolute()
     require_folder(path)
     told = JsonLines() if as_json else Lines(verbose)

@@ -42,7 +42,7 @@ def web(config: Config) -> None:
             f"setting database_url is missing, and no embedded server runs in {config.state_dir}",
             hint="set ORDINAUT_DATABASE_URL, or use `ordinaut up`, which brings its own server",
         )
-    configure_logs(config.log_level)
+    configure_logs(config.log_level, as_json=config.logs_as_json)
     with connect(config.direct_url or database) as connection:
         require_usable(connection)
     with listening(config.listen or DEFAULT_LISTEN) as listener:

@@ -23,7 +23,7 @@ from runtime.web.server import serve_until_asked
 def main() -> None:
     """Serve until asked to stop, or alone."""
     config = Config.load(orjson.loads(sys.stdin.buffer.readline()), environ={})
-    configure_logs(config.log_level)
+    configure_logs(config.log_level, as_json=config.logs_as_json)
     threading.Thread(target=_end_when_alone, name="lifeline", daemon=True).start()
     assert config.database_url is not None  # noqa: S101 - whoever starts it has one
     with socket.socket(fileno=int(sys.argv[1])) as listener:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -19,12 +20,14 @@ from typing import Final
 from runtime.clock import Clock
 from runtime.core.storable import storable_text
 from runtime.errors import ToolServerError
+from runtime.logs import get_logger
 from runtime.tools.definition import UNCONFINED, Sandbox
 from runtime.tools.launch import launched
 from runtime.tools.orphans import ServerRecords
 from runtime.tools.redact import Redactor
 from runtime.tools.waiting import time_limit
 
+_log = get_logger("child")
 # The pace of the protocol's shutdown: end of input, then SIGTERM, then SIGKILL, this far apart.
 GRACE_SECONDS: Final = 2.0
 STDERR_BYTES: Final = 4096
@@ -42,13 +45,28 @@ class StderrTail(asyncio.Protocol):
         self._redact = redact
         self._tail = b""
         self._cut = False
+        self._line = b""
         self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
+        if _log.isEnabledFor(logging.DEBUG):
+            self._say(data)
         whole = self._tail + data
         self._cut |= len(whole) > STDERR_BYTES
         self._tail = whole[-STDERR_BYTES:]
+
+    def _say(self, data: bytes) -> None:
+        """Log each line that is complete, at the level debug."""
+        *lines, rest = (self._line + data).split(b"\n")
+        # One that is longer is not said at all: a secret may stand where it was cut.
+        self._line = rest[: STDERR_BYTES + 1]
+        for line in lines:
+            if len(line) <= STDERR_BYTES and (said := self._shown(line)):
+                _log.debug("%s", said)
+
+    def _shown(self, line: bytes) -> str:
+        return self._redact(storable_text(line.decode(errors="replace"))).strip()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Called by the event loop when nobody can write any more."""

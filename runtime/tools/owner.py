@@ -25,6 +25,7 @@ from mcp import MCPError
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.pauses import doubled_pause
 from runtime.errors import ToolServerError
+from runtime.logs import about, context_about
 from runtime.tools.answers import code_of, reason_of
 from runtime.tools.connecting import connection_to
 from runtime.tools.definition import HttpTransport, Protocol, ServerDefinition
@@ -128,7 +129,12 @@ class ServerOwner:
 
     def start(self) -> None:
         """Begin to own the server; one that is not `always` starts when it is used."""
-        self._task = asyncio.create_task(self._own(), name=f"tool server {self._definition.key}")
+        self._task = asyncio.create_task(
+            self._own(),
+            name=f"tool server {self._definition.key}",
+            # It outlives the run that happens to begin it.
+            context=context_about(server=self._definition.key),
+        )
 
     @contextmanager
     def use(self) -> Iterator[None]:
@@ -206,7 +212,8 @@ class ServerOwner:
     async def _own(self) -> None:
         try:
             while await self._wanted():
-                await self._keep_one()
+                with about(generation=self.generation + 1):
+                    await self._keep_one()
         finally:
             self.state = "stopped"
             self.session = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -15,6 +17,7 @@ from redis.asyncio import Redis
 
 from runtime.app import Place, Runtime, running
 from runtime.config import Config
+from runtime.logs import configure_logs
 from tests.support.installed import install, queue_run, schedule, task
 from tests.support.probes import eventually, within
 
@@ -178,3 +181,44 @@ async def test_a_server_applied_later_is_there_for_the_next_run(
 
 async def _is(connection: psycopg.AsyncConnection, run_id: Any, state: str) -> bool:
     return await state_of(connection, run_id) == state
+
+
+async def test_a_line_of_the_log_tells_of_which_run_and_which_server_it_is(
+    start: Start,
+    connection: psycopg.AsyncConnection,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loud = sleepy(0, tmp_path)
+    script = tmp_path / "sleepy.py"
+    script.write_text(
+        "import sys\nprint('I wake', file=sys.stderr, flush=True)\n" + script.read_text()
+    )
+    await install(connection, loud)
+    installed = await install(connection, task(pipeline=[{"id": "nap", "uses": "sleepy.nap"}]))
+    broken = await install(
+        connection, task("broken", pipeline=[{"id": "a", "uses": "llm.plan", "with": {}}])
+    )
+    await connection.execute(
+        """update ordinaut.spec_revision set body = jsonb_set(body, '{pipeline}', '"odd"') where uid = %s""",
+        [broken.uid],
+    )
+    configure_logs("debug", as_json=True)
+    try:
+        async with start():
+            runs = [await queue_run(connection, one) for one in (installed, broken)]
+            await eventually(lambda: _is(connection, runs[0], "succeeded"), "a run succeeds")
+            await eventually(lambda: _is(connection, runs[1], "failed"), "the broken run fails")
+    finally:
+        logging.getLogger("ordinaut").handlers.clear()
+        logging.getLogger("ordinaut").propagate = True
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [woken] = [line for line in lines if line["message"] == "I wake"]
+    assert (woken["server"], woken["generation"]) == ("sleepy", 1)
+    assert "run_id" not in woken
+    of_broken = [line for line in lines if line.get("run_id") == str(runs[1])]
+    assert of_broken
+    assert of_broken[0]["task"] == "broken"
+    assert of_broken[0]["trace_id"] == runs[1].hex
+    assert of_broken[0]["runtime"] > 0

@@ -103,3 +103,11 @@ def test_the_standard_variable_names_the_collector_of_traces_unless_ours_does(
     assert load(tmp_path, **standard).otlp_endpoint == "http://collector:4318"
     ours = load(tmp_path, **standard, ORDINAUT_OTLP_ENDPOINT="http://other:4318")
     assert ours.otlp_endpoint == "http://other:4318"
+
+
+def test_the_format_of_logs_depends_on_the_terminal_unless_it_is_said(tmp_path: Path) -> None:
+    assert load(tmp_path).logs_as_json is None
+    assert load(tmp_path, ORDINAUT_LOG_FORMAT="json").logs_as_json is True
+    assert load(tmp_path, ORDINAUT_LOG_FORMAT="text").logs_as_json is False
+    with pytest.raises(ConfigError, match="setting log_format: must be json or text"):
+        load(tmp_path, ORDINAUT_LOG_FORMAT="xml")

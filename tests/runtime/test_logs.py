@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from runtime.logs import configure_logs, get_logger
+from runtime.core.outcomes import CallOutcome
+from runtime.core.tracing import trace_id
+from runtime.logs import about, configure_logs, context_about, get_logger, name_process
+from tests.support.executing import Bench, step
+from tests.support.scripted_tools import ScriptedTools, ok
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +75,69 @@ def test_where_stderr_is_no_terminal_logs_are_json(capsys: pytest.CaptureFixture
     get_logger("worker").info("told")
 
     assert json.loads(capsys.readouterr().err)["message"] == "told"
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [{key: line[key] for key in line.keys() - {"at", "level", "module"}} for line in lines]
+
+
+async def test_programs_are_told_what_a_line_is_about(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", as_json=True)
+    log = get_logger("worker")
+    run = "019b8d2a-5c00-8b7c-9d1e-0123456789ab"
+
+    async def beside() -> None:
+        log.info("beside")
+
+    with about(run_id=run, task="briefing"):
+        with about(step="a"):
+            log.info("within", extra={"step": "its own"})
+        task = asyncio.create_task(beside())
+        stranger = asyncio.create_task(beside(), context=context_about(server="mail"))
+    await asyncio.gather(task, stranger)
+    log.info("outside")
+
+    of_run = {"run_id": run, "task": "briefing", "trace_id": trace_id(run)}
+    assert told(capsys) == [
+        {"message": "within", "step": "its own", **of_run},
+        {"message": "beside", **of_run},
+        {"message": "beside", "server": "mail"},
+        {"message": "outside"},
+    ]
+
+
+def test_people_are_told_only_what_the_message_says(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", as_json=False)
+
+    with about(run_id="7"):
+        get_logger("worker").info("work waits")
+
+    assert capsys.readouterr().err == "info worker: work waits\n"
+
+
+def test_a_process_has_its_name_in_every_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.logs._process", {})
+    configure_logs("info", as_json=True)
+    name_process(runtime=3)
+
+    get_logger("worker").info("hello")
+
+    assert told(capsys) == [{"message": "hello", "runtime": 3}]
+
+
+async def test_what_is_logged_during_a_call_says_which_it_is(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("info", as_json=True)
+
+    def call(_: object) -> CallOutcome:
+        get_logger("tool").info("called")
+        return ok()
+
+    await bench.queue(pipeline=[step("a")])
+    await bench.go(ScriptedTools(tool__do=call))
+
+    assert {"message": "called", "step": "a", "item": 0, "attempt": 1} in told(capsys)

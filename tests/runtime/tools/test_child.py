@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -194,6 +195,26 @@ def test_a_short_stderr_is_kept_whole() -> None:
     tail.data_received(b"a secret \xff \0 here\n")
 
     assert tail.text() == "a [redacted] \ufffd \ufffd here"
+
+
+def test_whole_lines_of_stderr_are_logged_when_asked_for_without_any_secret(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ordinaut"), "propagate", True)
+    tail = StderrTail(Redactor(["0123456789abcdef"]))
+    tail.data_received(b"unheard\n")
+    caplog.set_level(logging.DEBUG, "ordinaut")
+    for part in (
+        b"one 01234567",
+        b"89abcdef\ntwo",
+        b" more\n",
+        b"x" * STDERR_BYTES,
+        b"yy\n",
+        b"end",
+    ):
+        tail.data_received(part)
+
+    assert [record.getMessage() for record in caplog.records] == ["one [redacted]", "two more"]
 
 
 LEFT = """
