@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 from schemas import patterns
-from schemas.base import Flag, Identifier, Integer, Model
+from schemas.base import Flag, Model
 
 MAX_DEPTH: Final = 64
 
@@ -28,6 +35,12 @@ def _shallow(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    # In JSON 3.0 is the integer 3, and its schema has it so.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Item = Annotated[int, Strict(), BeforeValidator(_whole), Field(ge=0, le=2**31 - 1)]
 Json = Annotated[Any, AfterValidator(_shallow)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_shallow)]
 Reason = Annotated[
@@ -66,10 +79,12 @@ class RerunWish(Wish):
     """Run a run once more."""
 
     reason: Reason
-    start: Annotated[Identifier | None, Field(examples=["send"])] = None
-    """The step from which on all is done anew."""
-    only_failed: Flag = False
-    """Do only what failed, and what comes after it."""
+    redo: Annotated[
+        str,
+        StringConstraints(pattern=r"^(all|failed|from:[a-z_][a-z0-9_]{0,62})$"),
+        Field(examples=["failed", "from:send"]),
+    ] = "all"
+    """What is done anew: `all`, what `failed` and what comes after it, or all `from:STEP` on."""
     latest: Flag = False
     """By the revision in force, not by that of the run before."""
     overlap: Flag = False
@@ -111,7 +126,7 @@ class Decision(Wish):
     approved: Flag
     """Whether it goes on."""
     reason: Reason
-    item: Annotated[Integer, Field(ge=0, le=2**31 - 1)] = 0
+    item: Item = 0
     """Which item of a `foreach` step, from 0."""
     data: JsonObject | None = None
     """Of a step whose tool server asks: the fields of its form; with several questions, an object for each."""
@@ -138,7 +153,7 @@ class Settlement(Wish):
     settled: Literal["happened", "try_again", "failed"]
     """What became of it."""
     reason: Reason
-    item: Annotated[Integer, Field(ge=0, le=2**31 - 1)] = 0
+    item: Item = 0
     """Which item of a `foreach` step, from 0."""
     result: Json = None
     """What the tool gave, where it happened."""

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import Query
+from pydantic import AwareDatetime, BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.web.problems import Refused
 
 MAX_PAGE: Final = 500
+_NUMBER: Final = re.compile(r"\s*[-+]?[\d._eE+-]*\s*")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
 Cursor = Annotated[
     str | None,
     Query(max_length=256, description="Where to go on: that of the `Link` to the next page."),
 ]
+
+
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        raise ValueError("write ISO 8601 with an offset")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""An instant as ISO 8601; not a number, which could be seconds or milliseconds."""
 
 
 def cursor_of(kind: str, place: str) -> str:
@@ -30,7 +43,7 @@ def place_in(kind: str, cursor: str) -> str:
     """The place that a cursor stands for.
 
     Raises:
-        Refused: 422, it is none of this list.
+        Refused: 404 ORD310, it leads nowhere in this list.
     """
     padding = "=" * (-len(cursor) % 4)
     try:
@@ -45,9 +58,10 @@ def place_in(kind: str, cursor: str) -> str:
 def bad_cursor() -> Refused:
     """The refusal of a cursor that is none."""
     return Refused(
-        422,
-        "cursor: this is no cursor of this list",
+        404,
+        "cursor: it leads nowhere in this list",
         hint="take it from the `Link` of the page before",
+        code="ORD310",
     )
 
 

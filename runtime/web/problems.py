@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
@@ -139,9 +141,24 @@ async def _http(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, OrdinautError):
         # FastAPI wraps whatever goes wrong while it reads a body.
         return await _expected(request, error.__cause__)
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # That is how FastAPI tells of a body that is not text; of one that is no JSON it says 422, and so do we.
+        return problem(request_id_of(request), 422, "ORD322", "the body is no JSON")
     code = _CODES.get(error.status_code, "ORD322")
     detail = error.detail or HTTPStatus(error.status_code).phrase
-    return problem(request_id_of(request), error.status_code, code, detail, headers=error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods_at(request)))}
+    return problem(request_id_of(request), error.status_code, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Every method that is served at a path: each has a route of its own, which knows its alone."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path and compile_path(route.path)[0].match(request.scope["path"]):
+            found |= set(route.methods or ())
+    return found
 
 
 async def _unfit(request: Request, error: Exception) -> Response:

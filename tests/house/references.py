@@ -17,7 +17,9 @@ from typing import Any, Final
 import click
 
 from reconciler.cli import COMMANDS, main
+from reconciler.web.app import whole_app
 from runtime.config import Config
+from runtime.web.openapi import described
 from schemas import patterns
 from schemas.base import Document
 from schemas.durations import format_duration
@@ -50,7 +52,14 @@ def references() -> dict[str, str]:
         "docs/cli-reference.md": cli_reference(),
         "docs/configuration.md": configuration(),
         "docs/spec-reference.md": spec_reference(),
+        "docs/openapi.json": openapi(),
     }
+
+
+def openapi() -> str:
+    """What the HTTP API is, for programs."""
+    app = whole_app(Config.load({}, environ={}), "")
+    return json.dumps(described(app), indent=2, ensure_ascii=False) + "\n"
 
 
 def cli_reference() -> str:

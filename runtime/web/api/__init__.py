@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from fastapi import APIRouter
 
+from runtime.web import openapi
 from runtime.web.api import (
     asked,
     audit,
@@ -18,10 +17,12 @@ from runtime.web.api import (
     telling,
     timeline,
 )
+from runtime.web.openapi import PREFIX
+from runtime.web.strict import KNOWN_ALONE
 
-PREFIX: Final = "/api/v1"
+__all__ = ["PREFIX", "router"]
 
-router = APIRouter(prefix=PREFIX)
+router = APIRouter(prefix=PREFIX, dependencies=[KNOWN_ALONE])
 for _part in (
     overview,
     tasks,
@@ -33,5 +34,6 @@ for _part in (
     deciding,
     timeline,
     audit,
+    openapi,
 ):
     router.include_router(_part.router)

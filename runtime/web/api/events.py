@@ -16,7 +16,7 @@ from runtime.web.site import Here
 from schemas.event_log import EventPage
 
 router = APIRouter(
-    tags=["events"], dependencies=[needs("read")], responses=refusals(401, 403, 422, 429, 503)
+    tags=["events"], dependencies=[needs("read")], responses=refusals(401, 403, 404, 422, 429, 503)
 )
 
 _KIND = "event"

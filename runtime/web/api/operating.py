@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from runtime.cancelling import cancel_run
 from runtime.core.program import task_label
-from runtime.errors import OrdinautError
 from runtime.manual import request_run
 from runtime.overrides import pause_task, resume_task, snooze_task
 from runtime.rerunning import Rerun, rerun_run
@@ -55,9 +54,8 @@ def run(doing: Operator, namespace: Namespace, name: TaskName, wish: RunWish) ->
 )
 def rerun(doing: Operator, run_id: UUID, wish: RerunWish) -> Response:
     """Run a run once more, with the parameters and the event that it was started with."""
-    if wish.start is not None and wish.only_failed:
-        raise OrdinautError("start and only_failed exclude each other", code="ORD322")
-    asked = Rerun(wish.start, wish.only_failed, wish.latest, wish.overlap)
+    _, _, start = wish.redo.partition("from:")
+    asked = Rerun(start or None, wish.redo == "failed", wish.latest, wish.overlap)
 
     def act(connection: Any) -> RunReport:
         again = rerun_run(connection, run_id, asked, actor=doing.actor(wish.reason))

@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from runtime.health import bus_status
 from runtime.store.drift import list_drift
 from runtime.store.status import load_status
 from runtime.store.usage import sum_usage
 from runtime.web.auth import needs
+from runtime.web.paging import Instant
 from runtime.web.problems import refusals
 from runtime.web.site import Here
 from schemas.drift import DriftList
@@ -48,7 +48,7 @@ def get_spend(
     here: Here,
     by: SpendBy = "task",
     since: Annotated[
-        AwareDatetime | None, Query(description="From then on; the last 30 days when left out.")
+        Instant | None, Query(description="From then on; the last 30 days when left out.")
     ] = None,
 ) -> SpendReport:
     """What calls used up, tokens and money, as `ordinaut spend` tells it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime
 
 from runtime.core.program import task_label
 from runtime.core.upcoming import upcoming
@@ -14,7 +13,7 @@ from runtime.explaining import explain_task
 from runtime.lookup import resolve_task
 from runtime.store.board import Wanted, load_board, load_board_task
 from runtime.web.auth import needs
-from runtime.web.paging import Cursor, Limit, cursor_of, link_next, place_in
+from runtime.web.paging import Cursor, Instant, Limit, cursor_of, link_next, place_in
 from runtime.web.problems import refusals
 from runtime.web.site import Here
 from schemas import patterns
@@ -34,7 +33,7 @@ TaskName = Annotated[str, Path(pattern=patterns.NAME, description="The task's na
 Text = Annotated[str | None, Query(min_length=1, max_length=256)]
 
 
-@router.get("/tasks", operation_id="listTasks")
+@router.get("/tasks", operation_id="listTasks", responses=refusals(404))
 def list_tasks(
     *,
     request: Request,
@@ -82,7 +81,7 @@ def list_next(
     name: TaskName,
     limit: Limit = 10,
     after: Annotated[
-        AwareDatetime | None, Query(description="From this instant on; from now on when left out.")
+        Instant | None, Query(description="From this instant on; from now on when left out.")
     ] = None,
     excluded: Annotated[bool, Query(description="With those that calendars exclude.")] = False,
 ) -> UpcomingList:
