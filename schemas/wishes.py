@@ -40,7 +40,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Item = Annotated[int, Strict(), BeforeValidator(_whole), Field(ge=0, le=2**31 - 1)]
+Item = Annotated[int, Strict(), Field(ge=0, le=2**31 - 1), BeforeValidator(_whole)]
 Json = Annotated[Any, AfterValidator(_shallow)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_shallow)]
 Reason = Annotated[

@@ -9,12 +9,11 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.web.api import PREFIX
 from runtime.web.app import create_app
-from runtime.web.strict import KNOWN_ALONE
 
 
 def whole_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) -> FastAPI:
     """The application; as `create_app`."""
     app = create_app(config, database, clock=clock)
     for router in (revisions.router, plans.router):
-        app.include_router(router, prefix=PREFIX, dependencies=[KNOWN_ALONE])
+        app.include_router(router, prefix=PREFIX)
     return app

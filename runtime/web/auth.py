@@ -19,6 +19,7 @@ from starlette.requests import Request
 from runtime.store.tokens import PREFIX, find_token, note_token_use
 from runtime.web.problems import Refused
 from runtime.web.site import Here, Site
+from runtime.web.strict import refuse_unknown
 from schemas.token import Scope
 
 ORIGIN: Final = "api"
@@ -81,6 +82,8 @@ def needs(scope: Scope) -> Any:
         principal = identify(here, bearer.credentials)
         request.state.principal = principal
         require(principal, scope)
+        # Only now: whoever is nobody learns nothing of what there is.
+        refuse_unknown(request)
         return principal
 
     return Security(admit, scopes=[scope])

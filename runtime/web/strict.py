@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
-from runtime.web.openapi import described
+from runtime.web.description import described
 from runtime.web.problems import Refused
 
 
-async def _checked(request: Request) -> None:
+def refuse_unknown(request: Request) -> None:
+    """Refuse parameters of the query that the operation does not know.
+
+    Raises:
+        Refused: 422.
+    """
     if not request.scope["query_string"]:
         return
     route = request.scope["route"]
     assert isinstance(route, APIRoute)  # noqa: S101 - what this is a dependency of
-    known = _parameters(request.app).get(str(route.operation_id), frozenset())
+    known = _parameters(request.app).get(str(route.operation_id))
+    if known is None:
+        return
     for name in request.query_params:
         if name not in known:
             takes = ", ".join(sorted(known)) or "none"
@@ -39,7 +45,3 @@ def _parameters(app: FastAPI) -> Mapping[str, frozenset[str]]:
         }
     known: Mapping[str, frozenset[str]] = app.state.parameters
     return known
-
-
-KNOWN_ALONE: Any = Depends(_checked)
-"""For `dependencies=`: parameters of the query that nobody knows are refused."""

@@ -19,7 +19,7 @@ import click
 from reconciler.cli import COMMANDS, main
 from reconciler.web.app import whole_app
 from runtime.config import Config
-from runtime.web.openapi import described
+from runtime.web.description import described
 from schemas import patterns
 from schemas.base import Document
 from schemas.durations import format_duration

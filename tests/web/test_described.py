@@ -19,7 +19,7 @@ from schemathesis.config import SchemathesisConfig
 
 from reconciler.web.app import whole_app
 from runtime.config import Config
-from runtime.web.openapi import described
+from runtime.web.description import described
 from tests.support.databases import fresh_database
 from tests.support.factories import insert_due_work, insert_run, insert_step_result, insert_task
 from tests.support.web import Web, bearer, serving

@@ -17,12 +17,11 @@ from runtime.web.api import (
     telling,
     timeline,
 )
-from runtime.web.openapi import PREFIX
-from runtime.web.strict import KNOWN_ALONE
+from runtime.web.description import PREFIX
 
 __all__ = ["PREFIX", "router"]
 
-router = APIRouter(prefix=PREFIX, dependencies=[KNOWN_ALONE])
+router = APIRouter(prefix=PREFIX)
 for _part in (
     overview,
     tasks,

@@ -14,7 +14,7 @@ from runtime.web.site import Here
 from schemas.audit import AuditList
 
 router = APIRouter(
-    tags=["audit"], dependencies=[needs("read")], responses=refusals(401, 403, 422, 429, 503)
+    tags=["audit"], dependencies=[needs("read")], responses=refusals(401, 403, 404, 422, 429, 503)
 )
 
 _KIND = "audit"
