@@ -37,6 +37,7 @@ format: $(VENV)/.dev ## Format the code
 
 generated: $(VENV)/.dev ## Renew what is made from the code: JSON Schemas, references, the database's shape
 	$(BIN)/python -m schemas.export
+	$(BIN)/python -m schemas.event_schemas
 	$(BIN)/python -m tests.house.printed_fields
 	$(BIN)/python -m tests.house.references
 	$(BIN)/python -m tests.house.schema_dump

@@ -346,7 +346,7 @@ def types_like(patterns: Iterable[str]) -> tuple[str, ...]:
 class Event(BaseModel):
     """An event as it stands on the stream, one field an attribute; newer programs may have added attributes."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     specversion: Literal["1.0"]
     """The version of CloudEvents."""

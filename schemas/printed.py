@@ -62,25 +62,25 @@ def published() -> dict[str, str]:
 
 
 def _printed(title: str, model: type[Model]) -> str:
-    schema = _opened(model.model_json_schema(mode="serialization", ref_template=REF))
+    schema = opened(model.model_json_schema(mode="serialization", ref_template=REF))
     definitions = dict(sorted(schema.pop("$defs", {}).items()))
     whole = {"$schema": DRAFT, "title": title, **schema, "definitions": definitions}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def _opened(schema: Any) -> Any:
+def opened(schema: Any) -> Any:
     """A schema that lets through what a later version adds, without the titles that only repeat names."""
     match schema:
         case dict():
-            opened = {
-                key: {name: _opened(inner) for name, inner in value.items()}
+            open_ = {
+                key: {name: opened(inner) for name, inner in value.items()}
                 if key in _NAMED
-                else _opened(value)
+                else opened(value)
                 for key, value in schema.items()
                 if key != "title" and (key, value) != ("additionalProperties", False)
             }
-            return with_wrapped_reference(opened)
+            return with_wrapped_reference(open_)
         case list():
-            return [_opened(inner) for inner in schema]
+            return [opened(inner) for inner in schema]
         case _:
             return schema
