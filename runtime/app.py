@@ -159,6 +159,7 @@ async def running(
             pool,
             statements,
             bus,
+            place.redis_url,
             toolbox,
             registry,
             runtime_id,

@@ -42,6 +42,7 @@ from runtime.store.due_work import Written
 from runtime.store.pool import Pool
 from runtime.store.rates import Rates
 from runtime.store.runtimes import EVENTS, HEARD, RELATED, WORK, Beat
+from runtime.streams import Streams
 from runtime.surroundings import Surroundings
 from runtime.tools.toolbox import Toolbox
 from runtime.turns import Turns
@@ -64,6 +65,7 @@ class Ground:
     pool: Pool
     statements: Pool
     bus: AsyncRedis | None
+    bus_url: str | None
     toolbox: Toolbox
     registry: Registry
     runtime_id: int
@@ -96,12 +98,14 @@ class _Bells:
         self.answers = Bell(clock)
         self.emitted = Bell(clock)
         self.heard = Bell(clock)
+        self.streams = Bell(clock)
         self.sleepers = (
             self.schedules,
             self.conditions,
             self.answers,
             self.emitted,
             self.heard,
+            self.streams,
             work,
             events,
         )
@@ -173,6 +177,7 @@ def assemble(ground: Ground) -> Assembled:
     if ground.bus is not None:
         relay_bell = bells.named[EVENTS]
         services.append(Relay(ground.pool, ground.bus, ground.config, ground.clock, relay_bell))
+        services.append(_streams(ground, bells))
     services.append(turns)
     if "worker" in ground.duties:
         worker, below = _working(ground, bells, leases, turns)
@@ -289,6 +294,18 @@ def _hearing(ground: Ground, bells: _Bells, turns: Turns) -> Hearing:
         turns,
         begun=lambda _: bells.work.ring(),
         related=bells.related,
+    )
+
+
+def _streams(ground: Ground, bells: _Bells) -> Streams:
+    assert ground.bus_url is not None  # noqa: S101 - there is a bus
+    return Streams(
+        ground.pool,
+        ground.registry,
+        ground.bus_url,
+        ground.clock,
+        bells.streams,
+        consumer=f"runtime-{ground.runtime_id}",
     )
 
 

@@ -166,6 +166,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "socket_timeout": ANSWER_TIMEOUT_SECONDS,
     "decode_responses": True,
+    # Streams of others may hold anything: what is no text is read with marks in its place.
+    "encoding_errors": "replace",
     "client_name": "ordinaut",
 }
 _PORTS: Final = {"cluster": 6379, "sentinel": 26379}

@@ -37,7 +37,7 @@ from runtime.core.diagnosis.server import (
     options_found,
     settings_found,
 )
-from runtime.core.diagnosis.work import outbox_found, runtimes_found, work_found
+from runtime.core.diagnosis.work import outbox_found, poison_found, runtimes_found, work_found
 from runtime.core.vitals import Bus, Lags, RuntimeSign, Server
 from runtime.database import database, redis_url
 from runtime.errors import OrdinautError
@@ -173,6 +173,7 @@ def _examine_schema(
     with _permitted(chart, "work", server):
         lags, signs = read_lags(connection), list_runtime_signs(connection)
     chart.note("work", work_found(lags, signs, terms.patience))
+    chart.note("streams", poison_found(lags))
     chart.note(
         "outbox", outbox_found(lags, signs, terms.patience, has_bus=chart.redis is not None)
     )

@@ -18,3 +18,14 @@ class EventArrived(Model):
     """What the source calls it."""
     data: Any = None
     """What there is to say."""
+
+
+class EventSetAside(Model):
+    """An entry of a stream can be no event; it is kept in `ordinaut.poison`."""
+
+    source: str
+    """The project, and the name of the stream in it."""
+    entry: str
+    """The id of the entry in its stream."""
+    error: str
+    """Why it is none."""

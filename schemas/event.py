@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.arrival import EventArrived
+from schemas.arrival import EventArrived, EventSetAside
 from schemas.base import Model
 from schemas.drift import Strayed, StrayWrite
 from schemas.override import TaskPaused, TaskResumed, TaskSnoozed
@@ -312,6 +312,7 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "step.skipped": StepSkipped,
     "step.retrying": StepRetrying,
     "event.arrived": EventArrived,
+    "event.set_aside": EventSetAside,
     "condition.failed": ConditionFailed,
     "condition.recovered": ConditionRecovered,
     "revision.applied": RevisionApplied,

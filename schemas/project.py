@@ -25,6 +25,7 @@ from schemas.money import Price
 from schemas.pipeline import Retry
 from schemas.rules import Guards, HealPolicy, Policy
 from schemas.slo import Slo
+from schemas.stream import Stream
 from schemas.task import CatchUp, Overlap
 from schemas.webhook import Webhook
 
@@ -126,6 +127,8 @@ class Project(Document):
     """The language models that `llm.*` steps ask; without any they answer offline."""
     webhooks: Annotated[dict[Name, Webhook], Field(max_length=100)] | None = None
     """Where others post events, by name: the web side takes them at `/hooks/PROJECT/NAME`."""
+    streams: Annotated[dict[Name, Stream], Field(max_length=100)] | None = None
+    """Redis streams whose entries are events, by name."""
     defaults: Defaults = Defaults()
     """Values for what documents leave out."""
     environments: dict[Identifier, Environment] = Field(default_factory=dict)

@@ -28,6 +28,26 @@ def hooks_gained(ops: Collection[FieldChange]) -> Iterator[str]:
                 pass
 
 
+def streams_in(body: Mapping[str, Any]) -> Iterator[str]:
+    """The streams of a Project, by name."""
+    yield from body.get("streams") or {}
+
+
+def streams_gained(ops: Collection[FieldChange]) -> Iterator[str]:
+    """The names of streams that are new, or are read elsewhere."""
+    for op in ops:
+        match op.path.split("/")[1:]:
+            case ["streams"]:
+                before, after = op.before or {}, op.after or {}
+                yield from (name for name in after if before.get(name) != after[name])
+            case ["streams", name] if op.after is not None:
+                yield name
+            case ["streams", name, "stream" | "url" | "group", *_]:
+                yield name
+            case _:
+                pass
+
+
 def topics_in(body: Mapping[str, Any]) -> Iterator[str]:
     """The topics that a task listens to."""
     yield from _topics(body.get("schedule"))

@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from reconciler.core.contract_gains import contract_gains
-from reconciler.core.event_gains import hooks_gained, hooks_in, topics_gained, topics_in
+from reconciler.core.event_gains import (
+    hooks_gained,
+    hooks_in,
+    streams_gained,
+    streams_in,
+    topics_gained,
+    topics_in,
+)
 from reconciler.core.loosening import loosened
 from reconciler.core.model_gains import models_gained, models_in
 from reconciler.core.secret_gains import commands_gained, commands_in
@@ -47,6 +54,8 @@ def _gains(change: PlannedChange) -> Iterator[str]:
             yield from (f"asks something else for the model {name}" for name in models)
             hooks = hooks_in(change.body or {}) if is_new else hooks_gained(change.ops)
             yield from (f"takes events at /hooks/{change.name}/{name}" for name in hooks)
+            streams = streams_in(change.body or {}) if is_new else streams_gained(change.ops)
+            yield from (f"takes events of the stream {name}" for name in streams)
         case "Task":
             topics = topics_in(change.body or {}) if is_new else topics_gained(change.ops)
             yield from (f"is started by events {topic}" for topic in topics)

@@ -60,6 +60,7 @@ def sites_of(document: Document) -> Iterator[Site]:
         case Project():
             yield from _model_sites(document)
             yield from _webhook_sites(document)
+            yield from _stream_sites(document)
         case Pipeline():
             for name, value in default_params(document).items():
                 at = ("params", "properties", name, "default")
@@ -132,6 +133,14 @@ def _webhook_sites(project: Project) -> Iterator[Site]:
         yield Site(("webhooks", name, "secret"), hook.secret, "template", _SECRETS)
         if hook.topic is not None:
             yield Site(("webhooks", name, "topic"), hook.topic, "template", frozenset({"event"}))
+
+
+def _stream_sites(project: Project) -> Iterator[Site]:
+    for name, stream in (project.streams or {}).items():
+        if stream.url is not None:
+            yield Site(("streams", name, "url"), stream.url, "template", _SECRETS)
+        if stream.topic is not None:
+            yield Site(("streams", name, "topic"), stream.topic, "template", frozenset({"event"}))
 
 
 def _model_sites(project: Project) -> Iterator[Site]:

@@ -56,7 +56,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """What waits, and for how many seconds the oldest does."""
+    """What waits, and for how many seconds the oldest does; and how many entries of streams were set aside in the last week, of
+    which source the last by name."""
 
     ready: int
     ready_seconds: float | None
@@ -64,6 +65,8 @@ class Lags:
     schedule_seconds: float | None
     events: int
     event_seconds: float | None
+    poison: int = 0
+    poisoned: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,12 +199,20 @@ def _type_of(hook: Hook, request: Request, data: Any) -> str:
 
 
 def _topic(hook: Hook, kind: str, event_id: str, data: Any, now: datetime) -> str:
-    if hook.topic is None:
-        typed = _NO_TOPIC.sub("_", kind).strip("._/-")
-        topic = f"{hook.name}.{typed}" if typed else hook.name
-    else:
-        event = {"type": kind, "id": event_id, "data": data}
-        topic = compile_template(hook.topic).render(Context(now=now, event=event))
+    typed = _NO_TOPIC.sub("_", kind).strip("._/-")
+    named = f"{hook.name}.{typed}" if typed else hook.name
+    return topic_of(hook.topic or named, kind, event_id, data, now)
+
+
+def topic_of(template: str, kind: str, event_id: str, data: Any, now: datetime) -> str:
+    """The topic that a template makes for an event of this type and id.
+
+    Raises:
+        NotUnderstood: what it makes is none.
+        ExpressionError: it cannot be filled in.
+    """
+    event = {"type": kind, "id": event_id, "data": data}
+    topic = compile_template(template).render(Context(now=now, event=event))
     if not isinstance(topic, str) or re.search(TOPIC, topic) is None or topic.startswith(OWN):
-        raise NotUnderstood("the request gives no topic that an event can have")
+        raise NotUnderstood("it gives no topic that an event can have")
     return topic

@@ -113,6 +113,11 @@ async def arrive(connection: Connection, event: Event, *, actor: Actor | None = 
     return Arrival(is_new=True, ended=delivered.ended + decided, heard=delivered.heard)
 
 
+async def insert_events(connection: Connection, events: Sequence[Event]) -> int:
+    """Put events on record, each once; how many are new. In the caller's transaction."""
+    return sum([await _insert(connection, event, is_told=True) for event in events])
+
+
 async def put_on_record(connection: Connection, event: Event) -> bool:
     """As `arrive`, and leave it to runtimes to deliver the event: whoever tells of many waits for none of them.
 
@@ -206,8 +211,9 @@ async def look(connection: Connection, run_id: UUID, lease_epoch: int) -> Mappin
 
 
 async def forget_events(connection: Connection, keep: timedelta) -> int:
-    """Delete some events older than that which no active run could still look for; returns how many."""
+    """Delete some events older than that which no active run could still look for, and what was set aside; how many events."""
     params = {"keep": keep, "limit": _FORGOTTEN_AT_ONCE}
+    await connection.execute(statement("forget_poison"), params)
     return (await connection.execute(statement("forget_events"), params)).rowcount
 
 

@@ -81,7 +81,7 @@ def test_a_sound_installation_has_no_finding_but_that_of_servers_that_are_not_du
     assert examination.redis is not None
     assert set(examination.checks) == {
         "redis", "database", "settings", "notifications", "horizon", "bloat", "migrations", "clock",
-        "privileges", "partitions", "work", "outbox", "leases", "versions",
+        "privileges", "partitions", "work", "streams", "outbox", "leases", "versions",
     }  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_the_text_says_what_why_and_what_to_do(cli: Cli) -> None:
     assert "error    settings: synchronous_commit is off\n" in answer.stdout
     assert "         → alter system reset synchronous_commit;" in answer.stdout
     assert "sound    " in answer.stdout
-    assert "14 checks: 3 errors" in answer.stdout
+    assert "15 checks: 3 errors" in answer.stdout
 
 
 def test_a_database_that_does_not_answer_is_a_finding_and_an_exit_code(alone: Cli) -> None:
@@ -381,3 +381,14 @@ def _slot(rows: psycopg.Connection, name: str) -> Iterator[None]:
         yield
     finally:
         rows.execute("select pg_drop_replication_slot(%s)", [name])
+
+
+def test_what_was_set_aside_of_streams_is_told(cli: Cli, rows: psycopg.Connection) -> None:
+    rows.execute(
+        "insert into ordinaut.poison (source, entry_id, fields, error) values ('home/orders', '1-0', '{}', 'no JSON')"
+    )
+
+    finding = only(cli("doctor", "--json"), "streams")
+
+    assert finding.what == "1 entry of streams set aside in the last 7 days"
+    assert "home/orders" in finding.why

@@ -868,6 +868,20 @@ ALTER TABLE ordinaut.outbox ALTER COLUMN outbox_id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
+-- Name: poison; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.poison (
+    source text NOT NULL,
+    entry_id text NOT NULL,
+    fields jsonb NOT NULL,
+    error text NOT NULL,
+    found_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL
+);
+-- Name: TABLE poison; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.poison IS 'acknowledged in their stream, and kept here as long as events are';
+-- Name: COLUMN poison.source; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.poison.source IS 'the project and the name of the stream in it';
+-- Name: COLUMN poison.fields; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.poison.fields IS 'what the entry held, as far as it can be kept';
 -- Name: published; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.published (
     bus uuid NOT NULL,
@@ -1372,6 +1386,9 @@ ALTER TABLE ONLY ordinaut.log_position
 -- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id);
+-- Name: poison poison_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.poison
+    ADD CONSTRAINT poison_pkey PRIMARY KEY (source, entry_id);
 -- Name: published published_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.published
     ADD CONSTRAINT published_pkey PRIMARY KEY (bus, first_batch);
@@ -1481,6 +1498,8 @@ CREATE INDEX heard_by_event ON ordinaut.heard USING btree (event_no);
 CREATE INDEX listener_by_fire ON ordinaut.listener USING btree (fire_at) WHERE (fire_at IS NOT NULL);
 -- Name: listener_of_own; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX listener_of_own ON ordinaut.listener USING btree (topic) WHERE (topic ~~ 'ordinaut.%'::text);
+-- Name: poison_by_time; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX poison_by_time ON ordinaut.poison USING btree (found_at);
 -- Name: revision_by_project; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX revision_by_project ON ordinaut.revision USING btree (project, environment, revision_id DESC);
 -- Name: run_active; Type: INDEX; Schema: ordinaut; Owner: -

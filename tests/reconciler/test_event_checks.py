@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.compile import SourceFile, compile_specs
-from reconciler.core.event_gains import hooks_gained, topics_gained
+from reconciler.core.event_gains import hooks_gained, streams_gained, topics_gained
 from reconciler.core.lint.rules import lint
 from reconciler.core.lint.world import world_of
 from runtime.core.schedules import compile_schedules
@@ -164,3 +164,30 @@ def test_a_plan_tells_who_comes_to_start_what(
     changes: list[FieldChange], hooks: list[str], topics: list[str]
 ) -> None:
     assert (list(hooks_gained(changes)), list(topics_gained(changes))) == (hooks, topics)
+
+
+def streams(text: str) -> list[tuple[str, str]]:
+    text = f"{PROJECT}secrets: {{shop: {{env: SHOP}}}}\nstreams: {text}\n"
+    specs = compile_specs([SourceFile("specs/ordinaut.yaml", text.encode())])
+    return [(problem.code, problem.message) for problem in specs.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{orders: {stream: 'shop:orders'}}", None),
+        ('{orders: {stream: a, url: "${secrets.shop}", group: g, start: oldest, topic: "a.${event.type}", id: i, data: d}}', None),
+        ("{orders: {stream: a, url: 'redis://in-the-open'}}", "ORD007"),
+        ('{orders: {stream: a, url: "${secrets.nope}"}}', "ORD410"),
+        ('{orders: {stream: a, topic: "${event.nope}"}}', "ORD502"),
+        ("{orders: {}}", "ORD006"),
+    ],
+)  # fmt: skip
+def test_a_stream_is_checked(text: str, code: str | None) -> None:
+    assert [found for found, _ in streams(text)][:1] == ([code] if code else [])
+
+
+def test_a_plan_tells_which_streams_are_read() -> None:
+    changes = ops(("/streams", {"a": {}}, {"a": {}, "b": {}}), ("/streams/c/url", 1, 2), ("/streams/d/id", 1, 2))  # fmt: skip
+
+    assert list(streams_gained(changes)) == ["b", "c"]

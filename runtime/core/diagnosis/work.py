@@ -57,6 +57,18 @@ def outbox_found(
         )
 
 
+def poison_found(lags: Lags) -> Iterator[Finding]:
+    """Entries of streams that could be no events."""
+    if lags.poison:
+        yield Finding(
+            check="streams",
+            severity="warning",
+            what=f"{lags.poison:,} entr{'y' if lags.poison == 1 else 'ies'} of streams set aside in the last 7 days",
+            why=f"no event could be made of them; some were of {lags.poisoned}",
+            remedy="`select * from ordinaut.poison` says why of each: have whoever writes the stream put it right",
+        )
+
+
 def runtimes_found(signs: Iterable[RuntimeSign], version: str) -> Iterator[Finding]:
     """Runtimes that died with leases, and ones of other versions."""
     for sign in signs:

@@ -31,7 +31,7 @@ order by n_dead_tup desc, relname;
 
 -- name: read_lags
 -- Counting events stops: after a long absence of Redis there may be millions.
-select w.*, s.*, e.*
+select w.*, s.*, e.*, p.*
 from (
     select count(*) as ready, extract(epoch from ordinaut.now() - min(ready_at))::float8 as ready_seconds
     from ordinaut.due_work where ready_at <= ordinaut.now() and lease_until < ordinaut.now() and lane < 100) w,
@@ -41,7 +41,10 @@ from (
 (
     select coalesce(sum(cardinality(sequences)), 0) as events,
         extract(epoch from ordinaut.now() - min(occurred_at))::float8 as event_seconds
-    from (select sequences, occurred_at from ordinaut.outbox order by outbox_id limit 100000) waiting) e;
+    from (select sequences, occurred_at from ordinaut.outbox order by outbox_id limit 100000) waiting) e,
+(
+    select count(*) as poison, max(source) as poisoned
+    from ordinaut.poison where found_at > ordinaut.now() - interval '7 days') p;
 
 -- name: list_runtime_signs
 -- Runtimes that did not stop on purpose; one that has been silent for a day is forgotten, unless it still holds something.

@@ -1,0 +1,2 @@
+-- What was set aside is forgotten.
+drop table ordinaut.poison;
