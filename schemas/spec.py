@@ -33,7 +33,18 @@ KINDS: Final[dict[str, type[Document]]] = {
 BUILTIN_TOOLS: Final[dict[str, frozenset[str]]] = {
     "llm": frozenset({"extract", "plan", "summarize"}),
     "ordinaut": frozenset(
-        {"approve", "assert", "emit", "run", "sleep", "sql", "transform", "wait_for"}
+        {
+            "approve",
+            "assert",
+            "email",
+            "emit",
+            "post",
+            "run",
+            "sleep",
+            "sql",
+            "transform",
+            "wait_for",
+        }
     ),
 }
 """The tools that run in process, by server."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -9,6 +10,7 @@ from reconciler.core.entry import Entry
 from reconciler.core.locate import Path
 from reconciler.core.references import steps_of, tool_uses
 from runtime.core.expressions import compile_template, references
+from runtime.core.letters import EMAIL
 from runtime.core.llm.tools import MODEL_TOOLS
 from runtime.core.outcomes import UNKNOWN_OUTCOMES
 from runtime.core.retry import REPEATABLE_EFFECTS
@@ -20,6 +22,7 @@ from schemas.spec import BUILTIN_SERVERS
 from schemas.tool_server import ToolServer
 
 _SQL: Final = "ordinaut.sql"
+_SECRET: Final = re.compile(r"\$\{\s*secrets\.[A-Za-z_][A-Za-z0-9_]*\s*\}")
 # What PostgreSQL prepares.
 _STATEMENTS: Final = ("delete", "insert", "merge", "select", "update", "values", "with")
 # Headers that the protocol itself needs, or that say who we are.
@@ -45,6 +48,7 @@ def effect_problems(
         yield from _misread(entry, path, step)
         yield from _uncacheable(entry, path, step)
         yield from _transaction(entry, path, step)
+        yield from _open_password(entry, path, step)
     for path, address in tool_uses(entry.document):
         if address == _SQL and (path[0] == "schedule" or path[-1] == "verify"):
             message = f"`{_SQL}` runs only as a step, and is committed with its result"
@@ -121,6 +125,18 @@ def _transaction(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
     if complaint is not None:
         hint = "write one statement, and give values as `parameters`: `$1` is the first of them"
         yield from entry.problem((*path, "with", "statement"), "ORD013", complaint, hint)
+
+
+def _open_password(entry: Entry, path: Path, step: Step) -> Iterator[Problem]:
+    password = step.with_.get("password")
+    if step.uses != EMAIL or password is None or _SECRET.fullmatch(str(password)):
+        return
+    yield from entry.problem(
+        (*path, "with", "password"),
+        "ORD013",
+        f"the password of `{EMAIL}` is a secret, and stands nowhere in git",
+        "write `${secrets.NAME}`, and say under `secrets` of the Project where it is",
+    )
 
 
 def _complaint(statement: str) -> str | None:

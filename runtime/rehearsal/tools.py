@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from runtime.clock import Clock
 from runtime.core.leftopen import GoingOn
+from runtime.core.letters import SENDING
 from runtime.core.llm.definition import FindModel
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.played import Called, NotGiven
@@ -23,7 +24,7 @@ from runtime.underway import Ready
 from schemas.spec import POWERLESS_TOOLS
 
 _BUILTINS: Final = builtin_tools()
-_COMMITS: Final = "ordinaut.sql"
+_NOT_COMPUTED: Final = frozenset({*WAITING_TOOLS, *SENDING, "ordinaut.sql"})
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class GivenTools:
     def is_computed(self, step: str, name: str) -> bool:
         """Whether a step's tool is a built-in one that gives its own answer."""
         server = name.partition(".")[0]
-        is_builtin = server in _BUILTINS and name not in WAITING_TOOLS and name != _COMMITS
+        is_builtin = server in _BUILTINS and name not in _NOT_COMPUTED
         return is_builtin and not self.scene.has_answers(step)
 
     def note(self, ready: Ready, name: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from runtime.core.expressions import is_true
 from runtime.core.hearing import OWN
+from runtime.core.letters import EMAIL_ARGUMENTS, POST_ARGUMENTS
 from runtime.core.llm.offline import answer, usage_of
 from runtime.core.llm.reading import Misfit, keep_to_schema, schema_error
 from runtime.core.llm.tools import LLM_TOOLS, SERVER
@@ -118,6 +119,7 @@ _SQL_ARGUMENTS: Final[dict[str, Any]] = {
 }
 _HARMLESS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
 _WRITING: Final = {"readOnlyHint": False, "idempotentHint": False, "openWorldHint": False}
+_SENDING: Final = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": True}
 _RUN_ARGUMENTS: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -160,7 +162,7 @@ def builtin_tools() -> dict[str, dict[str, BuiltinTool]]:
             description=description,
             input_schema=arguments,
             output_schema=result,
-            annotations=_HARMLESS if run is not _commit else _WRITING,
+            annotations=_SENDING if run is _send else _WRITING if run is _commit else _HARMLESS,
         )
         found.setdefault(server, {})[name] = BuiltinTool(info, run)
     return found
@@ -212,6 +214,10 @@ def _wait(_: Mapping[str, Any]) -> Any:
     raise ToolFailure("waits only as a step of a run")
 
 
+def _send(_: Mapping[str, Any]) -> Any:
+    raise ToolFailure("sends only where a toolbox does")
+
+
 def _commit(_: Mapping[str, Any]) -> Any:
     raise ToolFailure("runs only as a step of a run, with `effect: transactional`")
 
@@ -235,11 +241,27 @@ _TOOLS: Final = (
     ),
     (
         "ordinaut",
+        "email",
+        "Send a letter through a mail server.",
+        EMAIL_ARGUMENTS,
+        None,
+        _send,
+    ),
+    (
+        "ordinaut",
         "emit",
         "Tell of an event, for what waits for it.",
         _EMIT_ARGUMENTS,
         None,
         _emit,
+    ),
+    (
+        "ordinaut",
+        "post",
+        "Post JSON to an address.",
+        POST_ARGUMENTS,
+        None,
+        _send,
     ),
     (
         "ordinaut",

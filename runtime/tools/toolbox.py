@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 
 from runtime.clock import Clock
 from runtime.core.leftopen import GoingOn
+from runtime.core.letters import SENDING
 from runtime.core.llm.definition import FindModel
 from runtime.core.llm.tools import SERVER as LLM
 from runtime.core.outcomes import CallError, CallOutcome
@@ -36,6 +37,7 @@ from runtime.tools.orphans import ServerRecords, reap_orphans
 from runtime.tools.reading import Parse
 from runtime.tools.redact import Redactor
 from runtime.tools.request import Request
+from runtime.tools.sending import Senders
 from runtime.tools.transports import Surroundings
 from schemas.language_model import DEFAULT_MODEL, OFFLINE_MODEL
 
@@ -79,6 +81,7 @@ class Toolbox:
         self._redact = redact or Redactor()
         self._builtins = builtin_tools()
         self._llm = LlmCalls(clock, project)
+        self._senders = Senders(clock, project)
         self._surroundings: Surroundings | None = None
         self._actors: dict[_Place, ServerActor] = {}
         self._leaving: dict[asyncio.Task[None], ServerActor] = {}
@@ -147,6 +150,9 @@ class Toolbox:
                 limit = timeout or at_most or actor.definition.call_timeout
                 return await self._followed(actor, request, outcome, began + limit.total_seconds())
             return outcome
+        if name in SENDING:
+            info = self._builtins[server][tool].info
+            return await self._senders.call(info, arguments, meta, limit=timeout or at_most)
         known = self._builtins[LLM].get(tool) if server == LLM else None
         if find_model is None or known is None or arguments.get("model") == OFFLINE_MODEL:
             return self._call_builtin(server, tool, arguments)
@@ -155,10 +161,10 @@ class Toolbox:
         )
 
     def only_computes(self, name: str) -> bool:
-        """Whether a tool is a built-in one: these do nothing but compute, or wait."""
+        """Whether a tool is a built-in one that neither waits nor sends: the others do nothing but compute."""
         server = name.partition(".")[0]
         is_builtin = server in self._builtins and server not in self._definitions
-        return is_builtin and name not in WAITING_TOOLS
+        return is_builtin and name not in WAITING_TOOLS and name not in SENDING
 
     def compute(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
         """Call a tool that only computes."""
@@ -212,6 +218,7 @@ class Toolbox:
         await asyncio.gather(*(actor.stop() for actor in actors))
         await asyncio.gather(*self._leaving)
         await self._llm.aclose()
+        await self._senders.aclose()
 
     def _actor(self, server: str, run: str) -> ServerActor | None:
         """The actor of a defined server, made when it is first needed; None if there is no such server."""
