@@ -111,7 +111,8 @@ class Exporter:
                 return self._wait_for_collector()
             self._after(sent, len(part))
             del self._batch[: len(part)]
-        if has_sent or self._clock.monotonic() >= self._renew_at:
+        # Asked to end in the middle of a batch, we leave it to whoever comes next, from its beginning.
+        if not self._batch and (has_sent or self._clock.monotonic() >= self._renew_at):
             self._keep_place()
         return 0.0 if self._reader is not None and self._reader.is_behind else _PAUSE_SECONDS
 
@@ -132,7 +133,6 @@ class Exporter:
 
     def _keep_place(self) -> None:
         assert self._reader is not None  # noqa: S101 - who keeps a place has one
-        # What was read and not sent is not behind us.
         with self._lender.writing() as connection:
             is_ours = keep_position(connection, self._holder, self._reader.position)
         self._renew_at = self._clock.monotonic() + _RENEW_SECONDS

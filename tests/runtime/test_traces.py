@@ -262,6 +262,37 @@ async def test_without_an_address_nothing_is_exported(lender: Lender, clock: Fak
     assert exporters(None, lender, clock) == ()
 
 
+async def test_what_is_not_sent_when_it_ends_is_sent_by_the_next(
+    bench: Bench, clock: FakeClock, lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.web.tracing._SPANS_AT_ONCE", 1)
+    sent: list[Span] = []
+
+    class Ending:
+        def send(self, spans: list[Span]) -> Sent:
+            sent.extend(spans)
+            exporter.__exit__()
+            return "sent"
+
+    exporter = Exporter(lender, clock, Ending())
+    exporter._thread.join = lambda _=None: None  # type: ignore[method-assign]
+    exporter.step()
+    await one_run(bench)
+    exporter.step()
+    assert len(sent) == 1
+    exporter.leave()
+
+    collector = Away()
+    collector.answer = "sent"
+    Exporter(lender, clock, collector).step()
+
+    assert [span.name for span in collector.sent] == [
+        "run briefing",
+        "step a",
+        "tools/call tool.do",
+    ]
+
+
 async def test_a_rerun_is_linked_to_what_it_runs_again(
     bench: Bench, exporter: Exporter, collector: ReceivingServer
 ) -> None:
