@@ -22,7 +22,9 @@ _LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 
 def _texts() -> Iterator[tuple[str, str]]:
     for path in files():
-        yield relative(path), path.read_text(encoding="utf-8")
+        # A picture is bytes, in which an address would stand as well.
+        encoding = "latin-1" if path.suffix == ".png" else "utf-8"
+        yield relative(path), path.read_text(encoding=encoding)
 
 
 def _found(pattern: re.Pattern[str]) -> list[str]:

@@ -225,3 +225,37 @@ def add_hostile(connection: psycopg.Connection, show: Showcase) -> TaskRow:
     )  # fmt: skip
     insert_step_result(connection, show.runs["hostile"], "look", output={HOSTILE: TURNED + LONG}, uses=HOSTILE, outcome="tool_error", error={"code": "ORD404", "message": HOSTILE})  # fmt: skip
     return task
+
+
+def crowd(connection: psycopg.Connection, show: Showcase, *, tasks: int, runs: int) -> None:
+    """Many more tasks, and runs of them over the last days, each with a step and what it used up of time."""
+    connection.execute(
+        "with made as ("
+        " insert into ordinaut.spec (project, environment, kind, namespace, name, revision_id, body, digest)"
+        " select 'demo', 'default', 'Task', 'crowd-' || n %% 20, 'task-' || n, 1,"
+        "  p.body || jsonb_build_object('namespace', 'crowd-' || n %% 20, 'name', 'task-' || n,"
+        "   'schedule', jsonb_build_array((p.body -> 'schedule' -> 0) || jsonb_build_object('cron', n %% 60 || ' ' || n %% 24 || ' * * *'))),"
+        "  md5(n::text) || md5(n::text)"
+        " from generate_series(1, %s) n, ordinaut.spec p where p.uid = %s returning uid, revision_id, body)"
+        ", noted as (insert into ordinaut.spec_revision (uid, revision_id, action, body, digest, facets, file, line)"
+        " select uid, revision_id, 'create', body, repeat('0', 64), '{}', 'specs/crowd.yaml', uid from made)"
+        " insert into ordinaut.schedule (task_uid, cursor_for, next_for, next_due_at, tzdata)"
+        " select uid, now(), now() + interval '1 hour', now() + interval '1 hour', 'test' from made",
+        [tasks, show.tasks["ops/nightly-cleanup"].uid],
+    )
+    connection.execute(
+        "with many as (select n, t.uid, now() - interval '7 days' * (n / %(runs)s::float) as at"
+        "  from generate_series(1, %(runs)s) n"
+        "  join (select uid, row_number() over (order by uid) - 1 as place from ordinaut.spec where namespace like 'crowd-%%') t"
+        "   on t.place = n %% %(tasks)s)"
+        ", made as (insert into ordinaut.run (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state,"
+        "  reason, created_at, started_at, finished_at, error)"
+        " select overlay(ordinaut.run_id_floor(at)::text placing right(md5(n::text), 12) from 25)::uuid, uid, 1, 'schedule', '', at, at,"
+        "  case when n %% 97 = 0 then 'failed' when n %% 41 = 0 then 'skipped' else 'succeeded' end,"
+        "  case when n %% 97 <> 0 and n %% 41 = 0 then 'overlap' end, at, at, at + interval '2 s',"
+        '  case when n %% 97 = 0 then \'{"code": "ORD404", "message": "the tool said no"}\'::jsonb end from many returning run_id, started_at)'
+        " insert into ordinaut.step_result (run_id, step, lease_epoch, attempt, outcome, uses, started_at, finished_at)"
+        " select run_id, 'look', 1, 1, 'ok', 'clock.now', started_at, started_at + interval '1 s' from made",
+        {"runs": runs, "tasks": tasks},
+    )
+    connection.execute("analyze")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -12,8 +14,9 @@ import pytest
 
 from runtime.store.connect import connect
 from runtime.store.sessions import add_sign_in_link
+from tests.support.factories import insert_event
 from tests.support.showcase import HOSTILE, Showcase, add_hostile, furnish
-from tests.support.web import Web
+from tests.support.web import Web, make_token, running
 
 TASK = "home/morning-briefing"
 
@@ -200,6 +203,59 @@ def test_an_act_is_done_and_is_in_the_audit_log(
             ("tester", "dashboard", "tester", "task.run", TASK, "look"),
             ("tester", "dashboard", "tester", "run.cancel", run_id, "enough"),
         ]
+
+
+def test_a_rerun_is_made_once_for_a_form(web: Web, member: httpx.Client, show: Showcase) -> None:
+    run = str(show.runs["morning"])
+    asked = member.get(f"/do/rerun?run={run}").text
+    made = re.search(r'name="made" value="(\d+)"', asked)
+    assert made is not None
+    form = {"csrf": word_of(member), "run": run, "how": "all", "reason": "again", "made": made[1]}
+
+    first, second = member.post("/do/rerun", data=form), member.post("/do/rerun", data=form)
+
+    assert first.status_code == 303
+    assert first.headers["location"] == second.headers["location"]
+    with connect(web.database) as connection:
+        # The entry is about the run that is run again.
+        assert [entry[3:] for entry in done(connection)] == [("run.rerun", run, "again")]
+
+
+def test_an_open_page_is_told_what_changed_until_its_session_ends(
+    web: Web, member: httpx.Client, show: Showcase
+) -> None:
+    with (
+        member.stream("GET", "/live") as one,
+        httpx.Client(base_url=web.url, cookies=member.cookies, timeout=20) as other,
+        other.stream("GET", "/live") as two,
+    ):
+        lines = [one.iter_lines(), two.iter_lines()]
+        assert [next(line for line in each if line.startswith("event")) for each in lines] == ["event: hello"] * 2  # fmt: skip
+        with psycopg.connect(web.database, autocommit=True) as connection:
+            told: list[str] = []
+            while "event: changed" not in told:
+                # The follower begins a moment after the stream does.
+                insert_event(connection, "run.noted")
+                told = [next(lines[0]) for _ in range(3)]
+        with httpx.Client(base_url=web.url, cookies=member.cookies, headers=dict(member.headers)) as third:  # fmt: skip
+            third.post("/sign-out", data={"csrf": word_of(third)})
+        for each in lines:
+            assert "event: bye" in list(each)
+
+
+def test_the_process_ends_soon_though_pages_are_open(database: str) -> None:
+    with httpx.Client(timeout=20) as client, ExitStack() as streams:
+        with running(database) as (url, _):
+            client.headers.update({"Origin": url, "Sec-Fetch-Site": "same-origin"})
+            client.post(f"{url}/sign-in", data={"token": make_token(database, "a", ("read",))})
+            lines = streams.enter_context(client.stream("GET", f"{url}/live")).iter_lines()
+            assert "event: hello" in [next(lines) for _ in range(3)]
+            begun = perf_counter()
+        took = perf_counter() - begun
+
+        assert "event: bye" in list(lines)
+    # Streams that nobody ends are cut off after three seconds.
+    assert took < 2.5
 
 
 def test_an_approval_counts_once(web: Web, member: httpx.Client, show: Showcase) -> None:

@@ -18,10 +18,11 @@ from runtime.actor import Actor
 from runtime.cancelling import cancel_run
 from runtime.core.answering import FormField, fields_of, read_answers, responses_of
 from runtime.errors import OrdinautError, StalePlan
-from runtime.lookup import resolve_run
+from runtime.lookup import resolve_run, resolve_task
 from runtime.manual import request_run
 from runtime.overrides import pause_task, resume_task, snooze_task
 from runtime.rerunning import Rerun, rerun_run
+from runtime.store.overrides import lock_task_in_force
 from runtime.store.rows import Connection
 from runtime.store.runs import Dedupe, load_run
 from runtime.store.settling import Settled, list_unsettled, settle_call
@@ -64,7 +65,7 @@ class Field:
     name: str
     words: str
     hint: str = ""
-    kind: Literal["text", "long", "choice", "check"] = "text"
+    kind: Literal["text", "long", "choice", "check", "hidden"] = "text"
     value: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     required: bool = False
@@ -214,7 +215,14 @@ def _rerun(doing: Doing) -> str:
         only_failed=how == "failed",
         latest=bool(doing.text("latest")),
     )
-    return f"/runs/{rerun_run(doing.connection, run_id, asked, actor=doing.actor)}"
+    with doing.connection.transaction():
+        # Whoever sends the form twice waits here, and then finds the rerun that the first one made.
+        run = load_run(doing.connection, run_id)
+        lock_task_in_force(doing.connection, resolve_task(doing.connection, run.task).uid)
+        made = load_run(doing.connection, run_id).reruns
+        if len(made) > int(doing.text("made") or "0"):
+            return f"/runs/{made[-1]}"
+        return f"/runs/{rerun_run(doing.connection, run_id, asked, actor=doing.actor)}"
 
 
 def _rerun_fields(connection: Connection, form: Form) -> list[Field]:
@@ -224,6 +232,7 @@ def _rerun_fields(connection: Connection, form: Form) -> list[Field]:
         choices.insert(0, ("failed", "only what failed, and what comes after it"))
     choices += [(f"from {step.step}", f"from {step.step} on") for step in run.steps]
     return [
+        Field("made", "", kind="hidden", value=str(len(run.reruns))),
         Field("how", "What", kind="choice", choices=tuple(choices)),
         Field("latest", "By the revision in force, instead of the one that it was pinned to", kind="check"),
     ]  # fmt: skip
