@@ -20,6 +20,7 @@ from runtime.store.lending import Lender
 from runtime.web import api, health, hooks, metrics, pages
 from runtime.web.boundary import Boundary
 from runtime.web.inbox import Inbox
+from runtime.web.limits import Limits
 from runtime.web.pages.live import Live
 from runtime.web.problems import install_problems
 from runtime.web.site import Site
@@ -38,7 +39,7 @@ def create_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) ->
         clock: for what is measured and waited for here.
     """
     lender = Lender(database, silence=config.silence)
-    site = Site(config, lender, clock)
+    site = Site(config, lender, clock, Limits.by(clock))
     app = FastAPI(
         title="Ordinaut",
         lifespan=_lifespan,

@@ -16,7 +16,8 @@ from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
-from runtime.store.tokens import PREFIX, find_token, note_token_use
+from runtime.store.tokens import PREFIX, KnownToken, find_token, note_token_use
+from runtime.web.limits import require_turn
 from runtime.web.problems import Refused
 from runtime.web.site import Here, Site
 from runtime.web.strict import refuse_unknown
@@ -50,23 +51,34 @@ class Principal:
         return scope in self.scopes or "admin" in self.scopes
 
 
-def identify(site: Site, token: str) -> Principal:
-    """Whose token this is; its use is noted.
+def identify(site: Site, token: str, address: str = "") -> Principal:
+    """Whose token this is; its use is noted, and counted.
+
+    Args:
+        site: where it is shown.
+        token: the token.
+        address: who shows it.
 
     Raises:
-        Refused: 401 ORD319, it is none that is in force.
+        Refused: 401 ORD319, it is none that is in force; 429 ORD321, of these there were too many, or of requests with this one.
         StoreError: the database does not answer.
     """
-    if not token.startswith(PREFIX) or len(token) > _MAX_TOKEN:
-        raise unknown()
-    with site.lender.reading() as connection:
-        found = find_token(connection, token)
+    found = _find(site, token)
     if found is None:
+        require_turn(site.limits.guesses, address)
         raise unknown()
+    require_turn(site.limits.requests, str(found.token_id))
     if found.is_stale:
         with site.lender.writing() as connection:
             note_token_use(connection, found.token_id)
     return Principal(found.name, found.scopes, found.token_id)
+
+
+def _find(site: Site, token: str) -> KnownToken | None:
+    if not token.startswith(PREFIX) or len(token) > _MAX_TOKEN:
+        return None
+    with site.lender.reading() as connection:
+        return find_token(connection, token)
 
 
 def needs(scope: Scope) -> Any:
@@ -79,7 +91,8 @@ def needs(scope: Scope) -> Any:
     ) -> Principal:
         if bearer is None:
             raise unknown("a token is needed")
-        principal = identify(here, bearer.credentials)
+        address = request.client.host if request.client else ""
+        principal = identify(here, bearer.credentials, address)
         request.state.principal = principal
         require(principal, scope)
         # Only now: whoever is nobody learns nothing of what there is.

@@ -18,8 +18,10 @@ from runtime.logs import get_logger
 from runtime.web.problems import Refused, defect, refusal
 from runtime.web.site import Site
 
+MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_BODY_BYTES: Final = 1024 * 1024
-BODY_SECONDS: Final = 20.0
+BODY_SECONDS = 20.0
+_DROPPED_BYTES: Final = 16 * MAX_BODY_BYTES
 REQUEST_ID: Final = "x-request-id"
 BODY_LIMIT: Final = "ordinaut.body_limit"
 """The name in the scope under which a route that takes larger bodies says so; before it reads any of it."""
@@ -55,7 +57,7 @@ class Boundary:
         request_id = scope["ordinaut.request_id"] = secrets.token_hex(8)
         outward = _Outward(send, request_id)
         try:
-            self._admit(Headers(scope=scope))
+            self._admit(scope)
             await self._app(scope, _Body(scope, receive), outward)
         except OrdinautError as error:
             if outward.has_begun:
@@ -72,8 +74,16 @@ class Boundary:
             extra={"request": request_id, "status": outward.status},
         )
 
-    def _admit(self, headers: Headers) -> None:
-        if not self._site.knows(headers.get("host", "")):
+    def _admit(self, scope: Scope) -> None:
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        if size + sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
+            # One that arrives at once is read whole, whatever its size.
+            raise Refused(
+                431,
+                f"the head of the request is larger than {MAX_HEAD_BYTES:,} bytes",
+                headers=_LAST,
+            )
+        if not self._site.knows(Headers(scope=scope).get("host", "")):
             raise Refused(
                 421,
                 "this is not the host that was asked for",
@@ -104,7 +114,15 @@ class _Body:
         limit = int(self._scope.get(BODY_LIMIT, MAX_BODY_BYTES))
         length = Headers(scope=self._scope).get("content-length", "0")
         if length.isascii() and length.isdecimal() and int(length) > limit:
+            await self._drop_rest()
             raise _too_large(limit)
+        message = await self._next()
+        if self._read > limit:
+            await self._drop_rest()
+            raise _too_large(limit)
+        return message
+
+    async def _next(self) -> Message:
         self._until = self._until or asyncio.get_running_loop().time() + BODY_SECONDS
         try:
             async with asyncio.timeout_at(self._until):
@@ -113,9 +131,12 @@ class _Body:
             raise Refused(408, "the request took too long to arrive", headers=_LAST) from None
         self._read += len(message.get("body", b""))
         self._is_over = not message.get("more_body", False)
-        if self._read > limit:
-            raise _too_large(limit)
         return message
+
+    async def _drop_rest(self) -> None:
+        """Read on past what is refused, and not for ever: closed at once, the system would take the answer back."""
+        while not self._is_over and self._read < _DROPPED_BYTES:
+            await self._next()
 
 
 _LAST: Final = {"connection": "close"}

@@ -13,15 +13,55 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runtime.addresses import url_of
 from runtime.logs import get_logger
+from runtime.web.boundary import MAX_HEAD_BYTES
 
-_MAX_HEAD_BYTES: Final = 16 * 1024
+HEAD_SECONDS = 10.0
 _MAX_CONNECTIONS: Final = 512
 _KEEP_ALIVE_SECONDS: Final = 20
 _FAREWELL_SECONDS: Final = 3
 _log = get_logger("web")
+
+
+class _Impatient(H11Protocol):
+    """A connection on which a head has to arrive within seconds; bodies have their own time, at the boundary."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._is_idle():
+            self._forget()
+        elif self._timer is None:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._is_idle():
+            self.transport.close()
+
+    def _is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
 
 
 class Server(uvicorn.Server):
@@ -32,7 +72,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=_Impatient,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -40,7 +80,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 # Only a proxy on this machine may say whom it speaks for.
                 forwarded_allow_ips=["127.0.0.1", "::1"],
-                h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
                 limit_concurrency=_MAX_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_FAREWELL_SECONDS,

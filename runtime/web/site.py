@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.store.lending import Lender
+from runtime.web.limits import Limits
 
 LOCALHOST: Final = "localhost"
 
@@ -25,11 +26,13 @@ class Site:
         config: the settings.
         lender: connections to the database.
         clock: for what is measured and waited for here.
+        limits: how often somebody may ask.
     """
 
     config: Config
     lender: Lender
     clock: Clock
+    limits: Limits
 
     def knows(self, host: str) -> bool:
         """Whether a `Host` header names us: this machine, an address, or what the settings call us.
