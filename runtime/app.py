@@ -148,7 +148,6 @@ async def running(
             await registry.refresh()
             key = await load_callback_key(pool)
             runtime_id = await _announce(pool, duties)
-            name_process(runtime=runtime_id)
         except psycopg.OperationalError as error:
             raise unavailable(place.database_url, error) from error
         stack.push_async_callback(_say_farewell, pool, runtime_id)
@@ -186,13 +185,15 @@ async def _open_pools(stack: AsyncExitStack, config: Config, place: Place) -> tu
 
 
 async def _announce(pool: Pool, duties: frozenset[Duty]) -> int:
-    return await register_runtime(
+    runtime_id = await register_runtime(
         pool,
         host=socket.gethostname(),
         pid=os.getpid(),
         version=version("ordinaut"),
         duties=duties,
     )
+    name_process(runtime=runtime_id)
+    return runtime_id
 
 
 def _listen_url(place: Place, pool: Pool) -> str | None:

@@ -89,9 +89,13 @@ class Exporter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        self.stop()
         # What waits for a collector or a database that is away is not waited for.
         self._thread.join(_FAREWELL_SECONDS)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._ended.set()
 
     def step(self) -> float:
         """Take the place if it is free, and send what is there; how many seconds to wait then.

@@ -271,11 +271,10 @@ async def test_what_is_not_sent_when_it_ends_is_sent_by_the_next(
     class Ending:
         def send(self, spans: list[Span]) -> Sent:
             sent.extend(spans)
-            exporter.__exit__()
+            exporter.stop()
             return "sent"
 
     exporter = Exporter(lender, clock, Ending())
-    exporter._thread.join = lambda _=None: None  # type: ignore[method-assign]
     exporter.step()
     await one_run(bench)
     exporter.step()
