@@ -55,6 +55,7 @@ class Config:
         keep_events: how long published events are kept in the database, to be published again; rounded up likewise.
         stream: the Redis stream that every event goes to.
         stream_length: about how many events the stream keeps.
+        topic_streams: types of events that have a stream of their own too, as globs with blanks between them.
         log_level: debug, info, warning or error.
         log_format: json or text; None means text on a terminal, else JSON.
         listen: where `ordinaut web` listens, as HOST:PORT or a PORT of 127.0.0.1; None means 127.0.0.1:8470.
@@ -81,6 +82,7 @@ class Config:
     keep_events: timedelta = timedelta(days=30)
     stream: str = "ordinaut:events"
     stream_length: int = 100_000
+    topic_streams: tuple[str, ...] = ()
     log_level: str = "info"
     log_format: str | None = None
     listen: str | None = None
@@ -264,6 +266,10 @@ def _web_url(value: object) -> str:
     return text
 
 
+def _globs(value: object) -> tuple[str, ...]:
+    return tuple(_text(value).replace(",", " ").split())
+
+
 def _stream(value: object) -> str:
     text = _text(value)
     if {"{", "}"} & set(text) and not re.fullmatch(r"[^{}]*\{[^{}]+\}[^{}]*", text):
@@ -302,6 +308,7 @@ _CONVERSIONS: Final = {
     "keep_events": _positive_span,
     "stream": _stream,
     "stream_length": _positive_count,
+    "topic_streams": _globs,
     "log_level": _level,
     "log_format": _log_format,
     "listen": _text,

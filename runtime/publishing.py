@@ -14,7 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from runtime.config import Config
+from runtime.errors import ConfigError
 from runtime.store.outbox import Batch
+from schemas.event import TYPE_PREFIX, types_like
 
 # One command for the whole batch, and all of it or nothing: a connection that breaks leaves no half to be repeated. The
 # batch comes from PostgreSQL in the form in which it is taken apart here, so that nobody looks at an event in between.
@@ -32,6 +34,10 @@ if known[1] ~= bus or (expected ~= '0' and held < tonumber(expected)) then
     end
     return {known[1] or bus, held}
 end
+local own = {}
+for place = 3, #KEYS do
+    own[ARGV[place + 4]] = KEYS[place]
+end
 local value = '([^\31]*)\31'
 local pattern = '^' .. string.rep(value, 6) .. '(.*)$'
 for entry in string.gmatch(entries, '[^\30]+') do
@@ -44,6 +50,9 @@ for entry in string.gmatch(entries, '[^\30]+') do
         attributes[19], attributes[20] = 'runid', run
     end
     redis.call('XADD', stream, 'MAXLEN', '~', length, '*', unpack(attributes))
+    if own[kind] then
+        redis.call('XADD', own[kind], 'MAXLEN', '~', length, '*', unpack(attributes))
+    end
 end
 if number ~= '0' then
     redis.call('HSET', marks, source, number)
@@ -66,15 +75,24 @@ class EventsLost(RedisError):
 
 
 class Publisher:
-    """The way to the stream.
+    """The way to the stream, and to those of single types, which are in its slot.
 
     Attributes:
         bus_id: what the Redis is called that we publish to; a guess until it was asked.
+
+    Raises:
+        ConfigError: ORD306, a stream is asked for of a type that there is not.
     """
 
     def __init__(self, bus: Redis, config: Config) -> None:
         self._publish = bus.register_script(_PUBLISH)
-        self._keys = [config.stream, beside(config.stream, "marks")]
+        types = _types_with_streams(config.topic_streams)
+        self._keys = [
+            config.stream,
+            beside(config.stream, "marks"),
+            *(beside(config.stream, kind) for kind in types),
+        ]
+        self._types = [TYPE_PREFIX + kind for kind in types]
         self._length = config.stream_length
         self.bus_id = uuid4()
 
@@ -94,11 +112,22 @@ class Publisher:
                 batch.last_number,
                 batch.number,
                 batch.entries,
+                *self._types,
             ],
         )
         if answer is not None:
             name, held = answer
             raise EventsLost(UUID(name), int(held))
+
+
+def _types_with_streams(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        if not types_like([pattern]):
+            raise ConfigError(
+                f"setting topic_streams: no type of event is like {pattern}",
+                hint="docs/events.md lists them: run.failed, drift.*, …",
+            )
+    return types_like(patterns)
 
 
 def beside(stream: str, name: str) -> str:
