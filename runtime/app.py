@@ -140,8 +140,7 @@ async def running(
         toolbox = await stack.enter_async_context(
             Toolbox((), clock, config.state_dir, project=place.folder, redact=keyring.redact)
         )
-        # Whoever calls no tool starts no server.
-        servers = toolbox if "worker" in duties else NoServers()
+        servers = toolbox if "worker" in duties else NoServers()  # who calls no tool starts none
         registry = Registry(pool, servers, clock, keyring)
         try:
             await make_partitions(pool)

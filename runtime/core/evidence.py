@@ -107,6 +107,24 @@ class ConditionStand:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenerStand:
+    """What a task listens to now.
+
+    Attributes:
+        heard: how many events wait to be decided, at `fire_at`.
+        last_at: when an event of exactly this topic came last; None where none did, and where the topic has a `*`.
+    """
+
+    position: int
+    topic: str
+    filter: str | None
+    since: datetime
+    heard: int
+    fire_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What is on record about a task from `since` until before `until`, all instants aware.
 
@@ -116,6 +134,7 @@ class Evidence:
         pauses: those of that time, and the one in force now.
         runtimes: those that were alive at some moment of it, or are now.
         conditions: the task's conditions, as they stand now.
+        listeners: what the task listens to now.
     """
 
     label: str
@@ -130,3 +149,4 @@ class Evidence:
     runtimes: tuple[RuntimeSpan, ...]
     schedule: ScheduleStand | None
     conditions: tuple[ConditionStand, ...] = ()
+    listeners: tuple[ListenerStand, ...] = ()

@@ -14,7 +14,7 @@ from itertools import islice, pairwise, takewhile
 from typing import Final
 
 from runtime.core.evidence import DecidedRun, Evidence, Pause, TaskStand
-from runtime.core.explain_conditions import condition_facts
+from runtime.core.explain_listeners import trigger_facts
 from runtime.core.reasons import AWAITED, REASONS, Reason
 from runtime.core.recurrence import Occurrence
 from runtime.core.recurrence.zone import Zone, load_zone
@@ -179,7 +179,8 @@ class _Argument:
 
     def _facts(self, run: DecidedRun) -> Iterator[str]:
         if run.trigger != "schedule":
-            by = f" by {run.requested_by}" if run.requested_by else ""
+            joined = ": " if run.trigger == "event" else " by "
+            by = joined + run.requested_by if run.requested_by else ""
             yield f"it was called for by {_TRIGGERS.get(run.trigger, run.trigger)}{by}"
         jitter = run.due_at - run.occurrence_for
         if run.trigger == "schedule" and jitter:
@@ -277,9 +278,8 @@ class _Argument:
             yield f"it stands in for {self._clock(occurrence.moved_from)}, which a calendar excludes"
 
     def _excluded(self, occurrence: Occurrence) -> str:
-        moved = (
-            f"; {self._clock(occurrence.moved_to)} stands in for it" if occurrence.moved_to else ""
-        )
+        to = occurrence.moved_to
+        moved = f"; {self._clock(to)} stands in for it" if to else ""
         return f"calendar {occurrence.excluded_by} excludes it{moved}"
 
     def _nothing(self) -> Explained:
@@ -287,7 +287,7 @@ class _Argument:
         return Explained(
             verdict="nothing",
             sentence=self._why_nothing(stand),
-            facts=tuple(condition_facts(self._evidence, self._clock)) if stand else (),
+            facts=tuple(trigger_facts(self._evidence, self._clock)) if stand else (),
             stand=stand and _told(stand),
         )
 

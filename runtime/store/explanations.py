@@ -8,6 +8,7 @@ from runtime.core.evidence import (
     ConditionStand,
     DecidedRun,
     Evidence,
+    ListenerStand,
     Pause,
     RuntimeSpan,
     ScheduleStand,
@@ -68,5 +69,9 @@ def load_evidence(
         conditions=tuple(
             ConditionStand(**row)
             for row in fetch_rows(connection, "list_condition_stands", task_uid=task.uid)
+        ),
+        listeners=tuple(
+            ListenerStand(**row)
+            for row in fetch_rows(connection, "list_listener_stands", task_uid=task.uid)
         ),
     )

@@ -116,6 +116,14 @@ join ordinaut.spec p on p.uid = c.task_uid
 where c.task_uid = %(task_uid)s and p.retired_at is null
 order by c.position;
 
+-- name: list_listener_stands
+-- What a task listens to, what it has heard and not decided, and when an event of exactly that topic came last.
+select l.position, l.topic, l.filter, l.since, l.heard, l.fire_at,
+    (select e.arrived_at from ordinaut.event e where e.topic = l.topic order by e.event_no desc limit 1) as last_at
+from ordinaut.listener l
+where l.task_uid = %(task_uid)s and l.position >= 0
+order by l.position;
+
 -- name: load_standing_schedule
 -- Where a task's schedule stands; no row for a task that time does not drive.
 select cursor_for, next_for, next_due_at from ordinaut.schedule where task_uid = %(task_uid)s;

@@ -192,9 +192,10 @@ with decision as materialized (
 ), new_run as (
     insert into ordinaut.run
         (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, reason, detail, event,
-         finished_at)
+         requested_by, finished_at)
     select d.run_id, %(task_uid)s, %(revision_id)s, 'event', d.trigger_key, d.occurrence_for, d.due_at,
         case when d.reason is null then 'queued' else 'skipped' end, d.reason, d.detail, d.event,
+        concat(d.event ->> 'topic', ' ', d.event ->> 'id', ' of ', d.event ->> 'source'),
         case when d.reason is not null then ordinaut.now() end
     from decision d
     on conflict (run_id) do nothing
