@@ -10,6 +10,7 @@ import pytest
 
 from runtime.clock import SYSTEM_CLOCK
 from tests.support.cli import Cli
+from tests.support.clock import stop_the_clock
 from tests.support.factories import TaskRow, insert_run, insert_task
 
 NOW = SYSTEM_CLOCK.now()
@@ -18,7 +19,8 @@ SLO = {"success": "90%", "lateness": {"within": "30s", "target": "95%"}, "window
 
 @pytest.fixture
 def promised(rows: psycopg.Connection) -> TaskRow:
-    """A task with promises, and one without."""
+    """A task with promises, and one without; and from now on it is always this instant."""
+    stop_the_clock(rows, NOW)
     insert_task(rows, "other")
     return insert_task(rows, slo=SLO)
 
