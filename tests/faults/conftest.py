@@ -10,14 +10,14 @@ import pytest
 
 from runtime.store.pool import open_pool
 from tests.faults.site import Site
-from tests.support.agreeing import require_status_agrees
+from tests.support.agreeing import require_dashboard_agrees, require_status_agrees
 from tests.support.clock import FakeClock
 from tests.support.executing import Bench, opened_bench
 
 
 @pytest.fixture(autouse=True)
 def _what_is_shown_is_what_there_is(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After every test of failure that has a database, `ordinaut status` agrees with it.
+    """After every test of failure that has a database, `ordinaut status` and the dashboard agree with it.
 
     Asks for the database before all others do, so that whoever works in it has ended by then.
     """
@@ -27,6 +27,7 @@ def _what_is_shown_is_what_there_is(request: pytest.FixtureRequest) -> Iterator[
     database = request.getfixturevalue("database")
     yield
     require_status_agrees(database)
+    require_dashboard_agrees(database)
 
 
 @pytest.fixture

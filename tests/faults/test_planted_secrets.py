@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
 import random
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
+from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from psycopg import sql
@@ -21,6 +25,7 @@ from runtime.app import Place, running
 from runtime.config import Config
 from tests.support.installed import HEAD, install, queue_run, task
 from tests.support.probes import eventually
+from tests.support.web import serving
 
 LEAKY = """
 import base64, json, os, sys, urllib.parse
@@ -186,6 +191,19 @@ async def published(redis_url: str) -> list[tuple[str, str]]:
     return found
 
 
+def pages(database: str, runs: list[UUID]) -> list[tuple[str, str]]:
+    """What the dashboard shows of them, as people read it."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        names = connection.execute("select name from ordinaut.spec where kind = 'Task'").fetchall()
+    tasks = [f"/tasks/default/{name}" for (name,) in names]
+    paths = ["/", "/tasks", "/runs", "/health", "/audit", "/changes", *(f"/runs/{run}" for run in runs), *tasks]  # fmt: skip
+    with serving(database) as web, httpx.Client(base_url=web.url, headers={"Origin": web.url}) as client:  # fmt: skip
+        client.post("/sign-in", data={"token": web.token})
+        answers = [(path, client.get(path)) for path in paths]
+    assert {answer.status_code for _, answer in answers} == {200}
+    return [(f"page {path}", unescape(answer.text)) for path, answer in answers]
+
+
 def _loaded(field: str) -> Any:
     try:
         return json.loads(field)
@@ -237,6 +255,7 @@ async def test_no_record_event_or_log_holds_a_secret_however_a_tool_tells_it(
     records = [*await stored(connection), *await published(str(place.redis_url)), *logged(caplog)]
     files = [path for path in (folder / "state").rglob("*") if path.is_file()]
     records += [(str(file), file.read_text(errors="replace")) for file in files]
+    records += await asyncio.to_thread(pages, place.database_url, runs)
     told = {
         (
             place,

@@ -6,14 +6,20 @@ from whole tables.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg
 from psycopg.rows import dict_row
+from starlette.testclient import TestClient
 
 from migrations import migrations
+from runtime.config import Config
+from runtime.store.sessions import add_session
+from runtime.web.app import create_app
+from runtime.web.pages.viewer import COOKIE
 from tests.support.cli import Cli
 
 _TABLES: Final = {
@@ -56,6 +62,53 @@ def require_status_agrees(database: str) -> None:
         if before == shown == plain:
             return
     assert shown == plain
+
+
+def require_dashboard_agrees(database: str) -> None:
+    """The same for the pages of the dashboard: every figure of the overview and of queue and health, and every runtime."""
+    if not _is_ours(database):
+        return
+    seen: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    with psycopg.connect(database, autocommit=True) as connection:
+        secret = add_session(connection, "tester", ["read"], token_id=None)
+    app = create_app(Config.load({"database_url": database}, environ={}), database)
+    client = TestClient(app, base_url="http://localhost", cookies={COOKIE: secret})
+    with app.state.site.lender:
+        for _ in range(_READINGS):
+            before, seen, plain = _figures(_plain(database)), _seen(client), _figures(_plain(database))  # fmt: skip
+            if before == seen == plain:
+                return
+    assert seen == plain
+
+
+def _figures(plain: dict[str, Any]) -> dict[str, Any]:
+    states = plain["states"]
+    return {
+        "now": [states["running"], states["waiting"], states["queued"], plain["overdue"]],
+        "people": [plain["approvals"], plain["unsettled"]],
+        "queue": [states["queued"], plain["gated"], states["running"], states["waiting"], plain["overdue"]],
+        "outbox": [plain["outbox"]],
+        "runtimes": len(plain["runtimes"]),
+    }  # fmt: skip
+
+
+def _seen(client: TestClient) -> dict[str, Any]:
+    overview, health = client.get("/").text, client.get("/health").text
+
+    def figures(text: str, part: str) -> list[int]:
+        section = text.partition(f'id="{part}"')[2].partition("</section>")[0]
+        found = re.findall(r'class="figure"><b[^>]*>([\d,]+)</b>', section)
+        return [int(number.replace(",", "")) for number in found]
+
+    runtimes = health.partition('id="runtimes"')[2].partition("</section>")[0]
+    return {
+        "now": figures(overview, "now"),
+        "people": figures(overview, "people")[:2],
+        "queue": figures(health, "queue"),
+        "outbox": figures(health, "outbox"),
+        "runtimes": runtimes.count('<tr><th scope="row">'),
+    }
 
 
 def _is_ours(database: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from runtime.store.connect import connect
 from runtime.store.sessions import add_sign_in_link
@@ -346,6 +347,25 @@ def test_hostile_texts_are_only_texts(web: Web, member: httpx.Client, show: Show
         assert HOSTILE not in text, path
         assert "\u202e" not in text, path
     assert "\\u202e" in member.get(f"/runs/{show.runs['hostile']}").text
+
+
+def test_what_looks_like_a_secret_in_a_spec_is_not_shown(
+    web: Web, member: httpx.Client, show: Showcase
+) -> None:
+    """Plans refuse it, but a Project may let it pass, and a row may be written past git."""
+    secret = "sk-live-" + "9f8a7b6c5d4e3f2a1b0c"
+    with psycopg.connect(web.database, autocommit=True) as connection:
+        connection.execute(
+            "with named as (update ordinaut.spec set body = jsonb_set(body, '{params}', %(params)s) where uid = %(uid)s)"
+            " update ordinaut.spec_revision set body = jsonb_set(body, '{params}', %(params)s) where uid = %(uid)s and revision_id = 2",
+            {"uid": show.tasks[TASK].uid, "params": Jsonb({"api_key": secret, "city": "Rome"})},
+        )
+
+    shown = member.get(f"/tasks/{TASK}").text + member.get("/changes/2").text
+
+    assert "api_key" in shown
+    assert "Rome" in shown
+    assert secret not in shown
 
 
 def test_what_is_not_there_is_a_page(member: httpx.Client, show: Showcase) -> None:
