@@ -11,8 +11,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
 
+from runtime.actor import Actor
 from runtime.errors import OrdinautError
-from runtime.store.replaying import Queued, Wanted, look_at_log, replay_events
+from runtime.store.replaying import Queued, Wanted, count_events, look_at_log, replay_events
 from runtime.store.rows import Connection
 from schemas.durations import parse_duration
 from schemas.event import types_like
@@ -47,6 +48,7 @@ class Asked:
         run_id: of one run alone.
         most: refuse if there are more.
         dry_run: only count.
+        actor: who asks.
     """
 
     since: str | None
@@ -55,6 +57,7 @@ class Asked:
     run_id: UUID | None
     most: int
     dry_run: bool
+    actor: Actor
 
 
 def replay(connection: Connection, asked: Asked) -> tuple[ReplayReport, Queued]:
@@ -73,7 +76,7 @@ def replay(connection: Connection, asked: Asked) -> tuple[ReplayReport, Queued]:
     """
     log = look_at_log(connection)
     wanted = _wanted(asked, log.now)
-    found = replay_events(connection, wanted, is_dry=True)
+    found = count_events(connection, wanted)
     if (
         not found.events
         or found.first_at is None
@@ -95,7 +98,7 @@ def replay(connection: Connection, asked: Asked) -> tuple[ReplayReport, Queued]:
             hint=f"narrow them down, or let them through with --most {found.events}",
         )
     if not asked.dry_run:
-        found = replay_events(connection, wanted, is_dry=False)
+        found = replay_events(connection, wanted, asked.actor)
     report = ReplayReport(
         dry_run=asked.dry_run,
         events=found.events,

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from runtime.actor import current_actor
 from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
 from runtime.clock import SYSTEM_CLOCK
@@ -82,7 +83,7 @@ def replay(
     with open_database(config, name="ordinaut replay") as connection:
         run_id = None if run is None else resolve_run(connection, run)
         most = most or config.stream_length
-        asked = Asked(since, until, patterns, run_id, most, dry_run)
+        asked = Asked(since, until, patterns, run_id, most, dry_run, current_actor())
         report, queued = publish_again(connection, asked)
         if not dry_run and not no_wait and report.has_relay:
             left = _wait(connection, queued, report.events)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+from runtime.actor import Actor
+from runtime.store.audit import Deed, write_audit
 from runtime.store.outbox import RELAY_LOCK_ID
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.runtimes import EVENTS
@@ -57,15 +59,28 @@ def look_at_log(connection: Connection) -> Log:
     return Log(**fetch_rows(connection, "look_at_log")[0])
 
 
-def replay_events(connection: Connection, wanted: Wanted, *, is_dry: bool) -> Queued:
-    """Put published events into the outbox again, in front, or only count them. Relays stand by meanwhile."""
-    with connection.transaction():
-        if not is_dry:
-            fetch_rows(connection, "await_relay", lock_id=RELAY_LOCK_ID)
-        (found,) = fetch_rows(connection, "replay_events", is_dry=is_dry, **asdict(wanted))
-    if not is_dry:
-        fetch_rows(connection, "cry", hint=EVENTS)
+def count_events(connection: Connection, wanted: Wanted) -> Queued:
+    """Which published events those are."""
+    (found,) = fetch_rows(connection, "replay_events", is_dry=True, **asdict(wanted))
     return Queued(**found)
+
+
+def replay_events(connection: Connection, wanted: Wanted, actor: Actor) -> Queued:
+    """Put published events into the outbox again, in front. Relays stand by meanwhile."""
+    with connection.transaction():
+        fetch_rows(connection, "await_relay", lock_id=RELAY_LOCK_ID)
+        (found,) = fetch_rows(connection, "replay_events", is_dry=False, **asdict(wanted))
+        queued = Queued(**found)
+        facts = {
+            "events": queued.events,
+            "first_sequence": queued.first_sequence,
+            "last_sequence": queued.last_sequence,
+            "types": wanted.types,
+        }
+        subject = "events" if wanted.run_id is None else str(wanted.run_id)
+        write_audit(connection, actor, Deed("events.replay", subject, details=facts))
+    fetch_rows(connection, "cry", hint=EVENTS)
+    return queued
 
 
 def count_replayed(connection: Connection, queued: Queued) -> int:

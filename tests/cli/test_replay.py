@@ -152,6 +152,10 @@ async def test_more_than_the_stream_holds_is_refused_unless_it_is_asked_for_by_n
 
     assert (refused.status, "--most 4" in refused.stderr) == (1, True)
     assert (let_through.status, let_through.stderr) == (0, "")
+    audited = rows.execute(
+        "select action, subject, details ->> 'events' from ordinaut.audit where action like 'events.%'"
+    )
+    assert audited.fetchall() == [("events.replay", "events", "4")]
 
 
 @pytest.mark.parametrize(
