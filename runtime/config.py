@@ -143,7 +143,7 @@ class Config:
     def as_flags(self) -> dict[str, str | int]:
         """What another process gives to `load` to have the same settings."""
         set_ = {name: getattr(self, name) for name in self._names()}
-        return {name: _plain(value) for name, value in set_.items() if value is not None}
+        return {name: _plain(value) for name, value in set_.items() if value not in (None, ())}
 
     @property
     def logs_as_json(self) -> bool | None:
@@ -211,6 +211,8 @@ def _plain(value: object) -> str | int:
             return str(value.absolute())
         case str() | int():
             return value
+        case tuple():
+            return " ".join(value)
         case _:
             raise TypeError(f"{value!r} is no setting")
 

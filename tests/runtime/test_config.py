@@ -111,3 +111,10 @@ def test_the_format_of_logs_depends_on_the_terminal_unless_it_is_said(tmp_path: 
     assert load(tmp_path, ORDINAUT_LOG_FORMAT="text").logs_as_json is False
     with pytest.raises(ConfigError, match="setting log_format: must be json or text"):
         load(tmp_path, ORDINAUT_LOG_FORMAT="xml")
+
+
+@pytest.mark.parametrize("topics", [(), ("run.*", "step.failed")])
+def test_another_process_gets_the_same_settings(topics: tuple[str, ...]) -> None:
+    config = Config.load({"topic_streams": " ".join(topics), "poll": "2s"}, environ={})
+
+    assert Config.load(config.as_flags(), environ={}) == config
