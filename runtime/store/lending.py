@@ -6,6 +6,7 @@ that says nothing is given up by the kernel; whoever finds no connection free is
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,8 +23,9 @@ from runtime.store.connect import (
     read_numbers_as_written,
     unavailable,
 )
-from runtime.store.rows import Connection
+from runtime.store.rows import Connection, fetch_rows
 
+_PREPARED_AFTER: Final = 2
 _READ_ONLY: Final = " -c default_transaction_read_only=on"
 _Pool = ConnectionPool[psycopg.Connection[TupleRow]]
 
@@ -96,16 +98,31 @@ def _pool(conninfo: str, name: str, options: str, size: int, silence: timedelta)
         open=False,
         timeout=CONNECT_TIMEOUT_SECONDS,
         reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
-        configure=read_numbers_as_written,
+        configure=_configure,
         # After a restart of the server every connection is a dead one.
-        check=ConnectionPool.check_connection,
+        check=_check,
         kwargs={
             "autocommit": True,
             "application_name": name,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "tcp_user_timeout": int(silence.total_seconds() * 1000),
-            "options": SESSION_OPTIONS + options,
-            # It may lead through a pooler, where the next transaction meets another session.
+            "options": f"{SESSION_OPTIONS} -c jit=off{options}",
             "prepare_threshold": None,
         },
     )
+
+
+def _configure(connection: psycopg.Connection[TupleRow]) -> None:
+    """Prepare what is asked again, unless a pooler is between, where the next transaction meets another session."""
+    read_numbers_as_written(connection)
+    [session] = fetch_rows(connection, "read_session")
+    if session["backend_pid"] == connection.info.backend_pid:
+        connection.prepare_threshold = _PREPARED_AFTER
+
+
+def _check(connection: psycopg.Connection[TupleRow]) -> None:
+    """Refuse a connection on which the server said something that nobody asked for: at rest that is its farewell."""
+    unread = select.poll()
+    unread.register(connection.fileno(), select.POLLIN)
+    if unread.poll(0):
+        raise psycopg.OperationalError("the server closed the connection")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from runtime.clock import Clock
 from runtime.config import Config
 from runtime.store.lending import Lender
+from runtime.store.tokens import KnownToken
 from runtime.web.limits import Limits
 
 LOCALHOST: Final = "localhost"
@@ -27,12 +28,14 @@ class Site:
         lender: connections to the database.
         clock: for what is measured and waited for here.
         limits: how often somebody may ask.
+        known: tokens that were looked up a moment ago, by their digests, and until when that counts.
     """
 
     config: Config
     lender: Lender
     clock: Clock
     limits: Limits
+    known: dict[bytes, tuple[KnownToken, float]] = field(default_factory=dict)
 
     def knows(self, host: str) -> bool:
         """Whether a `Host` header names us: this machine, an address, or what the settings call us.
