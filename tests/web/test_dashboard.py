@@ -88,6 +88,15 @@ def test_a_token_signs_in_and_its_revocation_signs_out(web: Web, visitor: httpx.
     assert visitor.get("/").status_code == 303
 
 
+def test_behind_tls_the_cookie_goes_over_tls_alone(database: str) -> None:
+    with running(database, public_url="https://ordinaut.example") as (url, _):
+        token = make_token(database, "a", ("read",))
+        named = {"Origin": "https://ordinaut.example", "Sec-Fetch-Site": "same-origin"}
+        answer = httpx.post(f"{url}/sign-in", data={"token": token}, headers=named)
+
+    assert "secure" in answer.headers["set-cookie"].lower()
+
+
 def test_a_wrong_token_does_not(visitor: httpx.Client) -> None:
     answer = sign_in(visitor, "ord_" + "x" * 43)
 
