@@ -113,8 +113,9 @@ def test_the_format_of_logs_depends_on_the_terminal_unless_it_is_said(tmp_path: 
         load(tmp_path, ORDINAUT_LOG_FORMAT="xml")
 
 
-@pytest.mark.parametrize("topics", [(), ("run.*", "step.failed")])
-def test_another_process_gets_the_same_settings(topics: tuple[str, ...]) -> None:
-    config = Config.load({"topic_streams": " ".join(topics), "poll": "2s"}, environ={})
+@pytest.mark.parametrize("topics", [{}, {"topic_streams": "run.*, step.failed"}])
+def test_another_process_gets_the_same_settings(topics: dict[str, str], tmp_path: Path) -> None:
+    folders = {"state_dir": str(tmp_path / "state"), "specs": str(tmp_path / "specs")}
+    config = Config.load({**folders, **topics, "poll": "2s"}, environ={})
 
     assert Config.load(config.as_flags(), environ={}) == config
