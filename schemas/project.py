@@ -22,6 +22,7 @@ from schemas.base import (
 from schemas.codes import CODES
 from schemas.language_model import LanguageModels
 from schemas.money import Price
+from schemas.notify import Notify
 from schemas.pipeline import Retry
 from schemas.rules import Guards, HealPolicy, Policy
 from schemas.slo import Slo
@@ -77,6 +78,8 @@ class NamespaceDefaults(Model):
     """Timeout of tasks."""
     retry: Retry | None = None
     """Retry of tasks."""
+    notify: Annotated[tuple[Notify, ...], Field(max_length=20)] | None = None
+    """Who is told when something happens to tasks."""
     slo: Slo | None = None
     """What is promised of the runs of tasks."""
 

@@ -17,6 +17,7 @@ from schemas.base import (
     Text,
     as_list,
 )
+from schemas.notify import Notify
 from schemas.pipeline import Finally, PipelineForm, Retry
 from schemas.schedule import Schedule
 from schemas.slo import Slo
@@ -73,6 +74,15 @@ class Task(Document):
     """How failed steps are tried again, unless a step says otherwise."""
     pause_after_failures: Integer | None = Field(default=None, ge=1, le=1000)
     """Pause the task after so many failed runs in a row, until somebody resumes it."""
+    notify: (
+        Annotated[
+            tuple[Notify, ...],
+            BeforeValidator(as_list, json_schema_input_type=Notify | tuple[Notify, ...]),
+            Field(max_length=20),
+        ]
+        | None
+    ) = None
+    """Who is told when something happens to it: each entry becomes a task of its own."""
     slo: Slo | None = None
     """What is promised of its runs; `ordinaut slo` tells how that stands."""
     on_retire: Literal["drain", "cancel"] = "drain"

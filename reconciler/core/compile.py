@@ -27,6 +27,7 @@ from reconciler.core.files import ICS_SUFFIX, SourceFile, is_lock, names_in
 from reconciler.core.laid import laid_fields
 from reconciler.core.leaking import Found, judged, leaks_of, untelling
 from reconciler.core.locate import place_of
+from reconciler.core.notices import notices_of
 from reconciler.core.overlay import Layers, overlaid, parted
 from reconciler.core.project import ProjectHead, project_head
 from reconciler.core.references import Names
@@ -64,8 +65,8 @@ def compile_specs(
         through: goes through many, and may tell how far it is.
     """
     problems = list(unread)
-    calendars_of = {file.name: file.data for file in files if file.name.endswith(ICS_SUFFIX)}
-    locks = {file.name: file.data for file in files if is_lock(file.name)}
+    calendars_of = {one.name: one.data for one in files if one.name.endswith(ICS_SUFFIX)}
+    locks = {one.name: one.data for one in files if is_lock(one.name)}
     attached = calendars_of | locks
     written = sorted((one for one in files if one.name not in attached), key=attrgetter("name"))
     read, doubtful = _read(through("Reading specs", written), problems)
@@ -73,9 +74,9 @@ def compile_specs(
     _headed(layers.overlays, problems)
     documents = overlaid(layers, environment, problems, None if unread else doubtful)
     head = project_head(documents, folder, environment, problems)
-    headed, unheaded = _headed(documents, problems)
-    leaks: list[Found] = []
-    entries = _entries(headed, head, problems, leaks)
+    told = [*documents, *notices_of(documents, head.defaults)]
+    headed, unheaded = _headed(told, problems)
+    entries = _entries(headed, head, problems, leaks := list[Found]())
     problems += (secrets := judged(leaks, read, entries, environment)).problems
     unique = _unique(entries, problems)
     names = Names(frozenset(unique), doubtful | unheaded, bool(unread))

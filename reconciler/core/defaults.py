@@ -12,7 +12,7 @@ from typing import Any, Final
 from schemas.project import Project
 
 _EVERY_KIND: Final = ("namespace", "owner")
-_TASK: Final = ("agent", "catch_up", "overlap", "priority", "timeout", "retry", "slo")
+_TASK: Final = ("agent", "catch_up", "overlap", "priority", "timeout", "retry", "slo", "notify")
 _ALWAYS_LOCAL: Final = ("rrule", "cron")
 _MOMENTS: Final = ("at", "start", "until")
 _OFFSET: Final = re.compile(r"T.*(?:[zZ]|[-+][0-9]{2}:?[0-9]{2})$")

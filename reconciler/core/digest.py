@@ -35,7 +35,7 @@ FACETS: Final[dict[str, frozenset[str]]] = {
             "timeout",
         }
     ),
-    "meta": frozenset({"labels", "owner", "description", "slo"}),
+    "meta": frozenset({"labels", "owner", "description", "slo", "notify"}),
 }
 """The fields of a task by what changing them does."""
 

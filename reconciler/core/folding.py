@@ -22,7 +22,7 @@ ROOM: Final = 60
 """Changes that are told one by one before any fold."""
 _LADDER: Final[tuple[Weight, ...]] = ("meta", "pipeline", "schedule")
 _WORDS: Final[dict[Weight, str]] = {
-    "meta": "of labels, owner, description or slo",
+    "meta": "of labels, owner, description, slo or notify",
     "pipeline": "of steps, parameters or policy",
     "schedule": "of when something runs, or of what is new",
     "loud": "that stop work, overwrite what others did, or give new power, besides those above",

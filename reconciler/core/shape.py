@@ -104,7 +104,7 @@ def _hint_for_unknown(kind: type[BaseModel], name: str, known: tuple[str, ...]) 
 
 
 _HOMES: Final[dict[str, tuple[str, ...]]] = {
-    "Task": ("schedule", "pipeline", "catch_up", "retry", "concurrency", "slo"),
+    "Task": ("schedule", "pipeline", "catch_up", "retry", "concurrency", "slo", "notify"),
     "Pipeline": ("steps",),
     "ToolServer": ("stdio", "http", "tools", "limits", "sandbox", "rate_limits"),
     "Project": ("defaults", "guards"),

@@ -67,7 +67,7 @@ def test_what_only_describes_folds_first() -> None:
     assert told(large(meta=50, pipeline=20, schedule=20, retire=1)) == (
         41,
         [
-            "* 50 changes of labels, owner or description",
+            "* 50 changes of labels, owner, description, slo or notify",
             "    in        n0 5  n1 5  n2 5  n3 5  n4 5  n5 5  n6 5  n7 5  and 2 more",
             "    owners    other 50",
             "  folded; -v shows each",
@@ -80,7 +80,7 @@ def test_then_what_runs_and_then_when() -> None:
 
     assert count == 3
     assert [line for line in lines if line.startswith("* ")] == [
-        "* 1 change of labels, owner or description",
+        "* 1 change of labels, owner, description, slo or notify",
         "* 1 change of steps, parameters or policy",
         f"* {ROOM + 5} changes of when something runs, or of what is new",
     ]
@@ -107,7 +107,7 @@ def test_new_power_for_what_exists_never_folds() -> None:
     count, lines = told(plan_of(database_of(before), compiled(after)))
 
     assert count == 2
-    assert lines[0] == f"* {ROOM + 4} changes of labels, owner or description"
+    assert lines[0] == f"* {ROOM + 4} changes of labels, owner, description, slo or notify"
 
 
 def test_the_tools_that_folded_tasks_call_are_named() -> None:

@@ -28,6 +28,18 @@ _JSON = st.recursive(
     max_leaves=5,
 )
 _OBJECTS = st.dictionaries(_WORDS, _JSON, max_size=3)
+_NOTIFY = st.lists(
+    st.fixed_dictionaries(
+        {
+            "on": st.sampled_from(["failure", ["lateness", "pause"], ["approval"]]),
+            "uses": st.just("ordinaut.post"),
+            "with": st.just({"url": "https://example.com", "body": "${event.data}"}),
+        },
+        optional={"late": st.just("1h"), "at_most_every": st.sampled_from(["10s", "1d"])},
+    ),
+    min_size=1,
+    max_size=2,
+)
 _SLO = st.fixed_dictionaries(
     {"success": st.sampled_from(["99.5%", "90.0%"])},
     optional={
@@ -201,7 +213,7 @@ def _task(draw: st.DrawFn, keys: Mapping[str, list[str]]) -> Spec:
             {"params": _OBJECTS.map(lambda some: {"city": "${vars.city}", "n": "${vars.n}"} | some)},
             optional={
                 "catch_up": _CATCH_UP, "overlap": _OVERLAP, "priority": st.integers(1, 9), "timeout": _SPANS, "retry": _RETRY,
-                "start_deadline": _SPANS, "pause_after_failures": st.integers(1, 9), "slo": _SLO, "concurrency": st.just({"key": "crm", "limit": 2}),
+                "start_deadline": _SPANS, "pause_after_failures": st.integers(1, 9), "slo": _SLO, "notify": _NOTIFY, "concurrency": st.just({"key": "crm", "limit": 2}),
             },
         )
     )  # fmt: skip

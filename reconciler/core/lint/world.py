@@ -12,6 +12,7 @@ from reconciler.core.documents import SourceDocument, read_documents
 from reconciler.core.entry import Entry
 from reconciler.core.files import SourceFile
 from reconciler.core.locate import place_of
+from reconciler.core.notices import notices_of
 from reconciler.core.overlay import overlaid, parted
 from reconciler.core.project import project_head
 from reconciler.core.references import Names
@@ -83,7 +84,10 @@ def world_of(specs: Specs, files: Sequence[SourceFile], now: datetime) -> World:
     layers = parted(_read(files))
     # Specs without errors have none in their overlays, and miss nothing.
     laid = overlaid(layers, specs.environment, [], None)
-    sources = {place_of(document, ()): document for document in laid}
+    head = project_head(laid, "", specs.environment, [])
+    # What comes in by defaults stands where its task does.
+    made = notices_of(laid, head.defaults)
+    sources = {place_of(document, ()): document for document in (*made, *laid)}
     period = period_of(now, DAYS, load_zone(default_zone(specs) or "UTC"))
     tasks = [desired for key, desired in specs.documents.items() if key.kind == "Task"]
     runs, _ = follow(tasks, period, of_task=_OF_A_TASK, of_all=_OF_ALL)
@@ -99,7 +103,7 @@ def world_of(specs: Specs, files: Sequence[SourceFile], now: datetime) -> World:
         elsewhere=layers.elsewhere(specs.environment),
         period=period,
         runs=runs,
-        variables=project_head(laid, "", specs.environment, []).variables or {},
+        variables=head.variables or {},
     )
 
 

@@ -1,0 +1,106 @@
+"""`notify` of tasks, to the tasks that do the telling: documents like all others, but that they stand where `notify` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from reconciler.core.defaults import with_defaults
+from reconciler.core.documents import Node, SourceDocument
+from runtime.core.program import task_label
+from schemas.base import API_VERSION
+from schemas.durations import parse_duration
+
+_DEFAULT_NAMESPACE: Final = "default"
+_TOGETHER: Final = 100
+_INHERITED: Final = ("namespace", "owner", "labels")
+_RETRY: Final = {
+    "attempts": 8,
+    "initial": "30s",
+    "max": "10m",
+    "retry_on": ["not_sent", "tool_error"],
+}
+# The event of each occasion, and what has to hold of it beside that it is of the task.
+_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "failure": ("ordinaut.run.failed", ""),
+    "lateness": ("ordinaut.run.started", " && data.late_seconds > `{late:g}`"),
+    "approval": ("ordinaut.step.waiting", " && data.kind == 'approval'"),
+    "pause": ("ordinaut.task.paused", " && data.actor == 'ordinaut'"),
+}
+
+
+def notices_of(
+    documents: Iterable[SourceDocument], defaults: Mapping[str, Any] | None
+) -> Iterator[SourceDocument]:
+    """The tasks that the `notify` of these tasks asks for; none for an entry that says no such thing, which is told as it stands.
+
+    Args:
+        documents: as they were written.
+        defaults: those of the Project.
+    """
+    for source in documents:
+        if source.value.get("kind") != "Task":
+            continue
+        value = with_defaults(source.value, "Task", defaults)
+        asked = value.get("notify")
+        entries = asked if isinstance(asked, list) else [asked]
+        for number, entry in enumerate(entries, start=1):
+            if isinstance(entry, dict) and (made := _task(value, entry, number)) is not None:
+                node = _node(source, number - 1 if isinstance(asked, list) else None)
+                yield replace(source, value=made, node=node)
+
+
+def _task(task: Mapping[str, Any], entry: Mapping[str, Any], number: int) -> dict[str, Any] | None:
+    occasions = entry.get("on")
+    on = occasions if isinstance(occasions, list) else [occasions]
+    name, namespace = task.get("name"), task.get("namespace", _DEFAULT_NAMESPACE)
+    try:
+        late = parse_duration(entry.get("late", "5m"))
+        parse_duration(within := entry.get("at_most_every", "1m"))
+    except (ValueError, TypeError):
+        return None
+    if not (
+        isinstance(name, str) and isinstance(namespace, str) and set(map(str, on)) <= set(_EVENTS)
+    ):
+        return None
+    mine = f"data.task == '{task_label(namespace, name)}'"
+    step = {"id": "tell", **{key: entry[key] for key in ("uses", "with") if key in entry}}
+    agent = entry.get("agent", task.get("agent"))
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Task",
+        "name": f"{name}-notify" + (f"-{number}" if number > 1 else ""),
+        "description": f"Tells of {', '.join(map(str, on))} of {name}; made from its `notify`.",
+        **{key: task[key] for key in _INHERITED if key in task},
+        **({} if agent is None else {"agent": agent}),
+        "overlap": "queue_all",
+        "retry": _RETRY,
+        "notify": None,
+        "slo": None,
+        "schedule": [
+            {
+                "event": event,
+                "filter": mine + also.format(late=late.total_seconds()),
+                "batch": {"max": _TOGETHER, "within": within},
+            }
+            for event, also in (_EVENTS[str(one)] for one in on)
+        ],
+        "pipeline": [step],
+    }
+
+
+def _node(source: SourceDocument, position: int | None) -> Node:
+    """The places of what was made: its step stands where the entry does, and all else with it."""
+    children = source.node[1]
+    if not isinstance(children, dict) or "notify" not in children:
+        # From the defaults: the task is where it comes in.
+        return (source.node[0], None)
+    _, entry = children["notify"]
+    if position is not None and isinstance(entry[1], list) and position < len(entry[1]):
+        entry = entry[1][position]
+    mark, fields = entry
+    if not isinstance(fields, dict):
+        return (mark, None)
+    step: Node = (mark, {name: fields[name] for name in ("uses", "with") if name in fields})
+    return (mark, {"pipeline": (mark, (mark, [step]))})

@@ -1,0 +1,31 @@
+"""Who is told when something happens to a task: each entry becomes a task of its own, which a plan shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from schemas.base import JsonObject, Model, PositiveDuration, QualifiedName, Tool, as_list
+
+Occasion = Literal["failure", "lateness", "approval", "pause"]
+
+
+class Notify(Model):
+    """One way of telling somebody; it becomes a task named after this one, with `-notify` and its number."""
+
+    on: Annotated[
+        tuple[Occasion, ...], BeforeValidator(as_list, json_schema_input_type=Occasion | tuple[Occasion, ...])
+    ] = Field(min_length=1)  # fmt: skip
+    """What is told: a run failed, a run began late, a step waits for a decision, or the task was paused after failures."""
+    late: PositiveDuration = timedelta(minutes=5)
+    """How late a run has to begin for `lateness`."""
+    uses: Tool
+    """The tool that tells, such as `ordinaut.email` or `ordinaut.post`."""
+    with_: JsonObject = Field(default_factory=dict, alias="with")
+    """Its arguments; templates know the last event, and with `event.items` all of them."""
+    agent: QualifiedName | None = None
+    """The agent on whose behalf it is told; that of the task when left out."""
+    at_most_every: PositiveDuration = timedelta(minutes=1)
+    """What happens within so long of the first is told together."""

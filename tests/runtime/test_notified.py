@@ -1,0 +1,51 @@
+"""A failed run is told: from `notify` in a spec, through a plan and a runtime, to whoever listens at an address."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+
+from tests.runtime.tools.test_sending import Sink
+from tests.support.probes import eventually
+from tests.support.processes import ordinaut, started
+
+SPECS = """\
+apiVersion: ordinaut/v1
+kind: Project
+name: home
+---
+apiVersion: ordinaut/v1
+kind: Task
+name: billing
+schedule: {{manual: true}}
+notify:
+  on: failure
+  at_most_every: 1s
+  uses: ordinaut.post
+  with: {{url: "{url}", body: {{task: "${{event.data.task}}", code: "${{event.data.error.code}}"}}}}
+pipeline: [{{id: check, uses: ordinaut.assert, with: {{that: false}}}}]
+"""
+
+
+async def test_a_failure_reaches_whoever_is_to_be_told_and_is_a_run_on_record(
+    tmp_path: Path, database: str, redis_url: str, connection: psycopg.AsyncConnection
+) -> None:
+    env = {"ORDINAUT_DATABASE_URL": database, "ORDINAUT_REDIS_URL": redis_url}
+    async with Sink() as sink:
+        (tmp_path / "specs").mkdir()
+        (tmp_path / "specs" / "all.yaml").write_text(SPECS.format(url=sink.url))
+        applied = await ordinaut("apply", "--yes", cwd=tmp_path, env=env)
+        assert applied.status == 0, applied.stderr
+        await ordinaut("run", "billing", cwd=tmp_path, env=env)
+        async with started("runtime", cwd=tmp_path, env=env):
+            await eventually(lambda: sink.got, "somebody is told", seconds=20)
+
+    [(_, headers, body)] = sink.got
+    assert json.loads(body) == {"task": "billing", "code": "ORD404"}
+    assert headers["idempotency-key"]
+    cursor = await connection.execute(
+        "select s.name, r.trigger from ordinaut.run r join ordinaut.spec s on s.uid = r.task_uid order by 1"
+    )
+    assert await cursor.fetchall() == [("billing", "manual"), ("billing-notify", "event")]
