@@ -33,9 +33,6 @@ Action = Literal[
     "revision.adopt",
     "token.create",
     "token.revoke",
-    "webhook.create",
-    "webhook.revoke",
-    "tools.login",
     "schema.migrate",
 ]
 """What was done, and to what kind of thing."""
