@@ -192,7 +192,7 @@ async def published(redis_url: str) -> list[tuple[str, str]]:
 
 
 def pages(database: str, runs: list[UUID]) -> list[tuple[str, str]]:
-    """What the dashboard shows of them, as people read it."""
+    """What the dashboard shows of them and the API tells, as people read it."""
     with psycopg.connect(database, autocommit=True) as connection:
         names = connection.execute("select name from ordinaut.spec where kind = 'Task'").fetchall()
     tasks = [f"/tasks/default/{name}" for (name,) in names]
@@ -200,6 +200,10 @@ def pages(database: str, runs: list[UUID]) -> list[tuple[str, str]]:
     with serving(database) as web, httpx.Client(base_url=web.url, headers={"Origin": web.url}) as client:  # fmt: skip
         client.post("/sign-in", data={"token": web.token})
         answers = [(path, client.get(path)) for path in paths]
+        told = ["status", "drift", "spend", "tasks", "runs", "events?limit=500", "approvals", "unsettled", "revisions", "sources", "audit", "timeline"]  # fmt: skip
+        told += [f"runs/{run}" for run in runs] + [f"tasks/default/{name}" for (name,) in names]
+        told += [f"tasks/default/{name}/explanation" for (name,) in names]
+        answers += [(path, web.client.get(f"/api/v1/{path}")) for path in told]
     assert {answer.status_code for _, answer in answers} == {200}
     return [(f"page {path}", unescape(answer.text)) for path, answer in answers]
 

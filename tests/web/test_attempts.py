@@ -151,6 +151,7 @@ def test_who_never_finishes_a_head_or_a_body_is_cut_off(
     )
     started = time.monotonic()  # noqa: TID251 - how long a network is silent
 
+    assert raw(web, b"") == b""
     assert raw(web, begun.encode()) == b""
     answered = raw(web, f"{begun}Content-Length: 9\r\n\r\n{{".encode())
 

@@ -164,6 +164,8 @@ def test_what_will_fire_is_told_in_the_zone_of_the_task(
         ("/runs/nothing", 422),
         ("/runs?state=nothing", 422),
         ("/runs?limit=0", 422),
+        ("/runs?limt=1", 422),
+        ("/drift?limit=1", 422),
         ("/runs?limit=501", 422),
         ("/revisions/7", 404),
         ("/revisions/0", 422),
