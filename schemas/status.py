@@ -164,7 +164,15 @@ class QueueStatus(Model):
 
 
 TroubleKind = Literal[
-    "failing", "late", "missing", "paused_failing", "paused", "quarantined", "over_budget"
+    "failing",
+    "late",
+    "missing",
+    "paused_failing",
+    "paused",
+    "quarantined",
+    "over_budget",
+    "promise_broken",
+    "promise_burning",
 ]
 
 
@@ -173,7 +181,8 @@ class Trouble(Model):
 
     kind: TroubleKind
     """What: failing, late and missing as on the board; paused after failures, or held back by somebody; its newest run lost its
-    runtime again and again, or was left out because a budget was used up."""
+    runtime again and again, or was left out because a budget was used up; the error budget of what is promised of it is used up, or goes so
+    fast that somebody should look."""
     tasks: int
     """How many tasks."""
     names: tuple[str, ...]

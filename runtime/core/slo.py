@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from schemas.durations import format_duration
 from schemas.slo_report import Burn, Objective, Promise
@@ -22,6 +22,8 @@ FAST: Final = 14.4
 """A burn rate at which an hour takes a fiftieth of the budget of 30 days."""
 SLOW: Final = 6.0
 """One at which six hours take a twentieth of it."""
+# A budget that is used up to the last run is so whatever fractions make of it.
+_NOTHING: Final = 1e-9
 _PAGES: Final = (("5m", "1h", FAST), ("30m", "6h", SLOW))
 
 
@@ -57,6 +59,14 @@ def objective(
         burning=is_burning,
         burn_rates=tuple(Burn(over=span, rate=rate) for span, rate in rates.items()),
     )
+
+
+def standing(objectives: Iterable[Objective]) -> Literal["broken", "burning"] | None:
+    """Whether a task's promises are such that somebody should look: one is broken, or may soon be."""
+    found = tuple(objectives)
+    if any(one.budget_left is not None and one.budget_left <= _NOTHING for one in found):
+        return "broken"
+    return "burning" if any(one.burning for one in found) else None
 
 
 def burn_rate(good: int, total: int, target: float) -> float:

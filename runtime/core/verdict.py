@@ -58,6 +58,18 @@ _TROUBLES: Final[dict[TroubleKind, tuple[Severity, str, str, str]]] = {
         "its agent used up what it may in a day, so its newest run did not begin",
         "`ordinaut spend --by agent`",
     ),
+    "promise_broken": (
+        "warning",
+        "{} keeps its promise no more|{} keep their promises no more",
+        "the error budget of its `slo` is used up",
+        "`ordinaut slo TASK`",
+    ),
+    "promise_burning": (
+        "warning",
+        "{} uses up its error budget fast|{} use up their error budgets fast",
+        "at this rate what its `slo` promises is broken soon",
+        "`ordinaut slo TASK`",
+    ),
 }
 
 

@@ -18,6 +18,8 @@ def load_slos(connection: Connection, task: str | None = None) -> SloReport:
     """How promises stand: of every task of which something is promised, or of one alone."""
     [installation] = fetch_rows(connection, "load_installation")
     rows = fetch_rows(connection, "list_promises", task=task)
+    if not rows:
+        return SloReport(now=installation["now"], tasks=())
     promises = [Slo.model_validate(row["slo"]) for row in rows]
     counted: dict[int, _Counts] = {row["uid"]: {} for row in rows}
     for count in fetch_rows(

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from migrations import migrations
 from runtime.core.program import task_label
+from runtime.core.slo import standing
 from runtime.core.verdict import judge
 from runtime.core.zonedata import tzdata_version
 from runtime.store.board import list_standings
 from runtime.store.drift import list_drift
 from runtime.store.holds import list_holds
 from runtime.store.rows import Connection, fetch_rows
+from runtime.store.slo import load_slos
 from runtime.store.sources import list_sources
 from runtime.store.specs import count_schedules_by_tzdata
 from schemas.override import Pause
@@ -33,6 +35,11 @@ from schemas.status import (
 
 _SHOWN: Final = 5
 _ON_THE_BOARD: Final[tuple[TroubleKind, ...]] = ("failing", "late", "missing")
+
+_PROMISES: Final[dict[str, TroubleKind]] = {
+    "broken": "promise_broken",
+    "burning": "promise_burning",
+}
 
 
 def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
@@ -84,6 +91,9 @@ def _troubles(connection: Connection) -> tuple[Trouble, ...]:
             names.setdefault(row["standing"], []).append(task_label(row["namespace"], row["name"]))
     for row in fetch_rows(connection, "list_troubles"):
         names.setdefault(row["kind"], []).append(task_label(row["namespace"], row["name"]))
+    for one in load_slos(connection).tasks:
+        if (how := standing(one.objectives)) is not None:
+            names.setdefault(_PROMISES[how], []).append(one.task)
     return tuple(
         Trouble(kind=kind, tasks=len(found), names=tuple(found[:_SHOWN]))
         for kind, found in names.items()

@@ -122,3 +122,22 @@ def test_without_promises_nothing_is_told(cli: Cli, rows: psycopg.Connection) ->
     told = cli("slo")
     assert "nothing is promised of any task" in told.stderr
     assert "ORD310" in cli("slo", "briefing").stderr
+
+
+def test_status_tells_of_promises_that_are_broken_or_soon_will_be(
+    cli: Cli, rows: psycopg.Connection, promised: TaskRow
+) -> None:
+    soon = insert_task(rows, "soon", slo={"success": "99%", "window": "7d"})
+    for number in range(200):
+        ran(rows, soon, timedelta(days=1, minutes=number))
+    ran(rows, soon, timedelta(minutes=2), state="failed", error={"code": "ORD404", "message": ""})
+
+    def told() -> dict[str, list[str]]:
+        found = cli("status", "--json").json["troubles"]
+        return {one["kind"]: one["names"] for one in found if one["kind"].startswith("promise")}
+
+    assert told() == {"promise_burning": ["soon"]}
+    ran(rows, promised, timedelta(hours=7), state="failed", error={"code": "O", "message": ""})
+    ran(rows, promised, timedelta(hours=6))
+    assert told() == {"promise_burning": ["soon"], "promise_broken": ["briefing"]}
+    assert "→ `ordinaut slo briefing`" in cli("status").stdout

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runtime.core.slo import SPANS, burn_rate, objective
+from runtime.core.slo import SPANS, burn_rate, objective, standing
 from schemas.slo import Slo, ratio_of
 
 QUIET = dict.fromkeys(SPANS, (0, 0))
@@ -55,6 +55,25 @@ def test_it_burns_when_a_long_and_a_short_time_say_so(bad: set[str], is_burning:
     counts = {span: (8, 10) if span in bad else (10, 10) for span in (*SPANS, "window")}
 
     assert objective("success", 0.99, counts).burning is is_burning
+
+
+@pytest.mark.parametrize(
+    ("kept", "how"),
+    [((99, 100), "broken"), ((98, 100), "broken"), ((995, 1000), None), ((0, 0), None)],
+)
+def test_a_promise_is_broken_when_nothing_is_left_of_its_budget(
+    kept: tuple[int, int], how: str | None
+) -> None:
+    whole = objective("lateness", 0.5, {**QUIET, "window": (1, 1)})
+
+    assert standing((whole, objective("success", 0.99, {**QUIET, "window": kept}))) == how
+
+
+def test_a_budget_that_burns_and_is_not_used_up_yet_is_told_apart() -> None:
+    counts = {**QUIET, "5m": (8, 10), "1h": (8, 10)}
+
+    assert standing([objective("success", 0.99, {**counts, "window": (998, 1000)})]) == "burning"
+    assert standing([objective("success", 0.99, {**counts, "window": (8, 10)})]) == "broken"
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,18 @@ def test_an_empty_installation_is_well() -> None:
             "`ordinaut spend --by agent`",
         ),
         (
+            {"troubles": (Trouble(kind="promise_broken", tasks=1, names=("a",)),)},
+            "warning",
+            "a keeps its promise no more",
+            "`ordinaut slo a`",
+        ),
+        (
+            {"troubles": (Trouble(kind="promise_burning", tasks=2, names=("a", "b")),)},
+            "warning",
+            "2 tasks (a, b) use up their error budgets fast",
+            "`ordinaut slo TASK`",
+        ),
+        (
             {"sources": (source(condition="InvalidSource", reason="invalid"),)},
             "error",
             "home/default is InvalidSource for 31 s",

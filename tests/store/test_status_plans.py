@@ -21,6 +21,7 @@ _READ = (
     "list_task_statuses",
     "load_queue_status",
     "load_asked_status",
+    "list_promises",
 )
 
 
@@ -48,7 +49,7 @@ def scanned(plan: Plan) -> set[str]:
 
 @pytest.mark.parametrize("name", _READ)
 def test_no_run_that_is_over_is_read_but_the_newest_of_a_task(many: Connection, name: str) -> None:
-    given = {"owner": None, "labels": None, "words": None, "limit": 15}
+    given = {"owner": None, "labels": None, "words": None, "limit": 15, "task": None}
     with many:
         row = many.execute(b"explain (format json) " + statement(name), given).fetchone()
 
