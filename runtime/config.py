@@ -30,7 +30,11 @@ _REDIS_SCHEMES: Final = (
     "redis+cluster",
     "rediss+cluster",
 )
-_OTLP: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+# What OpenTelemetry calls them, and we do; ours, given anywhere, come before all of these.
+_STANDARD: Final = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "otlp_endpoint",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "otlp_traces_endpoint",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +64,8 @@ class Config:
         log_format: json or text; None means text on a terminal, else JSON.
         listen: where `ordinaut web` listens, as HOST:PORT or a PORT of 127.0.0.1; None means 127.0.0.1:8470.
         public_url: how people and tools reach `ordinaut web`, where that is not where it listens.
-        otlp_endpoint: the collector that `ordinaut web` sends traces to, by OTLP over HTTP, without /v1/traces; the standard
-            OTEL_EXPORTER_OTLP_ENDPOINT means it too.
+        otlp_endpoint: the collector that `ordinaut web` sends traces to, by OTLP over HTTP, without /v1/traces.
+        otlp_traces_endpoint: the whole address that it takes traces at, where that is not otlp_endpoint with /v1/traces.
         webhook_secret_file: a file with the secret that wake-ups of `ordinaut sync` are signed with, or several, one a line.
     """
 
@@ -88,12 +92,20 @@ class Config:
     listen: str | None = None
     public_url: str | None = None
     otlp_endpoint: str | None = None
+    otlp_traces_endpoint: str | None = None
     webhook_secret_file: Path | None = field(default=None, repr=False)
 
     @property
     def web_url(self) -> str:
         """Where people and tools reach `ordinaut web`, by the settings."""
         return self.public_url or f"http://{joined(*parse_address(self.listen or DEFAULT_LISTEN))}"
+
+    @property
+    def traces_url(self) -> str | None:
+        """Where traces are sent to; None where they are not."""
+        if self.otlp_traces_endpoint is not None:
+            return self.otlp_traces_endpoint
+        return None if self.otlp_endpoint is None else f"{self.otlp_endpoint}/v1/traces"
 
     @classmethod
     def load(
@@ -113,10 +125,7 @@ class Config:
         Raises:
             ConfigError: ORD306, naming the setting, its source and what it may be.
         """
-        given: dict[str, object] = {}
-        if environ.get(_OTLP):
-            given["otlp_endpoint"] = environ[_OTLP]
-        given |= _from_file((folder or Path()) / CONFIG_FILE, cls._names())
+        given = _from_file((folder or Path()) / CONFIG_FILE, cls._names())
         given |= {
             name: environ[_PREFIX + name.upper()]
             for name in cls._names()
@@ -127,6 +136,8 @@ class Config:
             # It leads to another database than the environment and the file speak of.
             given.pop("direct_url", None)
         given |= chosen
+        if not given.keys() & set(_STANDARD.values()):
+            given |= {ours: environ[name] for name, ours in _STANDARD.items() if environ.get(name)}
         config = cls(**{name: _convert(name, value) for name, value in given.items()})
         if config.direct_url is not None and config.database_url is None:
             raise ConfigError(
@@ -316,5 +327,6 @@ _CONVERSIONS: Final = {
     "listen": _text,
     "public_url": _web_url,
     "otlp_endpoint": _web_url,
+    "otlp_traces_endpoint": _web_url,
     "webhook_secret_file": _path,
 }

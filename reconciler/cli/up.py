@@ -26,6 +26,7 @@ Examples:
     "listen",
     "public_url",
     "otlp_endpoint",
+    "otlp_traces_endpoint",
     "log_level",
 )
 def up(config: Config, as_json: bool) -> None:

@@ -17,7 +17,14 @@ Examples:
 """
 )
 @configured(
-    "listen", "public_url", "database_url", "redis_url", "state_dir", "otlp_endpoint", "log_level"
+    "listen",
+    "public_url",
+    "database_url",
+    "redis_url",
+    "state_dir",
+    "otlp_endpoint",
+    "otlp_traces_endpoint",
+    "log_level",
 )
 def web(config: Config) -> None:
     """Serve the HTTP API until told to stop.

@@ -52,7 +52,7 @@ class WebBeside:
         failures = 0
         while True:
             stop_if_cancelled()
-            if self._config.otlp_endpoint is None:
+            if self._config.traces_url is None:
                 # Who sends traces has something to do though nobody asks.
                 await self._asked()
             started_at = self._clock.monotonic()

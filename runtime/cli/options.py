@@ -26,6 +26,7 @@ _SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
     "listen": ("HOST:PORT", str, "Where to listen; 127.0.0.1:8470 when left out."),
     "public_url": ("URL", str, "How it is reached, where that is not where it listens."),
     "otlp_endpoint": ("URL", str, "The collector that traces are sent to, by OTLP over HTTP."),
+    "otlp_traces_endpoint": ("URL", str, "The whole address that it takes traces at."),
     "log_level": ("LEVEL", str, "debug, info, warning or error."),
     "webhook_secret_file": ("FILE", click.Path(path_type=Path), "The secret that wake-ups are signed with."),
 }  # fmt: skip

@@ -76,6 +76,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         open_.enter_context(site.lender)
         open_.enter_context(app.state.metrics)
         open_.push_async_callback(app.state.inbox.close)
-        for exporter in exporters(site.config.otlp_endpoint, site.lender, site.clock):
+        for exporter in exporters(site.config.traces_url, site.lender, site.clock):
             open_.enter_context(exporter)
         yield

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from importlib.metadata import version
 from typing import Annotated, Final, Self
 
-import psycopg
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,16 +20,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from runtime.clock import Clock
-from runtime.errors import OrdinautError
-from runtime.logs import get_logger
 from runtime.store.event_log import LogReader
 from runtime.store.following_usage import UsageReader
 from runtime.store.gauges import GAUGES, Values, read_gauges, read_slos
 from runtime.store.rows import Connection
 from runtime.web.auth import Principal, needs
+from runtime.web.beats import AWAY, Beats
 from runtime.web.meters import Meters
 
-_log = get_logger("metrics")
 _PAUSE_SECONDS: Final = 1.0
 _USAGE_EVERY_SECONDS: Final = 10.0
 # Several scrapers, or an impatient one, cost what one does.
@@ -39,8 +36,6 @@ _GAUGES_LAST_SECONDS: Final = 2.0
 _PROMISES_LAST_SECONDS: Final = 30.0
 # Of a process that was away for long, a part after another; scrapes in between are answered.
 _MOST_READS: Final = 50
-_FAREWELL_SECONDS: Final = 2.0
-_AWAY: Final = (psycopg.Error, OrdinautError)
 
 OWN: Final = {
     "ordinaut_build_info": ("gauge", "1, with the version of the program.", ("version",)),
@@ -80,8 +75,7 @@ class Metrics(Collector):
         self._promises: Values = {}
         self._promises_until = float("-inf")
         self._reading = threading.Lock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="metrics", daemon=True)
+        self._beats = Beats("metrics", self._follow, without="nothing is counted")
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -89,13 +83,11 @@ class Metrics(Collector):
 
     def __enter__(self) -> Self:
         """Count what happens from now on, for as long as the block lasts."""
-        self._thread.start()
+        self._beats.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        # What waits for a database that is away is not waited for.
-        self._thread.join(_FAREWELL_SECONDS)
+    def __exit__(self, *raised: object) -> None:
+        self._beats.__exit__(*raised)
 
     def read(self) -> None:
         """Count what is new.
@@ -156,24 +148,15 @@ class Metrics(Collector):
                     if self._clock.monotonic() >= self._promises_until:
                         self._promises = read_slos(connection)
                         self._promises_until = self._clock.monotonic() + _PROMISES_LAST_SECONDS
-            except _AWAY:
+            except AWAY:
                 self._gauges_until = float("-inf")
                 return {}, False
             self._gauges_until = self._clock.monotonic() + _GAUGES_LAST_SECONDS
             return {**self._gauges, **self._promises}, True
 
-    def _follow(self) -> None:
-        is_away = False
-        while not self._ended.is_set():
-            try:
-                self.read()
-                is_away = False
-            except _AWAY as error:
-                if not is_away:
-                    reason = " ".join(str(error).split())
-                    _log.warning("nothing is counted until the database is back: %s", reason)
-                is_away = True
-            self._ended.wait(_PAUSE_SECONDS)
+    def _follow(self) -> float:
+        self.read()
+        return _PAUSE_SECONDS
 
 
 @router.get("/metrics")

@@ -10,7 +10,6 @@ Theory of operation
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from importlib.metadata import version
@@ -20,7 +19,6 @@ from uuid import uuid4
 from runtime.clock import Clock
 from runtime.core.pauses import doubled_pause
 from runtime.core.traces import Span, spans_of
-from runtime.errors import OrdinautError
 from runtime.logs import get_logger
 from runtime.store.event_log import LogReader
 from runtime.store.lending import Lender
@@ -32,6 +30,7 @@ from runtime.store.traces import (
     leave_position,
     load_traced_runs,
 )
+from runtime.web.beats import Beats
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -45,7 +44,6 @@ _SPANS_AT_ONCE: Final = 1_000
 _PAUSE_SECONDS: Final = 1.0
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 15.0
-_FAREWELL_SECONDS: Final = 2.0
 _RENEW_SECONDS: Final = HOLD.total_seconds() / 3
 _TOO_MANY: Final = 429
 _TIMED_OUT: Final = 408
@@ -80,22 +78,21 @@ class Exporter:
         self._batch: list[Span] = []
         self._renew_at = 0.0
         self._failures = 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._export, name="traces", daemon=True)
+        self._beats = Beats(
+            "traces", self.step, without="no spans are exported", farewell=self.leave
+        )
 
     def __enter__(self) -> Self:
         """Export for as long as the block lasts."""
-        self._thread.start()
+        self._beats.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        # What waits for a collector or a database that is away is not waited for.
-        self._thread.join(_FAREWELL_SECONDS)
+    def __exit__(self, *raised: object) -> None:
+        self._beats.__exit__(*raised)
 
     def stop(self) -> None:
         """Send nothing more."""
-        self._ended.set()
+        self._beats.end()
 
     def step(self) -> float:
         """Take the place if it is free, and send what is there; how many seconds to wait then.
@@ -109,7 +106,7 @@ class Exporter:
         if not self._batch:
             self._batch = self._read(self._reader)
         has_sent = bool(self._batch)
-        while self._batch and not self._ended.is_set():
+        while self._batch and not self._beats.is_ending:
             part = self._batch[:_SPANS_AT_ONCE]
             if (sent := self._collector.send(part)) == "away":
                 return self._wait_for_collector()
@@ -172,22 +169,6 @@ class Exporter:
             _log.info("the collector takes spans again")
         self._failures = 0
 
-    def _export(self) -> None:
-        is_away = False
-        while not self._ended.is_set():
-            try:
-                pause = self.step()
-                is_away = False
-            except OrdinautError as error:
-                if not is_away:
-                    _log.warning("no spans are exported until the database is back: %s", error)
-                is_away, pause = True, _PAUSE_SECONDS
-            self._ended.wait(pause)
-        try:
-            self.leave()
-        except OrdinautError:
-            _log.info("another process exports traces in %s", HOLD)
-
 
 def _spans(connection: Connection, reader: LogReader) -> list[Span]:
     events = reader.read(connection)
@@ -202,13 +183,13 @@ class OtlpCollector:
     """A collector over HTTP; headers, certificates, compression and resource are those of the `OTEL_…` variables.
 
     Args:
-        endpoint: its address, without `/v1/traces`.
+        url: where it takes traces.
 
     Raises:
         ImportError: the extra `otel` is not installed.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, url: str) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
         from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415 - as above
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415 - as above
@@ -217,7 +198,7 @@ class OtlpCollector:
         session = Session()
         session.hooks["response"].append(self._answered)
         self._status = 0
-        self._exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", session=session)
+        self._exporter = OTLPSpanExporter(url, session=session)
         resource = Resource.create()
         if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
             resource = resource.merge(Resource({SERVICE_NAME: "ordinaut"}))
@@ -268,12 +249,12 @@ def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1_000
 
 
-def exporters(endpoint: str | None, lender: Lender, clock: Clock) -> Iterable[Exporter]:
-    """The exporter to this collector; none without one, or without the extra that it takes."""
-    if endpoint is None:
+def exporters(url: str | None, lender: Lender, clock: Clock) -> Iterable[Exporter]:
+    """The exporter to the collector that takes traces at this address; none without one, or without the extra that it takes."""
+    if url is None:
         return ()
     try:
-        collector = OtlpCollector(endpoint)
+        collector = OtlpCollector(url)
     except ImportError:
         _log.warning("traces are not exported: the extra `otel` of ordinaut is not installed")
         return ()

@@ -95,14 +95,19 @@ def test_child_processes_get_a_few_variables_and_nothing_of_ours() -> None:
     assert base_environment(environ) == {"PATH": "/bin", "HOME": "/root"}
 
 
-def test_the_standard_variable_names_the_collector_of_traces_unless_ours_does(
+def test_the_standard_variables_name_the_collector_of_traces_unless_ours_do(
     tmp_path: Path,
 ) -> None:
     standard = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/"}
+    whole = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://traces:4318/otlp/of/home"}
 
-    assert load(tmp_path, **standard).otlp_endpoint == "http://collector:4318"
-    ours = load(tmp_path, **standard, ORDINAUT_OTLP_ENDPOINT="http://other:4318")
-    assert ours.otlp_endpoint == "http://other:4318"
+    assert load(tmp_path).traces_url is None
+    assert load(tmp_path, **standard).traces_url == "http://collector:4318/v1/traces"
+    assert load(tmp_path, **standard, **whole).traces_url == "http://traces:4318/otlp/of/home"
+    ours = load(tmp_path, **standard, **whole, ORDINAUT_OTLP_ENDPOINT="http://other:4318")
+    assert ours.traces_url == "http://other:4318/v1/traces"
+    both = {**standard, "ORDINAUT_OTLP_TRACES_ENDPOINT": "http://other:4318/spans"}
+    assert load(tmp_path, **both).traces_url == "http://other:4318/spans"
 
 
 def test_the_format_of_logs_depends_on_the_terminal_unless_it_is_said(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def lender(database: str) -> Iterator[Lender]:
 @pytest.fixture
 async def exporter(lender: Lender, clock: FakeClock, collector: ReceivingServer) -> Exporter:
     """An exporter that has its place."""
-    exporter = Exporter(lender, clock, OtlpCollector(collector.url))
+    exporter = Exporter(lender, clock, OtlpCollector(collector.traces_url))
     exporter.step()
     return exporter
 
@@ -159,7 +159,7 @@ async def test_what_was_told_is_not_told_again_and_a_successor_goes_on_from_ther
     exporter.step()
     exporter.leave()
     second = await one_run(bench)
-    successor = Exporter(lender, clock, OtlpCollector(collector.url))
+    successor = Exporter(lender, clock, OtlpCollector(collector.traces_url))
     successor.step()
 
     traces = [span.trace_id.hex() for span in collector.spans if not span.parent_span_id]
@@ -173,7 +173,7 @@ async def test_one_exports_at_a_time_and_another_takes_over_from_one_that_is_gon
     exporter: Exporter,
     collector: ReceivingServer,
 ) -> None:
-    other = Exporter(lender, clock, OtlpCollector(collector.url))
+    other = Exporter(lender, clock, OtlpCollector(collector.traces_url))
     run = await one_run(bench)
     assert other.step() > 1
     assert collector.spans == []
@@ -234,7 +234,7 @@ async def test_only_what_is_refused_for_what_it_is_is_dropped(
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     with receiving() as collector:
-        exporter = Exporter(lender, bench.clock, OtlpCollector(collector.url))
+        exporter = Exporter(lender, bench.clock, OtlpCollector(collector.traces_url))
         exporter.step()
         run = await one_run(bench)
         collector.status = status
@@ -249,7 +249,7 @@ async def test_only_what_is_refused_for_what_it_is_is_dropped(
 async def test_the_thread_exports_by_itself(
     bench: Bench, clock: FakeClock, lender: Lender, collector: ReceivingServer
 ) -> None:
-    with Exporter(lender, clock, OtlpCollector(collector.url)):
+    with Exporter(lender, clock, OtlpCollector(collector.traces_url)):
 
         async def has_arrived() -> bool:
             await one_run(bench)
@@ -306,3 +306,22 @@ async def test_a_rerun_is_linked_to_what_it_runs_again(
 
     [link] = collector.spans[0].links
     assert (link.trace_id.hex(), link.span_id.hex()) == (trace_id(before), span_id(before))
+
+
+async def test_the_headers_of_the_standard_variables_are_sent(
+    bench: Bench,
+    clock: FakeClock,
+    lender: Lender,
+    collector: ReceivingServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=home,authorization=Bearer%20abc")
+    collector.takes_at = "/otlp/of/home"
+    [exporter] = exporters(collector.traces_url, lender, clock)
+    exporter.step()
+    run = await one_run(bench)
+    exporter.step()
+
+    assert {span.trace_id.hex() for span in collector.spans} == {trace_id(run)}
+    headers = {name.lower(): value for name, value in collector.headers.items()}
+    assert (headers["x-tenant"], headers["authorization"]) == ("home", "Bearer abc")

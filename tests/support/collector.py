@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +21,8 @@ class ReceivingServer(ThreadingHTTPServer):
         status: what requests are answered with.
         asked: how many requests there were.
         service: the name of the service that the last ones were of.
+        takes_at: the path that spans are taken at.
+        headers: those of the last request.
     """
 
     daemon_threads = True
@@ -31,10 +33,16 @@ class ReceivingServer(ThreadingHTTPServer):
         self.status = 200
         self.asked = 0
         self.service = ""
+        self.takes_at = "/v1/traces"
+        self.headers: Mapping[str, str] = {}
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def traces_url(self) -> str:
+        return f"{self.url}{self.takes_at}"
 
     def by_name(self) -> dict[str, Span]:
         return {span.name: span for span in self.spans}
@@ -46,9 +54,10 @@ class _Receiving(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.asked += 1
+        self.server.headers = dict(self.headers)
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        if self.server.status == 200 and self.path == "/v1/traces":
+        if self.server.status == 200 and self.path == self.server.takes_at:
             request = ExportTraceServiceRequest.FromString(body)
             for resource in request.resource_spans:
                 self.server.service = attributes(resource.resource)["service.name"]
