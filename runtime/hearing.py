@@ -65,8 +65,8 @@ class Hearing:
     def _pause(self, decided: int, left: float | None) -> float | None:
         if left is None or left > 0 or decided:
             return left
-        # Somebody else is at what is due, or it cannot be decided.
-        return _PATIENCE_SECONDS if self._broken else _HELD_UP_SECONDS
+        # Somebody else is at what is due.
+        return _HELD_UP_SECONDS
 
     async def run_once(self) -> tuple[int, float | None]:
         """Decide what is due; how many listeners had something, and seconds until there is more."""
@@ -76,8 +76,10 @@ class Hearing:
         for one in due:
             stop_if_cancelled()
             decided += await self._decide(one)
+        # What cannot be decided is tried again after a while, and hides no window of another task that closes before.
+        broken = {one.task_uid for one in self._broken}
         async with borrow(self._pool) as connection:
-            return decided, await seconds_until_heard(connection)
+            return decided, await seconds_until_heard(connection, but=broken)
 
     async def _decide(self, due: Due) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -141,9 +141,11 @@ async def list_due(connection: Connection, limit: int) -> list[Due]:
         return await cursor.fetchall()
 
 
-async def seconds_until_heard(connection: Connection) -> float | None:
-    """Seconds until events are to be decided; None where none wait."""
-    row = await _row(connection, "seconds_until_heard", {})
+async def seconds_until_heard(
+    connection: Connection, *, but: Collection[int] = ()
+) -> float | None:
+    """Seconds until events are to be decided, but for those of some tasks; None where none wait."""
+    row = await _row(connection, "seconds_until_heard", {"but": list(but)})
     return None if row is None else row["seconds"]
 
 

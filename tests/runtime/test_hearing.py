@@ -10,14 +10,21 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.core.arriving import Arrived
 from runtime.store import events as store_events
 from runtime.store import hearing as store_hearing
 from runtime.store.events import deliver, forget_events
-from runtime.store.hearing import Due, decide_heard
+from runtime.store.hearing import Due, decide_heard, hear
 from runtime.store.pool import open_pool
 from runtime.store.statements import statement
 from tests.support.hearing import Listening
 from tests.support.installed import task
+from tests.support.locks import (
+    hold_statements,
+    let_go,
+    somebody_is_blocked,
+    somebody_waits_for_the_lock,
+)
 
 
 class Dead(Exception):
@@ -300,3 +307,59 @@ async def test_a_task_whose_row_is_broken_holds_up_no_other(listening: Listening
     await listening.decide()
 
     assert await listening.runs() == [(1, "queued", None)]
+
+
+async def test_a_task_whose_row_is_broken_hides_no_window_of_another(listening: Listening) -> None:
+    broken = await listening.listen(name="broken")
+    await listening.connection.execute(
+        "update ordinaut.spec set body = body - 'catch_up' where uid = %s", [broken.uid]
+    )
+    await listening.listen(name="sound", debounce="5s")
+
+    await listening.emit(1)
+    _, left = await listening.hearing.run_once()
+
+    assert left is not None
+    assert 4 < left <= 5
+
+
+async def test_what_is_heard_while_a_task_is_decided_is_decided_next(
+    listening: Listening, database: str
+) -> None:
+    """The listener is locked from what is taken to what is settled, which else forgets what was heard in between."""
+    await listening.listen(overlap="allow")
+    await listening.emit(1)
+    second = Arrived(2, "shop", "2", "orders.paid", {"order": 2}, listening.clock.now())
+    heard, may_commit = asyncio.Event(), asyncio.Event()
+    async with (
+        await psycopg.AsyncConnection.connect(database, autocommit=True) as holder,
+        await psycopg.AsyncConnection.connect(database, autocommit=True) as other,
+    ):
+
+        async def hear_second() -> None:
+            async with other.transaction():
+                await other.execute(
+                    "insert into ordinaut.event (event_no, source, event_id, topic, data) overriding system value"
+                    " values (2, 'shop', '2', 'orders.paid', '{\"order\": 2}')"
+                )
+                await hear(other, [second])
+                heard.set()
+                await may_commit.wait()
+
+        await hold_statements(holder, "insert", "run")
+        deciding = asyncio.create_task(listening.decide())
+        await somebody_waits_for_the_lock(holder)
+        hearing = asyncio.create_task(hear_second())
+        either = [asyncio.create_task(heard.wait()), asyncio.create_task(somebody_is_blocked(database, sessions=2))]  # fmt: skip
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await let_go(holder)
+        either += [deciding, asyncio.create_task(somebody_is_blocked(database))]
+        await asyncio.wait(either[2:], return_when=asyncio.FIRST_COMPLETED)
+        may_commit.set()
+        await asyncio.gather(deciding, hearing)
+        for task_ in either:
+            task_.cancel()
+        await asyncio.gather(*either, return_exceptions=True)
+    await listening.decide()
+
+    assert await listening.runs() == [(1, "queued", None), (2, "queued", None)]

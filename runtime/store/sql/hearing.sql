@@ -88,10 +88,11 @@ order by l.fire_at, l.task_uid
 limit %(limit)s;
 
 -- name: seconds_until_heard
--- How long until events are to be decided; no row where none wait.
+-- How long until events are to be decided; no row where none wait. Tasks that cannot be decided are left out.
 select extract(epoch from l.fire_at - ordinaut.now())::float8 as seconds
 from ordinaut.listener l
 where l.fire_at is not null and (l.position < 0 or not ordinaut.is_held_back(l.task_uid))
+    and l.task_uid <> all(%(but)s::bigint[])
 order by l.fire_at
 limit 1;
 
