@@ -93,13 +93,14 @@ class Streams:
             self._readers[source] = task
 
     async def _read(self, source: StreamSource) -> None:
-        failures = 0
+        failures, is_new = 0, True
         while True:
             stop_if_cancelled()
             try:
                 async with open_bus(await self._url(source)) as redis:
                     reader = Reader(self._pool, redis, source, self._consumer, self._clock)
-                    await reader.begin(is_new=failures == 0)
+                    await reader.begin(is_new=is_new)
+                    is_new = False
                     while True:
                         await reader.turn()
                         failures = 0
@@ -203,13 +204,30 @@ class Reader:
         # What was deleted since it was handed out holds nothing to keep.
         read = [(one, fields) for one, fields in entries if fields is not None]
         found = [self._read(one, fields, (deliveries or {}).get(one, 0)) for one, fields in read]
-        async with borrow(self.pool) as connection:
-            try:
-                await take_in(connection, found)
-            except psycopg.DataError:
-                await self._one_by_one(connection, read, found)
         ids = [entry_id for entry_id, _ in entries]
+        try:
+            async with borrow(self.pool) as connection:
+                try:
+                    await take_in(connection, found)
+                except psycopg.DataError:
+                    await self._one_by_one(connection, read, found)
+        except psycopg.Error:
+            await self._forgive(ids)
+            raise
         await self.redis.xack(self.source.stream, self.source.group, *ids)
+
+    async def _forgive(self, ids: Sequence[str]) -> None:
+        """That the database is away is no fault of entries: else those of a long outage would look like poison."""
+        with contextlib.suppress(*BUS_ERRORS):
+            await self.redis.xclaim(
+                self.source.stream,
+                self.source.group,
+                self.consumer,
+                0,
+                [*ids],
+                retrycount=0,
+                justid=True,
+            )
 
     async def _one_by_one(
         self,

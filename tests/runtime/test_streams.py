@@ -22,7 +22,8 @@ from tests.support.clock import FakeClock
 from tests.support.factories import insert_revision, insert_spec
 from tests.support.hearing import Listening
 from tests.support.hooks import HEAD
-from tests.support.probes import within
+from tests.support.probes import eventually, within
+from tests.support.proxy import Proxy
 
 KEY = "shop:orders"
 SOURCE = StreamSource.of("home", "orders", {"stream": KEY, "group": "ordinaut", "start": "new"})
@@ -78,6 +79,14 @@ async def events(listening: Listening) -> list[tuple[Any, ...]]:
 
 async def poison(listening: Listening) -> list[tuple[Any, ...]]:
     return await listening.rows("select source, error from ordinaut.poison order by entry_id")
+
+
+def declare(database: str, **fields: str) -> None:
+    """A Project that reads the stream."""
+    stream = {"stream": KEY, "group": "ordinaut", **fields}
+    body = {**HEAD, "namespace": "default", "name": "home", "streams": {"orders": stream}}
+    with psycopg.connect(database, autocommit=True) as rows:
+        insert_spec(rows, body, revision_id=insert_revision(rows))
 
 
 async def test_an_entry_is_an_event_and_is_acknowledged(
@@ -228,6 +237,56 @@ async def test_what_is_handed_out_again_and_again_is_set_aside(
     assert "handed out" in error
 
 
+async def test_what_was_handed_out_while_the_database_was_away_is_no_poison(
+    reading: Reading, listening: Listening
+) -> None:
+    await reading.reader()
+    await reading.redis.xadd(KEY, {"order": "1"})
+    await listening.connection.execute("alter table ordinaut.event rename to elsewhere")
+    for number in range(MOST_DELIVERIES + 2):
+        # Each is a runtime that somebody starts anew, and that tries twice.
+        for _ in range(2):
+            with pytest.raises(psycopg.Error):
+                await (await reading.reader(f"r{number}")).turn()
+    await listening.connection.execute("alter table ordinaut.elsewhere rename to event")
+
+    await (await reading.reader("last")).turn()
+
+    assert [data["order"] for *_, data in await events(listening)] == ["1"]
+    assert await poison(listening) == []
+
+
+async def test_new_means_new_though_the_server_was_away_at_first(
+    reading: Reading, listening: Listening, redis_url: str, database: str, tmp_path: Any
+) -> None:
+    declare(database, start="new")
+    await reading.redis.xadd(KEY, {"order": "old"})
+    clock = listening.clock
+    async with Proxy(redis_url) as proxy:
+        proxy.refuse()
+        registry = Registry(listening.pool, NoServers(), clock, Keyring(tmp_path, clock))
+        streams = Streams(listening.pool, registry, proxy.url, clock, Bell(clock), consumer="c")
+        serving = asyncio.create_task(streams.run())
+        await eventually(lambda: clock.sleepers == 2, "the service and its reader to wait")
+        await proxy.resume()
+        await clock.advance(1)
+
+        async def begun() -> bool:
+            return bool(await reading.redis.xinfo_groups(KEY))
+
+        await eventually(begun, "the group to be made")
+        await reading.redis.xadd(KEY, {"order": "new"})
+
+        async def arrived() -> bool:
+            return bool(await events(listening))
+
+        await eventually(arrived, "an event to be on record")
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    assert [data["order"] for *_, data in await events(listening)] == ["new"]
+
+
 async def test_a_group_that_is_lost_begins_with_all_there_is(
     reading: Reading, listening: Listening
 ) -> None:
@@ -264,9 +323,7 @@ async def test_consumers_that_race_take_each_entry_once(
 async def test_the_service_reads_what_projects_declare(
     reading: Reading, listening: Listening, redis_url: str, database: str, tmp_path: Any
 ) -> None:
-    with psycopg.connect(database, autocommit=True) as rows:
-        body = {**HEAD, "namespace": "default", "name": "home", "streams": {"orders": {"stream": KEY, "group": "ordinaut", "start": "oldest"}}}  # fmt: skip
-        insert_spec(rows, body, revision_id=insert_revision(rows))
+    declare(database, start="oldest")
     await listening.listen("orders")
     await reading.redis.xadd(KEY, {"order": "1"})
     clock, bell = listening.clock, Bell(listening.clock)
