@@ -72,6 +72,10 @@ class Beats:
                     reason = " ".join(str(error).split())
                     _log.warning("%s until the database is back: %s", self._without, reason)
                 is_away, pause = True, _AWAY_SECONDS
+            except Exception:  # noqa: BLE001 - one row that nobody thought of must not end it for good
+                if not is_away:
+                    _log.exception("%s for a moment: a defect", self._without)
+                is_away, pause = True, _AWAY_SECONDS
             self._ended.wait(pause)
         if self._farewell is not None:
             with contextlib.suppress(*AWAY):

@@ -12,8 +12,11 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from runtime.logs import get_logger
 from runtime.store.event_log import LoggedEvent
 from runtime.store.following_usage import CallUsed
+
+_log = get_logger("metrics")
 
 TASKS: Final = 200
 """How many tasks have values of their own."""
@@ -128,13 +131,26 @@ class Meters:
         }
         self._task, self._server = _Bounded(TASKS), _Bounded(NAMES)
         self._agent, self._model = _Bounded(NAMES), _Bounded(NAMES)
+        self._odd: set[str] = set()
 
     def count(self, events: Iterable[LoggedEvent]) -> None:
         """Count what happened."""
         for event in events:
             self._count("ordinaut_events", event.type)
             if (measure := _MEASURES.get(event.type)) is not None:
-                measure(self, event.data)
+                self._measure(measure, event)
+
+    def _measure(self, measure: _Measure, event: LoggedEvent) -> None:
+        """Measure an event, as far as it says what events of its type say; one that does not must stop no others."""
+        try:
+            measure(self, event.data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if event.type not in self._odd:
+                self._odd.add(event.type)
+                told = {"event": event.sequence, "problem": repr(error)}
+                _log.warning(
+                    "an event %s does not say what such events say", event.type, extra=told
+                )
 
     def count_usage(self, calls: Iterable[CallUsed]) -> None:
         """Count what calls used up."""
@@ -188,11 +204,14 @@ class Meters:
         self._histograms[name].labels(label).observe(max(0.0, float(seconds)))
 
 
-def _ended(state: str) -> Callable[[Meters, Mapping[str, Any]], None]:
+_Measure = Callable[[Meters, Mapping[str, Any]], None]
+
+
+def _ended(state: str) -> _Measure:
     return lambda meters, data: meters.run_ended(state, data)
 
 
-_MEASURES: Final[Mapping[str, Callable[[Meters, Mapping[str, Any]], None]]] = {
+_MEASURES: Final[Mapping[str, _Measure]] = {
     "run.started": Meters.run_started,
     "run.succeeded": _ended("succeeded"),
     "run.failed": _ended("failed"),

@@ -38,3 +38,27 @@ async def test_what_happens_while_the_web_side_serves_is_counted(
         return any(family.name == "ordinaut_events" and family.samples for family in scraped)
 
     await eventually(is_counted, "the event is counted")
+
+
+async def test_one_odd_event_does_not_end_the_counting(
+    web: Web, connection: psycopg.AsyncConnection
+) -> None:
+    """A row that a hand or another version wrote: the known type without what such events say."""
+    tell = b"insert into ordinaut.event_log (type, subject, data) values (%s, 'a', %s)"
+    await eventually(lambda: _counts(web, connection), "counting has begun")
+    for type_, data in (("run.started", "{}"), ("run.failed", '{"task": "a", "trigger": 1, "seconds": "x"}'), ("step.failed", "{}")):  # fmt: skip
+        await connection.execute(tell, (type_, data))
+
+    await eventually(lambda: _counts(web, connection), "counting goes on")
+
+
+async def _counts(web: Web, connection: psycopg.AsyncConnection) -> bool:
+    """Whether an event of now is counted."""
+    before = _told(web)
+    await connection.execute(TELL.encode())
+    return _told(web) > before
+
+
+def _told(web: Web) -> float:
+    scraped = text_string_to_metric_families(web.client.get("/metrics").text)
+    return sum(s.value for f in scraped if f.name == "ordinaut_events" for s in f.samples if s.labels.get("type") == "task.created" and s.name.endswith("_total"))  # fmt: skip

@@ -32,7 +32,7 @@ router = APIRouter(route_class=PageRoute)
 
 MOST_STREAMS: Final = 100
 _EVERY_SECONDS: Final = 1.0
-_SIGN_OF_LIFE_SECONDS: Final = 15.0
+_SIGN_OF_LIFE_SECONDS = 15.0
 _HELD: Final = 64
 _ENDED: Final = ""
 _log = get_logger("web")
@@ -105,6 +105,8 @@ class Live:
                         self._put(queue, kind)
             except (OrdinautError, psycopg.Error) as error:
                 _log.warning("live pages are not told: %s", " ".join(str(error).split()))
+            except Exception:  # noqa: BLE001 - one row that cannot be read must not stop what tells pages
+                _log.exception("live pages are not told: a defect")
             await self._clock.sleep(_EVERY_SECONDS)
 
     def _look(self, reader: LogReader | None) -> tuple[LogReader, set[str]]:
@@ -121,7 +123,9 @@ class Live:
             queue.put_nowait(kind)
         except asyncio.QueueFull:
             # It reads nothing: whoever is behind it has gone, or comes back and asks for all anew.
-            self.leave(queue)
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(_ENDED)
 
 
 @router.get("/live", dependencies=[Depends(viewing)])
@@ -137,16 +141,23 @@ async def live(request: Request, here: Here) -> Response:
 async def _told(
     hub: Live, queue: asyncio.Queue[str], lender: Lender, secret: str
 ) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _SIGN_OF_LIFE_SECONDS
     try:
         yield "retry: 3000\n\nevent: hello\ndata: \n\n"
         while True:
             kinds = set()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_SIGN_OF_LIFE_SECONDS):
+                async with asyncio.timeout_at(until):
                     kinds.add(await queue.get())
             while not queue.empty():
                 kinds.add(queue.get_nowait())
-            if _ENDED in kinds or (not kinds and not await run_in_threadpool(_is_in, lender, secret)):  # fmt: skip
+            is_in = True
+            # However much happens, it is looked now and then whether they may still be told.
+            if loop.time() >= until:
+                until = loop.time() + _SIGN_OF_LIFE_SECONDS
+                is_in = await run_in_threadpool(_is_in, lender, secret)
+            if _ENDED in kinds or not is_in:
                 yield "event: bye\ndata: \n\n"
                 return
             yield (
