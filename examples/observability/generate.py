@@ -180,6 +180,8 @@ PANELS: Final = (
     Panel("Tokens", _rate("ordinaut_tokens_total", "model"), "ops"),
     Panel("Money in an hour", (("sum by (agent, currency) (increase(ordinaut_cost_total[1h]))", "{{agent}} {{currency}}"),)),
     Panel("Decisions that wait", (("ordinaut_approvals_open", "{{kind}}"), ('ordinaut_sources{condition!="Synced"}', "{{condition}}"))),
+    Panel("Requests", _rate("ordinaut_http_request_duration_seconds_count", "status"), "ops"),
+    Panel("Answers begin after", _quantiles("ordinaut_http_request_duration_seconds"), "s"),
 )  # fmt: skip
 """The dashboard, panel after panel."""
 

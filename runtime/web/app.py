@@ -21,6 +21,7 @@ from runtime.web import api, health, hooks, metrics, pages
 from runtime.web.boundary import Boundary
 from runtime.web.inbox import Inbox
 from runtime.web.limits import Limits
+from runtime.web.measuring import Measured
 from runtime.web.pages.live import Live
 from runtime.web.problems import install_problems
 from runtime.web.site import Site
@@ -56,6 +57,8 @@ def create_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) ->
     for router in _routers():
         app.include_router(router)
     app.add_middleware(Boundary, site=site)
+    # The last one is the outermost: what the boundary refuses is measured too.
+    app.add_middleware(Measured, measure=app.state.metrics.answered, clock=clock)
     return app
 
 

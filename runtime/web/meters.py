@@ -1,4 +1,4 @@
-"""What is counted from the event log: counters and histograms, with labels whose number is bounded.
+"""What is counted, from the event log but for requests: counters and histograms, with labels whose number is bounded.
 
 They begin at zero when the process does, and count what happens from then on: Prometheus knows such resets. Each event of
 the log counts once, whatever becomes of Redis. A label has as many values as its bound says, the first that are met; what
@@ -42,6 +42,7 @@ _LATENESS: Final = (
     900,
     3600,
 )
+_ANSWER: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _DURATION: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600)
 
 COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -85,6 +86,11 @@ HISTOGRAMS: Final[Mapping[str, tuple[str, tuple[str, ...], tuple[float, ...]]]] 
         "How long the last try of a step took; of `foreach`, all its items.",
         ("server",),
         _DURATION,
+    ),
+    "ordinaut_http_request_duration_seconds": (
+        "How long the web side took to begin its answer.",
+        ("method", "route", "status"),
+        _ANSWER,
     ),
 }
 
@@ -162,11 +168,16 @@ class Meters:
             if call.cost and call.currency:
                 self._count("ordinaut_cost", agent, model, call.currency, by=float(call.cost))
 
+    def answered(self, method: str, route: str, status: str, seconds: float) -> None:
+        """A request was answered; that is of this process alone."""
+        name = "ordinaut_http_request_duration_seconds"
+        self._observe(name, method, route, status, seconds=seconds)
+
     def run_started(self, data: Mapping[str, Any]) -> None:
         """A run began."""
         task = self._task(data["task"])
         self._count("ordinaut_runs_started", task, data["trigger"])
-        self._observe("ordinaut_run_lateness_seconds", task, data["late_seconds"])
+        self._observe("ordinaut_run_lateness_seconds", task, seconds=data["late_seconds"])
 
     def run_ended(self, state: str, data: Mapping[str, Any]) -> None:
         """A run ended, or an occurrence was skipped."""
@@ -175,7 +186,7 @@ class Meters:
         if state == "skipped":
             self._count("ordinaut_skips", task, data["reason"])
         else:
-            self._observe("ordinaut_run_duration_seconds", task, data["seconds"])
+            self._observe("ordinaut_run_duration_seconds", task, seconds=data["seconds"])
         if state == "failed":
             self._count("ordinaut_run_failures", data["error"]["code"])
 
@@ -188,7 +199,7 @@ class Meters:
         server = self._server_of(data)
         self._count("ordinaut_steps", server, data.get("outcome", "skipped"))
         if "seconds" in data:
-            self._observe("ordinaut_step_duration_seconds", server, data["seconds"])
+            self._observe("ordinaut_step_duration_seconds", server, seconds=data["seconds"])
 
     def step_retrying(self, data: Mapping[str, Any]) -> None:
         """A try failed, and another follows."""
@@ -200,8 +211,8 @@ class Meters:
     def _count(self, name: str, *labels: str, by: float = 1) -> None:
         self._counters[name].labels(*labels).inc(by)
 
-    def _observe(self, name: str, label: str, seconds: float) -> None:
-        self._histograms[name].labels(label).observe(max(0.0, float(seconds)))
+    def _observe(self, name: str, *labels: str, seconds: float) -> None:
+        self._histograms[name].labels(*labels).observe(max(0.0, float(seconds)))
 
 
 _Measure = Callable[[Meters, Mapping[str, Any]], None]

@@ -67,6 +67,7 @@ class Metrics(Collector):
         self._connect = connect
         self._clock = clock
         self._meters = Meters(self.registry)
+        self.answered = self._meters.answered
         self._events: LogReader | None = None
         self._usage: UsageReader | None = None
         self._usage_due = float("-inf")

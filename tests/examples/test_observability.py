@@ -50,6 +50,7 @@ def test_every_metric_that_is_asked_for_is_there_with_its_labels() -> None:
     known |= {name: labels for name, (_, labels) in GAUGES.items()}
     known |= {name: labels for name, (_, _, labels) in OWN.items()}
     known |= {f"{name}_bucket": (*labels, "le") for name, (_, labels, _) in HISTOGRAMS.items()}
+    known |= {f"{name}_count": labels for name, (_, labels, _) in HISTOGRAMS.items()}
     asked = [
         (name, set(re.findall(r'([a-z]+)(?:=~|!=|=)"', labels)))
         for expr in expressions()

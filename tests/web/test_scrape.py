@@ -62,3 +62,28 @@ async def _counts(web: Web, connection: psycopg.AsyncConnection) -> bool:
 def _told(web: Web) -> float:
     scraped = text_string_to_metric_families(web.client.get("/metrics").text)
     return sum(s.value for f in scraped if f.name == "ordinaut_events" for s in f.samples if s.labels.get("type") == "task.created" and s.name.endswith("_total"))  # fmt: skip
+
+
+def test_requests_are_measured_by_route_and_class_of_status(web: Web) -> None:
+    for made_up in ("one", "two", "3"):
+        web.client.get(f"/api/v1/runs/{made_up}")
+        httpx.get(f"{web.url}/nowhere/{made_up}")
+        httpx.request(made_up.upper(), f"{web.url}/readyz")
+    web.client.get("/api/v1/status")
+    # What never comes to a route.
+    httpx.get(f"{web.url}/api/v1/status", headers={"Host": "other.example"})
+
+    counted = {
+        tuple(sample.labels[name] for name in ("method", "route", "status")): sample.value
+        for family in text_string_to_metric_families(web.client.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == "ordinaut_http_request_duration_seconds_count"
+        # By which was known that it answers at all.
+        and sample.labels["route"] != "/healthz"
+    }
+    assert counted == {
+        ("GET", "/api/v1/runs/{run_id}", "4xx"): 3,
+        ("GET", "/api/v1/status", "2xx"): 1,
+        ("GET", "other", "4xx"): 4,
+        ("other", "/readyz", "4xx"): 3,
+    }
