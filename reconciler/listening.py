@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.core.digest import digest_of
+from runtime.core.narrowing import task_meant
 from runtime.store.hearing import ArmedListener
 from schemas.durations import parse_duration
 
@@ -30,6 +31,7 @@ def _armed(task_uid: int, position: int, schedule: Mapping[str, Any]) -> ArmedLi
         position=position,
         topic=topic,
         filter=condition,
+        of_task=None if condition is None else task_meant(condition),
         quiet=None if quiet is None else parse_duration(quiet),
         most=None if batch is None else batch["max"],
         within=None if batch is None else parse_duration(batch["within"]),

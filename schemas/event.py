@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.arrival import EventArrived, EventSetAside
 from schemas.base import Model
 from schemas.drift import Strayed, StrayWrite
-from schemas.override import TaskPaused, TaskResumed, TaskSnoozed
+from schemas.override import TaskPaused, TaskRecovered, TaskResumed, TaskSnoozed
 from schemas.rules import HealPolicy
 from schemas.source import SourceApproved, SourceChanged, SourceReachable, SourceUnreachable
 
@@ -322,6 +322,7 @@ EVENTS: Final[dict[str, type[Model]]] = {
     "task.paused": TaskPaused,
     "task.snoozed": TaskSnoozed,
     "task.resumed": TaskResumed,
+    "task.recovered": TaskRecovered,
     "schedule.rederived": ScheduleRederived,
     "drift.detected": DriftDetected,
     "drift.resolved": DriftResolved,

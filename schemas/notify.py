@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from schemas.base import JsonObject, Model, PositiveDuration, QualifiedName, Tool, as_list
 
-Occasion = Literal["failure", "lateness", "approval", "pause"]
+Occasion = Literal["failure", "recovery", "lateness", "approval", "pause", "drift"]
 
 
 class Notify(Model):
@@ -18,7 +18,7 @@ class Notify(Model):
     on: Annotated[
         tuple[Occasion, ...], BeforeValidator(as_list, json_schema_input_type=Occasion | tuple[Occasion, ...])
     ] = Field(min_length=1)  # fmt: skip
-    """What is told: a run failed, a run began late, a step waits for a decision, or the task was paused after failures."""
+    """What is told: a run failed, the first one after that succeeded, a run began late, a step waits for a decision, the task was paused after failures, or somebody wrote the task past git."""
     late: PositiveDuration = timedelta(minutes=5)
     """How late a run has to begin for `lateness`."""
     uses: Tool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime
 
@@ -87,6 +88,19 @@ class TaskPaused(Model):
     """When the pause ends by itself; none if somebody has to end it."""
     failures: int | None = None
     """After how many failed runs in a row it was paused; none where a person paused it."""
+
+
+class TaskRecovered(Model):
+    """A run succeeded, and the one that ended before it had failed; told of tasks whose recovery a task listens to."""
+
+    task: str
+    """The task's name, as `namespace/name` outside the default namespace."""
+    run_id: UUID
+    """The run that succeeded."""
+    failed_run_id: UUID
+    """The last run that failed."""
+    failed_at: AwareDatetime
+    """When that ended."""
 
 
 class TaskSnoozed(Model):

@@ -21,12 +21,15 @@ _RETRY: Final = {
     "max": "10m",
     "retry_on": ["not_sent", "tool_error"],
 }
-# The event of each occasion, and what has to hold of it beside that it is of the task.
+_MINE: Final = "data.task == '{task}'"
+# The event of each occasion, and what has to hold of it.
 _EVENTS: Final[Mapping[str, tuple[str, str]]] = {
-    "failure": ("ordinaut.run.failed", ""),
-    "lateness": ("ordinaut.run.started", " && data.late_seconds > `{late:g}`"),
-    "approval": ("ordinaut.step.waiting", " && data.kind == 'approval'"),
-    "pause": ("ordinaut.task.paused", " && data.actor == 'ordinaut'"),
+    "failure": ("ordinaut.run.failed", _MINE),
+    "recovery": ("ordinaut.task.recovered", _MINE),
+    "lateness": ("ordinaut.run.started", _MINE + " && data.late_seconds > `{late:g}`"),
+    "approval": ("ordinaut.step.waiting", _MINE + " && data.kind == 'approval'"),
+    "pause": ("ordinaut.task.paused", _MINE + " && data.actor == 'ordinaut'"),
+    "drift": ("ordinaut.drift.detected", "data.document == 'Task/{task}'"),
 }
 
 
@@ -64,7 +67,7 @@ def _task(task: Mapping[str, Any], entry: Mapping[str, Any], number: int) -> dic
         isinstance(name, str) and isinstance(namespace, str) and set(map(str, on)) <= set(_EVENTS)
     ):
         return None
-    mine = f"data.task == '{task_label(namespace, name)}'"
+    named = {"task": task_label(namespace, name), "late": late.total_seconds()}
     step = {"id": "tell", **{key: entry[key] for key in ("uses", "with") if key in entry}}
     agent = entry.get("agent", task.get("agent"))
     return {
@@ -81,10 +84,10 @@ def _task(task: Mapping[str, Any], entry: Mapping[str, Any], number: int) -> dic
         "schedule": [
             {
                 "event": event,
-                "filter": mine + also.format(late=late.total_seconds()),
+                "filter": condition.format(**named),
                 "batch": {"max": _TOGETHER, "within": within},
             }
-            for event, also in (_EVENTS[str(one)] for one in on)
+            for event, condition in (_EVENTS[str(one)] for one in on)
         ],
         "pipeline": [step],
     }

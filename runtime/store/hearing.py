@@ -27,13 +27,19 @@ _AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ArmedListener:
-    """An event schedule as a revision has it; `position` is its place among the task's schedules."""
+    """An event schedule as a revision has it.
+
+    Attributes:
+        position: its place among the task's schedules.
+        of_task: the task whose events alone can pass its filter, if that is known.
+    """
 
     task_uid: int
     digest: str
     position: int
     topic: str
     filter: str | None
+    of_task: str | None
     quiet: timedelta | None
     most: int | None
     within: timedelta | None
@@ -103,6 +109,7 @@ def arm_listeners(
             "position": one.position,
             "topic": one.topic,
             "filter": one.filter,
+            "of_task": one.of_task,
             "quiet": _seconds(one.quiet),
             "most": one.most,
             "within": _seconds(one.within),
@@ -115,7 +122,8 @@ def arm_listeners(
 
 async def hear(connection: Connection, events: Sequence[Arrived]) -> int:
     """Put on record for which tasks these events are; in the transaction that delivers them. How many are to be decided."""
-    topics = {"topics": sorted({event.topic for event in events})}
+    told = sorted({(event.topic, _task_of(event) or "") for event in events})
+    topics = {"topics": [topic for topic, _ in told], "tasks": [task for _, task in told]}
     async with connection.cursor(row_factory=class_row(Listener)) as cursor:
         await cursor.execute(statement("list_listeners"), topics)
         listeners = await cursor.fetchall()
@@ -285,6 +293,11 @@ def _decision(listener: _Locked, start: Start, fate: Fate | None) -> dict[str, A
         "detail": start.detail if start.reason else event.topic if refused else None,
         "start_until": None if deadline is None else due_at + deadline,
     }
+
+
+def _task_of(event: Arrived) -> str | None:
+    task = event.data.get("task") if isinstance(event.data, dict) else None
+    return task if isinstance(task, str) else None
 
 
 def _told(one: Heard) -> dict[str, Any]:

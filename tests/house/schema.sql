@@ -71,15 +71,75 @@ begin
     from told t
     group by t.occurred_at, t.sequence / 500
     order by min(t.sequence);
-    if exists (select from ordinaut.listener l where l.topic like 'ordinaut.%') then
-        insert into ordinaut.event (source, event_id, topic, data, run_id)
-        select 'ordinaut', t.event_id::text, 'ordinaut.' || t.type, t.data, t.run_id
-        from told t
-        where t.data ->> 'reason' is distinct from 'event_loop' and exists (
+    if not exists (select from ordinaut.listener l where l.topic like 'ordinaut.%') then
+        return null;
+    end if;
+    -- Looked up by whole topic and task: there may be as many listeners as tasks.
+    insert into ordinaut.event (source, event_id, topic, data, run_id)
+    select 'ordinaut', t.event_id::text, 'ordinaut.' || t.type, t.data, t.run_id
+    from told t
+    where t.data ->> 'reason' is distinct from 'event_loop' and (
+        exists (
             select from ordinaut.listener l
-            where l.topic like 'ordinaut.%' and l.position >= 0 and 'ordinaut.' || t.type like l.topic_like)
-        order by t.sequence
-        on conflict (source, event_id) do nothing;
+            where l.topic like 'ordinaut.%' and l.topic = 'ordinaut.' || t.type and l.of_task = t.data ->> 'task'
+                and l.position >= 0)
+        or exists (
+            select from ordinaut.listener l
+            where l.topic like 'ordinaut.%' and l.topic = 'ordinaut.' || t.type and l.of_task is null
+                and l.position >= 0)
+        or exists (
+            select from ordinaut.listener l
+            where l.topic like 'ordinaut.%*%' and 'ordinaut.' || t.type like l.topic_like
+                and (l.of_task is null or l.of_task = t.data ->> 'task') and l.position >= 0))
+    order by t.sequence
+    on conflict (source, event_id) do nothing;
+    -- What is told here comes by this way again, and has no ends of runs.
+    if exists (select from ordinaut.listener l where l.topic = 'ordinaut.task.recovered' and l.topic like 'ordinaut.%')
+        and exists (select from told t where t.type in ('run.succeeded', 'run.failed'))
+    then
+        with ended as materialized (
+            select t.data ->> 'task' as task, t.subject, t.type, t.run_id, t.sequence,
+                lag(t.type) over of_it as type_before, lag(t.run_id) over of_it as run_before,
+                lag(t.occurred_at) over of_it as ended_before
+            from told t
+            where t.type in ('run.succeeded', 'run.failed')
+            window of_it as (partition by t.data ->> 'task' order by t.sequence)
+        ), held as materialized (
+            select f.task
+            from ordinaut.failed_task f
+            where f.task in (select e.task from ended e where e.type = 'run.succeeded')
+            order by f.task
+            for update
+        ), recovered as (
+            delete from ordinaut.failed_task f using held h
+            where f.task = h.task
+            returning f.task, f.run_id, f.failed_at
+        )
+        insert into ordinaut.event_log (type, subject, run_id, data)
+        select 'task.recovered', e.subject, e.run_id, jsonb_build_object(
+            'task', e.task, 'run_id', e.run_id, 'failed_run_id', coalesce(e.run_before, r.run_id),
+            'failed_at', coalesce(e.ended_before, r.failed_at))
+        from ended e
+        left join recovered r on r.task = e.task and e.type_before is null
+        -- What failed before anybody listened is none of its business.
+        where e.type = 'run.succeeded' and (e.type_before = 'run.failed' or r.task is not null) and exists (
+            select from ordinaut.listener l
+            where l.topic = 'ordinaut.task.recovered' and l.topic like 'ordinaut.%' and l.position >= 0
+                and (l.of_task is null or l.of_task = e.task) and l.since <= coalesce(e.ended_before, r.failed_at))
+        order by e.sequence;
+        insert into ordinaut.failed_task (task, run_id, failed_at)
+        select last.task, last.run_id, last.occurred_at
+        from (
+            select distinct on (t.data ->> 'task') t.data ->> 'task' as task, t.type, t.run_id, t.occurred_at
+            from told t
+            where t.type in ('run.succeeded', 'run.failed')
+            order by t.data ->> 'task', t.sequence desc) last
+        where last.type = 'run.failed' and exists (
+            select from ordinaut.listener l
+            where l.topic = 'ordinaut.task.recovered' and l.topic like 'ordinaut.%' and l.position >= 0
+                and (l.of_task is null or l.of_task = last.task))
+        order by last.task
+        on conflict (task) do update set run_id = excluded.run_id, failed_at = excluded.failed_at;
     end if;
     return null;
 end
@@ -779,6 +839,15 @@ CREATE TABLE ordinaut.event_log_default (
     data jsonb CONSTRAINT event_log_data_not_null NOT NULL,
     occurred_at timestamp with time zone DEFAULT ordinaut.now() CONSTRAINT event_log_occurred_at_not_null NOT NULL
 );
+-- Name: failed_task; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.failed_task (
+    task text NOT NULL,
+    run_id uuid,
+    failed_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+-- Name: TABLE failed_task; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.failed_task IS 'tasks whose recovery somebody listens to, and that failed and have not succeeded since';
 -- Name: heard; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.heard (
     task_uid bigint NOT NULL,
@@ -815,6 +884,7 @@ CREATE TABLE ordinaut.listener (
     since timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
     heard integer DEFAULT 0 NOT NULL,
     fire_at timestamp with time zone,
+    of_task text,
     CONSTRAINT listener_batch_is_whole CHECK (((most IS NULL) = (within IS NULL))),
     CONSTRAINT listener_has_one_window CHECK (((quiet IS NULL) OR (most IS NULL)))
 )
@@ -835,6 +905,8 @@ COMMENT ON COLUMN ordinaut.listener.since IS 'earlier events are none of its bus
 COMMENT ON COLUMN ordinaut.listener.heard IS 'how many events wait to be decided';
 -- Name: COLUMN listener.fire_at; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.listener.fire_at IS 'when they are to be decided; null where none waits';
+-- Name: COLUMN listener.of_task; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.of_task IS 'the task whose events alone can pass its filter; null where that is not known';
 -- Name: log_position; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.log_position (
     reader text NOT NULL,
@@ -1371,6 +1443,9 @@ ALTER TABLE ONLY ordinaut.event_log_default
 -- Name: event event_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (event_no);
+-- Name: failed_task failed_task_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.failed_task
+    ADD CONSTRAINT failed_task_pkey PRIMARY KEY (task);
 -- Name: heard heard_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.heard
     ADD CONSTRAINT heard_pkey PRIMARY KEY (task_uid, event_no);
@@ -1497,7 +1572,9 @@ CREATE INDEX heard_by_event ON ordinaut.heard USING btree (event_no);
 -- Name: listener_by_fire; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX listener_by_fire ON ordinaut.listener USING btree (fire_at) WHERE (fire_at IS NOT NULL);
 -- Name: listener_of_own; Type: INDEX; Schema: ordinaut; Owner: -
-CREATE INDEX listener_of_own ON ordinaut.listener USING btree (topic) WHERE (topic ~~ 'ordinaut.%'::text);
+CREATE INDEX listener_of_own ON ordinaut.listener USING btree (topic, of_task) WHERE (topic ~~ 'ordinaut.%'::text);
+-- Name: listener_of_own_globs; Type: INDEX; Schema: ordinaut; Owner: -
+CREATE INDEX listener_of_own_globs ON ordinaut.listener USING btree (topic) WHERE (topic ~~ 'ordinaut.%*%'::text);
 -- Name: poison_by_time; Type: INDEX; Schema: ordinaut; Owner: -
 CREATE INDEX poison_by_time ON ordinaut.poison USING btree (found_at);
 -- Name: revision_by_project; Type: INDEX; Schema: ordinaut; Owner: -

@@ -59,6 +59,18 @@ def test_each_entry_becomes_a_task_that_listens_to_the_events_of_its_own_task_al
     assert (place.file, place.line) == ("specs/billing.yaml", 13)
 
 
+def test_a_recovery_and_drift_are_those_of_the_task() -> None:
+    specs = compiled(TASK + NOTIFY.replace("[failure, lateness]", "[recovery, drift]"))
+
+    assert specs.problems == ()
+    assert [
+        (one["event"], one["filter"]) for one in body(specs, "billing-notify")["schedule"]
+    ] == [
+        ("ordinaut.task.recovered", "data.task == 'shop/billing'"),
+        ("ordinaut.drift.detected", "data.document == 'Task/shop/billing'"),
+    ]
+
+
 def test_a_storm_is_told_in_one_run() -> None:
     often = compiled(TASK + NOTIFY.replace("late: 10m", "at_most_every: 10m"))
 
