@@ -38,6 +38,7 @@ def request_run(
     params: Mapping[str, Any],
     dedupe: Dedupe | None = None,
     *,
+    event: Mapping[str, Any] | None = None,
     may_overlap: bool,
     needs_runtime: bool,
     actor: Actor,
@@ -48,6 +49,7 @@ def request_run(
         connection: the database, in autocommit mode.
         label: the task.
         params: values that take the place of the task's own for this run.
+        event: what its steps are told as `${event}`, for a task that else an event or a condition starts.
         dedupe: who asks again with the same key gets the same run, whatever became of it.
         may_overlap: whether it may run beside another run of the task, whatever the task's policy says.
         needs_runtime: refuse where no runtime is alive.
@@ -79,6 +81,7 @@ def request_run(
         requested_by=actor,
         entry=admission("allow" if may_overlap else policy),
         dedupe=dedupe,
+        event=event,
     )
     if fate in {"begin", "wait", "repeated"}:
         return run_id, fate != "repeated"

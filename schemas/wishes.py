@@ -71,6 +71,8 @@ class RunWish(Wish):
     reason: Reason
     params: JsonObject = Field(default_factory=dict)
     """Values that take the place of the task's own for this run."""
+    event: JsonObject | None = None
+    """What its steps find as `${event}`, as if that had started it."""
     overlap: Flag = False
     """Run beside another run of the task, whatever its policy says."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import click
+import orjson
 
 from runtime.actor import current_actor
 from runtime.cli.following import overlap_option, tell_of, wait_option
@@ -26,12 +27,23 @@ def _key(_context: click.Context, _option: click.Parameter, text: str | None) ->
     return text
 
 
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise click.BadParameter(f"--event is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise click.BadParameter("--event is a JSON object, as `ordinaut show RUN --json` has it")
+    return value
+
+
 @click.command(
     epilog="""\b
 Examples:
   ordinaut run weekday-morning-briefing --wait
   ordinaut run invoices --dedupe order-1042 --within 2d
   ordinaut run weekday-morning-briefing --param city=Brașov --param 'days=[1,2]'
+  ordinaut run pack-order --event '{"data": {"order": 17}}'
 """
 )
 @click.argument("task")
@@ -42,6 +54,12 @@ Examples:
     multiple=True,
     metavar="NAME=VALUE",
     help="A parameter for this run alone, as JSON or text; repeatable.",
+)
+@click.option(
+    "--event",
+    "event_text",
+    metavar="JSON",
+    help="What the steps find as ${event}, as if that had started it.",
 )
 @click.option(
     "--dedupe",
@@ -64,6 +82,7 @@ def run(
     config: Config,
     task: str,
     pairs: tuple[str, ...],
+    event_text: str | None,
     dedupe: str | None,
     within: timedelta | None,
     overlap: bool,
@@ -82,6 +101,7 @@ def run(
     if within is not None and dedupe is None:
         raise click.UsageError("--within says for how long a key holds: give one with --dedupe")
     params = named_values(pairs)
+    event = None if event_text is None else _object(event_text)
     asked_once = None if dedupe is None else Dedupe(dedupe, within or _DAY)
     with open_database(config, name="ordinaut run") as connection:
         run_id, is_new = request_run(
@@ -89,6 +109,7 @@ def run(
             task,
             params,
             asked_once,
+            event=event,
             may_overlap=overlap,
             needs_runtime=wait,
             actor=current_actor(reason=reason.strip()),

@@ -81,15 +81,17 @@ def create_manual_run(
     requested_by: Actor,
     entry: Admission,
     dedupe: Dedupe | None = None,
+    event: Mapping[str, Any] | None = None,
 ) -> tuple[UUID, Fate | Literal["retired", "repeated"]]:
     """Make a run of a task as it may be let in, and wake the runtimes; says what became of it.
 
     It exists only if it begins or waits for its turn, or was asked for before.
 
     Raises:
-        Unstorable: ORD508, for a parameter.
+        Unstorable: ORD508, for a parameter or the event.
     """
-    _require_storable(params)
+    _require_storable({f"parameter {name}": value for name, value in params.items()})
+    _require_storable({} if event is None else {"the event": event})
     trigger_key = uuid4().hex if dedupe is None else f"key {dedupe.key}"
     run_id = derive_run_id(task.uid, "manual", trigger_key, task.now)
     deadline = start_deadline(task.body)
@@ -100,6 +102,7 @@ def create_manual_run(
         "trigger_key": trigger_key,
         "occurrence_for": task.now,
         "params": Jsonb(params) if params else None,
+        "event": None if event is None else Jsonb(event),
         "requested_by": requested_by.name,
         "start_until": None if deadline is None else task.now + deadline,
         "lane": lane_of(task.body),
@@ -127,11 +130,11 @@ def _find_same(
     return next(iter(_ids(connection, "find_same_run", asked)), None)
 
 
-def _require_storable(params: Mapping[str, Any]) -> None:
-    for name, value in params.items():
+def _require_storable(values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
         if storable(value) != value:
             raise Unstorable(
-                f"parameter {name} holds a NUL or half of a surrogate pair, which PostgreSQL cannot keep",
+                f"{name} holds a NUL or half of a surrogate pair, which PostgreSQL cannot keep",
                 hint="leave the character out, or pass the text in another form, such as base64",
             )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 import pytest
 
@@ -403,3 +404,29 @@ def test_a_task_that_is_retired_just_then_is_not_run(
 
     assert "error ORD310: task briefing was retired" in found.stderr
     assert rows.execute("select from ordinaut.run").fetchall() == []
+
+
+def test_a_run_may_be_given_the_event_that_its_steps_ask_for(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    event = {"topic": "orders.paid", "data": {"order": 17}}
+
+    assert cli("run", "briefing", "--event", orjson.dumps(event).decode()).status == 0
+
+    (run,) = stored(rows)
+    assert (run["trigger"], run["event"]) == ("manual", event)
+
+
+@pytest.mark.parametrize("text", ["{", "17", '"paid"'])
+def test_an_event_that_is_no_object_is_refused(cli: Cli, task: TaskRow, text: str) -> None:
+    found = cli("run", "briefing", "--event", text)
+
+    assert found.status == 1
+    assert "--event is" in found.stderr
+
+
+def test_an_event_that_cannot_be_kept_is_refused(cli: Cli, task: TaskRow) -> None:
+    found = cli("run", "briefing", "--event", '{"data": "\\u0000"}')
+
+    assert "ORD508" in found.stderr
+    assert "the event holds" in found.stderr

@@ -40,6 +40,7 @@ def run(doing: Operator, namespace: Namespace, name: TaskName, wish: RunWish) ->
             connection,
             task_label(namespace, name),
             wish.params,
+            event=wish.event,
             may_overlap=wish.overlap,
             needs_runtime=False,
             actor=doing.actor(wish.reason),
