@@ -33,6 +33,9 @@ Action = Literal[
     "revision.adopt",
     "token.create",
     "token.revoke",
+    "session.invite",
+    "session.begin",
+    "session.end",
     "schema.migrate",
 ]
 """What was done, and to what kind of thing."""

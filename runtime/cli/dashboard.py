@@ -38,10 +38,13 @@ def dashboard(
     ends after twelve hours. With a token of `ordinaut token create`, people sign in from other machines.
     """
     from runtime.addresses import DEFAULT_LISTEN  # noqa: PLC0415 - heavy, and only this command needs it
+    from runtime.store.audit import Deed, write_audit  # noqa: PLC0415 - as above
     from runtime.store.sessions import add_sign_in_link  # noqa: PLC0415 - as above
 
-    with open_database(config, name="ordinaut dashboard") as connection:
-        secret = add_sign_in_link(connection, current_actor().name, scopes or _EVERYDAY)
+    actor, given = current_actor(), scopes or _EVERYDAY
+    with open_database(config, name="ordinaut dashboard") as connection, connection.transaction():
+        secret = add_sign_in_link(connection, actor.name, given)
+        write_audit(connection, actor, Deed("session.invite", actor.name, details={"scopes": sorted(given)}))  # fmt: skip
     where = (url or config.public_url or f"http://{config.listen or DEFAULT_LISTEN}").rstrip("/")
     link = f"{where}/sign-in?link={secret}"
     if is_opened:

@@ -80,14 +80,20 @@ class Lender:
             with pool.connection() as connection:
                 yield connection
         except (psycopg.DataError, UnicodeEncodeError) as error:
-            raise Unstorable(f"the database cannot hold what was given: {error}") from error
+            raise Unstorable(f"the database cannot hold what was given: {_said(error)}") from error
         except psycopg.OperationalError as error:
             raise unavailable(self.conninfo, error) from error
         except psycopg.Error as error:
             raise StoreError(
-                f"the database refused: {error}",
+                f"the database refused: {_said(error)}",
                 hint="`ordinaut migrate --status` shows whether its schema is current",
             ) from error
+
+
+def _said(error: Exception) -> str:
+    """What is the matter, without the statement and the row in which it is."""
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return primary or str(error).partition("\n")[0]
 
 
 def _pool(conninfo: str, name: str, options: str, size: int, silence: timedelta) -> _Pool:

@@ -68,6 +68,6 @@ def find_session(connection: Connection, secret: str) -> Session | None:
     return Session(**{**rows[0], "scopes": frozenset(rows[0]["scopes"])}) if rows else None
 
 
-def end_session(connection: Connection, secret: str) -> None:
-    """Sign out."""
-    connection.execute(statement("end_session"), {"digest": digest_of(secret)})
+def end_session(connection: Connection, secret: str) -> bool:
+    """Sign out; whether there was such a session."""
+    return bool(fetch_rows(connection, "end_session", digest=digest_of(secret)))

@@ -9,6 +9,7 @@ a comparison takes learns of digests that they cannot choose, and nothing of tok
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from runtime.errors import StoreError
 from runtime.store.tokens import PREFIX, KnownToken, digest_of, find_token, note_token_use
 from runtime.web.limits import require_turn
 from runtime.web.problems import Refused
@@ -71,7 +73,8 @@ def identify(site: Site, token: str, address: str = "") -> Principal:
         require_turn(site.limits.guesses, address)
         raise unknown()
     if found.is_stale:
-        with site.lender.writing() as connection:
+        # A copy of the database that only reads notes nothing, and may be asked all the same.
+        with suppress(StoreError), site.lender.writing() as connection:
             note_token_use(connection, found.token_id)
     if len(site.known) >= _MAX_KNOWN:
         site.known.clear()

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
+import orjson
 from fastapi import Depends, Header
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.actor import Actor
-from runtime.store.requests import Keyed, claim_request, find_request, record_request
+from runtime.store.requests import Answered, Keyed, claim_request, find_request, record_request
 from runtime.store.rows import Connection
 from runtime.web.auth import ORIGIN, Principal, needs
 from runtime.web.problems import Refused
@@ -65,7 +66,7 @@ class Doing:
         wish: BaseModel,
         *,
         status: int = 200,
-        path_of: Callable[[Any], str] | None = None,
+        path_of: Callable[[Mapping[str, Any]], str] | None = None,
     ) -> Response:
         """Do it, unless it was done; the answer.
 
@@ -73,7 +74,7 @@ class Doing:
             act: has the effect, in a transaction.
             wish: the arguments, by which a repetition is known.
             status: of the answer.
-            path_of: where what was made is found.
+            path_of: where what was made is found, by the answer.
 
         Raises:
             Refused: 409 somebody is at it, 422 the key stands for another request.
@@ -81,14 +82,13 @@ class Doing:
         """
         with self.site.lender.writing() as connection, connection.transaction():
             keyed = self._keyed(wish)
-            if keyed is not None and (answered := _claimed(connection, keyed)) is not None:
-                return answered
-            done = act(connection)
-            answer = done.model_dump_json()
-            if keyed is not None:
+            before = None if keyed is None else _claimed(connection, keyed)
+            answer = before.answer if before else act(connection).model_dump_json()
+            if keyed is not None and before is None:
                 record_request(connection, keyed, status, answer)
-        headers = {"Location": path_of(done)} if path_of else None
-        return Response(answer, status, headers, _JSON)
+        headers = {"Location": path_of(orjson.loads(answer))} if path_of else {}
+        replayed = {REPLAYED: "true"} if before else {}
+        return Response(answer, status, headers | replayed, _JSON)
 
     def _keyed(self, wish: BaseModel) -> Keyed | None:
         if self.key is None:
@@ -97,8 +97,8 @@ class Doing:
         return Keyed(self.principal.token_id, self.key, hashlib.sha256(said).digest())
 
 
-def _claimed(connection: Connection, keyed: Keyed) -> Response | None:
-    """The answer that was given before; None if the request is ours to answer."""
+def _claimed(connection: Connection, keyed: Keyed) -> Answered | None:
+    """What was answered before; None if the request is ours to answer."""
     if not claim_request(connection, keyed):
         raise Refused(
             409,
@@ -117,7 +117,7 @@ def _claimed(connection: Connection, keyed: Keyed) -> Response | None:
             hint="take a new key for each thing that is to be done",
             code="ORD329",
         )
-    return Response(before.answer, before.status, {REPLAYED: "true"}, _JSON)
+    return before
 
 
 def acts(scope: Scope) -> Any:

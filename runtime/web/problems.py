@@ -131,9 +131,27 @@ def request_id_of(request: Request) -> str:
 
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, OrdinautError)  # noqa: S101 - what it is installed for
+    tell_log(request, error)
+    is_known = hasattr(request.state, "principal")
+    return refusal(request_id_of(request), error if is_known else for_strangers(error))
+
+
+def tell_log(request: Request, error: OrdinautError) -> None:
+    """Tell in the log what is not for whoever asked to mend."""
     if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("%s", error, extra={"request": request_id_of(request)})
-    return refusal(request_id_of(request), error)
+
+
+def for_strangers(error: OrdinautError) -> OrdinautError:
+    """An error as it is told to whoever showed no token: where the database is, and what it says, is not for them."""
+    if isinstance(error, Refused) or status_of(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return error
+    return Refused(
+        status_of(error),
+        CODES[error.code],
+        hint="the log of the process says more",
+        code=error.code,
+    )
 
 
 async def _http(request: Request, error: Exception) -> Response:

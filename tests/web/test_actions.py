@@ -135,6 +135,7 @@ def test_the_same_key_gets_the_same_answer_and_nothing_is_done_again(
 
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
+    assert first.headers["location"] == again.headers["location"]
     assert again.headers["idempotency-replayed"] == "true"
     assert "idempotency-replayed" not in first.headers
     assert runs(rows) == 1

@@ -64,7 +64,7 @@ def paths(show: Showcase) -> list[str]:
 
 def done(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
     return connection.execute(
-        "select actor, origin, token, action, subject, reason from ordinaut.audit where origin = 'dashboard' order by entry"
+        "select actor, origin, token, action, subject, reason from ordinaut.audit where origin = 'dashboard' and action not like 'session.%' order by entry"
     ).fetchall()
 
 

@@ -30,4 +30,5 @@ where s.digest = %(digest)s and s.expires_at > ordinaut.now()
     and (s.token_id is null or t.revoked_at is null and t.expires_at > ordinaut.now());
 
 -- name: end_session
-delete from ordinaut.web_session where digest = %(digest)s;
+-- Nothing comes back where it was none. Locks: its row.
+delete from ordinaut.web_session where digest = %(digest)s returning name;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -105,5 +106,5 @@ def resume(doing: Operator, namespace: Namespace, name: TaskName, wish: ReasonWi
     return doing.once(lambda c: resume_task(c, label, actor=who), wish)
 
 
-def _path(report: RunReport) -> str:
-    return f"/api/v1/runs/{report.run_id}"
+def _path(report: Mapping[str, Any]) -> str:
+    return f"/api/v1/runs/{report['run_id']}"

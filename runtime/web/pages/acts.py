@@ -147,24 +147,26 @@ def _task_back(form: Form) -> str:
     return task_path(tasks[0]) if len(tasks) == 1 else "/tasks"
 
 
-def _pause(doing: Doing) -> str:
-    for label in _tasks(doing.connection, doing.form):
-        until = doing.text("until") or None
-        pause_task(doing.connection, label, until=until, reason=doing.reason, actor=doing.actor)
+def _of_each(doing: Doing, act: Callable[[str], object]) -> str:
+    """Do it to all tasks or to none; always in the same order, so that two of us do not wait for each other."""
+    with doing.connection.transaction():
+        for label in sorted(_tasks(doing.connection, doing.form)):
+            act(label)
     return _task_back(doing.form)
+
+
+def _pause(doing: Doing) -> str:
+    until = doing.text("until") or None
+    return _of_each(doing, lambda label: pause_task(doing.connection, label, until=until, reason=doing.reason, actor=doing.actor))  # fmt: skip
 
 
 def _snooze(doing: Doing) -> str:
-    for label in _tasks(doing.connection, doing.form):
-        until = doing.text("until")
-        snooze_task(doing.connection, label, until=until, reason=doing.reason, actor=doing.actor)
-    return _task_back(doing.form)
+    until = doing.text("until")
+    return _of_each(doing, lambda label: snooze_task(doing.connection, label, until=until, reason=doing.reason, actor=doing.actor))  # fmt: skip
 
 
 def _resume(doing: Doing) -> str:
-    for label in _tasks(doing.connection, doing.form):
-        resume_task(doing.connection, label, actor=doing.actor)
-    return _task_back(doing.form)
+    return _of_each(doing, lambda label: resume_task(doing.connection, label, actor=doing.actor))
 
 
 def _run(doing: Doing) -> str:
@@ -265,7 +267,13 @@ def _is_meant(one: Asked | Unsettled, form: Form) -> bool:
 def _about_step(connection: Connection, form: Form) -> list[str]:
     one = _asked(connection, form)
     what = one.asked.get("message") or one.asked.get("uses") or "a form"
-    return [f"{one.task}, step {one.step}: {what}"]
+    return [f"{one.task}, step {one.step}: {what}", *_to_visit(one)]
+
+
+def _to_visit(one: Asked) -> list[str]:
+    """The addresses that a server asks to be visited; as text, as they are a stranger's."""
+    requests = one.asked.get("requests", {}).values()
+    return [f"first visit {request['url']}" for request in requests if request.get("url")]
 
 
 def _about_call(connection: Connection, form: Form) -> list[str]:
@@ -377,7 +385,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "rerun": Act("Run again", "As a new run, linked to this one.", "Run again", "operate", _about_run, _rerun, _run_back, _rerun_fields, ("run",)),
     "approve": Act("Approve", "The step goes on.", "Approve", "approve", _about_step, lambda doing: _decide(doing, approved=True), lambda _: "/approvals", lambda c, f: [*_answer_fields(c, f), *_instead(c, f)], _STEP),
     "deny": Act("Deny", "The step ends here.", "Deny", "approve", _about_step, lambda doing: _decide(doing, approved=False), lambda _: "/approvals", _instead, _STEP, is_grave=True),
-    "settle": Act("Settle", "Look at the other side whether the call happened, and say so.", "Settle", "approve", _about_call, _settle, lambda _: "/approvals", lambda _c, _f: [Field("settled", "What became of it", kind="choice", choices=_SETTLED, required=True), Field("result", "Result", "If it happened: what the tool gave, as JSON.", "long")], _STEP),
+    "settle": Act("Settle", "Look at the other side whether the call happened, and say so.", "Settle", "operate", _about_call, _settle, lambda _: "/approvals", lambda _c, _f: [Field("settled", "What became of it", kind="choice", choices=_SETTLED, required=True), Field("result", "Result", "If it happened: what the tool gave, as JSON.", "long")], _STEP),
     "approve-plan": Act("Let a plan pass", "The next look of `ordinaut sync` applies exactly this plan, past what refused it.", "Let it pass", "approve", _about_plan, _approve_plan, lambda _: "/changes", targets=("digest",)),
 }  # fmt: skip
 """Everything that may be done, by the name in its address."""

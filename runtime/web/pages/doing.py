@@ -12,13 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from runtime.actor import Actor
 from runtime.errors import NotFound, OrdinautError
 from runtime.web.auth import require
 from runtime.web.pages.acts import ACTS, REASON, Act, Doing, Field, Form, Unfit, hidden_of
 from runtime.web.pages.look import environment, page
 from runtime.web.pages.route import PageRoute, frame
-from runtime.web.pages.viewer import Seen, Viewer, require_own_form
+from runtime.web.pages.viewer import Seen, Viewer, actor_of, require_own_form
 from runtime.web.problems import status_of
 from runtime.web.site import Here, Site
 
@@ -61,17 +60,10 @@ def _do(request: Request, here: Site, viewer: Viewer, name: str, form: Form) -> 
             raise Unfit("a reason is needed", hint="in a few words; it is kept in the audit log")
         with here.lender.writing() as connection:
             key = next(iter(form.get("key", ())), "") or uuid.uuid4().hex
-            place = act.perform(Doing(connection, form, _actor(request, viewer, reason), reason, key[:64]))  # fmt: skip
+            place = act.perform(Doing(connection, form, actor_of(request, viewer, reason), reason, key[:64]))  # fmt: skip
     except OrdinautError as error:
         return _form(request, here, viewer, name=name, form=form, error=error)
     return RedirectResponse(f"{place}?done={name}", 303)
-
-
-def _actor(request: Request, viewer: Viewer, reason: str) -> Actor:
-    address = request.client.host if request.client else None
-    principal = viewer.principal
-    token = principal.name if principal.token_id else None
-    return Actor(principal.name, "dashboard", token, address, reason)
 
 
 def _act(name: str, viewer: Viewer) -> Act:

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from runtime.actor import Actor
+from runtime.store.audit import Deed, write_audit
 from runtime.store.sessions import add_session, end_session, use_sign_in_link
 from runtime.web.auth import identify
 from runtime.web.pages.look import page, static_answer
@@ -17,6 +19,8 @@ from runtime.web.pages.viewer import (
     THEME_COOKIE,
     THEMES,
     Seen,
+    actor_of,
+    address_of,
     nobody,
     remember,
     remember_taste,
@@ -51,7 +55,7 @@ def let_in(
     """Begin a session."""
     require_own_origin(request, here)
     try:
-        secret = _by_link(here, link) if link else _by_token(here, token.strip())
+        secret = _begin(request, here, token.strip(), link[:_MAX_SECRET])
     except Refused as refused:
         return page(nobody(request), "sign_in.html", code=refused.status, problem=refused.message, back=own_path(back), link=None)  # fmt: skip
     answer = RedirectResponse(own_path(back), 303)
@@ -59,29 +63,33 @@ def let_in(
     return answer
 
 
-def _by_link(here: Here, link: str) -> str:
-    with here.lender.writing() as connection:
-        found = use_sign_in_link(connection, link[:_MAX_SECRET])
-        if found is None:
+def _begin(request: Request, here: Here, token: str, link: str) -> str:
+    """Begin a session in place of the one that this browser had; its secret."""
+    by = None if link else identify(here, token, address_of(request) or "")
+    with here.lender.writing() as connection, connection.transaction():
+        if by is not None:
+            name, scopes = by.name, by.scopes
+        elif (found := use_sign_in_link(connection, link)) is not None:
+            name, scopes = found
+        else:
             raise Refused(401, "this link was used already, or its five minutes are over", code="ORD319")  # fmt: skip
-        name, scopes = found
-        return add_session(connection, name, scopes, token_id=None)
-
-
-def _by_token(here: Here, token: str) -> str:
-    principal = identify(here, token)
-    with here.lender.writing() as connection:
-        return add_session(
-            connection, principal.name, principal.scopes, token_id=principal.token_id
-        )
+        end_session(connection, request.cookies.get(COOKIE, ""))
+        secret = add_session(connection, name, scopes, token_id=by.token_id if by else None)
+        actor = Actor(name, "dashboard", by.name if by else None, address_of(request))
+        facts = {"by": "token" if by else "link", "scopes": sorted(scopes)}
+        write_audit(connection, actor, Deed("session.begin", name, details=facts))
+    return secret
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, here: Here, viewer: Seen, csrf: Text = "") -> Response:
     """End the session."""
     require_own_form(request, viewer, here, csrf)
-    with here.lender.writing() as connection:
-        end_session(connection, request.cookies.get(COOKIE, ""))
+    with here.lender.writing() as connection, connection.transaction():
+        # To sign out twice is to sign out once.
+        if end_session(connection, request.cookies.get(COOKIE, "")):
+            actor = actor_of(request, viewer)
+            write_audit(connection, actor, Deed("session.end", actor.name))
     request.app.state.live.drop(request.cookies.get(COOKIE, ""))
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(COOKIE)

@@ -15,8 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from runtime.errors import OrdinautError
 from runtime.web.pages.look import page
-from runtime.web.pages.viewer import SignedOut, nobody, viewing_if
-from runtime.web.problems import request_id_of, status_of
+from runtime.web.pages.viewer import SignedOut, Viewer, nobody, viewing_if
+from runtime.web.problems import for_strangers, request_id_of, status_of, tell_log
 
 SECTIONS: Final = (
     ("/", "Overview", "o", False),
@@ -82,8 +82,8 @@ def _answering(route: APIRoute) -> Callable[[Request], Coroutine[Any, Any, Respo
         except SignedOut:
             return to_door(request)
         except OrdinautError as error:
-            facts = {"message": error.message, "hint": error.hint, "errcode": error.code}
-            return await run_in_threadpool(_problem, request, status_of(error), facts)
+            tell_log(request, error)
+            return await run_in_threadpool(_refusal, request, error)
         except RequestValidationError:
             facts = {"message": "the address or the form is not one of ours", "hint": "", "errcode": "ORD322"}  # fmt: skip
             return await run_in_threadpool(_problem, request, 422, facts)
@@ -106,8 +106,17 @@ def to_door(request: Request) -> Response:
     return RedirectResponse(f"/sign-in?back={quote(back[:_MOST_BACK], safe='')}", 303)
 
 
-def _problem(request: Request, status: int, facts: dict[str, str]) -> Response:
+def _refusal(request: Request, error: OrdinautError) -> Response:
     viewer = viewing_if(request) or nobody(request)
+    told = error if viewer.is_seen else for_strangers(error)
+    facts = {"message": told.message, "hint": told.hint, "errcode": told.code}
+    return _problem(request, status_of(told), facts, viewer)
+
+
+def _problem(
+    request: Request, status: int, facts: dict[str, str], viewer: Viewer | None = None
+) -> Response:
+    viewer = viewer or viewing_if(request) or nobody(request)
     title = _TITLES.get(status, "That did not work")
     if not viewer.is_seen:
         return page(viewer, "sign_in.html", code=status, problem=facts["message"], link=None, back="/")  # fmt: skip

@@ -17,6 +17,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runtime.actor import Actor
 from runtime.cli.output import zone_of
 from runtime.clock import SYSTEM_CLOCK
 from runtime.errors import OrdinautError
@@ -71,6 +72,18 @@ class Viewer:
     def may(self, scope: Scope) -> bool:
         """Whether they may do what takes this scope."""
         return self.principal.may(scope)
+
+
+def address_of(request: Request) -> str | None:
+    """Where a request came from."""
+    return request.client.host if request.client else None
+
+
+def actor_of(request: Request, viewer: Viewer, reason: str = "") -> Actor:
+    """Who does something here, for records of who did what."""
+    principal = viewer.principal
+    token = principal.name if principal.token_id else None
+    return Actor(principal.name, "dashboard", token, address_of(request), reason)
 
 
 def viewing(request: Request, here: Here) -> Viewer:
