@@ -24,6 +24,7 @@ from runtime.following import Follower
 from runtime.gate import Gate
 from runtime.hearing import Hearing
 from runtime.heart import Heart
+from runtime.lateness import Lateness
 from runtime.lease import LeaseKeeper
 from runtime.poller import Poller
 from runtime.recorder import Recorder
@@ -216,6 +217,7 @@ def _scheduling(
     )
     return (
         Rederiver(ground.pool, ground.clock),
+        Lateness(ground.pool, ground.clock),
         DriftWatch(ground.pool, ground.clock, bells.restored),
         Retention(ground.pool, ground.clock, ground.config),
         scheduler,

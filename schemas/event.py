@@ -64,6 +64,17 @@ class RunStarted(RunFacts):
     """How long after its due time it began."""
 
 
+class RunLate(RunFacts):
+    """The run should have begun; told once for each time after which a task listens for it."""
+
+    due_at: AwareDatetime
+    """When the run was due."""
+    late_seconds: float
+    """How long ago that is, or was when it began."""
+    after_seconds: float
+    """After how long it counts as late for whoever listens."""
+
+
 class RunSucceeded(RunFacts):
     """Every step of the run is done."""
 
@@ -299,6 +310,7 @@ class DriftResolved(DriftFacts):
 
 EVENTS: Final[dict[str, type[Model]]] = {
     "run.started": RunStarted,
+    "run.late": RunLate,
     "run.succeeded": RunSucceeded,
     "run.failed": RunFailed,
     "run.cancelled": RunCancelled,

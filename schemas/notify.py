@@ -18,9 +18,9 @@ class Notify(Model):
     on: Annotated[
         tuple[Occasion, ...], BeforeValidator(as_list, json_schema_input_type=Occasion | tuple[Occasion, ...])
     ] = Field(min_length=1)  # fmt: skip
-    """What is told: a run failed, the first one after that succeeded, a run began late, a step waits for a decision, the task was paused after failures, or somebody wrote the task past git."""
-    late: PositiveDuration = timedelta(minutes=5)
-    """How late a run has to begin for `lateness`."""
+    """What is told: a run failed, the first one after that succeeded, a run was due and did not begin, a step waits for a decision, the task was paused after failures, or somebody wrote the task past git."""
+    late: PositiveDuration | None = None
+    """After how long a run that is due and has not begun is late; when left out, `slo.lateness.within` of the task, or 5 minutes."""
     uses: Tool
     """The tool that tells, such as `ordinaut.email` or `ordinaut.post`."""
     with_: JsonObject = Field(default_factory=dict, alias="with")

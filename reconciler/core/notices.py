@@ -14,6 +14,7 @@ from schemas.durations import parse_duration
 
 _DEFAULT_NAMESPACE: Final = "default"
 _TOGETHER: Final = 100
+_LATE: Final = "5m"
 _INHERITED: Final = ("namespace", "owner", "labels")
 _RETRY: Final = {
     "attempts": 8,
@@ -26,7 +27,7 @@ _MINE: Final = "data.task == '{task}'"
 _EVENTS: Final[Mapping[str, tuple[str, str]]] = {
     "failure": ("ordinaut.run.failed", _MINE),
     "recovery": ("ordinaut.task.recovered", _MINE),
-    "lateness": ("ordinaut.run.started", _MINE + " && data.late_seconds > `{late:g}`"),
+    "lateness": ("ordinaut.run.late", _MINE + " && data.after_seconds == `{late}`"),
     "approval": ("ordinaut.step.waiting", _MINE + " && data.kind == 'approval'"),
     "pause": ("ordinaut.task.paused", _MINE + " && data.actor == 'ordinaut'"),
     "drift": ("ordinaut.drift.detected", "data.document == 'Task/{task}'"),
@@ -59,7 +60,7 @@ def _task(task: Mapping[str, Any], entry: Mapping[str, Any], number: int) -> dic
     on = occasions if isinstance(occasions, list) else [occasions]
     name, namespace = task.get("name"), task.get("namespace", _DEFAULT_NAMESPACE)
     try:
-        late = parse_duration(entry.get("late", "5m"))
+        late = parse_duration(entry.get("late") or _promised(task))
         parse_duration(within := entry.get("at_most_every", "1m"))
     except (ValueError, TypeError):
         return None
@@ -67,7 +68,7 @@ def _task(task: Mapping[str, Any], entry: Mapping[str, Any], number: int) -> dic
         isinstance(name, str) and isinstance(namespace, str) and set(map(str, on)) <= set(_EVENTS)
     ):
         return None
-    named = {"task": task_label(namespace, name), "late": late.total_seconds()}
+    named = {"task": task_label(namespace, name), "late": _number(late.total_seconds())}
     step = {"id": "tell", **{key: entry[key] for key in ("uses", "with") if key in entry}}
     agent = entry.get("agent", task.get("agent"))
     return {
@@ -91,6 +92,18 @@ def _task(task: Mapping[str, Any], entry: Mapping[str, Any], number: int) -> dic
         ],
         "pipeline": [step],
     }
+
+
+def _promised(task: Mapping[str, Any]) -> Any:
+    """When a run of a task is late by its promises."""
+    found: Any = task
+    for name in ("slo", "lateness", "within"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found or _LATE
+
+
+def _number(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
 def _node(source: SourceDocument, position: int | None) -> Node:

@@ -32,6 +32,7 @@ class ArmedListener:
     Attributes:
         position: its place among the task's schedules.
         of_task: the task whose events alone can pass its filter, if that is known.
+        late_after: of one that listens to late runs: when they are.
     """
 
     task_uid: int
@@ -40,6 +41,7 @@ class ArmedListener:
     topic: str
     filter: str | None
     of_task: str | None
+    late_after: timedelta | None
     quiet: timedelta | None
     most: int | None
     within: timedelta | None
@@ -110,6 +112,7 @@ def arm_listeners(
             "topic": one.topic,
             "filter": one.filter,
             "of_task": one.of_task,
+            "late_after": _seconds(one.late_after),
             "quiet": _seconds(one.quiet),
             "most": one.most,
             "within": _seconds(one.within),

@@ -141,6 +141,34 @@ begin
         order by last.task
         on conflict (task) do update set run_id = excluded.run_id, failed_at = excluded.failed_at;
     end if;
+    -- Who looks for runs that do not begin may have missed one that began late, or nobody was there to look.
+    if exists (select from told t where t.type = 'run.started' and (t.data ->> 'late_seconds')::float8 >= 1) then
+        with late as materialized (
+            select distinct on (t.run_id, w.late_after) t.subject, t.run_id, t.data, w.late_after
+            from told t
+            cross join lateral (
+                select l.late_after from ordinaut.listener l
+                where l.topic = 'ordinaut.run.late' and l.topic like 'ordinaut.%' and l.position >= 0
+                    and l.of_task = t.data ->> 'task'
+                union all
+                select l.late_after from ordinaut.listener l
+                where l.topic = 'ordinaut.run.late' and l.topic like 'ordinaut.%' and l.position >= 0
+                    and l.of_task is null) w
+            where t.type = 'run.started' and (t.data ->> 'late_seconds')::float8 >= extract(epoch from w.late_after)
+            order by t.run_id, w.late_after
+        ), marked as (
+            insert into ordinaut.late_run (run_id, late_after)
+            select run_id, late_after from late order by run_id, late_after
+            on conflict do nothing
+            returning run_id, late_after
+        )
+        insert into ordinaut.event_log (type, subject, run_id, data)
+        select 'run.late', l.subject, l.run_id,
+            (l.data - 'revision') || jsonb_build_object('after_seconds', extract(epoch from l.late_after)::float8)
+        from late l
+        join marked m on m.run_id = l.run_id and m.late_after = l.late_after
+        order by l.run_id, l.late_after;
+    end if;
     return null;
 end
 $$;
@@ -870,6 +898,13 @@ CREATE TABLE ordinaut.installation (
 );
 -- Name: COLUMN installation.callback_key; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.installation.callback_key IS 'proves that a callback token was made here; whoever reads it can make tokens';
+-- Name: late_run; Type: TABLE; Schema: ordinaut; Owner: -
+CREATE TABLE ordinaut.late_run (
+    run_id uuid NOT NULL,
+    late_after interval NOT NULL
+);
+-- Name: TABLE late_run; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON TABLE ordinaut.late_run IS 'what was told to be late, until a while after it began or ended';
 -- Name: listener; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.listener (
     task_uid bigint NOT NULL,
@@ -885,6 +920,7 @@ CREATE TABLE ordinaut.listener (
     heard integer DEFAULT 0 NOT NULL,
     fire_at timestamp with time zone,
     of_task text,
+    late_after interval,
     CONSTRAINT listener_batch_is_whole CHECK (((most IS NULL) = (within IS NULL))),
     CONSTRAINT listener_has_one_window CHECK (((quiet IS NULL) OR (most IS NULL)))
 )
@@ -907,6 +943,8 @@ COMMENT ON COLUMN ordinaut.listener.heard IS 'how many events wait to be decided
 COMMENT ON COLUMN ordinaut.listener.fire_at IS 'when they are to be decided; null where none waits';
 -- Name: COLUMN listener.of_task; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.listener.of_task IS 'the task whose events alone can pass its filter; null where that is not known';
+-- Name: COLUMN listener.late_after; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.late_after IS 'of one that listens to ordinaut.run.late: how long after its due time a run is late';
 -- Name: log_position; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.log_position (
     reader text NOT NULL,
@@ -1452,6 +1490,9 @@ ALTER TABLE ONLY ordinaut.heard
 -- Name: installation installation_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_one);
+-- Name: late_run late_run_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
+ALTER TABLE ONLY ordinaut.late_run
+    ADD CONSTRAINT late_run_pkey PRIMARY KEY (run_id, late_after);
 -- Name: listener listener_pkey; Type: CONSTRAINT; Schema: ordinaut; Owner: -
 ALTER TABLE ONLY ordinaut.listener
     ADD CONSTRAINT listener_pkey PRIMARY KEY (task_uid, digest);

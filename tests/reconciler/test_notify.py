@@ -48,7 +48,7 @@ def test_each_entry_becomes_a_task_that_listens_to_the_events_of_its_own_task_al
     first, second = body(specs, "billing-notify"), body(specs, "billing-notify-2")
     assert [(one["event"], one["filter"]) for one in first["schedule"]] == [
         ("ordinaut.run.failed", "data.task == 'shop/billing'"),
-        ("ordinaut.run.started", "data.task == 'shop/billing' && data.late_seconds > `600`"),
+        ("ordinaut.run.late", "data.task == 'shop/billing' && data.after_seconds == `600`"),
     ]
     assert second["schedule"][0]["filter"] == (
         "data.task == 'shop/billing' && data.kind == 'approval'"
@@ -69,6 +69,20 @@ def test_a_recovery_and_drift_are_those_of_the_task() -> None:
         ("ordinaut.task.recovered", "data.task == 'shop/billing'"),
         ("ordinaut.drift.detected", "data.document == 'Task/shop/billing'"),
     ]
+
+
+def test_late_is_what_the_entry_says_or_the_promise_or_five_minutes() -> None:
+    def late(more: str, entry: str = NOTIFY) -> str:
+        condition: str = body(compiled(TASK + entry + more), "billing-notify")["schedule"][1][
+            "filter"
+        ]
+        return condition.rsplit("== ", maxsplit=1)[-1]
+
+    unsaid = NOTIFY.replace("    late: 10m\n", "")
+    promise = "slo: {lateness: {within: 90s, target: 99%}}\n"
+    assert late(promise) == "`600`"
+    assert late(promise, unsaid) == "`90`"
+    assert late("", unsaid) == "`300`"
 
 
 def test_a_storm_is_told_in_one_run() -> None:

@@ -6,7 +6,7 @@
 -- Locks: the listener rows, by task, after the documents.
 with wanted as materialized (
     select * from jsonb_to_recordset(%(armed)s) as w(
-        task_uid bigint, digest text, position smallint, topic text, filter text, of_task text, quiet interval, most integer,
+        task_uid bigint, digest text, position smallint, topic text, filter text, of_task text, late_after interval, quiet interval, most integer,
         within interval)
 ), held as materialized (
     select l.task_uid, l.digest from ordinaut.listener l
@@ -20,10 +20,10 @@ with wanted as materialized (
     where l.task_uid = h.task_uid and l.digest = h.digest
         and not exists (select from wanted w where w.task_uid = l.task_uid and w.digest = l.digest)
 )
-insert into ordinaut.listener (task_uid, digest, position, topic, filter, of_task, quiet, most, within)
-select task_uid, digest, position, topic, filter, of_task, quiet, most, within from wanted order by task_uid, digest
+insert into ordinaut.listener (task_uid, digest, position, topic, filter, of_task, late_after, quiet, most, within)
+select task_uid, digest, position, topic, filter, of_task, late_after, quiet, most, within from wanted order by task_uid, digest
 on conflict (task_uid, digest) do update
-set position = excluded.position, of_task = excluded.of_task, quiet = excluded.quiet, most = excluded.most, within = excluded.within,
+set position = excluded.position, of_task = excluded.of_task, late_after = excluded.late_after, quiet = excluded.quiet, most = excluded.most, within = excluded.within,
     since = case when ordinaut.listener.position < 0 then excluded.since else ordinaut.listener.since end,
     fire_at = case
         when ordinaut.listener.heard = 0 then null
