@@ -42,6 +42,7 @@ def request_run(
     may_overlap: bool,
     needs_runtime: bool,
     actor: Actor,
+    trace_link: str | None = None,
 ) -> tuple[UUID, bool]:
     """Queue a run of a task, as its overlap policy lets it in: to begin, to wait for its turn, or in another's place.
 
@@ -54,6 +55,7 @@ def request_run(
         may_overlap: whether it may run beside another run of the task, whatever the task's policy says.
         needs_runtime: refuse where no runtime is alive.
         actor: who asks.
+        trace_link: the span elsewhere that it is asked from, as `kept_link` keeps it.
 
     Returns:
         the run, and whether it is a new one.
@@ -82,6 +84,7 @@ def request_run(
         entry=admission("allow" if may_overlap else policy),
         dedupe=dedupe,
         event=event,
+        trace_link=trace_link,
     )
     if fate in {"begin", "wait", "repeated"}:
         return run_id, fate != "repeated"

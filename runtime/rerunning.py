@@ -30,6 +30,7 @@ class Rerun:
         latest: by the revision in force instead of the one that the run is pinned to.
         may_overlap: run it beside others, whatever the task's policy says.
         needs_runtime: refuse where no runtime is alive.
+        trace_link: the span elsewhere that it is asked from, as `kept_link` keeps it.
     """
 
     start: str | None = None
@@ -37,6 +38,7 @@ class Rerun:
     latest: bool = False
     may_overlap: bool = False
     needs_runtime: bool = False
+    trace_link: str | None = None
 
 
 def rerun_run(connection: Connection, run_id: UUID, asked: Rerun, *, actor: Actor) -> UUID:
@@ -67,6 +69,7 @@ def rerun_run(connection: Connection, run_id: UUID, asked: Rerun, *, actor: Acto
         anew=not asked.only_failed,
         requested_by=actor,
         entry=admission("allow" if asked.may_overlap else policy),
+        trace_link=asked.trace_link,
     )
     if fate in {"begin", "wait"}:
         return new_id

@@ -16,6 +16,7 @@ from runtime.cli.options import configured, json_option
 from runtime.cli.output import echo, echo_json
 from runtime.config import Config
 from runtime.core.hearing import OWN
+from runtime.core.tracing import kept_link
 from runtime.database import database
 from runtime.errors import OrdinautError
 from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS, connect
@@ -38,6 +39,9 @@ Examples:
 )
 @click.option("--source", default="cli", metavar="TEXT", help="Who says so; ids are its own.")
 @click.option("--callback", metavar="TOKEN", help="End the one wait that this token is for.")
+@click.option(
+    "--traceparent", metavar="CONTEXT", help="The span it is told from (W3C): traces are linked."
+)
 @json_option
 @configured("database_url", "state_dir")
 def emit(
@@ -48,6 +52,7 @@ def emit(
     event_id: str | None,
     source: str,
     callback: str | None,
+    traceparent: str | None,
     as_json: bool,
 ) -> None:
     """Tell of an event of this TOPIC, or answer a callback: tasks that listen to it run, and runs that wait for it go on.
@@ -58,7 +63,12 @@ def emit(
     data = _json(text)
     if (topic is None) == (callback is None):
         raise click.UsageError("give a TOPIC, or a token with --callback")
-    event = None if topic is None else Event(_topic(topic), data, source, event_id or str(uuid4()))
+    link = _link(traceparent)
+    event = (
+        None
+        if topic is None
+        else Event(_topic(topic), data, source, event_id or str(uuid4()), link)
+    )
     with (
         database(config, create=False) as conninfo,
         connect(conninfo, name="ordinaut emit") as connection,
@@ -107,6 +117,16 @@ def _topic(text: str) -> str:
     if text.startswith(OWN):
         raise click.UsageError(f"topics that begin with {OWN} are those of Ordinaut's own events")
     return text
+
+
+def _link(traceparent: str | None) -> str | None:
+    if traceparent is None:
+        return None
+    if (link := kept_link([traceparent])) is None:
+        raise click.UsageError(
+            "--traceparent is 00-TRACE-SPAN-FLAGS in hexadecimal digits, as W3C Trace Context has it"
+        )
+    return link
 
 
 def _json(text: str) -> Any:

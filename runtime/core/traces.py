@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from runtime.core.tracing import span_id, trace_id
+from runtime.core.tracing import Link, span_id, trace_id
 from schemas.genai import (
     AMOUNT,
     CACHE_READ,
@@ -47,7 +47,7 @@ class Span:
         parent: the span that it is part of; none of the run as a whole.
         is_call: whether it is a request to somebody else.
         error: why it did not succeed; none where it did.
-        link: the trace and the span that it follows from.
+        links: what it follows from.
     """
 
     trace: str
@@ -59,7 +59,7 @@ class Span:
     attributes: Mapping[str, Attribute]
     is_call: bool = False
     error: str | None = None
-    link: tuple[str, str] | None = None
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,6 @@ def _run_span(traced: TracedRun) -> Span:
         attributes["gen_ai.agent.name"] = run["agent"]
     if traced.left_out:
         attributes["ordinaut.run.results_left_out"] = traced.left_out
-    before = run["rerun_of"]
     return Span(
         trace_id(run["run_id"]),
         span_id(run["run_id"]),
@@ -127,8 +126,17 @@ def _run_span(traced: TracedRun) -> Span:
         run["finished_at"],
         _with_error(attributes, run["error"]),
         error=_message(run["error"]) if run["state"] == "failed" else None,
-        link=(trace_id(before), span_id(before)) if before is not None else None,
+        links=tuple(_links(run)),
     )
+
+
+def _links(run: Row) -> Iterator[Link]:
+    """To the run that it runs again or whose event it is for, and to what asked for it elsewhere: traces of their own."""
+    for other in (run["rerun_of"], run["told_by"]):
+        if other is not None:
+            yield Link.to_run(other)
+    if run["trace_link"] is not None and (link := Link.kept(run["trace_link"])) is not None:
+        yield link
 
 
 def _step_span(run_id: UUID, result: Row, before: Sequence[Row], wholes: set[str]) -> Span:

@@ -63,12 +63,14 @@ class Event:
         data: any JSON value.
         source: who says so.
         event_id: what the source calls it; the same event said again has the same id.
+        trace_link: the span elsewhere that it was told from, as `kept_link` keeps it; for spans alone.
     """
 
     topic: str
     data: Any
     source: str
     event_id: str
+    trace_link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,7 @@ async def _insert(connection: Connection, event: Event, *, is_told: bool = False
         "topic": event.topic,
         "data": Jsonb(storable(event.data)),
         "is_told": is_told,
+        "trace_link": event.trace_link,
     }
     return (
         await (await connection.execute(statement("insert_event"), params)).fetchone() is not None

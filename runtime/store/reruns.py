@@ -71,6 +71,7 @@ def create_rerun(
     anew: bool,
     requested_by: Actor,
     entry: Admission,
+    trace_link: str | None = None,
 ) -> tuple[UUID, Fate | Literal["retired"]]:
     """Make the run as it may be let in, and wake the runtimes; says what became of it.
 
@@ -82,6 +83,7 @@ def create_rerun(
         anew: calls get keys that no tool has seen, because they are to be made once more.
         requested_by: who asks.
         entry: how it meets other runs of its task.
+        trace_link: the span elsewhere that it is asked from, as `kept_link` keeps it.
     """
     body = found.body_in_force if latest else found.body
     deadline = start_deadline(body)
@@ -100,6 +102,7 @@ def create_rerun(
         "items": sorted(carried.items),
         "start_until": None if deadline is None else found.now + deadline,
         "lane": lane_of(body),
+        "trace_link": trace_link,
     }
     with connection.transaction():
         fate = let_in(connection, found.task_uid, entry)

@@ -82,6 +82,7 @@ def create_manual_run(
     entry: Admission,
     dedupe: Dedupe | None = None,
     event: Mapping[str, Any] | None = None,
+    trace_link: str | None = None,
 ) -> tuple[UUID, Fate | Literal["retired", "repeated"]]:
     """Make a run of a task as it may be let in, and wake the runtimes; says what became of it.
 
@@ -106,6 +107,7 @@ def create_manual_run(
         "requested_by": requested_by.name,
         "start_until": None if deadline is None else task.now + deadline,
         "lane": lane_of(task.body),
+        "trace_link": trace_link,
     }
     with connection.transaction():
         if dedupe is not None and (same := _find_same(connection, task.uid, trigger_key, dedupe)):

@@ -15,6 +15,7 @@ from runtime.core.webhooks import NotAuthentic, NotUnderstood, read_json, read_r
 from runtime.core.webhooks import Request as Posted
 from runtime.store.events import CallbackRefused, Event, arrive_by_token, put_on_record
 from runtime.web.inbox import Inbox
+from runtime.web.once import trace_link_of
 from runtime.web.problems import Refused
 from schemas.webhook import CallbackAnswer, HookAnswer
 
@@ -49,7 +50,14 @@ async def post_hook(
         raise Refused(422, str(refusal)) from None
     async with incoming.connection() as connection:
         is_new = await put_on_record(
-            connection, Event(told.topic, told.data, told.source, told.event_id)
+            connection,
+            Event(
+                told.topic,
+                told.data,
+                told.source,
+                told.event_id,
+                trace_link_of(request.headers),
+            ),
         )
     if not is_new:
         response.status_code = 200

@@ -20,10 +20,12 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import Depends, Header
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.actor import Actor
+from runtime.core.tracing import TRACEPARENT, kept_link
 from runtime.store.requests import Answered, Keyed, claim_request, find_request, record_request
 from runtime.store.rows import Connection
 from runtime.web.auth import ORIGIN, Principal, needs
@@ -47,6 +49,7 @@ class Doing:
         key: the idempotency key; None if it has none.
         operation: the method and path.
         address: where it came from.
+        trace_link: the span that it was asked from, of a trace elsewhere.
     """
 
     site: Site
@@ -54,6 +57,7 @@ class Doing:
     key: str | None
     operation: str
     address: str | None
+    trace_link: str | None
 
     def actor(self, reason: str = "") -> Actor:
         """Who does it, for records of who did what."""
@@ -120,6 +124,11 @@ def _claimed(connection: Connection, keyed: Keyed) -> Answered | None:
     return before
 
 
+def trace_link_of(headers: Headers) -> str | None:
+    """What a request says of the trace that it is part of (W3C Trace Context), as far as it may be kept."""
+    return kept_link(headers.getlist(TRACEPARENT))
+
+
 def acts(scope: Scope) -> Any:
     """The parameter of a route that does something, and takes this scope; it receives the `Doing`."""
 
@@ -141,6 +150,7 @@ def acts(scope: Scope) -> Any:
         ] = None,
     ) -> Doing:
         address = request.client.host if request.client else None
-        return Doing(here, principal, key, f"{request.method} {request.url.path}", address)
+        operation = f"{request.method} {request.url.path}"
+        return Doing(here, principal, key, operation, address, trace_link_of(request.headers))
 
     return Depends(doing)

@@ -19,6 +19,7 @@ from uuid import uuid4
 from runtime.clock import Clock
 from runtime.core.pauses import doubled_pause
 from runtime.core.traces import Span, spans_of
+from runtime.core.tracing import Link
 from runtime.logs import get_logger
 from runtime.store.event_log import LogReader
 from runtime.store.lending import Lender
@@ -34,6 +35,7 @@ from runtime.web.beats import Beats
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import Link as OtelLink
     from opentelemetry.trace import SpanContext
     from requests import Response
 
@@ -221,7 +223,7 @@ class OtlpCollector:
 
     def _as_told(self, span: Span) -> ReadableSpan:
         from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - an extra
-        from opentelemetry.trace import Link, SpanKind, Status, StatusCode  # noqa: PLC0415 - heavy
+        from opentelemetry.trace import SpanKind, Status, StatusCode  # noqa: PLC0415 - heavy
 
         failed = Status(StatusCode.ERROR, span.error) if span.error is not None else Status()
         return ReadableSpan(
@@ -230,7 +232,7 @@ class OtlpCollector:
             parent=_context(span.trace, span.parent) if span.parent is not None else None,
             resource=self._resource,
             attributes=dict(span.attributes),
-            links=[Link(_context(*span.link))] if span.link is not None else [],
+            links=[_link(one) for one in span.links],
             kind=SpanKind.CLIENT if span.is_call else SpanKind.INTERNAL,
             status=failed,
             start_time=_nanoseconds(span.started_at),
@@ -243,6 +245,20 @@ def _context(trace: str, span: str) -> SpanContext:
     from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - heavy
 
     return SpanContext(int(trace, 16), int(span, 16), is_remote=False, trace_flags=TraceFlags(1))
+
+
+def _link(link: Link) -> OtelLink:
+    from opentelemetry.trace import Link as OtelLink  # noqa: PLC0415 - heavy
+    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - heavy
+
+    return OtelLink(
+        SpanContext(
+            int(link.trace, 16),
+            int(link.span, 16),
+            is_remote=link.is_remote,
+            trace_flags=TraceFlags(int(link.is_sampled)),
+        )
+    )
 
 
 def _nanoseconds(at: datetime) -> int:

@@ -96,3 +96,16 @@ def test_a_run_shows_what_event_it_waits_for(
     story = cli("show", "orders")
 
     assert "waits   for orders.paid  where data.order == `17`  until 2026-01-05" in story.stdout
+
+
+def test_an_event_is_linked_to_the_span_that_it_is_told_from(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    assert cli("emit", "orders.paid", "--traceparent", parent).status == 0
+    refused = cli("emit", "orders.paid", "--traceparent", "mine")
+
+    assert refused.status == 1
+    assert "W3C Trace Context" in refused.stderr
+    assert rows.execute("select trace_link from ordinaut.event").fetchall() == [(parent,)]

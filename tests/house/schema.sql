@@ -822,7 +822,8 @@ CREATE TABLE ordinaut.event (
     data jsonb NOT NULL,
     arrived_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
     delivered_at timestamp with time zone,
-    run_id uuid
+    run_id uuid,
+    trace_link text
 );
 -- Name: COLUMN event.event_id; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.event.event_id IS 'what the source calls it: the same event said again is no other';
@@ -830,6 +831,8 @@ COMMENT ON COLUMN ordinaut.event.event_id IS 'what the source calls it: the same
 COMMENT ON COLUMN ordinaut.event.delivered_at IS 'when the waits that it ends were ended; null until somebody has looked';
 -- Name: COLUMN event.run_id; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.event.run_id IS 'the run that told of it; null where it came from outside';
+-- Name: COLUMN event.trace_link; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.event.trace_link IS 'as that of a run, of the request that told of the event';
 -- Name: event_event_no_seq; Type: SEQUENCE; Schema: ordinaut; Owner: -
 ALTER TABLE ordinaut.event ALTER COLUMN event_no ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ordinaut.event_event_no_seq
@@ -1063,6 +1066,7 @@ CREATE TABLE ordinaut.run (
     rerun_of uuid,
     origin_id uuid,
     replay_no integer,
+    trace_link text,
     CONSTRAINT run_end_is_told CHECK (((finished_at IS NULL) = (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text])))),
     CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
@@ -1084,6 +1088,8 @@ COMMENT ON COLUMN ordinaut.run.rerun_of IS 'the run that this one runs again';
 COMMENT ON COLUMN ordinaut.run.origin_id IS 'the first of these runs: idempotency keys are derived from its id';
 -- Name: COLUMN run.replay_no; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.run.replay_no IS 'how often that was asked for to be done anew; part of idempotency keys where it is not 0';
+-- Name: COLUMN run.trace_link; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.trace_link IS 'W3C traceparent of the request that asked for the run';
 -- Name: run_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.run_default (
     run_id uuid CONSTRAINT run_run_id_not_null NOT NULL,
@@ -1109,6 +1115,7 @@ CREATE TABLE ordinaut.run_default (
     rerun_of uuid,
     origin_id uuid,
     replay_no integer,
+    trace_link text,
     CONSTRAINT run_end_is_told CHECK (((finished_at IS NULL) = (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text])))),
     CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),

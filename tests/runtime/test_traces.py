@@ -325,3 +325,49 @@ async def test_the_headers_of_the_standard_variables_are_sent(
     assert {span.trace_id.hex() for span in collector.spans} == {trace_id(run)}
     headers = {name.lower(): value for name, value in collector.headers.items()}
     assert (headers["x-tenant"], headers["authorization"]) == ("home", "Bearer abc")
+
+
+LINKED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def test_a_run_is_linked_to_the_span_elsewhere_that_asked_for_it(
+    bench: Bench, exporter: Exporter, collector: ReceivingServer
+) -> None:
+    await bench.queue(pipeline=[step("a")])
+    await bench.connection.execute("update ordinaut.run set trace_link = %s", [LINKED])
+    claim = await bench.go(ScriptedTools(tool__do=ok()))
+
+    exporter.step()
+
+    run, *others = collector.spans
+    [link] = run.links
+    assert f"00-{link.trace_id.hex()}-{link.span_id.hex()}-01" == LINKED
+    # Whoever asks names no trace of ours.
+    assert (run.trace_id.hex(), run.parent_span_id) == (trace_id(claim.run), b"")
+    assert [list(other.links) for other in others] == [[], []]
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+async def test_the_run_of_an_event_is_linked_to_who_told_of_it(
+    bench: Bench, exporter: Exporter, collector: ReceivingServer, is_own: bool
+) -> None:
+    teller = uuid4() if is_own else None
+    cursor = await bench.connection.execute(
+        "insert into ordinaut.event (source, event_id, topic, data, run_id, trace_link)"
+        " values ('a', 'b', 'c', '1', %s, %s) returning event_no::text as number",
+        [teller, None if is_own else LINKED],
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    await bench.queue(pipeline=[step("a")])
+    number = row["number"] if isinstance(row, dict) else row[0]
+    await bench.connection.execute(
+        "update ordinaut.run set trigger = 'event', trigger_key = %s", [number]
+    )
+    await bench.go(ScriptedTools(tool__do=ok()))
+
+    exporter.step()
+
+    [link] = collector.spans[0].links
+    found = f"00-{link.trace_id.hex()}-{link.span_id.hex()}-01"
+    assert found == (LINKED if teller is None else f"00-{trace_id(teller)}-{span_id(teller)}-01")

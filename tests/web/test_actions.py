@@ -260,3 +260,33 @@ def test_only_those_act_who_may(web: Web, rows: psycopg.Connection, path: str, s
     assert refused.status_code == 403
     assert f'scope="{scope}"' in refused.headers["www-authenticate"]
     assert audited(rows) == []
+
+
+LINKED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACED = {"traceparent": LINKED}
+
+
+def test_what_asks_for_a_run_or_tells_of_an_event_is_linked_to(
+    web: Web, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    over = insert_run(rows, task)
+    asked = web.client.post(f"{TASK}/runs", json=WHY, headers=TRACED)
+    again = web.client.post(
+        f"{V1}/runs/{over}/reruns", json=WHY | {"overlap": True}, headers=TRACED
+    )
+    plain = web.client.post(
+        f"{TASK}/runs",
+        json=WHY | {"overlap": True},
+        headers={"traceparent": "00-" + "f" * 9_000},
+    )
+    told = web.client.post(f"{V1}/events", json={"topic": "a.b"}, headers=TRACED)
+
+    assert [one.status_code for one in (asked, again, plain, told)] == [201, 201, 201, 200]
+    kept = rows.execute("select run_id::text, trace_link from ordinaut.run").fetchall()
+    assert dict(kept) == {
+        str(over): None,
+        asked.json()["run_id"]: LINKED,
+        again.json()["run_id"]: LINKED,
+        plain.json()["run_id"]: None,
+    }
+    assert rows.execute("select trace_link from ordinaut.event").fetchall() == [(LINKED,)]

@@ -51,6 +51,17 @@ def test_an_event_is_on_record_when_it_is_answered_and_counts_once(
     assert rows.execute("select type from ordinaut.event_log").fetchall() == [("event.arrived",)]
 
 
+def test_an_event_remembers_the_span_that_it_was_told_from(
+    web: Web, rows: psycopg.Connection
+) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    post(web, "home/shop", standard(BODY, "m-1") | {"traceparent": parent})
+    post(web, "home/shop", standard(BODY, "m-2") | {"traceparent": "mine"})
+
+    found = rows.execute("select trace_link from ordinaut.event order by event_no").fetchall()
+    assert found == [(parent,), (None,)]
+
+
 def test_no_token_is_asked_for_and_none_counts(web: Web, rows: psycopg.Connection) -> None:
     unsigned = web.client.post("/hooks/home/shop", content=BODY)
 

@@ -3,8 +3,8 @@
 -- name: insert_event
 -- Puts an event on record, once: nothing is written for one that came before.
 with arrived as (
-    insert into ordinaut.event (source, event_id, topic, data)
-    values (%(source)s, %(event_id)s, %(topic)s, %(data)s)
+    insert into ordinaut.event (source, event_id, topic, data, trace_link)
+    values (%(source)s, %(event_id)s, %(topic)s, %(data)s, %(trace_link)s)
     on conflict (source, event_id) do nothing
     returning event_no, source, event_id, topic, data
 ), told as (

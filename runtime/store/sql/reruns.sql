@@ -20,14 +20,14 @@ select step, iteration, outcome from ordinaut.step_result where run_id = %(run_i
 with new_run as (
     insert into ordinaut.run
         (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, params, event, requested_by,
-         rerun_of, origin_id, replay_no)
+         rerun_of, origin_id, replay_no, trace_link)
     select %(new_id)s, r.task_uid, %(revision_id)s, 'rerun', %(trigger_key)s, r.occurrence_for, %(due_at)s, 'queued',
         r.params, r.event, %(requested_by)s, r.run_id, coalesce(r.origin_id, r.run_id),
         case when %(anew)s then 1 + coalesce((
             select max(o.replay_no) from ordinaut.run o
             where o.task_uid = r.task_uid and o.run_id >= %(since_id)s
                 and o.origin_id = coalesce(r.origin_id, r.run_id)), 0)
-        else coalesce(r.replay_no, 0) end
+        else coalesce(r.replay_no, 0) end, %(trace_link)s
     from ordinaut.run r
     where r.run_id = %(run_id)s
     returning run_id, task_uid, revision_id, %(lane)s::smallint as lane,

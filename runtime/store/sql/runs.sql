@@ -23,10 +23,11 @@ select uid from alone where retired_at is null;
 -- A run that somebody asked for: to begin, or to wait for its turn.
 with new_run as (
     insert into ordinaut.run
-        (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, params, event, requested_by)
+        (run_id, task_uid, revision_id, trigger, trigger_key, occurrence_for, due_at, state, params, event, requested_by,
+         trace_link)
     values (
         %(run_id)s, %(task_uid)s, %(revision_id)s, 'manual', %(trigger_key)s, %(occurrence_for)s, %(occurrence_for)s,
-        'queued', %(params)s::jsonb, %(event)s::jsonb, %(requested_by)s)
+        'queued', %(params)s::jsonb, %(event)s::jsonb, %(requested_by)s, %(trace_link)s)
     returning run_id, task_uid, revision_id, %(lane)s::smallint as lane,
         coalesce(%(start_until)s::timestamptz, 'infinity') as start_until
 ), new_work as (

@@ -23,10 +23,12 @@ update ordinaut.log_position set held_until = '-infinity' where reader = %(reade
 -- name: list_traced_runs
 -- Of these runs those that began; each may be long over, or dropped meanwhile.
 select r.run_id, case p.namespace when 'default' then p.name else p.namespace || '/' || p.name end as task, r.revision_id,
-    r.trigger, r.due_at, r.state, r.started_at, r.finished_at, r.error, r.rerun_of, b.body ->> 'agent' as agent
+    r.trigger, r.due_at, r.state, r.started_at, r.finished_at, r.error, r.rerun_of, e.run_id as told_by,
+    coalesce(r.trace_link, e.trace_link) as trace_link, b.body ->> 'agent' as agent
 from ordinaut.run r
 join ordinaut.spec p on p.uid = r.task_uid
 left join ordinaut.spec_revision b on b.uid = r.task_uid and b.revision_id = r.revision_id
+left join ordinaut.event e on e.event_no = case when r.trigger = 'event' then r.trigger_key::bigint end
 where r.run_id = any(%(run_ids)s::uuid[]) and r.started_at is not null and r.finished_at is not null
 order by r.finished_at, r.run_id;
 

@@ -45,6 +45,7 @@ def run(doing: Operator, namespace: Namespace, name: TaskName, wish: RunWish) ->
             may_overlap=wish.overlap,
             needs_runtime=False,
             actor=doing.actor(wish.reason),
+            trace_link=doing.trace_link,
         )
         return load_run(connection, run_id)
 
@@ -57,7 +58,13 @@ def run(doing: Operator, namespace: Namespace, name: TaskName, wish: RunWish) ->
 def rerun(doing: Operator, run_id: UUID, wish: RerunWish) -> Response:
     """Run a run once more, with the parameters and the event that it was started with."""
     _, _, start = wish.redo.partition("from:")
-    asked = Rerun(start or None, wish.redo == "failed", wish.latest, wish.overlap)
+    asked = Rerun(
+        start or None,
+        wish.redo == "failed",
+        wish.latest,
+        wish.overlap,
+        trace_link=doing.trace_link,
+    )
 
     def act(connection: Any) -> RunReport:
         again = rerun_run(connection, run_id, asked, actor=doing.actor(wish.reason))

@@ -27,7 +27,7 @@ _KEYS: Final = UUID("6b0c9f0e-0d0f-5d6e-9a53-3b5b1f9f4a52")
 def emit(doing: Teller, wish: Emission) -> Response:
     """Tell of an event: it starts the tasks that listen for it, and ends the waits that it is for, once by its id."""
     event_id = wish.id or _made_up(doing)
-    event = Event(wish.topic, wish.data, f"api:{doing.principal.name}", event_id)
+    event = Event(wish.topic, wish.data, f"api:{doing.principal.name}", event_id, doing.trace_link)
 
     def act(_: Any) -> Emitted:
         # On a connection of its own: it counts once by its id, so a crash before the answer is kept does no harm.
