@@ -11,6 +11,7 @@ from starlette.responses import Response
 from runtime.errors import NotFound, StalePlan
 from runtime.store.rows import Connection
 from runtime.store.sources import approve_plan, list_sources, read_waiting_plan, withdraw_approval
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.once import Doing, acts
 from runtime.web.problems import refusals
@@ -19,7 +20,9 @@ from schemas.plan import Plan
 from schemas.source import SourceList, SourceStatus
 from schemas.wishes import PlanDecided, ReasonWish
 
-router = APIRouter(tags=["sources"], responses=refusals(401, 403, 422, 429, 503))
+router = APIRouter(
+    route_class=ThreadRoute, tags=["sources"], responses=refusals(401, 403, 422, 429, 503)
+)
 
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The digest of a plan.")]
 

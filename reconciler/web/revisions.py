@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query
 
 from reconciler.past import compare_revisions, read_history, read_revision, resolve_document
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.paging import Limit
 from runtime.web.problems import refusals
@@ -14,6 +15,7 @@ from runtime.web.site import Here
 from schemas.revision import Difference, History, RevisionReport
 
 router = APIRouter(
+    route_class=ThreadRoute,
     tags=["revisions"],
     dependencies=[needs("read")],
     responses=refusals(401, 403, 404, 422, 429, 503),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from migrations import migrations
+from migrations import newest_migration
 from runtime.core.program import task_label
 from runtime.core.slo import standing
 from runtime.core.verdict import judge
@@ -61,7 +61,7 @@ def _facts(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
             address=f"{info.dbname} at {info.host}:{info.port}",
             version=installation["version"],
             # A connection of a command has a current schema, or the command has refused.
-            schema_version=migrations()[-1].number,
+            schema_version=newest_migration(),
         ),
         bus=bus,
         tzdata=ZoneDataStatus(

@@ -24,6 +24,7 @@ from runtime.web.limits import Limits
 from runtime.web.measuring import Measured
 from runtime.web.pages.live import Live
 from runtime.web.problems import install_problems
+from runtime.web.recent import Recent
 from runtime.web.site import Site
 from runtime.web.tracing import exporters
 
@@ -40,7 +41,7 @@ def create_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) ->
         clock: for what is measured and waited for here.
     """
     lender = Lender(database, silence=config.silence)
-    site = Site(config, lender, clock, Limits.by(clock))
+    site = Site(config, lender, clock, Limits.by(clock), Recent(clock))
     app = FastAPI(
         title="Ordinaut",
         lifespan=_lifespan,

@@ -90,6 +90,7 @@ class Doing:
             answer = before.answer if before else act(connection).model_dump_json()
             if keyed is not None and before is None:
                 record_request(connection, keyed, status, answer)
+        self.site.recent.forget()
         headers = {"Location": path_of(orjson.loads(answer))} if path_of else {}
         replayed = {REPLAYED: "true"} if before else {}
         return Response(answer, status, headers | replayed, _JSON)

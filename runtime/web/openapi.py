@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.description import described
 from runtime.web.problems import refusals
 
-router = APIRouter(tags=["description"], dependencies=[needs("read")])
+router = APIRouter(route_class=ThreadRoute, tags=["description"], dependencies=[needs("read")])
 
 
 @router.get(

@@ -15,6 +15,7 @@ from runtime.config import Config
 from runtime.store.lending import Lender
 from runtime.store.tokens import KnownToken
 from runtime.web.limits import Limits
+from runtime.web.recent import Recent
 
 LOCALHOST: Final = "localhost"
 
@@ -28,6 +29,7 @@ class Site:
         lender: connections to the database.
         clock: for what is measured and waited for here.
         limits: how often somebody may ask.
+        recent: what the API told a moment ago of all tasks.
         known: tokens that were looked up a moment ago, by their digests, and until when that counts.
     """
 
@@ -35,6 +37,7 @@ class Site:
     lender: Lender
     clock: Clock
     limits: Limits
+    recent: Recent
     known: dict[bytes, tuple[KnownToken, float]] = field(default_factory=dict)
 
     def knows(self, host: str) -> bool:

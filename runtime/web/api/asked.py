@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from runtime.store.settling import list_unsettled
 from runtime.store.waits import list_asked
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.problems import refusals
 from runtime.web.site import Here
@@ -13,7 +14,10 @@ from schemas.asked import AskedList
 from schemas.unsettled import UnsettledList
 
 router = APIRouter(
-    tags=["approvals"], dependencies=[needs("read")], responses=refusals(401, 403, 422, 429, 503)
+    route_class=ThreadRoute,
+    tags=["approvals"],
+    dependencies=[needs("read")],
+    responses=refusals(401, 403, 422, 429, 503),
 )
 
 

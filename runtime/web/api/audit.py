@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from runtime.store.audit import NEWEST, Sought, list_audit
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.paging import Cursor, Limit, bad_cursor, cursor_of, link_next, place_in
 from runtime.web.problems import refusals
@@ -14,7 +15,10 @@ from runtime.web.site import Here
 from schemas.audit import AuditList
 
 router = APIRouter(
-    tags=["audit"], dependencies=[needs("read")], responses=refusals(401, 403, 404, 422, 429, 503)
+    route_class=ThreadRoute,
+    tags=["audit"],
+    dependencies=[needs("read")],
+    responses=refusals(401, 403, 404, 422, 429, 503),
 )
 
 _KIND = "audit"

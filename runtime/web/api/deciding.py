@@ -12,13 +12,18 @@ from runtime.core.answering import UnfitAnswer, responses_of
 from runtime.errors import NotFound, StalePlan
 from runtime.store.settling import list_unsettled, settle_call
 from runtime.store.waits import answer_wait, list_asked
+from runtime.web.api.route import ThreadRoute
 from runtime.web.once import Doing, acts
 from runtime.web.problems import refusals
 from schemas import patterns
 from schemas.asked import Asked
 from schemas.wishes import Decided, Decision, Settled, Settlement
 
-router = APIRouter(tags=["approvals"], responses=refusals(401, 403, 404, 409, 413, 422, 429, 503))
+router = APIRouter(
+    route_class=ThreadRoute,
+    tags=["approvals"],
+    responses=refusals(401, 403, 404, 409, 413, 422, 429, 503),
+)
 
 Approver = Annotated[Doing, acts("approve")]
 Operator = Annotated[Doing, acts("operate")]

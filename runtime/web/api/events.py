@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from runtime.store.event_pages import Sought, list_events
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.paging import Cursor, Limit, bad_cursor, cursor_of, link_next, place_in
 from runtime.web.problems import refusals
@@ -16,7 +17,10 @@ from runtime.web.site import Here
 from schemas.event_log import EventPage
 
 router = APIRouter(
-    tags=["events"], dependencies=[needs("read")], responses=refusals(401, 403, 404, 422, 429, 503)
+    route_class=ThreadRoute,
+    tags=["events"],
+    dependencies=[needs("read")],
+    responses=refusals(401, 403, 404, 422, 429, 503),
 )
 
 _KIND = "event"

@@ -15,6 +15,7 @@ from runtime.manual import request_run
 from runtime.overrides import pause_task, resume_task, snooze_task
 from runtime.rerunning import Rerun, rerun_run
 from runtime.store.runs import load_run
+from runtime.web.api.route import ThreadRoute
 from runtime.web.api.tasks import Namespace, TaskName
 from runtime.web.once import Doing, acts
 from runtime.web.problems import refusals
@@ -22,7 +23,11 @@ from schemas.override import PauseReport, SnoozeReport
 from schemas.run import CancelReport, RunReport
 from schemas.wishes import CancelWish, PauseWish, ReasonWish, RerunWish, RunWish, SnoozeWish
 
-router = APIRouter(tags=["operate"], responses=refusals(401, 403, 404, 409, 413, 422, 429, 503))
+router = APIRouter(
+    route_class=ThreadRoute,
+    tags=["operate"],
+    responses=refusals(401, 403, 404, 409, 413, 422, 429, 503),
+)
 
 Operator = Annotated[Doing, acts("operate")]
 

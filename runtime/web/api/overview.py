@@ -11,6 +11,7 @@ from runtime.health import bus_status
 from runtime.store.drift import list_drift
 from runtime.store.status import load_status
 from runtime.store.usage import sum_usage
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.paging import Instant
 from runtime.web.problems import refusals
@@ -20,7 +21,10 @@ from schemas.spend import SpendBy, SpendReport
 from schemas.status import Status
 
 router = APIRouter(
-    tags=["overview"], dependencies=[needs("read")], responses=refusals(401, 403, 422, 429, 503)
+    route_class=ThreadRoute,
+    tags=["overview"],
+    dependencies=[needs("read")],
+    responses=refusals(401, 403, 422, 429, 503),
 )
 
 _MONTH = timedelta(days=30)
@@ -30,10 +34,14 @@ _MONTH = timedelta(days=30)
 def get_status(
     here: Here, limit: Annotated[int, Query(ge=0, le=1000, description="How many tasks.")] = 15
 ) -> Status:
-    """What is applied, what runs and what is due, as `ordinaut status` tells it."""
-    bus = bus_status(here.config)
-    with here.lender.reading() as connection:
-        return load_status(connection, bus, limit=limit)
+    """What is applied, what runs and what is due, as `ordinaut status` tells it; at most a second old, as `now` says."""
+
+    def look() -> Status:
+        bus = bus_status(here.config)
+        with here.lender.reading() as connection:
+            return load_status(connection, bus, limit=limit)
+
+    return here.recent.of(("status", limit), look)
 
 
 @router.get("/drift", operation_id="listDrift")

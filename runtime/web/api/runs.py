@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from runtime.lookup import resolve_task
 from runtime.store.runs import list_runs, load_run
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.paging import Cursor, Limit, bad_cursor, cursor_of, link_next, place_in
 from runtime.web.problems import refusals
@@ -16,7 +17,10 @@ from runtime.web.site import Here
 from schemas.run import RunList, RunReport, RunState
 
 router = APIRouter(
-    tags=["runs"], dependencies=[needs("read")], responses=refusals(401, 403, 404, 422, 429, 503)
+    route_class=ThreadRoute,
+    tags=["runs"],
+    dependencies=[needs("read")],
+    responses=refusals(401, 403, 404, 422, 429, 503),
 )
 
 _KIND = "run"

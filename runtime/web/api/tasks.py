@@ -12,6 +12,7 @@ from runtime.errors import NotFound
 from runtime.explaining import explain_task
 from runtime.lookup import resolve_task
 from runtime.store.board import Wanted, load_board, load_board_task
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.paging import Cursor, Instant, Limit, cursor_of, link_next, place_in
 from runtime.web.problems import refusals
@@ -22,7 +23,10 @@ from schemas.explanation import Explanation
 from schemas.upcoming import UpcomingList
 
 router = APIRouter(
-    tags=["tasks"], dependencies=[needs("read")], responses=refusals(401, 403, 422, 429, 503)
+    route_class=ThreadRoute,
+    tags=["tasks"],
+    dependencies=[needs("read")],
+    responses=refusals(401, 403, 422, 429, 503),
 )
 
 _KIND = "task"
@@ -51,12 +55,18 @@ def list_tasks(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Board:
-    """Tasks by name, with their newest runs and the next occurrence, and how many stand where."""
+    """Tasks by name, with their newest runs and the next occurrence, and how many stand where; at most a second old, as `now` says."""
     labels = dict(one.partition("=")[::2] for one in label or ())
     after = None if cursor is None else place_in(_KIND, cursor)
     wanted = Wanted(owner, labels, words, standing, namespace, after)
-    with here.lender.reading() as connection:
-        board = load_board(connection, wanted, limit=limit)
+
+    def look() -> Board:
+        with here.lender.reading() as connection:
+            return load_board(connection, wanted, limit=limit)
+
+    board = here.recent.of(
+        ("tasks", limit, owner, words, standing, namespace, after, *sorted(labels.items())), look
+    )
     link_next(request, response, board.after and cursor_of(_KIND, board.after))
     return board
 

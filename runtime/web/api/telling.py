@@ -13,11 +13,14 @@ from starlette.responses import Response
 from runtime.actor import Actor
 from runtime.store.connect import CONNECT_TIMEOUT_SECONDS, SESSION_OPTIONS
 from runtime.store.events import Arrival, Event, arrive
+from runtime.web.api.route import ThreadRoute
 from runtime.web.once import Doing, acts
 from runtime.web.problems import refusals
 from schemas.wishes import Emission, Emitted
 
-router = APIRouter(tags=["events"], responses=refusals(401, 403, 409, 413, 422, 429, 503))
+router = APIRouter(
+    route_class=ThreadRoute, tags=["events"], responses=refusals(401, 403, 409, 413, 422, 429, 503)
+)
 
 Teller = Annotated[Doing, acts("emit")]
 _KEYS: Final = UUID("6b0c9f0e-0d0f-5d6e-9a53-3b5b1f9f4a52")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from runtime.store.board import load_timeline
+from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
 from runtime.web.problems import refusals
 from runtime.web.site import Here
 from schemas.board import Timeline
 
 router = APIRouter(
-    tags=["overview"], dependencies=[needs("read")], responses=refusals(401, 403, 422, 429, 503)
+    route_class=ThreadRoute,
+    tags=["overview"],
+    dependencies=[needs("read")],
+    responses=refusals(401, 403, 422, 429, 503),
 )
 
 

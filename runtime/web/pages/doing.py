@@ -61,6 +61,7 @@ def _do(request: Request, here: Site, viewer: Viewer, name: str, form: Form) -> 
         with here.lender.writing() as connection:
             key = next(iter(form.get("key", ())), "") or uuid.uuid4().hex
             place = act.perform(Doing(connection, form, actor_of(request, viewer, reason), reason, key[:64]))  # fmt: skip
+        here.recent.forget()
     except OrdinautError as error:
         return _form(request, here, viewer, name=name, form=form, error=error)
     return RedirectResponse(f"{place}?done={name}", 303)
