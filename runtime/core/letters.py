@@ -61,6 +61,12 @@ EMAIL_ARGUMENTS: Final[dict[str, Any]] = {
             "default": "starttls",
             "description": "How the connection is encrypted; none takes no password.",
         },
+        "ca": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 65536,
+            "description": "Whose certificates are believed, as PEM; those whom the system believes when left out.",
+        },
         "username": {"type": "string", "maxLength": 320},
         "password": {"type": "string", "maxLength": 4096, "description": "A secret."},
         "from": {**_ADDRESS, "description": "Who it is from."},
@@ -114,6 +120,7 @@ class Letter:
     sender: str
     recipients: tuple[str, ...]
     message: EmailMessage = field(repr=False)
+    ca: str | None = None
 
 
 def post_of(arguments: Mapping[str, Any], key: str) -> Post:
@@ -192,6 +199,7 @@ def letter_of(arguments: Mapping[str, Any], key: str, now: datetime) -> Letter:
         sender.addr_spec,
         tuple(one.addr_spec for one in recipients),
         message,
+        arguments.get("ca"),
     )
 
 

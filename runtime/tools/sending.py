@@ -55,13 +55,11 @@ class Senders:
     Args:
         clock: for dates, and for how long a call may take.
         project: the folder of the specs.
-        authorities: whose certificates mail servers have, as PEM; those that the system trusts when None.
     """
 
-    def __init__(self, clock: Clock, project: Path, authorities: str | None = None) -> None:
+    def __init__(self, clock: Clock, project: Path) -> None:
         self._clock = clock
         self._endpoints = Endpoints(project)
-        self._authorities = authorities
 
     async def call(
         self,
@@ -114,7 +112,10 @@ class Senders:
         raise _Failed(_refusal(response), f"HTTP {response.status}{_why(response)}")
 
     async def _mail(self, letter: Letter, sent: list[bool]) -> dict[str, Any]:
-        context = ssl.create_default_context(cadata=self._authorities)
+        try:
+            context = ssl.create_default_context(cadata=letter.ca)
+        except (ssl.SSLError, ValueError):
+            raise Unsendable("its ca is no certificate in PEM") from None
         # Whatever becomes of the call, the thread ends: the server may be silent for ten seconds at a time.
         refused = await asyncio.to_thread(_hand_in, letter, context, sent)
         accepted = [one for one in letter.recipients if one not in refused]

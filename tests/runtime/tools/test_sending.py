@@ -190,8 +190,9 @@ def authority() -> Authority:
 
 
 async def send(authority: Authority | None, folder: Path, **arguments: Any) -> CallOutcome:
-    trusted = None if authority is None else authority.certificate
-    senders = Senders(SYSTEM_CLOCK, folder, trusted)
+    if authority is not None:
+        arguments = {"ca": authority.certificate, **arguments}
+    senders = Senders(SYSTEM_CLOCK, folder)
     return await senders.call(
         TOOLS["email"].info, {**MAIL, **arguments}, {KEY_META: "key-1"}, limit=None
     )
@@ -221,6 +222,17 @@ async def test_a_letter_arrives_over_an_encrypted_connection(
     assert (letter.mail_from, letter.rcpt_tos) == ("ordinaut@example.com", ["ada@example.com"])
     assert isinstance(letter.content, bytes)
     assert "größer".encode() in letter.content
+
+
+async def test_an_authority_that_is_none_is_said_before_anybody_is_called(
+    tmp_path: Path, authority: Authority
+) -> None:
+    mailbox = Mailbox()
+    with mail_server(mailbox, authority.server_context(tmp_path)) as server:
+        outcome = await send(None, tmp_path, server=server, ca="/etc/ssl/ca.pem")
+
+    assert told(outcome) == ("contract_error", "ORD403", False)
+    assert mailbox.letters == []
 
 
 async def test_a_certificate_that_nobody_signed_for_ends_it_before_the_password(
