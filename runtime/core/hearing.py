@@ -34,6 +34,7 @@ class Listener:
     Attributes:
         topic: what it listens to; `*` stands for anything.
         since: earlier events are none of its business.
+        until: nor are later ones; None while it listens.
     """
 
     task_uid: int
@@ -42,6 +43,7 @@ class Listener:
     topic: str
     filter: str | None
     since: datetime
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ def heard_by(listeners: Iterable[Listener], events: Sequence[Arrived]) -> list[H
 
 
 def _heard(listener: Listener, event: Arrived) -> Heard | None:
-    if event.arrived_at < listener.since or not matches(listener.topic, event.topic):
+    after = listener.until is not None and event.arrived_at >= listener.until
+    if event.arrived_at < listener.since or after or not matches(listener.topic, event.topic):
         return None
     reason = detail = None
     try:

@@ -924,6 +924,7 @@ CREATE TABLE ordinaut.listener (
     fire_at timestamp with time zone,
     of_task text,
     late_after interval,
+    until timestamp with time zone,
     CONSTRAINT listener_batch_is_whole CHECK (((most IS NULL) = (within IS NULL))),
     CONSTRAINT listener_has_one_window CHECK (((quiet IS NULL) OR (most IS NULL)))
 )
@@ -948,6 +949,8 @@ COMMENT ON COLUMN ordinaut.listener.fire_at IS 'when they are to be decided; nul
 COMMENT ON COLUMN ordinaut.listener.of_task IS 'the task whose events alone can pass its filter; null where that is not known';
 -- Name: COLUMN listener.late_after; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.listener.late_after IS 'of one that listens to ordinaut.run.late: how long after its due time a run is late';
+-- Name: COLUMN listener.until; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.listener.until IS 'later events are none of its business; null while it listens';
 -- Name: log_position; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.log_position (
     reader text NOT NULL,

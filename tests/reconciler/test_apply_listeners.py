@@ -97,6 +97,32 @@ def test_what_a_schedule_that_is_gone_had_heard_is_on_record(
     assert left == ([] if reason == "retired" else [("orders.made",)])
 
 
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [(task("pack", "event: orders.made"), "replaced"), (task("other", "event: x"), "retired")],
+)
+def test_what_came_before_a_schedule_was_gone_and_is_delivered_afterwards_is_on_record(
+    bench: Bench, database: str, after: str, reason: str
+) -> None:
+    """As when runtimes are stopped, specs applied, and runtimes started again."""
+    tell = "insert into ordinaut.event (source, event_id, topic, data) values ('shop', %s, 'orders.paid', '1')"
+    due = "update ordinaut.listener set fire_at = ordinaut.now() where position < 0"
+    other = task("other", "event: x")
+    bench.apply(specs(task("pack", PAID), other))
+    bench.run(tell, "1")
+
+    bench.apply(specs(after, *([] if reason == "retired" else [other])))
+    decide(database)
+    bench.run(tell, "2")
+    emit(database, 3)
+    for _ in range(2):
+        bench.run(due)
+        decide(database)
+
+    assert runs(bench) == [("skipped", reason, None)]
+    assert bench.rows("select topic from ordinaut.listener where position < 0") == []
+
+
 def test_a_schedule_that_comes_back_before_that_goes_on(bench: Bench, database: str) -> None:
     bench.apply(specs(task("pack", HELD)))
     emit(database, 1)

@@ -2,7 +2,8 @@
 
 -- name: arm_listeners
 -- What these tasks listen to as a new revision has it. One that listens as before keeps what it has heard; where another
--- window is in force now, that is decided at once. One that listens no more keeps its row until that is decided too.
+-- window is in force now, that is decided at once. One that listens no more keeps its row until that is decided too, and
+-- all that came before is delivered.
 -- Locks: the listener rows, by task, after the documents.
 with wanted as materialized (
     select * from jsonb_to_recordset(%(armed)s) as w(
@@ -15,7 +16,7 @@ with wanted as materialized (
     for update
 ), gone as (
     update ordinaut.listener l
-    set position = -1, fire_at = ordinaut.now()
+    set position = -1, fire_at = ordinaut.now(), until = coalesce(l.until, ordinaut.now())
     from held h
     where l.task_uid = h.task_uid and l.digest = h.digest
         and not exists (select from wanted w where w.task_uid = l.task_uid and w.digest = l.digest)
@@ -24,7 +25,7 @@ insert into ordinaut.listener (task_uid, digest, position, topic, filter, of_tas
 select task_uid, digest, position, topic, filter, of_task, late_after, quiet, most, within from wanted order by task_uid, digest
 on conflict (task_uid, digest) do update
 set position = excluded.position, of_task = excluded.of_task, late_after = excluded.late_after, quiet = excluded.quiet, most = excluded.most, within = excluded.within,
-    since = case when ordinaut.listener.position < 0 then excluded.since else ordinaut.listener.since end,
+    since = case when ordinaut.listener.position < 0 then excluded.since else ordinaut.listener.since end, until = null,
     fire_at = case
         when ordinaut.listener.heard = 0 then null
         when (ordinaut.listener.quiet, ordinaut.listener.most, ordinaut.listener.within)
@@ -32,11 +33,11 @@ set position = excluded.position, of_task = excluded.of_task, late_after = exclu
         else ordinaut.listener.fire_at end;
 
 -- name: list_listeners
--- Who may listen to events of these topics, each of the task that stands with it; filters and times are for the program to
--- look at.
-select l.task_uid, l.digest, l.position, l.topic, l.filter, l.since
+-- Who may listen to events of these topics, each of the task that stands with it, or did when they came; filters and times are
+-- for the program to look at.
+select l.task_uid, l.digest, l.position, l.topic, l.filter, l.since, l.until
 from ordinaut.listener l
-where l.position >= 0 and exists (
+where exists (
     select from unnest(%(topics)s::text[], %(tasks)s::text[]) t(topic, task)
     where t.topic like l.topic_like and (l.of_task is null or l.of_task = t.task))
 order by l.task_uid, l.position;
@@ -54,13 +55,13 @@ with told as materialized (
     select l.task_uid, l.digest
     from ordinaut.listener l
     join total t on t.task_uid = l.task_uid and t.digest = l.digest
-    where l.position >= 0
     order by l.task_uid, l.digest
     for update of l
 ), stepped as (
     update ordinaut.listener l
     set heard = l.heard + t.events,
         fire_at = case
+            when l.position < 0 then ordinaut.now()
             when l.quiet is not null then greatest(l.fire_at, t.last_at + l.quiet)
             when l.most > l.heard + t.events then least(l.fire_at, t.first_at + l.within)
             else least(l.fire_at, ordinaut.now()) end
@@ -169,22 +170,28 @@ select count(*)::integer as missed from (
 
 -- name: settle_listener
 -- A listener after some of what it heard was taken: what is left is decided when its window says so. One that listens no
--- more and has nothing left goes.
+-- more and has nothing left goes, unless something is still to be delivered that came while it listened.
 with rest as materialized (
     select count(*)::integer as heard, min(arrived_at) as first_at
     from ordinaut.heard where task_uid = %(task_uid)s and digest = %(digest)s
+), own as materialized (
+    select l.task_uid, l.digest, l.position >= 0 or r.heard > 0 or exists (
+        select from ordinaut.event e where e.delivered_at is null and e.arrived_at < l.until) as stays
+    from ordinaut.listener l, rest r
+    where l.task_uid = %(task_uid)s and l.digest = %(digest)s
 ), gone as (
-    delete from ordinaut.listener l using rest r
-    where l.task_uid = %(task_uid)s and l.digest = %(digest)s and l.position < 0 and r.heard = 0
+    delete from ordinaut.listener l using own o
+    where l.task_uid = o.task_uid and l.digest = o.digest and not o.stays
 )
 update ordinaut.listener l
 set heard = r.heard,
     fire_at = case
+        when r.heard = 0 and l.position < 0 then ordinaut.now() + interval '1 second'
         when r.heard = 0 then null
         when l.most > r.heard and l.position >= 0 then r.first_at + l.within
         else ordinaut.now() end
-from rest r
-where l.task_uid = %(task_uid)s and l.digest = %(digest)s and (l.position >= 0 or r.heard > 0);
+from rest r, own o
+where l.task_uid = o.task_uid and l.digest = o.digest and o.stays;
 
 -- name: start_by_events
 -- Runs that events start: to begin, to wait for their turn, or skipped with a reason. In the transaction that took the

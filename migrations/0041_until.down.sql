@@ -1,0 +1,1 @@
+alter table ordinaut.listener drop column until;
