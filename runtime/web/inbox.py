@@ -85,7 +85,9 @@ class Inbox:
         Raises:
             SecretUnreadable: ORD410.
         """
-        found = await self._find(project, name)
+        # No name holds what the database would refuse to look for.
+        is_name = "\x00" not in project + name
+        found = await self._find(project, name) if is_name else None
         if found is None:
             return None
         names = [reference[_SECRET:-1] for reference in found.hook["secret"]]

@@ -86,6 +86,8 @@ LARGE = b"1" * 1_048_577
         ("home/shop", lambda: (standard(LARGE, "m"), LARGE), 413, "ORD322"),
         ("home/none", lambda: (standard(BODY, "m"), BODY), 404, "ORD310"),
         ("other/shop", lambda: (standard(BODY, "m"), BODY), 404, "ORD310"),
+        ("home/shop%00", lambda: (standard(BODY, "m"), BODY), 404, "ORD310"),
+        ("home%00/shop", lambda: (standard(BODY, "m"), BODY), 404, "ORD310"),
         ("home/..%2fshop", lambda: (standard(BODY, "m"), BODY), 404, "ORD310"),
     ],
 )
