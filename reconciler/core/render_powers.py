@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.core.contract_gains import LOCKED, contract_changes
+from reconciler.core.event_gains import hooks_in, streams_in
 from reconciler.core.look import Look, counted, flow, value_text, visible, wrapped
 from reconciler.core.model_gains import models_in
 from reconciler.core.secret_gains import commands_in
@@ -91,6 +92,9 @@ def _project(body: Body) -> Iterator[tuple[str, list[str]]]:
     yield "runs", [value_text(f"{command} for {name}", _LONGEST) for name, command in commands]
     models = models_in(body).items()
     yield "asks", [value_text(f"{model} as {name}", _LONGEST) for name, model in models]
+    hooks = [f"/hooks/{body['name']}/{name}" for name in hooks_in(body)]
+    streams = [f"the stream {name}" for name in streams_in(body)]
+    yield "events", hooks + streams
 
 
 def _tokens(auth: Body) -> Iterator[str]:

@@ -284,3 +284,42 @@ def _project_change(before: str, after: str) -> PlannedChange:
         Database(compiled(NOTHING, before).documents), compiled(NOTHING, after)
     ).changes
     return change
+
+
+HEARS = """
+kind: Project
+name: platform
+secrets: {token: {env: TOKEN}}
+webhooks: {shop: {secret: '${secrets.token}'}}
+streams: {orders: {stream: shop:orders, group: ordinaut}}
+"""
+
+
+def test_where_a_new_project_takes_events_is_shown() -> None:
+    anew = plan_of(Database({}), compiled(NOTHING, HEARS))
+
+    text = render_plan(anew, Look(width=80))
+
+    assert "    events    /hooks/platform/shop  the stream orders\n" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "words"),
+    [("webhooks: {shop: {secret: '${secrets.token}'}}", "webhooks"), ("streams: {orders: {stream: shop:orders, group: ordinaut}}", "streams")],
+)  # fmt: skip
+def test_where_a_project_comes_to_take_events_is_shown(old: str, words: str) -> None:
+    database = Database(compiled(NOTHING, HEARS.replace(old, "")).documents)
+
+    text = render_plan(plan_of(database, compiled(NOTHING, HEARS)), Look(width=80))
+
+    assert words in text
+    assert "shop" in text
+
+
+def test_a_topic_that_comes_to_start_a_task_is_shown() -> None:
+    listening = ASKS.replace("{manual: true}", "{event: orders.*}")
+    database = Database(compiled(ASKS, "kind: Project\nname: platform").documents)
+
+    text = render_plan(plan_of(database, compiled(listening, "kind: Project\nname: platform")), Look(width=80))  # fmt: skip
+
+    assert "on event orders.*" in text
