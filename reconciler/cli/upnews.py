@@ -116,7 +116,7 @@ def _upcoming(reconciled: Reconciled) -> Iterator[str]:
         fires = (
             f"{brief_time(upcoming.at, zone_of(schedule.timezone), now)}  {dim(relative_time(upcoming.at, now))}"
             if upcoming
-            else dim("when asked" if schedule.others else "never again")
+            else dim("not by time" if schedule.others else "no more")
         )
         if key.label in pauses:
             soonest, fires = datetime.max.replace(tzinfo=UTC), "paused"

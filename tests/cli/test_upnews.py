@@ -86,6 +86,20 @@ def test_a_task_that_is_paused_is_shown_with_who_until_when_and_why(
     assert "retired" not in out
 
 
+@pytest.mark.parametrize("schedule", ["{manual: true}", "{event: orders.paid}"])
+def test_a_task_that_time_does_not_drive_is_said_to_be_so_as_in_the_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], schedule: str
+) -> None:
+    (tmp_path / "a.yaml").write_text("")
+    text = f"kind: Task\nname: a\nschedule: {schedule}\npipeline: [{{id: plan, uses: llm.plan}}]"
+    specs = compiled(text)
+    looked = Reconciled(read_source(tmp_path), specs, plan_of(database_of(text), specs))
+
+    Lines().ready(Ready("here", "http://127.0.0.1:8470", (1, 1), looked))
+
+    assert re.search(r"^a +not by time", capsys.readouterr().out, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "text"),
     [
