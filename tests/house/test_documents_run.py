@@ -34,7 +34,7 @@ from tests.support.processes import Finished, RunningProcess, started
 
 STORIES = [document for document in documents() if any(steps(document))]
 # Documents about a program that already runs.
-BESIDE_UP = {"docs/events.md"}
+BESIDE_UP = {"docs/audit.md", "docs/events.md"}
 _UP = "…\nwatching the specs; Ctrl-C stops, `ordinaut status` tells more\n"
 # Commands that go on until somebody ends them.
 _LASTING = re.compile(

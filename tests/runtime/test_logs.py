@@ -18,7 +18,9 @@ from tests.support.scripted_tools import ScriptedTools, ok
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # A runtime that another test had in this process named it.
+    monkeypatch.setattr("runtime.logs._process", {})
     root = logging.getLogger("ordinaut")
     before = root.handlers[:], root.level, root.propagate
     yield
@@ -116,10 +118,7 @@ def test_people_are_told_only_what_the_message_says(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "info worker: work waits\n"
 
 
-def test_a_process_has_its_name_in_every_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("runtime.logs._process", {})
+def test_a_process_has_its_name_in_every_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("info", as_json=True)
     name_process(runtime=3)
 
