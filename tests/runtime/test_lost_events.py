@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 
 from runtime.bus import open_bus
 from runtime.config import Config
-from runtime.publishing import beside
+from runtime.publishing import EventsLost, beside
 from runtime.relay import Relay
+from runtime.store.outbox import RELAY_LOCK_ID
 from runtime.store.pool import Pool
 from runtime.wake import SELDOM, Bell
 from tests.support.clock import FakeClock
@@ -255,6 +256,43 @@ async def test_two_redis_at_once_do_not_send_events_to_and_fro(
     both = [*await bus.xrange(CONFIG.stream), *await bus.xrange(other_stream)]
     assert {event["type"] for _, event in both} == {f"ordinaut.test.{n}" for n in range(1, 7)}
     assert len(both) <= 8
+
+
+async def test_a_redis_that_is_known_gets_again_what_it_had_and_nothing_of_another(
+    rows: psycopg.Connection, bus: Redis, relay: Relay, clock: FakeClock, loss: Loss
+) -> None:
+    await tell(rows, clock, relay, "test.1")
+    await loss.remember()
+    await tell(rows, clock, relay, "test.2")
+    rows.execute(
+        "insert into ordinaut.published (bus, first_batch, last_batch, published_at, events, occurred_from, sequences)"
+        " select gen_random_uuid(), first_batch + 100, last_batch + 100, published_at, events, occurred_from, sequences"
+        " from ordinaut.published where events > 0"
+    )
+    of_another = "select count(*) from ordinaut.published where first_batch > 100"
+    before = rows.execute(of_another).fetchone()
+    await loss.happen()
+
+    await tell(rows, clock, relay, "test.3")
+
+    assert await told(bus) == ["test.1", "test.2", "test.3"]
+    assert rows.execute(of_another).fetchone() == before
+
+
+async def test_only_the_one_relay_takes_back_what_was_lost(
+    rows: psycopg.Connection, relay: Relay, clock: FakeClock, database: str
+) -> None:
+    """Another may have come first in the moment after the loss was noticed; two would choose the same places in the outbox."""
+    await tell(rows, clock, relay, "test.1")
+    lost = EventsLost(relay._publisher.bus_id, 0)
+    async with await psycopg.AsyncConnection.connect(database) as other:
+        await other.execute("select pg_advisory_xact_lock(%s)", (RELAY_LOCK_ID,))
+        await relay._take_back(lost)
+        assert rows.execute("select count(*) from ordinaut.outbox").fetchone() == (0,)
+
+    await relay._take_back(lost)
+
+    assert rows.execute("select count(*) from ordinaut.outbox").fetchone() == (1,)
 
 
 def test_what_is_beside_the_stream_is_in_its_slot() -> None:
