@@ -17,6 +17,7 @@ from runtime.addresses import listening_somewhere, url_of
 from runtime.app import Place
 from runtime.config import Config
 from runtime.embedded import EmbeddedServers
+from runtime.embedded.web import address_left
 from runtime.errors import OrdinautError
 from runtime.news import News
 from runtime.service import Service
@@ -88,6 +89,7 @@ async def up(config: Config, voice: Voice) -> bool:
         specs = Folder(direct, folder, config.environment, Cache(config.state_dir))
         watch = SpecsWatch(specs, voice.reconciled)
         web = config.public_url or url_of(listener)
+        stack.enter_context(address_left(config.state_dir, web))
         voice.ready(Ready(where, web, migrated, await watch.begin()))
         found = replace(config, database_url=database, redis_url=redis)
         beside += [

@@ -26,7 +26,7 @@ Examples:
 )
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(get_args(Scope)), help="What the session may do; repeatable.  [default: read, operate, approve]")  # fmt: skip
 @click.option("--open", "is_opened", is_flag=True, help="Open it in the browser of this machine.")
-@click.option("--url", metavar="URL", help="Where the web side is, if public_url and listen do not tell.")  # fmt: skip
+@click.option("--url", metavar="URL", help="Where the web side is, if neither public_url nor `ordinaut up` tells.")  # fmt: skip
 @json_option
 @configured("listen", "public_url", "database_url", "state_dir")
 def dashboard(
@@ -38,6 +38,7 @@ def dashboard(
     ends after twelve hours. With a token of `ordinaut token create`, people sign in from other machines.
     """
     from runtime.addresses import DEFAULT_LISTEN  # noqa: PLC0415 - heavy, and only this command needs it
+    from runtime.embedded.web import address_of_up  # noqa: PLC0415 - as above
     from runtime.store.audit import Deed, write_audit  # noqa: PLC0415 - as above
     from runtime.store.sessions import add_sign_in_link  # noqa: PLC0415 - as above
 
@@ -45,7 +46,8 @@ def dashboard(
     with open_database(config, name="ordinaut dashboard") as connection, connection.transaction():
         secret = add_sign_in_link(connection, actor.name, given)
         write_audit(connection, actor, Deed("session.invite", actor.name, details={"scopes": sorted(given)}))  # fmt: skip
-    where = (url or config.public_url or f"http://{config.listen or DEFAULT_LISTEN}").rstrip("/")
+    told = url or config.public_url or address_of_up(config.state_dir)
+    where = (told or f"http://{config.listen or DEFAULT_LISTEN}").rstrip("/")
     link = f"{where}/sign-in?link={secret}"
     if is_opened:
         click.launch(link)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from runtime.core.binding import canonical
-from runtime.core.contracts import contract
+from runtime.core.contracts import UnusableSchema, contract
 from runtime.core.storable import storable
 from runtime.errors import OrdinautError
 
@@ -46,7 +46,9 @@ def fields_of(requests: Mapping[str, Mapping[str, Any]]) -> Iterator[FormField]:
     """The fields of all forms, in the order in which the server gives them."""
     for key, request in requests.items():
         form = request.get("schema", {})
-        for name, schema in form.get("properties", {}).items():
+        for name, said in form.get("properties", {}).items():
+            # A schema may be `true`, too.
+            schema = said if isinstance(said, Mapping) else {}
             is_required = name in form.get("required", ()) and "default" not in schema
             yield FormField(key, name, schema, is_required)
 
@@ -98,7 +100,7 @@ def _response(key: str, request: Mapping[str, Any], given: Mapping[str, Any]) ->
     defaults = {
         name: field["default"]
         for name, field in form.get("properties", {}).items()
-        if "default" in field
+        if isinstance(field, Mapping) and "default" in field
     }
     content = {**defaults, **given}
     if storable(content) != content:
@@ -106,10 +108,16 @@ def _response(key: str, request: Mapping[str, Any], given: Mapping[str, Any]) ->
             f"an answer to {key} has a letter or a number that cannot be kept",
             hint="leave out NUL, and numbers of more than 64 bits",
         )
-    checked = contract(canonical(form))
-    declared = checked.declared
-    strange = [name for name in content if declared is not None and name not in declared]
-    problems = [f"{name!r} is no field of it" for name in strange] or checked.problems(content)
+    try:
+        checked = contract(canonical(form))
+        declared = checked.declared
+        strange = [name for name in content if declared is not None and name not in declared]
+        problems = [f"{name!r} is no field of it" for name in strange] or checked.problems(content)
+    except UnusableSchema as error:
+        raise UnfitAnswer(
+            f"the form of {key} is one that nobody can fill in: {error}",
+            hint="refuse it, and tell whoever keeps the server",
+        ) from None
     if problems:
         named = ", ".join(one.name for one in fields_of({key: request}) if one.is_required)
         hint = f"it needs {named}" if named else "all its fields may be left out"

@@ -5,6 +5,7 @@
         lock             flock of the process that runs the servers, and its number and purpose
         password         0600, made at random on first use; the same for PostgreSQL and Valkey
         servers.json     0600, exists while the servers answer: their URLs
+        web.json         0600, exists while `ordinaut up` runs: where its web side is (see `web`)
         postgres/        data, 0700, owned by the user PostgreSQL runs as
         valkey/          data, likewise
         run/             sockets, likewise; a folder under the system's temporary one where this path is too long

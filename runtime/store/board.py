@@ -85,10 +85,10 @@ def load_board_task(connection: Connection, namespace: str, name: str) -> BoardT
     return next(iter(_tasks(connection, exact)), None)
 
 
-def roll_up(connection: Connection) -> tuple[NamespaceStanding, ...]:
-    """Every namespace with how many of its tasks stand where, the worst first."""
+def roll_up(standings: Iterable[Mapping[str, Any]]) -> tuple[NamespaceStanding, ...]:
+    """Every namespace with how many of its tasks stand where, the worst first; of what `list_standings` gives."""
     by_namespace: dict[str, list[Mapping[str, Any]]] = {}
-    for row in list_standings(connection, Wanted()):
+    for row in standings:
         by_namespace.setdefault(row["namespace"], []).append(row)
     rolled = []
     for namespace, rows in by_namespace.items():

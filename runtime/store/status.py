@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from migrations import newest_migration
@@ -42,13 +43,33 @@ _PROMISES: Final[dict[str, TroubleKind]] = {
 }
 
 
-def load_status(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
-    """Everything on one screen, with at most so many tasks, and whether it is all right."""
-    facts = _facts(connection, bus, limit=limit)
+def load_status(
+    connection: Connection,
+    bus: BusStatus,
+    *,
+    limit: int,
+    standings: Sequence[Mapping[str, Any]] | None = None,
+) -> Status:
+    """Everything on one screen, with at most so many tasks, and whether it is all right.
+
+    Args:
+        connection: the database.
+        bus: what is known of Redis.
+        limit: how many tasks.
+        standings: as `list_standings` gives them, of whoever has asked already.
+    """
+    known = list_standings(connection) if standings is None else standings
+    facts = _facts(connection, bus, known, limit=limit)
     return facts.model_copy(update={"verdict": judge(facts)})
 
 
-def _facts(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
+def _facts(
+    connection: Connection,
+    bus: BusStatus,
+    standings: Sequence[Mapping[str, Any]],
+    *,
+    limit: int,
+) -> Status:
     info = connection.info
     [installation] = fetch_rows(connection, "load_installation")
     tasks = fetch_rows(connection, "list_task_statuses", limit=limit)
@@ -77,16 +98,18 @@ def _facts(connection: Connection, bus: BusStatus, *, limit: int) -> Status:
         queue=QueueStatus(**fetch_rows(connection, "load_queue_status")[0]),
         asked=load_asked(connection),
         outbox=OutboxStatus(**fetch_rows(connection, "load_outbox_status")[0]),
-        troubles=_troubles(connection),
+        troubles=_troubles(connection, standings),
         tasks_total=totals[0] if totals else 0,
         tasks=tuple(_task(row) for row in tasks),
     )
 
 
-def _troubles(connection: Connection) -> tuple[Trouble, ...]:
+def _troubles(
+    connection: Connection, standings: Sequence[Mapping[str, Any]]
+) -> tuple[Trouble, ...]:
     """As the board has them, and what it does not tell apart."""
     names: dict[TroubleKind, list[str]] = {}
-    for row in list_standings(connection):
+    for row in standings:
         if row["standing"] in _ON_THE_BOARD:
             names.setdefault(row["standing"], []).append(task_label(row["namespace"], row["name"]))
     for row in fetch_rows(connection, "list_troubles"):

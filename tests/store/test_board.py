@@ -9,7 +9,15 @@ import psycopg
 import pytest
 
 from runtime.core.slots import TimedTask, timeline
-from runtime.store.board import MARKS, Wanted, load_board, load_board_task, load_timeline, roll_up
+from runtime.store.board import (
+    MARKS,
+    Wanted,
+    list_standings,
+    load_board,
+    load_board_task,
+    load_timeline,
+    roll_up,
+)
 from runtime.store.connect import connect
 from runtime.store.rows import Connection
 from tests.support.factories import (
@@ -132,7 +140,10 @@ def test_a_namespace_stands_where_its_worst_task_does(board: Connection) -> None
     insert_run(board, fine)
     insert_run(board, broken, state="failed")
 
-    found = [(one.namespace, one.worst, [c.tasks for c in one.counts]) for one in roll_up(board)]
+    found = [
+        (one.namespace, one.worst, [c.tasks for c in one.counts])
+        for one in roll_up(list_standings(board))
+    ]
 
     assert found == [("z", "failing", [1, 1]), ("a", "well", [1])]
 

@@ -15,6 +15,7 @@ import pytest
 from runtime.addresses import DEFAULT_LISTEN, listening, listening_somewhere, url_of
 from runtime.embedded.processes import ProcessRecord
 from runtime.errors import ConfigError
+from tests.support.cli import Cli
 from tests.support.probes import eventually
 from tests.support.processes import RunningProcess, started
 
@@ -120,3 +121,21 @@ def test_where_nobody_said_where_to_listen_a_taken_port_is_passed_over() -> None
 def test_where_somebody_said_where_a_taken_port_is_told() -> None:
     with listening("0") as taken, pytest.raises(ConfigError, match="cannot listen on"):
         listening_somewhere(url_of(taken).removeprefix("http://"))
+
+
+async def test_a_link_leads_to_the_port_that_was_taken_and_no_further(
+    up: RunningProcess, tmp_path: Path, database: str
+) -> None:
+    cli = Cli(
+        {"ORDINAUT_DATABASE_URL": database, "ORDINAUT_STATE_DIR": str(tmp_path / ".ordinaut")}
+    )
+    where = await address(up)
+
+    found = cli("dashboard").stdout
+    up.terminate()
+    await up.ended()
+    later = cli("dashboard").stdout
+
+    assert found.startswith(f"{where}/sign-in?link=")
+    assert later.startswith(f"http://{DEFAULT_LISTEN}/sign-in?link=")
+    assert not (tmp_path / ".ordinaut" / "web.json").exists()

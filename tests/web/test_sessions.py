@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from runtime.store.connect import connect
 from runtime.store.sessions import add_sign_in_link
 from tests.support.cli import Cli
+from tests.support.factories import insert_due_work, insert_run, insert_wait
 from tests.support.showcase import furnish
 from tests.support.web import Web, bearer, make_token, running
 from tests.web.test_dashboard import sign_in, word_of
@@ -168,3 +171,71 @@ def test_of_several_tasks_all_are_paused_or_none(
     assert (
         rows.execute("select 1 from ordinaut.audit where action = 'task.pause'").fetchall() == []
     )
+
+
+def test_a_form_of_a_server_is_answered_as_it_asks(
+    web: Web, visitor: httpx.Client, rows: psycopg.Connection
+) -> None:
+    """Several fields, a wrong type, people who are asked and others, and an address to be visited."""
+    show = furnish(rows)
+    run = insert_run(rows, show.tasks["ops/weekly-report"], occurrence_for=show.now, state="waiting", started_at=show.now)  # fmt: skip
+    insert_due_work(rows, show.tasks["ops/weekly-report"], run, ready_at=show.now + timedelta(days=9))  # fmt: skip
+    properties = {"count": {"type": "integer"}, "sure": {"type": "boolean", "default": [1]}, "any": True, "kind": {"enum": ["a", "b"], "enumNames": ["A"]}}  # fmt: skip
+    requests = {"q1": {"message": "How many", "schema": {"type": "object", "required": ["count"], "properties": properties}}, "q2": {"message": "Look", "url": "https://bank.example/x"}}  # fmt: skip
+    insert_wait(rows, run, "send", asked={"uses": "a.b", "by": ["ada"], "requests": requests})
+    sign_in(visitor, web.token)
+    place = {"run": str(run), "step": "send", "item": "0"}
+    form = {**place, "csrf": word_of(visitor), "reason": "x", "a:q1.count": "many"}
+
+    shown = visitor.get("/do/approve", params=place)
+    wrong = visitor.post("/do/approve", data=form)
+    fit = {"a:q1.count": "3", "a:q1.sure": "true"}
+    stranger = visitor.post("/do/approve", data={**form, **fit})
+    empty = visitor.post("/do/approve", data={**form, "a:q1.count": ""})
+    named = {**form, **fit, "instead_of": "ada"}
+    right = visitor.post("/do/approve", data=named)
+
+    assert shown.status_code == 200
+    assert "https://bank.example/x" in shown.text
+    assert 'value="b"' in shown.text
+    assert (wrong.status_code, empty.status_code) == (422, 422)
+    assert 'value="many"' in wrong.text
+    assert stranger.status_code in {403, 422}
+    assert "asks ada" in stranger.text
+    assert right.status_code == 303, right.text
+    assert visitor.post("/do/approve", data=named).status_code in {404, 409, 422}
+
+
+def test_a_form_that_nobody_can_fill_in_is_told(
+    web: Web, visitor: httpx.Client, rows: psycopg.Connection
+) -> None:
+    show = furnish(rows)
+    run = show.runs["payment"]
+    broken = {"type": "object", "properties": {"a": {"type": "nothing"}}}
+    rows.execute(
+        "update ordinaut.wait set asked = %s where run_id = %s",
+        [Jsonb({"requests": {"q": {"message": "x", "schema": broken}}}), run],
+    )
+    sign_in(visitor, web.token)
+    form = {"run": str(run), "step": "send", "item": "0", "csrf": word_of(visitor), "reason": "x"}
+
+    answer = visitor.post("/do/approve", data=form)
+
+    assert answer.status_code == 422
+    assert "nobody can fill in" in answer.text
+
+
+def test_a_forged_field_is_no_defect(
+    web: Web, visitor: httpx.Client, rows: psycopg.Connection
+) -> None:
+    show = furnish(rows)
+    sign_in(visitor, web.token)
+    form = {"csrf": word_of(visitor), "reason": "x", "run": str(show.runs["morning"]), "how": "all", "made": "x"}  # fmt: skip
+
+    for name, value in (("made", "x"), ("how", "from nowhere"), ("run", "\x00"), ("run", "%"), ("reason", "\x00"), ("key", "\ud7ff")):  # fmt: skip
+        answer = visitor.post("/do/rerun", data={**form, name: value})
+        assert answer.status_code < 500, (name, value)
+    deep = "[" * 900 + "]" * 900
+    for params in (deep, f'{{"a": {deep}}}', "[]", '{"a": NaN}', "1" * 5000, '{"\\u0000": 1}'):
+        asked = {**form, "task": "home/morning-briefing", "params": params}
+        assert visitor.post("/do/run", data=asked).status_code < 500, params[:20]

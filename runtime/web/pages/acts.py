@@ -222,7 +222,7 @@ def _rerun(doing: Doing) -> str:
         run = load_run(doing.connection, run_id)
         lock_task_in_force(doing.connection, resolve_task(doing.connection, run.task).uid)
         made = load_run(doing.connection, run_id).reruns
-        if len(made) > int(doing.text("made") or "0"):
+        if str(len(made)) != (doing.text("made") or "0") and made:
             return f"/runs/{made[-1]}"
         return f"/runs/{rerun_run(doing.connection, run_id, asked, actor=doing.actor)}"
 
@@ -272,8 +272,7 @@ def _about_step(connection: Connection, form: Form) -> list[str]:
 
 def _to_visit(one: Asked) -> list[str]:
     """The addresses that a server asks to be visited; as text, as they are a stranger's."""
-    requests = one.asked.get("requests", {}).values()
-    return [f"first visit {request['url']}" for request in requests if request.get("url")]
+    return [f"first visit {one['url']}" for one in one.asked.get("requests", {}).values() if one.get("url")]  # fmt: skip
 
 
 def _about_call(connection: Connection, form: Form) -> list[str]:
@@ -291,10 +290,12 @@ def _answer_field(one: FormField) -> Field:
     hint, default = str(schema.get("description", "")), schema.get("default")
     value = "" if default is None else default if isinstance(default, str) else orjson.dumps(default).decode()  # fmt: skip
     if schema.get("type") == "boolean":
-        yes_or_no = (("", "as it is by default"), ("true", "yes"), ("false", "no"))
+        usual = {"true": "yes, by default", "false": "no, by default"}.get(value, "choose")
+        yes_or_no = (("", usual), ("true", "yes"), ("false", "no"))
         return Field(name, words, hint, "choice", "", yes_or_no, one.is_required)
     if options := schema.get("enum"):
-        titles = schema.get("enumNames", options)
+        titles = schema.get("enumNames", ())
+        titles = titles if len(titles) == len(options) else options
         choices = tuple((str(v), str(t)) for v, t in zip(options, titles, strict=False))
         return Field(
             name, words, hint, "choice", value, (("", "choose"), *choices), one.is_required

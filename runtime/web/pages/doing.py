@@ -26,7 +26,7 @@ router = APIRouter(route_class=PageRoute)
 _BULK: Final = ("pause", "snooze", "resume")
 _MAX_FIELDS: Final = 1000
 _LONGEST_REASON: Final = 2000
-_SECTION: Final = {"task": "/tasks", "run": "/runs", "digest": "/changes"}
+_SECTION: Final = {("task",): "/tasks", ("run",): "/runs", ("digest",): "/changes"}
 
 environment().globals["acts"] = ACTS
 
@@ -91,7 +91,7 @@ def _form(
         except OrdinautError as gone:
             # What it was to be done to is gone meanwhile: nothing is left to be filled in.
             raise (error or gone) from None
-    section = next((path for target, path in _SECTION.items() if target in act.targets), "/approvals")  # fmt: skip
+    section = _SECTION.get(act.targets, "/approvals")
     return page(
         viewer,
         "act.html",

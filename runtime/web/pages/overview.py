@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.store.board import list_open_runs, roll_up
+from runtime.store.board import list_open_runs, list_standings, roll_up
 from runtime.store.rows import Connection
 from runtime.store.runs import list_runs
 from runtime.store.status import load_status
@@ -36,8 +37,8 @@ _LOOKS: Final = {
 def overview(request: Request, here: Here, viewer: Seen) -> Response:
     """Everything at a glance."""
     with here.lender.reading() as connection:
-        status = _status(connection, here.config.stream)
-        namespaces = roll_up(connection)
+        standings = list_standings(connection)
+        status = _status(connection, here.config.stream, standings)
         failures = list_runs(connection, task_uid=None, states=["failed"], limit=_FAILURES).runs
     return page(
         viewer,
@@ -45,7 +46,7 @@ def overview(request: Request, here: Here, viewer: Seen) -> Response:
         **frame(request, "/", cli=("ordinaut status",), json="/api/v1/status", live="run task revision source drift approval"),
         look=_LOOKS[status.verdict.state],
         status=status,
-        namespaces=namespaces,
+        namespaces=roll_up(standings),
         failures=failures,
         sources={(one.project, one.environment): one for one in status.sources},
         plans=sum(one.plan_digest is not None and one.approval is None for one in status.sources),
@@ -64,6 +65,8 @@ def health(request: Request, here: Here, viewer: Seen) -> Response:
     return page(viewer, "health.html", **around, status=status, active=active)
 
 
-def _status(connection: Connection, stream: str) -> Status:
+def _status(
+    connection: Connection, stream: str, standings: Sequence[Mapping[str, Any]] | None = None
+) -> Status:
     # Redis is not asked: this process needs the database alone.
-    return load_status(connection, BusStatus(stream=stream), limit=_UPCOMING)
+    return load_status(connection, BusStatus(stream=stream), limit=_UPCOMING, standings=standings)
