@@ -140,13 +140,17 @@ def compile_schedules(body: Mapping[str, Any]) -> TaskSchedule:
 
     Raises:
         ScheduleError: a schedule is not valid; its message says what is wrong.
+        KeyError, TypeError, ValueError: the body is none: somebody broke its row past git.
     """
-    schedules, calendars = body["schedule"], body.get("calendars", {})
-    # Only jitter is another for each task.
-    seed = task_label(body["namespace"], body["name"]) if any(map(_jitter, schedules)) else ""
-    text = orjson.dumps([schedules, calendars], option=orjson.OPT_SORT_KEYS)
-    # The bytes hold on to more memory than they need.
-    return _compiled(text.decode(), seed)
+    try:
+        schedules, calendars = body["schedule"], body.get("calendars", {})
+        # Only jitter is another for each task.
+        seed = task_label(body["namespace"], body["name"]) if any(map(_jitter, schedules)) else ""
+        text = orjson.dumps([schedules, calendars], option=orjson.OPT_SORT_KEYS)
+        # The bytes hold on to more memory than they need.
+        return _compiled(text.decode(), seed)
+    except AttributeError as error:
+        raise TypeError(f"the schedule is none: {error}") from error
 
 
 @lru_cache(maxsize=16_384)

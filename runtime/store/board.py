@@ -149,8 +149,10 @@ def _tasks(connection: Connection, page: Sequence[Mapping[str, Any]]) -> tuple[B
 
 
 def _task(row: Mapping[str, Any], standing: Standing) -> BoardTask:
-    body = row["body"]
+    body = row["body"] if isinstance(row["body"], dict) else {}
     words, zone = _schedule(body)
+    # Nor may any other field.
+    owner, labels = body.get("owner"), body.get("labels")
     since = row["paused_at"]
     override = {name: row[name] for name in ("actor", "reason", "until", "kind")}
     # Paused by hand, it has no override.
@@ -159,8 +161,8 @@ def _task(row: Mapping[str, Any], standing: Standing) -> BoardTask:
     return BoardTask(
         task=task_label(row["namespace"], row["name"]),
         **{name: row[name] for name in told},
-        owner=body.get("owner"),
-        labels=body.get("labels") or {},
+        owner=owner if isinstance(owner, str) else None,
+        labels={name: str(labels[name]) for name in labels} if isinstance(labels, dict) else {},
         standing=standing,
         schedule=words,
         timezone=zone,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+
+from pydantic import ValidationError
 
 from runtime.core.program import task_label
 from runtime.core.slo import SPANS, objective
@@ -20,7 +23,7 @@ def load_slos(connection: Connection, task: str | None = None) -> SloReport:
     rows = fetch_rows(connection, "list_promises", task=task)
     if not rows:
         return SloReport(now=installation["now"], tasks=())
-    promises = [Slo.model_validate(row["slo"]) for row in rows]
+    rows, promises = _readable(rows)
     counted: dict[int, _Counts] = {row["uid"]: {} for row in rows}
     for count in fetch_rows(
         connection,
@@ -44,6 +47,15 @@ def load_slos(connection: Connection, task: str | None = None) -> SloReport:
             for row, slo in zip(rows, promises, strict=True)
         ),
     )
+
+
+def _readable(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Slo]]:
+    """The rows whose promises can be read; one that somebody broke past git is drift, and must not take the others away."""
+    found = []
+    for row in rows:
+        with suppress(ValidationError):
+            found.append((row, Slo.model_validate(row["slo"])))
+    return [row for row, _ in found], [slo for _, slo in found]
 
 
 def _objectives(slo: Slo, counts: _Counts) -> tuple[Objective, ...]:

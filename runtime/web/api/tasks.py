@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from runtime.core.program import task_label
 from runtime.core.upcoming import upcoming
-from runtime.errors import NotFound
+from runtime.errors import NotFound, Unreadable
 from runtime.explaining import explain_task
 from runtime.lookup import resolve_task
 from runtime.store.board import Wanted, load_board, load_board_task
@@ -100,7 +100,10 @@ def list_next(
     with here.lender.reading() as connection:
         task = resolve_task(connection, label)
     begin = after or task.now
-    return upcoming([(label, task.body)], begin, limit, excluded=excluded)
+    try:
+        return upcoming([(label, task.body)], begin, limit, excluded=excluded)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable.because(f"task {label}", error) from error
 
 
 @router.get(

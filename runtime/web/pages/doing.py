@@ -26,7 +26,11 @@ router = APIRouter(route_class=PageRoute)
 _BULK: Final = ("pause", "snooze", "resume")
 _MAX_FIELDS: Final = 1000
 _LONGEST_REASON: Final = 2000
-_SECTION: Final = {("task",): "/tasks", ("run",): "/runs", ("digest",): "/changes"}
+_SECTION: Final[Mapping[tuple[str, ...], str]] = {
+    ("task",): "/tasks",
+    ("run",): "/runs",
+    ("digest",): "/changes",
+}
 
 environment().globals["acts"] = ACTS
 

@@ -109,7 +109,7 @@ def _around(request: Request, task: BoardTask) -> dict[str, Any]:
 def _facts(found: FoundTask, task: BoardTask, revisions: list[Written]) -> dict[str, Any]:
     return {
         "task": task,
-        "body": _Body(found.body),
+        "body": _Body(found.body if isinstance(found.body, dict) else {}),
         "retired_at": found.retired_at,
         "target": urlencode({"task": task.task}),
         "upcoming": [] if found.retired_at else _upcoming(found, task),
