@@ -20,6 +20,7 @@ from schemathesis.config import SchemathesisConfig
 from reconciler.web.app import whole_app
 from runtime.config import Config
 from runtime.web.description import described
+from runtime.web.limits import Buckets
 from tests.support.databases import fresh_database
 from tests.support.factories import insert_due_work, insert_run, insert_step_result, insert_task
 from tests.support.web import Web, bearer, serving
@@ -37,7 +38,9 @@ def told(servers: Any) -> Iterator[Web]:
             insert_step_result(rows, insert_run(rows, task))
             queued = insert_run(rows, task, state="queued", trigger="manual", trigger_key="a")
             insert_due_work(rows, task, queued)
-        with serving(database) as web:
+        with pytest.MonkeyPatch.context() as patched, serving(database) as web:
+            # Who asks too often is put off; here somebody shows a hundred wrong tokens a second, to be told of each.
+            patched.setattr(Buckets, "take", lambda *_: 0.0)
             yield web
 
 
