@@ -74,11 +74,13 @@ def emit(
         connect(conninfo, name="ordinaut emit") as connection,
     ):
         require_current(connection)
-        arrival = asyncio.run(_send(conninfo, event, callback, data))
+        arrival = asyncio.run(_send(conninfo, event, callback, data, link))
     _tell(event, arrival, as_json=as_json)
 
 
-async def _send(conninfo: str, event: Event | None, callback: str | None, data: Any) -> Arrival:
+async def _send(
+    conninfo: str, event: Event | None, callback: str | None, data: Any, link: str | None
+) -> Arrival:
     async with await psycopg.AsyncConnection.connect(
         conninfo,
         autocommit=True,
@@ -88,7 +90,7 @@ async def _send(conninfo: str, event: Event | None, callback: str | None, data: 
     ) as connection:
         if event is not None:
             return await arrive(connection, event, actor=current_actor())
-        return await arrive_by_token(connection, callback or "", data)
+        return await arrive_by_token(connection, callback or "", data, link)
 
 
 def _tell(event: Event | None, arrival: Arrival, *, as_json: bool) -> None:

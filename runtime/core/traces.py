@@ -135,7 +135,12 @@ def _links(run: Row) -> Iterator[Link]:
     for other in (run["rerun_of"], run["told_by"]):
         if other is not None:
             yield Link.to_run(other)
-    if run["trace_link"] is not None and (link := Link.kept(run["trace_link"])) is not None:
+    yield from _kept(run)
+
+
+def _kept(row: Row) -> Iterator[Link]:
+    """To the span elsewhere that asked for it, or that answered its callback."""
+    if row["trace_link"] is not None and (link := Link.kept(row["trace_link"])) is not None:
         yield link
 
 
@@ -161,6 +166,7 @@ def _step_span(run_id: UUID, result: Row, before: Sequence[Row], wholes: set[str
         result["finished_at"],
         _with_error(attributes, result["error"]),
         error=None if result["outcome"] in _SUCCESS else _message(result["error"]),
+        links=tuple(_kept(result)),
     )
 
 

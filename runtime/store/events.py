@@ -135,7 +135,9 @@ async def put_on_record(connection: Connection, event: Event) -> bool:
     return True
 
 
-async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arrival:
+async def arrive_by_token(
+    connection: Connection, token: str, data: Any, trace_link: str | None = None
+) -> Arrival:
     """Take in a callback: the wait that the token is for has ended, or does so as soon as it begins.
 
     Raises:
@@ -153,7 +155,9 @@ async def arrive_by_token(connection: Connection, token: str, data: Any) -> Arri
             wait = await cursor.fetchone()
         if wait is None:
             raise CallbackRefused("expired", f"has expired: run {run_id} is over")
-        event = Event(callback_topic(run_id, step), data, "callback", f"{run_id}:{step}")
+        event = Event(
+            callback_topic(run_id, step), data, "callback", f"{run_id}:{step}", trace_link
+        )
         if wait["is_used"]:
             raise CallbackRefused("used", "was used before")
         if wait["is_over"]:

@@ -76,7 +76,9 @@ async def post_callback(token: str, request: Request, incoming: Incoming) -> Cal
         raise Refused(422, str(refusal)) from None
     try:
         async with incoming.connection() as connection:
-            arrival = await arrive_by_token(connection, token, data)
+            arrival = await arrive_by_token(
+                connection, token, data, trace_link_of(request.headers)
+            )
     except CallbackRefused as refusal:
         raise Refused(_REFUSALS[refusal.why], refusal.message, code=refusal.code) from None
     return CallbackAnswer(resumed=bool(arrival.ended))

@@ -371,3 +371,21 @@ async def test_the_run_of_an_event_is_linked_to_who_told_of_it(
     [link] = collector.spans[0].links
     found = f"00-{link.trace_id.hex()}-{link.span_id.hex()}-01"
     assert found == (LINKED if teller is None else f"00-{trace_id(teller)}-{span_id(teller)}-01")
+
+
+async def test_a_step_is_linked_to_who_answered_its_callback(
+    bench: Bench, exporter: Exporter, collector: ReceivingServer
+) -> None:
+    await bench.queue(pipeline=[step("a"), step("b")])
+    claim = await bench.go(ScriptedTools(tool__do=[ok(), ok()]))
+    await bench.connection.execute(
+        "insert into ordinaut.event (source, event_id, topic, data, trace_link)"
+        " values ('callback', %s, 'c', '1', %s)",
+        [f"{claim.run_id}:b", LINKED],
+    )
+
+    exporter.step()
+
+    linked = {span.name: [link.span_id.hex() for link in span.links] for span in collector.spans}
+    assert linked.pop("step b") == [LINKED.split("-")[2]]
+    assert not any(linked.values())

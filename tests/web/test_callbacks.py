@@ -106,3 +106,15 @@ def test_no_log_has_the_token(web: Web, token: str, caplog: pytest.LogCaptureFix
         for record in caplog.records
         if record.name.startswith("ordinaut")
     )
+
+
+def test_an_answer_remembers_the_span_that_it_was_given_from(
+    web: Web, rows: psycopg.Connection, token: str
+) -> None:
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    httpx.post(
+        f"{web.url}/callbacks/{token}", content=b'{"paid": true}', headers={"traceparent": given}
+    ).raise_for_status()
+
+    assert rows.execute("select trace_link from ordinaut.event").fetchone() == (given,)

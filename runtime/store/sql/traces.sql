@@ -33,16 +33,20 @@ where r.run_id = any(%(run_ids)s::uuid[]) and r.started_at is not null and r.fin
 order by r.finished_at, r.run_id;
 
 -- name: list_traced_results
--- Of each run the first results, wholes of `foreach` steps before their items; and how many there are.
-select run_id, step, iteration, attempt, outcome, uses, error, started_at, finished_at, reused_at, results
+-- Of each run the first results, wholes of `foreach` steps before their items; and how many there are. With the span elsewhere
+-- from which a callback was answered.
+select r.run_id, r.step, r.iteration, r.attempt, r.outcome, r.uses, r.error, r.started_at, r.finished_at, r.reused_at,
+    r.results, e.trace_link
 from (
     select s.run_id, s.step, s.iteration, s.attempt, s.outcome, s.uses, s.error, s.started_at, s.finished_at, s.reused_at,
         count(*) over (partition by s.run_id) as results,
         row_number() over (partition by s.run_id order by least(s.iteration, 1), s.started_at, s.step, s.iteration) as position
     from ordinaut.step_result s
     where s.run_id = any(%(run_ids)s::uuid[]) and s.step <> '(over)') r
-where position <= %(most)s
-order by run_id, position;
+left join ordinaut.event e
+    on e.source = 'callback' and e.event_id = r.run_id || ':' || r.step and e.trace_link is not null
+where r.position <= %(most)s
+order by r.run_id, r.position;
 
 -- name: list_traced_attempts
 -- Those left out that went on as one call with what people answered.
