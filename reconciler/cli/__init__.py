@@ -61,7 +61,10 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "migrate": ("runtime.cli.migrate", "Bring the database schema to a version."),
     },
     "Look": {
-        "status": ("runtime.cli.status", "Show what is applied, what runs and what is due."),
+        "status": (
+            "runtime.cli.status",
+            "Tell whether everything is all right, and what runs and is due.",
+        ),
         "doctor": ("runtime.cli.doctor", "Look for what is wrong, and say what to do."),
         "top": ("runtime.cli.top", "Watch what runs, and how fast."),
         "logs": ("runtime.cli.logs", "Show what happened, and what happens."),

@@ -201,6 +201,7 @@ def test_whole_lines_of_stderr_are_logged_when_asked_for_without_any_secret(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("ordinaut"), "propagate", True)
+    caplog.set_level(logging.INFO, "ordinaut")
     tail = StderrTail(Redactor(["0123456789abcdef"]))
     tail.data_received(b"unheard\n")
     caplog.set_level(logging.DEBUG, "ordinaut")
