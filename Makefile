@@ -98,6 +98,8 @@ chromium: ## Chromium for the dashboard's tests: installed in CI as root where a
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 || \
 	  echo "Chromium could not be installed; it is optional"; \
 	fi
+	@command -v chromium >/dev/null || \
+	  echo "Chromium is not here: tests in a browser are skipped; on Debian the package chromium brings it"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Ordinaut needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
