@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,6 +23,8 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 MAX_BODY_BYTES: Final = 1024 * 1024
 BODY_SECONDS = 20.0
 _DROPPED_BYTES: Final = 16 * MAX_BODY_BYTES
+_DROPPED_SECONDS: Final = 0.2
+"""How long the rest of what is refused may be silent until it counts as all there is."""
 REQUEST_ID: Final = "x-request-id"
 BODY_LIMIT: Final = "ordinaut.body_limit"
 """The name in the scope under which a route that takes larger bodies says so; before it reads any of it."""
@@ -134,9 +137,13 @@ class _Body:
         return message
 
     async def _drop_rest(self) -> None:
-        """Read on past what is refused, and not for ever: closed at once, the system would take the answer back."""
-        while not self._is_over and self._read < _DROPPED_BYTES:
-            await self._next()
+        """Read on past what is refused, and not for ever: closed at once, the system would take the answer back.
+
+        Whoever announces more than it sends hears that it was too much, and not that it was slow.
+        """
+        with suppress(TimeoutError):
+            while not self._is_over and self._read < _DROPPED_BYTES:
+                await asyncio.wait_for(self._next(), _DROPPED_SECONDS)
 
 
 _LAST: Final = {"connection": "close"}

@@ -247,13 +247,15 @@ async def test_tls_is_as_strict_as_the_options_of_the_url_say(
 ) -> None:
     authority, path = Authority(), redis_url.partition("@")[2].partition("?")[0]
     password = redis_url.partition("unix://:")[2].partition("@")[0]
+    # The database of this worker: another's tests write to theirs at the same time.
+    number = redis_url.rpartition("=")[2]
     client, trusted = authority.pair(), tmp_path / "ca.pem"
     trusted.write_text(authority.certificate)
     (tmp_path / "client.pem").write_text(client.certificate)
     (tmp_path / "client.key").write_text(client.key)
     context = authority.server_context(tmp_path, asks_clients=True)
     async with tls_before(path, context) as port:
-        bare = f"rediss://:{password}@127.0.0.1:{port}/0"
+        bare = f"rediss://:{password}@127.0.0.1:{port}/{number}"
         known = f"{bare}?ssl_ca_certs={trusted}"
         full = f"{known}&ssl_certfile={tmp_path}/client.pem&ssl_keyfile={tmp_path}/client.key"
         async with relaying(pool, full) as bell:

@@ -159,6 +159,20 @@ def test_who_never_finishes_a_head_or_a_body_is_cut_off(
     assert time.monotonic() - started < 10  # noqa: TID251 - as above
 
 
+def test_who_announces_too_much_and_sends_little_hears_at_once_that_it_is_too_much(
+    web: Web,
+) -> None:
+    begun = (
+        f"POST {V1}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {web.token}\r\n"
+    )
+    started = time.monotonic()  # noqa: TID251 - how long a network is silent
+
+    answered = raw(web, f"{begun}Content-Length: 99999999\r\n\r\n{{".encode())
+
+    assert answered.split()[1] == b"413"
+    assert time.monotonic() - started < boundary.BODY_SECONDS / 2  # noqa: TID251 - as above
+
+
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])  # fmt: skip
 def test_no_header_overrides_a_method(web: Web, rows: psycopg.Connection, header: str) -> None:
     insert_task(rows)
