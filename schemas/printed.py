@@ -12,6 +12,7 @@ from schemas.apply import ApplyResult
 from schemas.audit import AuditList, AuditVerification
 from schemas.base import Model
 from schemas.beginning import Beginning
+from schemas.calls import CallList
 from schemas.export import DRAFT, REF, file_name, with_wrapped_reference
 from schemas.failure import CommandFailure, PlanFailure
 from schemas.formatting import Formatting
@@ -34,6 +35,7 @@ _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("audit", "audit log", AuditList),
     ("audit-verification", "check of the audit log", AuditVerification),
     ("beginning", "beginning", Beginning),
+    ("calls", "list of calls", CallList),
     ("diff", "difference of two revisions", Difference),
     ("failure", "failure of a command", CommandFailure),
     ("formatting", "formatting", Formatting),

@@ -11,9 +11,10 @@ from schemas.base import Model
 
 SpendBy = Literal["task", "agent", "tool", "model", "day"]
 
-_Sum = Annotated[
+Money = Annotated[
     Decimal, PlainSerializer(lambda amount: format(amount.normalize(), "f"), return_type=str)
 ]
+"""An amount, exactly; text in JSON, whose numbers are not."""
 
 
 class Spent(Model):
@@ -21,9 +22,9 @@ class Spent(Model):
 
     currency: str
     """As in ISO 4217."""
-    amount: _Sum
+    amount: Money
     """How much, exactly."""
-    local: _Sum
+    local: Money
     """How much of that was worked out from the price table; whoever asks the money told the rest."""
 
 

@@ -71,6 +71,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "runs": ("runtime.cli.runs", "List runs, newest first."),
         "show": ("reconciler.cli.show", "Show one run in full, or one revision."),
         "spend": ("runtime.cli.spend", "Sum up what calls used up: tokens and money."),
+        "calls": ("runtime.cli.calls", "List calls one by one, with what they used up."),
         "slo": ("runtime.cli.slo", "Tell how what is promised of tasks stands."),
         "why": ("runtime.cli.why", "Explain why a task ran, did not run, or ran late."),
         "history": ("reconciler.cli.history", "List what was applied, newest first."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
@@ -110,3 +110,22 @@ def named_values(pairs: Iterable[str]) -> dict[str, Any]:
         except orjson.JSONDecodeError:
             values[name] = text
     return values
+
+
+class Since(click.ParamType):  # type: ignore[type-arg]  # our oldest click knows no argument
+    """An instant, or how long ago; the command receives an aware datetime, or a timedelta."""
+
+    name = "since"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        try:
+            return parse_duration(value)
+        except ValueError:
+            pass
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a span such as 7d nor a date", param, ctx)
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

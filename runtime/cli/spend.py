@@ -9,37 +9,17 @@ from typing import Final, cast, get_args
 
 import click
 
-from runtime.cli.options import configured, json_option
+from runtime.cli.options import Since, configured, json_option
 from runtime.cli.output import bold, dim, echo, echo_json, local_time, table
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.store.usage import sum_usage
-from schemas.durations import parse_duration
 from schemas.spend import SpendBy, SpendReport, Used
 
 _BY: Final = get_args(SpendBy)
 _COLUMNS: Final = ("CALLS", "TOKENS IN", "CACHED", "TOKENS OUT", "COST")
 _LEAST: Final = Decimal("0.0001")
 _NAMELESS: Final = {"agent": "no agent", "model": "not told"}
-
-
-class _Since(click.ParamType):  # type: ignore[type-arg]  # our oldest click knows no argument
-    """An instant, or how long ago; the command receives an aware datetime, or a timedelta."""
-
-    name = "since"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime | timedelta:
-        try:
-            return parse_duration(value)
-        except ValueError:
-            pass
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither a span such as 7d nor a date", param, ctx)
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 @click.command(
@@ -61,7 +41,7 @@ Examples:
 @click.option(
     "--since",
     metavar="TIME",
-    type=_Since(),
+    type=Since(),
     default="30d",
     show_default=True,
     help="A span such as 7d, a date, or ISO 8601; without an offset, in UTC.",

@@ -58,3 +58,50 @@ select run_id, step, iteration, attempt, agent, model, input_tokens, output_toke
 from ordinaut.call_usage
 where used_at >= %(since)s
 order by used_at;
+
+-- name: list_calls
+-- Calls that were over since an instant, the oldest first, from a place in that order on, with what their tries used up. What
+-- a rerun took over is told of the run that made it, and a step that was left out made none. Reads every result that is
+-- kept: nothing is indexed by when it was written, which would slow down who writes.
+with made as (
+    select run_id, step, iteration, uses as tool, outcome, attempt, reused_at is not null as is_reused, input, output, size,
+        started_at, finished_at
+    from ordinaut.step_result
+    where finished_at >= %(since)s and iteration >= 0 and lease_epoch > 0 and outcome <> 'skipped'
+    union all
+    select u.run_id, u.step, u.iteration, min(u.tool), null, max(u.attempt), false, null, null, null, null, max(u.used_at)
+    from ordinaut.call_usage u
+    where u.used_at >= %(since)s and not exists (
+        select from ordinaut.step_result s
+        where s.run_id = u.run_id and s.step = u.step and s.iteration = u.iteration and s.lease_epoch > 0)
+    group by u.run_id, u.step, u.iteration
+), page as (
+    select m.*, p.namespace, p.name, b.body, r.trigger, r.params, r.occurrence_for, r.revision_id as revision
+    from made m
+    join ordinaut.run r on r.run_id = m.run_id
+    join ordinaut.spec p on p.uid = r.task_uid
+    join ordinaut.spec_revision b on b.uid = r.task_uid and b.revision_id = r.revision_id
+    where (%(task_uid)s::bigint is null or r.task_uid = %(task_uid)s)
+        and (%(after_at)s::timestamptz is null
+            or (m.finished_at, m.run_id, m.step, m.iteration)
+                > (%(after_at)s, %(after_run)s::uuid, %(after_step)s::text, %(after_item)s::integer))
+    order by m.finished_at, m.run_id, m.step, m.iteration
+    limit %(limit)s
+)
+select g.run_id, g.step, g.iteration as item, g.namespace, g.name, g.body -> 'labels' as labels, g.body ->> 'agent' as agent,
+    g.trigger, g.params, g.occurrence_for, g.revision, g.tool, g.outcome, g.attempt as attempts, g.is_reused,
+    encode(sha256(convert_to(g.input::text, 'UTF8')), 'hex') as input_digest,
+    coalesce(octet_length(g.input::text), 0) as input_bytes,
+    encode(sha256(convert_to(g.output::text, 'UTF8')), 'hex') as output_digest, coalesce(g.size, 0) as output_bytes,
+    case when %(with_input)s then g.input end as input, g.started_at, g.finished_at,
+    coalesce(u.usage, '[]') as usage
+from page g
+left join lateral (
+    select jsonb_agg(jsonb_build_object(
+        'attempt', u.attempt, 'model', nullif(u.model, ''), 'input_tokens', u.input_tokens, 'output_tokens', u.output_tokens,
+        'cache_read_tokens', u.cache_read_tokens, 'cache_written_tokens', u.cache_written_tokens,
+        'reasoning_tokens', u.reasoning_tokens, 'cost', u.cost::text, 'currency', u.currency,
+        'is_local', coalesce(u.cost_source = 'local', false)) order by u.attempt) as usage
+    from ordinaut.call_usage u
+    where u.run_id = g.run_id and u.step = g.step and u.iteration = g.iteration) u on true
+order by g.finished_at, g.run_id, g.step, g.iteration;

@@ -8,14 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from runtime.health import bus_status
+from runtime.lookup import resolve_task
+from runtime.store.calls import list_calls
 from runtime.store.drift import list_drift
 from runtime.store.status import load_status
 from runtime.store.usage import sum_usage
 from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
-from runtime.web.paging import Instant
+from runtime.web.paging import Instant, Limit
 from runtime.web.problems import refusals
 from runtime.web.site import Here
+from schemas.calls import CallList
 from schemas.drift import DriftList
 from schemas.spend import SpendBy, SpendReport
 from schemas.status import Status
@@ -27,6 +30,7 @@ router = APIRouter(
     responses=refusals(401, 403, 422, 429, 503),
 )
 
+_DAY = timedelta(days=1)
 _MONTH = timedelta(days=30)
 
 
@@ -62,3 +66,24 @@ def get_spend(
     """What calls used up, tokens and money, as `ordinaut spend` tells it."""
     with here.lender.reading() as connection:
         return sum_usage(connection, by, since or _MONTH)
+
+
+@router.get("/calls", operation_id="listCalls", responses=refusals(404))
+def get_calls(
+    here: Here,
+    since: Annotated[
+        Instant | None, Query(description="From then on; the last day when left out.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        Query(max_length=128, description="Only this task's, named as on the command line."),
+    ] = None,
+    after: Annotated[
+        str | None, Query(max_length=512, description="`next` of the list before.")
+    ] = None,
+    limit: Limit = 500,
+) -> CallList:
+    """Calls one by one, the oldest first, with what they used up, as `ordinaut calls` lists them; without arguments."""
+    with here.lender.reading() as connection:
+        uid = None if task is None else resolve_task(connection, task).uid
+        return list_calls(connection, since or _DAY, limit=limit, task_uid=uid, after=after)
