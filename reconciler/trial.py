@@ -51,7 +51,7 @@ class Trial:
         ]
         self._folder = config.specs.absolute().parent
         self._state_dir = config.state_dir
-        self._keyring = Keyring(self._folder, SYSTEM_CLOCK)
+        self._keyring = Keyring(self._folder, SYSTEM_CLOCK, config.databases)
         self.live = asyncio.run(read_live(0, documents, self._keyring, SYSTEM_CLOCK.now()))
 
     @property

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from reconciler.cache import Cache
+from reconciler.companions import Companions, Home
 from reconciler.healing import Healer
 from reconciler.reconcile import Folder, Reconciled
 from reconciler.source import require_folder
@@ -86,14 +87,26 @@ async def up(config: Config, voice: Voice) -> bool:
             database, redis = database or urls.database, redis or str(urls.redis)
         direct = config.direct_url or database
         migrated = await asyncio.to_thread(migrate, direct)
+        embedded = None if config.database_url else database
+        home = Home(folder.parent, config.state_dir / "processes", config.databases, embedded)
+        companions = Companions(home)
+        stack.push_async_callback(companions.close)
+
+        def look(found: Reconciled | OrdinautError) -> None:
+            companions.look(found)
+            voice.reconciled(found)
+
         specs = Folder(direct, folder, config.environment, Cache(config.state_dir))
-        watch = SpecsWatch(specs, voice.reconciled)
+        watch = SpecsWatch(specs, look)
         web = config.public_url or url_of(listener)
         stack.enter_context(address_left(config.state_dir, web))
-        voice.ready(Ready(where, web, migrated, await watch.begin()))
+        first = await watch.begin()
+        await companions.begin(first)
+        voice.ready(Ready(where, web, migrated, first))
         found = replace(config, database_url=database, redis_url=redis)
         beside += [
             News(redis, config.stream, voice.events),
+            companions,
             watch,
             Healer(direct),
             WebBeside(found, listener),

@@ -135,7 +135,7 @@ async def running(
         bus = open_bus(place.redis_url) if place.redis_url and "relay" in duties else None
         if bus is not None:
             stack.push_async_callback(bus.aclose)
-        keyring = Keyring(place.folder, clock)
+        keyring = Keyring(place.folder, clock, config.databases)
         stack.push_async_callback(keyring.close)
         toolbox = await stack.enter_async_context(
             Toolbox((), clock, config.state_dir, project=place.folder, redact=keyring.redact)

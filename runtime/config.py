@@ -101,6 +101,11 @@ class Config:
         return self.public_url or f"http://{joined(*parse_address(self.listen or DEFAULT_LISTEN))}"
 
     @property
+    def databases(self) -> Path:
+        """Where `ordinaut up` writes the URLs of the databases that specs ask for."""
+        return self.state_dir / "databases"
+
+    @property
     def traces_url(self) -> str | None:
         """Where traces are sent to; None where they are not."""
         if self.otlp_traces_endpoint is not None:

@@ -55,10 +55,12 @@ class Keyring:
     Args:
         folder: the project folder, which relative paths start from.
         clock: for how long programs may take, and what they printed is kept.
+        databases: where the URLs of the databases are that `ordinaut up` made; None if it made none.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, databases: Path | None = None) -> None:
         self._folder = folder
+        self._databases = databases
         self._clock = clock
         self.redact = Redactor()
         """Blots out every secret that was read here."""
@@ -78,6 +80,9 @@ class Keyring:
         elif "env" in source:
             place = (source["env"],)
             secret = _read_variable(name, source["env"])
+        elif "database" in source:
+            place = ("database", source["database"])
+            secret = _read_database(name, source["database"], self._databases)
         else:
             place = (source["file"],)
             secret = _read_file(name, source["file"], self._folder)
@@ -192,6 +197,23 @@ def _read_file(name: str, file: str, folder: Path) -> str:
         return (folder / file).read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SecretUnreadable(f"secret {name} could not be read from {file}: {error}") from error
+
+
+def _read_database(name: str, database: str, folder: Path | None) -> str:
+    try:
+        if folder is not None:
+            return (folder / database).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise SecretUnreadable(
+            f"secret {name}, the URL of the database {database}, could not be read: {error}"
+        ) from error
+    raise SecretUnreadable(
+        f"secret {name} is the URL of the database {database}, which there is not: "
+        "`ordinaut up` makes it in its embedded PostgreSQL",
+        hint="with a PostgreSQL of your own, give the secret an env, a file or a command in the overlay of an environment",
+    )
 
 
 def _command(source: Source) -> _Command:

@@ -17,6 +17,7 @@ TOOL_GLOB: Final = r"^[A-Za-z0-9*?_./-]+$"
 CURRENCY: Final = r"^[A-Z]{3}$"
 LOCAL_CLOCK: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 HTTP_URL: Final = r"^https?://[^/\s]"
+READY_URL: Final = r"^(https?|tcp)://[^/\s]"
 HEADER: Final = r"^[A-Za-z0-9-]{1,128}$"
 DURATION: Final = r"^([0-9]+(ms|s|m|h|d|w))+$"
 
@@ -33,5 +34,6 @@ WORDS: Final[dict[str, str]] = {
     LOCAL_CLOCK: "a time of day such as 08:30, up to 24:00",
     HEADER: "the name of an HTTP header: letters, digits and hyphens",
     HTTP_URL: "an address that starts with http:// or https://",
+    READY_URL: "an address that starts with http://, https:// or tcp://",
 }
 """What each form asks for."""

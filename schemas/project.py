@@ -24,6 +24,7 @@ from schemas.language_model import LanguageModels
 from schemas.money import Price
 from schemas.notify import Notify
 from schemas.pipeline import Retry
+from schemas.process import Process
 from schemas.rules import Guards, HealPolicy, Policy
 from schemas.slo import Slo
 from schemas.stream import Stream
@@ -32,6 +33,10 @@ from schemas.webhook import Webhook
 
 SECRET_CACHE: Final = timedelta(minutes=5)
 """How long what a program printed is used where its secret does not say."""
+
+
+# What PostgreSQL and Ordinaut have already, as databases or roles.
+_TAKEN: Final = frozenset({"ordinaut", "postgres", "template0", "template1", "public"})
 
 
 class Secret(Model):
@@ -45,13 +50,22 @@ class Secret(Model):
         default=None, examples=[["op", "read", "op://mail/token"]]
     )
     """A program that prints it, with its arguments; it is looked up as that of a tool server, and gets the runtime's environment without Ordinaut's own settings."""
+    database: Identifier | None = Field(default=None, examples=["shop"])
+    """The URL of a database of this name, which `ordinaut up` makes in the embedded PostgreSQL, with a role of its own that owns it. Elsewhere an environment's overlay says where else the secret is read."""
+    extensions: tuple[Literal["vector"], ...] | None = None
+    """Extensions that the database comes with although only a superuser may create them: pgvector as `vector`. Others its owner creates."""
     cache: PositiveDuration | None = None
     """How long what the command printed may be used before it is asked again; 5 minutes when left out."""
 
     @model_validator(mode="after")
     def _exactly_one_source(self) -> Secret:
-        if sum(source is not None for source in (self.env, self.file, self.command)) != 1:
-            raise ValueError("a secret has exactly one of env, file and command")
+        sources = (self.env, self.file, self.command, self.database)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("a secret has exactly one of env, file, command and database")
+        if self.extensions is not None and self.database is None:
+            raise ValueError("only a database has extensions")
+        if self.database in _TAKEN or (self.database or "").startswith("pg_"):
+            raise ValueError(f"the database {self.database} is not this project's: name another")
         if self.cache is not None and self.command is None:
             raise ValueError(
                 "only what a command prints has a cache: the others are read whenever they are needed"
@@ -132,6 +146,8 @@ class Project(Document):
     """Where others post events, by name: the web side takes them at `/hooks/PROJECT/NAME`."""
     streams: Annotated[dict[Name, Stream], Field(max_length=100)] | None = None
     """Redis streams whose entries are events, by name."""
+    processes: Annotated[dict[Name, Process], Field(max_length=100)] | None = None
+    """Programs that `ordinaut up` runs beside itself, by name."""
     defaults: Defaults = Defaults()
     """Values for what documents leave out."""
     environments: dict[Identifier, Environment] = Field(default_factory=dict)

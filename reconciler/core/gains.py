@@ -16,6 +16,7 @@ from reconciler.core.event_gains import (
 )
 from reconciler.core.loosening import loosened
 from reconciler.core.model_gains import models_gained, models_in
+from reconciler.core.process_gains import processes_gained, processes_in
 from reconciler.core.secret_gains import commands_gained, commands_in
 from schemas.plan import FieldChange, PlannedChange
 
@@ -50,6 +51,8 @@ def _gains(change: PlannedChange) -> Iterator[str]:
         case "Project":
             names = commands_in(change.body or {}) if is_new else commands_gained(change.ops)
             yield from (f"runs a program for the secret {name}" for name in names)
+            programs = processes_in(change.body or {}) if is_new else processes_gained(change.ops)
+            yield from (f"has `ordinaut up` run {name}" for name in dict.fromkeys(programs))
             models = models_in(change.body or {}) if is_new else models_gained(change.ops)
             yield from (f"asks something else for the model {name}" for name in models)
             hooks = hooks_in(change.body or {}) if is_new else hooks_gained(change.ops)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from reconciler.core.contract_gains import destroys_more
 from reconciler.core.loosening import loosened
 from reconciler.core.model_gains import models_gained
+from reconciler.core.process_gains import processes_gained
 from reconciler.core.secret_gains import commands_gained
 from schemas.plan import Action, Facet, FieldChange, Level, Reason, ToolsEffect
 
@@ -46,6 +47,7 @@ def impact_of(
         high.append("powers of an agent")
     high += ["destructive tool"] if kind == "ToolServer" and destroys_more(ops) else []
     high += ["what a secret runs"] if kind == "Project" and any(commands_gained(ops)) else []
+    high += ["what runs beside up"] if kind == "Project" and any(processes_gained(ops)) else []
     high += ["where models are asked"] if kind == "Project" and any(models_gained(ops)) else []
     high += ["what plans are held to"] if loosened(kind, reason, ops) else []
     if high:

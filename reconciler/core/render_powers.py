@@ -10,6 +10,7 @@ from reconciler.core.contract_gains import LOCKED, contract_changes
 from reconciler.core.event_gains import hooks_in, streams_in
 from reconciler.core.look import Look, counted, flow, value_text, visible, wrapped
 from reconciler.core.model_gains import models_in
+from reconciler.core.process_gains import processes_in
 from reconciler.core.secret_gains import commands_in
 from schemas.plan import FieldChange, PlannedChange
 
@@ -90,6 +91,8 @@ def _budget(budget: Body) -> str:
 def _project(body: Body) -> Iterator[tuple[str, list[str]]]:
     commands = commands_in(body).items()
     yield "runs", [value_text(f"{command} for {name}", _LONGEST) for name, command in commands]
+    programs = processes_in(body).items()
+    yield "up", [value_text(f"{command} as {name}", _LONGEST) for name, command in programs]
     models = models_in(body).items()
     yield "asks", [value_text(f"{model} as {name}", _LONGEST) for name, model in models]
     hooks = [f"/hooks/{body['name']}/{name}" for name in hooks_in(body)]

@@ -61,6 +61,7 @@ def sites_of(document: Document) -> Iterator[Site]:
             yield from _model_sites(document)
             yield from _webhook_sites(document)
             yield from _stream_sites(document)
+            yield from _process_sites(document)
         case Pipeline():
             for name, value in default_params(document).items():
                 at = ("params", "properties", name, "default")
@@ -141,6 +142,15 @@ def _stream_sites(project: Project) -> Iterator[Site]:
             yield Site(("streams", name, "url"), stream.url, "template", _SECRETS)
         if stream.topic is not None:
             yield Site(("streams", name, "topic"), stream.topic, "template", frozenset({"event"}))
+
+
+def _process_sites(project: Project) -> Iterator[Site]:
+    for name, process in (project.processes or {}).items():
+        at: Path = ("processes", name)
+        yield Site((*at, "env"), process.env, "template", _SECRETS)
+        for field in ("command", "args", "ready"):
+            if value := getattr(process, field):
+                yield Site((*at, field), value, "template", _FIXED)
 
 
 def _model_sites(project: Project) -> Iterator[Site]:

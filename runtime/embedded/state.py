@@ -6,6 +6,8 @@
         password         0600, made at random on first use; the same for PostgreSQL and Valkey
         servers.json     0600, exists while the servers answer: their URLs
         web.json         0600, exists while `ordinaut up` runs: where its web side is (see `web`)
+        databases/       0700: a URL for each database that specs ask for, with the password of its role
+        processes/       which processes of specs run
         postgres/        data, 0700, owned by the user PostgreSQL runs as
         valkey/          data, likewise
         run/             sockets, likewise; a folder under the system's temporary one where this path is too long

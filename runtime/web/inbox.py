@@ -50,7 +50,7 @@ class Inbox:
         self._config = config
         self._database = database
         self.clock = clock
-        self._keyring = Keyring(Path.cwd(), clock)
+        self._keyring = Keyring(Path.cwd(), clock, config.databases)
         self._opening = asyncio.Lock()
         self._pool: Pool | None = None
         self._known: dict[tuple[str, str], _Known] = {}

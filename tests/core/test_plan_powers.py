@@ -316,6 +316,43 @@ def test_where_a_project_comes_to_take_events_is_shown(old: str, words: str) -> 
     assert "shop" in text
 
 
+PROGRAMS = """
+kind: Project
+name: platform
+processes: {shop: {command: python, args: [servers/shop.py, --port, '8025']}}
+"""
+
+
+def test_what_runs_beside_up_is_shown_of_a_new_project() -> None:
+    text = render_plan(plan_of(Database({}), compiled(NOTHING, PROGRAMS)), Look(width=80))
+
+    assert "    up        python servers/shop.py --port 8025 as shop\n" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "gained"),
+    [
+        ("servers/shop.py", "servers/other.py", ("has `ordinaut up` run shop",)),
+        ("command: python", "env: {A: b}, command: python", ("has `ordinaut up` run shop",)),
+        ("command: python", "ready_timeout: 1m, command: python", ()),
+        ("{shop:", "{other: {command: python}, shop:", ("has `ordinaut up` run other",)),
+    ],
+)
+def test_what_comes_to_run_beside_up_is_a_gain_of_high_impact(
+    old: str, new: str, gained: tuple[str, ...]
+) -> None:
+    change = _project_change(PROGRAMS, PROGRAMS.replace(old, new))
+
+    assert change.gains == gained
+    assert (change.impact == "high") == bool(gained)
+
+
+def test_all_processes_at_once_are_gained_one_by_one() -> None:
+    change = _project_change("kind: Project\nname: platform\n", PROGRAMS)
+
+    assert change.gains == ("has `ordinaut up` run shop",)
+
+
 def test_a_topic_that_comes_to_start_a_task_is_shown() -> None:
     listening = ASKS.replace("{manual: true}", "{event: orders.*}")
     database = Database(compiled(ASKS, "kind: Project\nname: platform").documents)
