@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-all check format generated servers node-servers compat-servers test-compat conformance pgbouncer promtool chromium lock clean
+.PHONY: help up example examples test test-all check format generated servers node-servers compat-servers test-compat conformance pgbouncer promtool chromium lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,8 +14,16 @@ help: ## Show what there is
 up: $(VENV)/.runtime .servers/.installed ## Start everything: databases, specs/, the runtime, and a watch on specs/
 	@exec $(BIN)/ordinaut up
 
+example: $(VENV)/.runtime .servers/examples/.installed ## Start one of examples/ as it is, such as NAME=briefing
+	@test -n "$(NAME)" -a -d "examples/$(NAME)/specs" || { \
+	  echo "make example NAME=...: one of" $$(cd examples && ls -d */specs | sed 's|/specs||'); exit 1; }
+	@ORDINAUT_STATE_DIR=examples/$(NAME)/.ordinaut exec $(BIN)/ordinaut up --specs examples/$(NAME)/specs
+
+examples: $(VENV)/.dev .servers/examples/.installed ## Run the examples in their full size, which takes minutes
+	$(BIN)/python -m pytest -q -s -m full_size --timeout 1800 tests/examples
+
 # Three workers for two cores: one of them mostly waits for processes, leases and full minutes.
-test: $(VENV)/.dev .servers/.installed node-servers pgbouncer promtool chromium check ## Run every check and every test
+test: $(VENV)/.dev .servers/examples/.installed node-servers pgbouncer promtool chromium check ## Run every check and every test
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term
 
 test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are present
@@ -122,12 +130,19 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	.servers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/servers.lock
 	@touch $@
 
+# What the servers of examples need beyond what the product has.
+.servers/examples/.installed: requirements/examples.lock .servers/.installed
+	$(PYTHON) -m venv .servers/examples
+	.servers/examples/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/examples.lock
+	@touch $@
+
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 lock: $(VENV)/.dev ## Renew the hash-locked requirements
 	$(UV) pyproject.toml --extra embedded --extra quickstart -o requirements/runtime.lock
 	$(UV) requirements/build.in -o requirements/build.lock
 	$(UV) pyproject.toml --extra embedded --extra quickstart --group dev -c requirements/runtime.lock -o requirements/dev.lock
 	$(UV) requirements/servers.in -o requirements/servers.lock
+	$(UV) requirements/examples.in -o requirements/examples.lock
 
 clean: ## Remove environments and caches, but never .ordinaut/, which holds data
 	rm -rf .venv .venv-3.12 .venv-3.13 .servers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -50,6 +50,7 @@ def test_there_are_locks() -> None:
     assert {path.name for path in _LOCKS} >= {
         "build.lock",
         "dev.lock",
+        "examples.lock",
         "runtime.lock",
         "servers.lock",
     }
