@@ -12,7 +12,7 @@ from runtime.core.opencalls import OpenCall
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.program import ProgramStep
 from runtime.core.retry import REPEATABLE_EFFECTS
-from runtime.core.waits import EMIT, Wait
+from runtime.core.waits import COUNT, EMIT, Wait
 from runtime.ending import Ending, error_of
 from runtime.store.due_work import OVER, WHOLE, Claim, Report
 from runtime.store.recorded import Place
@@ -169,6 +169,8 @@ class Progress:
             self._has_unrepeatable = True
         if tried.step.uses == EMIT and outcome.kind == "ok":
             self._emit(tried)
+        if tried.step.uses == COUNT and outcome.kind == "ok":
+            self._report.counted.append({"run": self._claim.run, "failed": 0} | tried.arguments)
         if tried.step.foreach is None:
             kind = "step.succeeded" if outcome.kind == "ok" else "step.failed"
             self._tell(kind, **_facts(tried))

@@ -53,6 +53,7 @@ class Watch:
             runtimes=status.runtimes,
             rates=rates,
             active=list_active_runs(connection, limit=limit),
+            progress=status.progress,
             upcoming=tuple(armed),
         )
 

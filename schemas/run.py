@@ -14,6 +14,17 @@ RunState = Literal["queued", "running", "waiting", "succeeded", "failed", "cance
 StepState = Literal["succeeded", "failed", "skipped", "running", "retrying", "waiting", "pending"]
 
 
+class Progress(Model):
+    """How far something is that a run counts."""
+
+    done: int
+    """How many are done."""
+    total: int
+    """How many there are."""
+    failed: int = 0
+    """How many failed for good; they are not among those that are done."""
+
+
 class RunSummary(Model):
     """One run in a list."""
 
@@ -41,6 +52,8 @@ class RunSummary(Model):
     """The revision it is pinned to."""
     timezone: str | None = None
     """The zone in which people read the task's times."""
+    progress: dict[str, Progress] = Field(default_factory=dict)
+    """How far it is, by what is counted, where a step of `ordinaut.progress` says so."""
 
     @property
     def is_over(self) -> bool:

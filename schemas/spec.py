@@ -39,6 +39,7 @@ BUILTIN_TOOLS: Final[dict[str, frozenset[str]]] = {
             "email",
             "emit",
             "post",
+            "progress",
             "run",
             "sleep",
             "sql",
@@ -53,6 +54,7 @@ BUILTIN_SERVERS: Final = frozenset(BUILTIN_TOOLS)
 """Server names whose tools run in process; no ToolServer may take them."""
 
 POWERLESS_TOOLS: Final = frozenset(
-    f"ordinaut.{tool}" for tool in ("approve", "assert", "sleep", "transform", "wait_for")
+    f"ordinaut.{tool}"
+    for tool in ("approve", "assert", "progress", "sleep", "transform", "wait_for")
 )
 """Built-in tools that only compute or wait: every agent may call them, whatever its scopes, and no plan calls them a gain."""

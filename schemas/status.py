@@ -13,7 +13,7 @@ from schemas.drift import Drift
 from schemas.event import Failure
 from schemas.hold import Hold
 from schemas.override import Pause
-from schemas.run import RunState
+from schemas.run import Progress, RunState
 from schemas.source import SourceStatus
 
 
@@ -209,6 +209,17 @@ class AskedStatus(Model):
     """Calls that may have happened; `ordinaut settle` lists them."""
 
 
+class RunProgress(Progress):
+    """How far a run is that is not over."""
+
+    run_id: UUID
+    """The run."""
+    task: str
+    """Its task."""
+    name: str
+    """What is counted."""
+
+
 class OutboxStatus(Model):
     """Events that are not yet on the stream."""
 
@@ -260,6 +271,8 @@ class Status(Model):
     """What waits for people."""
     outbox: OutboxStatus
     """What is to be told."""
+    progress: tuple[RunProgress, ...] = ()
+    """How far runs are that say so and are not over, the oldest first, twenty at most."""
     troubles: tuple[Trouble, ...] = ()
     """Tasks with which something is wrong."""
     tasks_total: int

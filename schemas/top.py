@@ -8,7 +8,15 @@ from pydantic import AwareDatetime
 
 from schemas.base import Model
 from schemas.run import RunSummary
-from schemas.status import BusStatus, OutboxStatus, QueueStatus, RuntimeStatus, TaskStatus, Verdict
+from schemas.status import (
+    BusStatus,
+    OutboxStatus,
+    QueueStatus,
+    RunProgress,
+    RuntimeStatus,
+    TaskStatus,
+    Verdict,
+)
 
 
 class Rates(Model):
@@ -47,5 +55,7 @@ class Top(Model):
     """How fast."""
     active: tuple[RunSummary, ...]
     """Runs that are not over: those under way, then those that wait or are queued, each the oldest first."""
+    progress: tuple[RunProgress, ...] = ()
+    """How far runs are that say so and are not over."""
     upcoming: tuple[TaskStatus, ...]
     """Tasks that fire next."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NARROWEST: Final = 80
 _GAP: Final = "  "
+_BAR: Final = 20
 _MESSAGE_COLUMNS: Final = 500
 _ASKED: Final = "ordinaut.json_asked"
 _PRINTED: Final = "ordinaut.json_printed"
@@ -164,6 +165,16 @@ def colour_state(state: str) -> str:
 def bold(text: str) -> str:
     """Text to be found at a glance."""
     return click.style(text, bold=True)
+
+
+def progress_bar(done: int, total: int, failed: int) -> str:
+    """How far something is, as a bar of twenty places with the figures behind it: `[####x...............]  25 %  20 of 100, 5 failed`."""
+    share = (done + failed) / total if total else 1.0
+    full = min(_BAR, int(share * _BAR))
+    bad = min(full, -(-failed * _BAR // total)) if total else 0
+    bar = f"{'#' * (full - bad)}{click.style('x' * bad, fg='red')}{dim('.' * (_BAR - full))}"
+    lost = f", {failed:,} failed" if failed else ""
+    return f"[{bar}] {min(100, int(share * 100)):>3} %  {done:,} of {total:,}{lost}"
 
 
 def dim(text: str) -> str:

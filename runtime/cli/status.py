@@ -19,6 +19,7 @@ from runtime.cli.output import (
     echo_json,
     fields,
     one_line,
+    progress_bar,
     relative_time,
     short_id,
     table,
@@ -36,6 +37,7 @@ from schemas.source import SourceStatus
 from schemas.status import (
     AppliedRevision,
     BusStatus,
+    RunProgress,
     RuntimeStatus,
     Status,
     TaskStatus,
@@ -96,6 +98,9 @@ def _screen(found: Status, embedded: str) -> str:
     if found.tasks:
         rows = [_task(task, found) for task in found.tasks]
         parts.append(table(("TASK", "NEXT", "", "LAST RUN", ""), rows, flexible=0))
+    if found.progress:
+        counts = [(one.task, one.name, _bar(one)) for one in found.progress]
+        parts.append(table(("PROGRESS OF", "WHAT", ""), counts, flexible=0))
     if paused := [_pause(task, found) for task in found.tasks if task.pause]:
         parts.append(table(("PAUSED", "SINCE", "UNTIL", "BY", "WHY"), paused))
     if drifted := [_drift(drift, found) for drift in found.drift]:
@@ -245,6 +250,10 @@ def _outbox(found: Status) -> str:
     if outbox.events == 1:
         return f"1 event not yet published, written {since}"
     return f"{outbox.events:,} events not yet published, the oldest written {since}"
+
+
+def _bar(one: RunProgress) -> str:
+    return progress_bar(one.done, one.total, one.failed)
 
 
 def _pause(task: TaskStatus, found: Status) -> tuple[str, ...]:

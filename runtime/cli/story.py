@@ -16,6 +16,7 @@ from runtime.cli.output import (
     fields,
     local_time,
     one_line,
+    progress_bar,
     relative_time,
     short_id,
     shorten,
@@ -95,6 +96,8 @@ def _head(run: RunReport) -> Iterator[tuple[str, str]]:
         yield "again for", f"{run.rerun_of}  {dim('or')} {short_id(run.rerun_of)}"
     if run.reruns:
         yield "run again", ", ".join(map(short_id, run.reruns))
+    for name, one in run.progress.items():
+        yield "progress", f"{progress_bar(one.done, one.total, one.failed)}  {dim(name)}"
     if run.params:
         yield "params", orjson.dumps(run.params).decode()
     yield from _timing(run)

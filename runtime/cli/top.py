@@ -18,6 +18,7 @@ from runtime.cli.output import (
     dim,
     echo,
     echo_json_line,
+    progress_bar,
     relative_time,
     short_id,
     table,
@@ -120,6 +121,13 @@ def top_lines(seen: Top) -> Iterator[str]:
         yield ""
         rows = [_run(run, seen) for run in seen.active]
         yield from table(("RUN", "TASK", "STATE", "FOR", "SINCE"), rows, flexible=1).splitlines()
+    if seen.progress:
+        yield ""
+        bars = [
+            (one.task, one.name, progress_bar(one.done, one.total, one.failed))
+            for one in seen.progress
+        ]
+        yield from table(("PROGRESS OF", "WHAT", ""), bars, flexible=0).splitlines()
     if seen.upcoming:
         yield ""
         tasks = [_task(task, seen) for task in seen.upcoming[:_UPCOMING]]

@@ -16,6 +16,7 @@ from schemas.durations import parse_duration
 SLEEP: Final = "ordinaut.sleep"
 APPROVE: Final = "ordinaut.approve"
 EMIT: Final = "ordinaut.emit"
+COUNT: Final = "ordinaut.progress"
 WAIT_FOR: Final = "ordinaut.wait_for"
 RUN: Final = "ordinaut.run"
 LOOKED_UP: Final = frozenset({WAIT_FOR, RUN})

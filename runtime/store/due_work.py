@@ -13,7 +13,7 @@ import orjson
 
 from runtime.core.storable import MAX_DEPTH, storable
 from runtime.store.pool import Connection, Pool, borrow, fetch_all
-from runtime.store.spending import free_budgets, record_usage
+from runtime.store.spending import free_budgets, record_counts, record_usage
 from runtime.store.statements import statement
 
 LANES = tuple(range(9, 0, -1))
@@ -142,6 +142,7 @@ class Report:
         rouses: whether it ends a run that another may wait for, or one that waits for others.
         events: `{"id", "type", "data"}` each, in order.
         used: what calls used up; few have any.
+        counted: how far runs are, its own or others of its project.
         freed: calls that a budget need wait for no more.
         size: about how many bytes its results have.
     """
@@ -161,6 +162,7 @@ class Report:
     rouses: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
     used: list[dict[str, Any]] = field(default_factory=list)
+    counted: list[dict[str, Any]] = field(default_factory=list)
     freed: list[dict[str, Any]] = field(default_factory=list)
     size: int = 0
 
@@ -233,7 +235,7 @@ async def seconds_until_ready(pool: Pool, *, floors: Mapping[int, datetime] = _N
 
 async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     """Write reports in one statement; those whose lease was lost write nothing."""
-    if any(report.used or report.freed for report in reports):
+    if any(report.used or report.freed or report.counted for report in reports):
         async with borrow(pool) as connection, connection.transaction():
             rows = await write_progress(connection, reports)
     else:
@@ -251,6 +253,7 @@ async def write_progress(
     held = [row["run_id"] for row in rows]
     await record_usage(connection, [(one.run_id, one.used) for one in reports], held)
     await free_budgets(connection, [(one.run_id, one.freed) for one in reports], held)
+    await record_counts(connection, [(one.run_id, one.counted) for one in reports], held)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Writes what calls used up beside their results, in the same transaction; few calls use up anything."""
+"""Writes what few calls have to say beside their results, in the same transaction: what they used up, and how far runs are."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ async def record_usage(connection: Connection, used: OfRuns, held: Sequence[UUID
 async def free_budgets(connection: Connection, freed: OfRuns, held: Sequence[UUID]) -> None:
     """Let no budget wait for these calls any more."""
     await _write(connection, "free_budget", freed, held)
+
+
+async def record_counts(connection: Connection, counted: OfRuns, held: Sequence[UUID]) -> None:
+    """Write how far runs are, as those say whose lease holds."""
+    await _write(connection, "record_counts", counted, held)
 
 
 async def _write(connection: Connection, name: str, said: OfRuns, held: Sequence[UUID]) -> None:

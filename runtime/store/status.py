@@ -25,6 +25,7 @@ from schemas.status import (
     DatabaseStatus,
     OutboxStatus,
     QueueStatus,
+    RunProgress,
     RuntimeStatus,
     Status,
     TaskStatus,
@@ -98,6 +99,7 @@ def _facts(
         queue=QueueStatus(**fetch_rows(connection, "load_queue_status")[0]),
         asked=load_asked(connection),
         outbox=OutboxStatus(**fetch_rows(connection, "load_outbox_status")[0]),
+        progress=tuple(_progress(row) for row in fetch_rows(connection, "list_run_progress")),
         troubles=_troubles(connection, standings),
         tasks_total=totals[0] if totals else 0,
         tasks=tuple(_task(row) for row in tasks),
@@ -126,6 +128,10 @@ def _troubles(
 def load_asked(connection: Connection) -> AskedStatus:
     """How much waits for people."""
     return AskedStatus(**fetch_rows(connection, "load_asked_status")[0])
+
+
+def _progress(row: dict[str, Any]) -> RunProgress:
+    return RunProgress(task=task_label(row.pop("namespace"), row.pop("task_name")), **row)
 
 
 def _task(row: dict[str, Any]) -> TaskStatus:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from runtime.core.expressions import is_true
 from runtime.core.hearing import OWN
@@ -101,6 +102,27 @@ _EMIT_ARGUMENTS: Final[dict[str, Any]] = {
         },
     },
     "required": ["event"],
+    "additionalProperties": False,
+}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_PROGRESS_ARGUMENTS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "name": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 80,
+            "description": "What is counted.",
+        },
+        "done": {**_COUNT, "description": "How many are done."},
+        "total": {**_COUNT, "description": "How many there are."},
+        "failed": {**_COUNT, "description": "How many failed for good; 0 when left out."},
+        "run": {
+            "type": "string",
+            "description": "The run whose progress it is, of the same project; this one when left out.",
+        },
+    },
+    "required": ["name", "done", "total"],
     "additionalProperties": False,
 }
 _SQL_ARGUMENTS: Final[dict[str, Any]] = {
@@ -210,6 +232,15 @@ def _emit(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: arguments[name] for name in ("event", "id") if name in arguments}
 
 
+def _count(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the step gives; what it counts is written with that."""
+    try:
+        UUID(arguments.get("run", "0" * 32))
+    except ValueError:
+        raise ToolFailure(f"`{arguments['run']}` is no id of a run, as `${{run.id}}` is") from None
+    return dict(arguments)
+
+
 def _wait(_: Mapping[str, Any]) -> Any:
     raise ToolFailure("waits only as a step of a run")
 
@@ -262,6 +293,14 @@ _TOOLS: Final = (
         POST_ARGUMENTS,
         None,
         _send,
+    ),
+    (
+        "ordinaut",
+        "progress",
+        "Say how far a run is.",
+        _PROGRESS_ARGUMENTS,
+        None,
+        _count,
     ),
     (
         "ordinaut",

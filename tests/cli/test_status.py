@@ -10,6 +10,7 @@ from unittest.mock import ANY
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 from redis import Redis
 
 from migrations import migrations
@@ -439,3 +440,19 @@ def test_the_verdict_is_in_the_json(cli: Cli, rows: psycopg.Connection) -> None:
 
     assert (verdict["state"], verdict["headline"]) == ("trouble", "Not all is well: 1 error")
     assert verdict["findings"][0]["remedy"] == "`ordinaut up` or `ordinaut runtime` starts one"
+
+
+def test_runs_that_count_show_a_bar(cli: Cli, rows: psycopg.Connection) -> None:
+    count = Jsonb({"rows": {"done": 4900, "total": 10000, "failed": 100}})
+    over = Jsonb({"rows": {"done": 1, "total": 1, "failed": 0}})
+    insert_run(rows, insert_task(rows, "enrich"), state="waiting", progress=count)
+    insert_run(rows, insert_task(rows, "done"), state="succeeded", progress=over)
+
+    told = cli("status").stdout
+    [bar] = cli("top", "--count", "1", "--json").json["progress"]
+
+    assert "enrich       rows  [#########x..........]  50 %  4,900 of 10,000, 100 failed" in told
+    assert "1 of 1" not in told
+    assert (bar["task"], bar["done"], bar["total"], bar["failed"]) == ("enrich", 4900, 10000, 100)
+    assert "[#########x..........]" in cli("top", "--count", "1").stdout
+    assert "[#########x..........]" in cli("show", bar["run_id"]).stdout

@@ -1070,6 +1070,7 @@ CREATE TABLE ordinaut.run (
     origin_id uuid,
     replay_no integer,
     trace_link text,
+    progress jsonb,
     CONSTRAINT run_end_is_told CHECK (((finished_at IS NULL) = (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text])))),
     CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
@@ -1093,6 +1094,8 @@ COMMENT ON COLUMN ordinaut.run.origin_id IS 'the first of these runs: idempotenc
 COMMENT ON COLUMN ordinaut.run.replay_no IS 'how often that was asked for to be done anew; part of idempotency keys where it is not 0';
 -- Name: COLUMN run.trace_link; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.run.trace_link IS 'W3C traceparent of the request that asked for the run';
+-- Name: COLUMN run.progress; Type: COMMENT; Schema: ordinaut; Owner: -
+COMMENT ON COLUMN ordinaut.run.progress IS 'by name: how many are done, of how many, and how many failed; null where nobody counts';
 -- Name: run_default; Type: TABLE; Schema: ordinaut; Owner: -
 CREATE TABLE ordinaut.run_default (
     run_id uuid CONSTRAINT run_run_id_not_null NOT NULL,
@@ -1119,6 +1122,7 @@ CREATE TABLE ordinaut.run_default (
     origin_id uuid,
     replay_no integer,
     trace_link text,
+    progress jsonb,
     CONSTRAINT run_end_is_told CHECK (((finished_at IS NULL) = (state = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text])))),
     CONSTRAINT run_rerun_is_whole CHECK ((((rerun_of IS NULL) = (origin_id IS NULL)) AND ((rerun_of IS NULL) = (replay_no IS NULL)))),
     CONSTRAINT run_skip_has_a_reason CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),

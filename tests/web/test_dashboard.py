@@ -385,3 +385,21 @@ def test_what_is_not_there_is_a_page(member: httpx.Client, show: Showcase) -> No
     assert member.get("/runs/nonsense").status_code == 422
     assert member.get("/static/x/../app.py").status_code == 404
     assert member.get("/static/x/nothing.css").status_code == 404
+
+
+def test_how_far_a_run_is_shows_where_one_looks_for_it(
+    web: Web, member: httpx.Client, show: Showcase
+) -> None:
+    count = Jsonb({"<rows>": {"done": 4900, "total": 10000, "failed": 100}})
+    with psycopg.connect(web.database, autocommit=True) as connection:
+        connection.execute("update ordinaut.run set progress = %s", [count])
+        [run, task] = connection.execute(
+            "select r.run_id, p.namespace || '/' || p.name from ordinaut.run r "
+            "join ordinaut.spec p on p.uid = r.task_uid where r.finished_at is null limit 1"
+        ).fetchone() or ("", "")
+
+    for path in ("/", f"/runs/{run}", f"/tasks/{task}"):
+        text = member.get(path).text
+        assert "&lt;rows&gt;" in text, path
+        assert "50 %, 4,900 of 10,000" in text, path
+        assert "100 failed" in text, path

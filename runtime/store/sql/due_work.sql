@@ -273,6 +273,29 @@ with report as materialized (
 )
 select run_id, turn, failing, frees from held;
 
+-- name: record_counts
+-- After `record_progress`, in its transaction: how far runs are, as runs of the same project say whose lease held. The last
+-- word of each name counts. A run has fifty names at most.
+-- Locks: the rows of runs that are told of, in order; whoever waits for another here says it again.
+update ordinaut.run r
+set progress = coalesce(r.progress, '{}') || c.counts
+from (
+    select t.run_id, jsonb_object_agg(t.name, t.count order by t.place) as counts
+    from (
+        select c.run as run_id, c.name, e.place,
+            jsonb_build_object('done', c.done, 'total', c.total, 'failed', c.failed) as count
+        from jsonb_array_elements(%(rows)s::jsonb) with ordinality as e(row, place)
+        cross join lateral jsonb_to_record(e.row) as c(
+            run_id uuid, run uuid, name text, done bigint, total bigint, failed bigint)
+        join ordinaut.run teller on teller.run_id = c.run_id and teller.run_id = any(%(run_ids)s)
+        join ordinaut.spec ts on ts.uid = teller.task_uid
+        join ordinaut.run told on told.run_id = c.run
+        join ordinaut.spec s on s.uid = told.task_uid and s.project = ts.project
+        order by c.run, e.place) t
+    group by t.run_id) c
+where r.run_id = c.run_id and (
+    r.progress is null or (select count(*) from jsonb_object_keys(r.progress || c.counts)) <= 50);
+
 -- name: load_results
 -- What earlier leases of a run have recorded: results; of calls without one, how many tries there were and how long until
 -- another may follow, how many of them were left open and what is still to be gone on with; waits, how long they last and how

@@ -56,7 +56,7 @@ where stopped_at is null and not draining and 'worker' = any(duties)
 -- Newest first. Run ids begin with their time, so the order of the primary key is the order of time. In quarantine is what was
 -- begun again and again, lost its runtime each time, and has not been run again.
 select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
-    r.finished_at, r.error, r.revision_id as revision,
+    r.finished_at, r.error, r.revision_id as revision, coalesce(r.progress, '{}') as progress,
     jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone
 from ordinaut.run r
 join ordinaut.spec p on p.uid = r.task_uid
@@ -71,7 +71,7 @@ limit %(limit)s;
 -- name: list_active_runs
 -- Runs that are not over: those under way, then those that wait, then those that are queued, each the oldest first.
 select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
-    r.finished_at, r.error, r.revision_id as revision,
+    r.finished_at, r.error, r.revision_id as revision, coalesce(r.progress, '{}') as progress,
     jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone
 from ordinaut.run r
 join ordinaut.spec p on p.uid = r.task_uid
@@ -102,7 +102,7 @@ limit %(limit)s;
 -- A run, the body it is pinned to, and its row in the queue while it has one.
 select r.run_id, p.namespace, p.name, r.state, r.reason, r.trigger, r.occurrence_for, r.due_at, r.started_at,
     r.finished_at, r.error, r.revision_id as revision, r.params, r.event, r.requested_by, r.ended_by, r.detail, r.rerun_of,
-    r.replay_no, r.task_uid, v.git_commit as commit,
+    r.replay_no, r.task_uid, coalesce(r.progress, '{}') as progress, v.git_commit as commit,
     b.body, w.ready_at, w.runtime_id, w.lease_epoch, nullif(w.lease_until, '-infinity') as lease_until,
     case when w.lane > 100 then coalesce(w.slot_key, '') end as slot_key,
     jsonb_path_query_first(b.body, '$.schedule[*].timezone') #>> '{}' as timezone, ordinaut.now() as now

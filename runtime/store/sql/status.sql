@@ -83,6 +83,17 @@ select
              select from ordinaut.step_result o
              where o.run_id = i.run_id and o.step = '(over)' and o.finished_at > i.asked_at)) as unsettled;
 
+-- name: list_run_progress
+-- Of runs that are not over and say how far they are.
+select r.run_id, p.namespace, p.name as task_name, c.name, (c.count ->> 'done')::bigint as done,
+    (c.count ->> 'total')::bigint as total, (c.count ->> 'failed')::bigint as failed
+from ordinaut.run r
+join ordinaut.spec p on p.uid = r.task_uid
+cross join lateral jsonb_each(r.progress) as c(name, count)
+where r.finished_at is null and r.progress is not null
+order by r.run_id, c.name
+limit 20;
+
 -- name: load_outbox_status
 -- Counting stops: after a long absence of Redis there may be millions.
 select coalesce(sum(cardinality(sequences)), 0) as events, min(occurred_at) as oldest_at

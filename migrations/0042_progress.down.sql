@@ -1,0 +1,1 @@
+alter table ordinaut.run drop column progress;
