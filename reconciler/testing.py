@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.core.desired import Desired, Key, Specs
 from reconciler.core.entry import Entry
@@ -34,6 +35,10 @@ from schemas.pipeline import Pipeline, PipelineUse
 from schemas.problem import Problem
 from schemas.task import Task
 from schemas.tested import Mismatch, TestResult
+
+if TYPE_CHECKING:
+    # It takes half a second to import, which few tests need.
+    from reconciler.asking import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +92,31 @@ class Specimens:
         return tuple(found[order] for order in sorted(found))
 
 
-def run_trial(trial: Trial, specimens: Specimens) -> Tested:
-    """Play one test and judge it."""
+def run_trial(trial: Trial, specimens: Specimens, models: Models | None = None) -> Tested:
+    """Play one test and judge it.
+
+    Args:
+        trial: the test.
+        specimens: the specs.
+        models: answer `llm.*` for good; None to play without them.
+
+    Raises:
+        NotFound: models are to be asked, and the Project names none.
+    """
     ground = specimens.ground(trial.test.environment)
     found = list(_missing(trial, ground))
     program = None if found else _program(trial, ground)
     found += [] if program is None else misnamed(trial, program)
     if found or program is None:
         return Tested(_result(trial, ground, [Mismatch(**dict(one)) for one in found], None))
-    played = play(program, scene_of(trial), ground.live, ground.secrets, specimens.promised)
+    played = play(
+        program,
+        scene_of(trial),
+        ground.live,
+        ground.secrets,
+        specimens.promised,
+        ask_model=None if models is None else models.of(ground.specs),
+    )
     mismatches = verdict(trial, played)
     return Tested(_result(trial, ground, mismatches, played), _seen(trial, ground, played))
 

@@ -101,6 +101,19 @@ class Coverage(Model):
     """Every task with steps of its own, and every Pipeline."""
 
 
+class ModelAsked(Model):
+    """What one language model used up that tests asked for good."""
+
+    model: str
+    """The model, as its provider calls it."""
+    calls: int
+    """How many calls it answered, or failed to."""
+    input_tokens: int
+    """Tokens in."""
+    output_tokens: int
+    """Tokens out."""
+
+
 class TestReport(Model):
     """What came of tests. Fields are only ever added within a format."""
 
@@ -114,6 +127,8 @@ class TestReport(Model):
     """Every test, by file and line."""
     coverage: Coverage | None = None
     """What the tests cover, if that was asked for."""
+    asked: tuple[ModelAsked, ...] = ()
+    """The language models that were asked, with `--ask-models`."""
     problems: tuple[Problem, ...] = ()
     """Why tests could not be read; any of these fails the command."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +22,9 @@ from runtime.errors import EXIT_ERROR, NotFound, OrdinautError
 from schemas.problem import Problem
 from schemas.tested import Coverage, Mismatch, TestReport
 
+if TYPE_CHECKING:
+    from reconciler.asking import Models
+
 
 @click.command(
     epilog="""\b
@@ -30,6 +34,7 @@ Examples:
   ordinaut test specs/tests/briefing.yaml
   ordinaut test weekday-morning-briefing --json
   ordinaut test --coverage --fail-under 80
+  ordinaut test --ask-models classify-letters
 """,
 )
 @click.argument("what", metavar="[TEST|TASK|FILE]...", nargs=-1)
@@ -45,6 +50,11 @@ Examples:
     type=click.FloatRange(0, 100),
     help="End with 1 if they cover less.",
 )
+@click.option(
+    "--ask-models",
+    is_flag=True,
+    help="Ask the language models of the specs, in the place of what is given for llm.* steps.",
+)
 @json_option
 @configured("specs", "environment")
 def test(
@@ -53,13 +63,14 @@ def test(
     what: tuple[str, ...],
     with_coverage: bool,
     fail_under: float | None,
+    ask_models: bool,
     as_json: bool,
 ) -> None:
     """Play tasks and Pipelines as tests say, and compare what happens with what is expected.
 
     Tests are the documents of `kind: Test` in the folder `tests` of the specs; all of them, those of some files, or those
     of these names or tasks. Tools answer what a test gives; time, approvals and events come from it too. Needs no
-    database, no network and no secret. Exits with 1 if a test fails or cannot be read.
+    database, and but for --ask-models no network and no secret. Exits with 1 if a test fails or cannot be read.
     """
     here = Path.cwd()
     tests = read_tests(config.specs, here)
@@ -69,12 +80,13 @@ def test(
     specs = read_around(config.specs, here)
     specimens = Specimens(specs, config.environment)
     unsound = specimens.problems_for(chosen)
-    tested = [] if unsound else [run_trial(trial, specimens) for trial in chosen]
+    models = _models(config) if ask_models else None
+    tested = [] if unsound else [run_trial(trial, specimens, models) for trial in chosen]
     coverage = None
     if (with_coverage or fail_under is not None) and not unsound:
         seen = [one.seen for one in tested if one.seen is not None]
         coverage = coverage_of(specimens.ground(None).specs, seen, only_seen=bool(what))
-    report = report_of(tested, (*unsound, *wrong), coverage)
+    report = report_of(tested, (*unsound, *wrong), coverage, models)
     if as_json:
         echo_json(report.model_dump(mode="json"))
     else:
@@ -83,6 +95,12 @@ def test(
         raise click.exceptions.Exit(EXIT_ERROR)
     if coverage is not None and fail_under is not None:
         _require(coverage, fail_under)
+
+
+def _models(config: Config) -> Models:
+    from reconciler.asking import Models  # noqa: PLC0415 - it takes half a second, which few tests need
+
+    return Models(config.specs.absolute().parent)
 
 
 class NotCovered(OrdinautError):
@@ -100,7 +118,10 @@ def _require(coverage: Coverage, percent: float) -> None:
 
 
 def report_of(
-    tested: Sequence[Tested], problems: Sequence[Problem], coverage: Coverage | None
+    tested: Sequence[Tested],
+    problems: Sequence[Problem],
+    coverage: Coverage | None,
+    models: Models | None = None,
 ) -> TestReport:
     """What came of tests."""
     passed = sum(one.result.passed for one in tested)
@@ -109,6 +130,7 @@ def report_of(
         failed=len(tested) - passed,
         tests=tuple(one.result for one in tested),
         coverage=coverage,
+        asked=() if models is None else models.asked,
         problems=tuple(problems),
     )
 
@@ -170,6 +192,9 @@ def _tell(report: TestReport, texts: dict[str, str], *, with_coverage: bool) -> 
             echo(_mismatch(problem, texts))
     if with_coverage and report.coverage is not None:
         echo(_covered(report.coverage))
+    for one in report.asked:
+        used = f"{one.input_tokens:,} tokens in, {one.output_tokens:,} out"
+        click.echo(f"asked {one.model} {_count(one.calls, 'time')}: {used}", err=True)
     click.echo(_summary(report), err=True)
 
 

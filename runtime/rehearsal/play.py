@@ -27,7 +27,7 @@ from runtime.progress import SKIPPED
 from runtime.rehearsal.given import Scene
 from runtime.rehearsal.ledger import Ledger
 from runtime.rehearsal.time import LeapingClock, LeapingLoop
-from runtime.rehearsal.tools import GivenTools
+from runtime.rehearsal.tools import AskModel, GivenTools
 from runtime.restoring import restore_course
 from runtime.secrets import MASK, Secrets
 from runtime.store.due_work import WHOLE, Claim
@@ -47,6 +47,8 @@ def play(
     live: Live,
     secret_names: tuple[str, ...] = (),
     promised: Mapping[str, ToolInfo] = MappingProxyType({}),
+    *,
+    ask_model: AskModel | None = None,
 ) -> Played:
     """Play a run of a program from its beginning to its end, or to where the scene says nothing more.
 
@@ -56,9 +58,12 @@ def play(
         live: what its agents may call; tool servers are not asked, and limits of calls do not count.
         secret_names: the secrets that it may name; each has a stand-in for its value.
         promised: what is known of tools, by address; calls and answers must fit.
+        ask_model: calls `llm.*` for good; None to take what is given, or what is answered offline.
     """
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:
-        return runner.run(_Play(program, scene, live, secret_names, promised).run())
+        return runner.run(
+            _Play(program, scene, live, secret_names, promised, ask_model=ask_model).run()
+        )
 
 
 class _StandIns(Secrets):
@@ -104,6 +109,8 @@ class _Play:
         live: Live,
         secret_names: tuple[str, ...],
         promised: Mapping[str, ToolInfo],
+        *,
+        ask_model: AskModel | None,
     ) -> None:
         self._program = _without_transactions(program)
         self._scene = scene
@@ -115,7 +122,7 @@ class _Play:
         made_up = derive_run_id(0, "rehearsal", scene.name, scene.now)
         self._run_id = scene.run_id or made_up
         self._ledger = Ledger(scene, self._run_id, self._clock)
-        self._tools = GivenTools(scene, self._clock, promised)
+        self._tools = GivenTools(scene, self._clock, promised, ask_model)
         self._begun: set[str] = set()
         self._stood = (-1.0, 0)
 

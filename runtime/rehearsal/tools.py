@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from runtime.clock import Clock
+from runtime.core.calls import Call
 from runtime.core.leftopen import GoingOn
 from runtime.core.letters import SENDING
 from runtime.core.llm.definition import FindModel
+from runtime.core.llm.tools import SERVER
 from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.played import Called, NotGiven
 from runtime.core.waits import WAITING_TOOLS
@@ -26,6 +28,9 @@ from schemas.spec import POWERLESS_TOOLS
 _BUILTINS: Final = builtin_tools()
 _NOT_COMPUTED: Final = frozenset({*WAITING_TOOLS, *SENDING, "ordinaut.sql"})
 
+AskModel = Callable[[str, Mapping[str, Any]], CallOutcome]
+"""What calls a tool of `llm.*` for good, by its address and arguments."""
+
 
 @dataclass(slots=True)
 class GivenTools:
@@ -35,12 +40,14 @@ class GivenTools:
         scene: gives the answers.
         clock: by which they take their time.
         promised: tools whose contract is known, by address: calls and answers are held against it.
+        ask_model: calls `llm.*` for good, in the place of every answer that is given for it but failures; None for nobody.
         called: the calls so far.
     """
 
     scene: Scene
     clock: Clock
     promised: Mapping[str, ToolInfo]
+    ask_model: AskModel | None = None
     called: list[Called] = field(default_factory=list)
     _ready: ContextVar[Ready] = field(default_factory=lambda: ContextVar("ready"))
 
@@ -84,8 +91,9 @@ class GivenTools:
         if tool is not None and (refused := tool.argument_error(arguments)) is not None:
             return CallOutcome("contract_error", error=refused)
         self.note(ready, name)
-        if ready.verification is None and self.is_computed(call.step.name, name):
-            return self._computed(name, arguments)
+        own = self._own(call, name) if ready.verification is None else None
+        if own is not None:
+            return own(name, arguments)
         answer = self.scene.answer(call)
         if ready.verification is not None:
             if answer.verified is None:
@@ -118,7 +126,17 @@ class GivenTools:
         """Whether a step's tool is a built-in one that gives its own answer."""
         server = name.partition(".")[0]
         is_builtin = server in _BUILTINS and name not in _NOT_COMPUTED
+        if server == SERVER and self.ask_model is not None:
+            return False
         return is_builtin and not self.scene.has_answers(step)
+
+    def _own(self, call: Call, name: str) -> AskModel | None:
+        """What answers the call in the place of the scene: a model, but for a failure that is given, or a built-in tool."""
+        if self.ask_model is not None and name.partition(".")[0] == SERVER:
+            given = self.scene.has_answers(call.step.name)
+            is_asked = not given or self.scene.answer(call).outcome is None
+            return self.ask_model if is_asked else None
+        return self._computed if self.is_computed(call.step.name, name) else None
 
     def note(self, ready: Ready, name: str) -> None:
         """The call is made."""
