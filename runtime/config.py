@@ -66,6 +66,7 @@ class Config:
         public_url: how people and tools reach `ordinaut web`, where that is not where it listens.
         otlp_endpoint: the collector that `ordinaut web` sends traces to, by OTLP over HTTP, without /v1/traces.
         otlp_traces_endpoint: the whole address that it takes traces at, where that is not otlp_endpoint with /v1/traces.
+        mcp_token: as whom `ordinaut mcp` acts: a token of `ordinaut token create`; None means whoever starts it.
         webhook_secret_file: a file with the secret that wake-ups of `ordinaut sync` are signed with, or several, one a line.
     """
 
@@ -93,6 +94,7 @@ class Config:
     public_url: str | None = None
     otlp_endpoint: str | None = None
     otlp_traces_endpoint: str | None = None
+    mcp_token: str | None = field(default=None, repr=False)
     webhook_secret_file: Path | None = field(default=None, repr=False)
 
     @property
@@ -333,5 +335,6 @@ _CONVERSIONS: Final = {
     "public_url": _web_url,
     "otlp_endpoint": _web_url,
     "otlp_traces_endpoint": _web_url,
+    "mcp_token": _text,
     "webhook_secret_file": _path,
 }

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from schemas.base import Model
 
-Origin = Literal["cli", "api", "dashboard", "sync", "event", "webhook", "runtime"]
+Origin = Literal["cli", "api", "dashboard", "mcp", "sync", "event", "webhook", "runtime"]
 """By which way something was done: `event` is a decision that an event took, `runtime` what a policy of a spec does by itself."""
 
 Action = Literal[

@@ -12,8 +12,9 @@ from schemas.base import Model
 TOKEN_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 """What a token may be called."""
 
-Scope = Literal["read", "operate", "approve", "emit", "admin"]
-"""What a token lets its bearer do: look; run, pause, cancel; answer what waits; tell of events; all of it, and tokens."""
+Scope = Literal["read", "operate", "approve", "emit", "propose", "admin"]
+"""What a token lets its bearer do: look; run, pause, cancel; answer what waits; tell of events; propose changes of specs; all of
+it, and tokens."""
 
 
 class Token(Model):

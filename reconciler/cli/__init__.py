@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "up": ("reconciler.cli.up", "Start everything: servers, specs and a runtime."),
         "runtime": ("reconciler.cli.runtime", "Run due work until told to stop."),
         "web": ("reconciler.cli.web", "Serve dashboard and HTTP API until told to stop."),
+        "mcp": ("reconciler.cli.mcp", "Serve agents: look, operate and propose, over MCP."),
         "dashboard": ("runtime.cli.dashboard", "Print a link that signs in to the dashboard."),
         "token": ("runtime.cli.token", "Make, list and revoke tokens of the HTTP API."),
         "run": ("runtime.cli.run", "Run a task now."),

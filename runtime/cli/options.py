@@ -28,11 +28,12 @@ _SETTINGS: Final[dict[str, tuple[str, Any, str]]] = {
     "otlp_endpoint": ("URL", str, "The collector that traces are sent to, by OTLP over HTTP."),
     "otlp_traces_endpoint": ("URL", str, "The whole address that it takes traces at."),
     "log_level": ("LEVEL", str, "debug, info, warning or error."),
+    "mcp_token": ("TOKEN", str, "As whom it acts; whoever starts it when left out."),
     "webhook_secret_file": ("FILE", click.Path(path_type=Path), "The secret that wake-ups are signed with."),
 }  # fmt: skip
 
 # Flags that are not called as their setting.
-_FLAGS: Final = {"environment": "--env"}
+_FLAGS: Final = {"environment": "--env", "mcp_token": "--token"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")  # fmt: skip
 """The flag `--json`, which the command receives as `as_json`."""

@@ -43,10 +43,10 @@ Examples:
 """
 )
 def token() -> None:
-    """Make, list and revoke tokens of the HTTP API.
+    """Make, list and revoke tokens of the HTTP API and of the MCP server.
 
     A token has a name, which its actions are attributed to, and scopes: read looks; operate runs, pauses and cancels; approve
-    answers what waits for people; emit tells of events; admin may do all of it.
+    answers what waits for people; emit tells of events; propose makes branches with changes of specs; admin may do all of it.
     """
 
 

@@ -114,12 +114,7 @@ def needs(scope: Scope) -> Any:
         here: Here,
         bearer: HTTPAuthorizationCredentials | None = Security(_BEARER),  # noqa: B008 - how FastAPI is told
     ) -> Principal:
-        if bearer is None:
-            raise unknown("a token is needed")
-        token, address = bearer.credentials, request.client.host if request.client else ""
-        principal = recall(here, token)
-        if principal is None:
-            principal = await run_in_threadpool(identify, here, token, address)
+        principal = await recognise(request, here, bearer.credentials if bearer else None)
         request.state.principal = principal
         require(principal, scope)
         # Only now: whoever is nobody learns nothing of what there is.
@@ -127,6 +122,21 @@ def needs(scope: Scope) -> Any:
         return principal
 
     return Security(admit, scopes=[scope])
+
+
+async def recognise(request: Request, site: Site, token: str | None) -> Principal:
+    """Who shows this token with a request.
+
+    Raises:
+        Refused: 401 ORD319, there is none, or none that is in force; 429 ORD321.
+    """
+    if token is None:
+        raise unknown("a token is needed")
+    address = request.client.host if request.client else ""
+    principal = recall(site, token)
+    if principal is None:
+        principal = await run_in_threadpool(identify, site, token, address)
+    return principal
 
 
 def require(principal: Principal, scope: Scope) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -11,8 +10,6 @@ from fastapi import Query
 from pydantic import AwareDatetime, BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
-
-from runtime.web.problems import Refused
 
 MAX_PAGE: Final = 500
 _NUMBER: Final = re.compile(r"\s*[-+]?[\d._eE+-]*\s*")
@@ -32,37 +29,6 @@ def _written_out(value: object) -> object:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 """An instant as ISO 8601; not a number, which could be seconds or milliseconds."""
-
-
-def cursor_of(kind: str, place: str) -> str:
-    """A cursor, of which nobody but us is to make anything."""
-    return urlsafe_b64encode(f"{kind}:{place}".encode()).decode().rstrip("=")
-
-
-def place_in(kind: str, cursor: str) -> str:
-    """The place that a cursor stands for.
-
-    Raises:
-        Refused: 404 ORD310, it leads nowhere in this list.
-    """
-    padding = "=" * (-len(cursor) % 4)
-    try:
-        found, _, place = urlsafe_b64decode(cursor + padding).decode().partition(":")
-    except ValueError:
-        found = place = ""
-    if found != kind or not place:
-        raise bad_cursor()
-    return place
-
-
-def bad_cursor() -> Refused:
-    """The refusal of a cursor that is none."""
-    return Refused(
-        404,
-        "cursor: it leads nowhere in this list",
-        hint="take it from the `Link` of the page before",
-        code="ORD310",
-    )
 
 
 def link_next(request: Request, response: Response, cursor: str | None) -> None:

@@ -23,7 +23,7 @@ PROGRAM = "import sys; from reconciler.cli import main; sys.exit(main())"
 NAMES = [name for rows in COMMANDS.values() for name in rows]
 HEAVY = {"asyncio", "jsonschema", "mcp", "orjson", "psycopg", "pydantic", "redis", "rich", "yaml"}
 # One prints JSON anyway, the other nothing.
-WITHOUT_JSON = {"schema", "runtime", "web"}
+WITHOUT_JSON = {"schema", "runtime", "mcp", "web"}
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": os.defpath}
 
 

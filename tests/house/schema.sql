@@ -481,7 +481,7 @@ CREATE TABLE ordinaut.api_token (
     CONSTRAINT api_token_check1 CHECK (((revoked_by IS NULL) = (revoked_at IS NULL))),
     CONSTRAINT api_token_digest_check CHECK ((octet_length(digest) = 32)),
     CONSTRAINT api_token_name_check CHECK ((name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'::text)),
-    CONSTRAINT api_token_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'admin'::text])))
+    CONSTRAINT api_token_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'propose'::text, 'admin'::text])))
 );
 -- Name: COLUMN api_token.digest; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.api_token.digest IS 'sha256 of the token, which has 256 random bits: nothing can be read of it, and no salt is needed';
@@ -1160,7 +1160,7 @@ CREATE TABLE ordinaut.sign_in_link (
     scopes text[] NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT sign_in_link_digest_check CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT sign_in_link_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'admin'::text])))
+    CONSTRAINT sign_in_link_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'propose'::text, 'admin'::text])))
 );
 -- Name: TABLE sign_in_link; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON TABLE ordinaut.sign_in_link IS 'a row is deleted when its link is used, so it works once';
@@ -1406,7 +1406,7 @@ CREATE TABLE ordinaut.web_session (
     began_at timestamp with time zone DEFAULT ordinaut.now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT web_session_digest_check CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT web_session_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'admin'::text])))
+    CONSTRAINT web_session_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'operate'::text, 'approve'::text, 'emit'::text, 'propose'::text, 'admin'::text])))
 );
 -- Name: COLUMN web_session.token_id; Type: COMMENT; Schema: ordinaut; Owner: -
 COMMENT ON COLUMN ordinaut.web_session.token_id IS 'the token that was shown; none for a link. The session is over when its token is';

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from runtime.cursors import bad_cursor, cursor_of, place_in
 from runtime.store.audit import NEWEST, Sought, list_audit
 from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
-from runtime.web.paging import Cursor, Limit, bad_cursor, cursor_of, link_next, place_in
+from runtime.web.paging import Cursor, Limit, link_next
 from runtime.web.problems import refusals
 from runtime.web.site import Here
 from schemas.audit import AuditList

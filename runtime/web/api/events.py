@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from runtime.store.event_pages import Sought, list_events
+from runtime.listing import page_of_events
+from runtime.store.event_pages import Sought
 from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
-from runtime.web.paging import Cursor, Limit, bad_cursor, cursor_of, link_next, place_in
+from runtime.web.paging import Cursor, Limit, link_next
 from runtime.web.problems import refusals
 from runtime.web.site import Here
 from schemas.event_log import EventPage
@@ -22,9 +22,6 @@ router = APIRouter(
     dependencies=[needs("read")],
     responses=refusals(401, 403, 404, 422, 429, 503),
 )
-
-_KIND = "event"
-_MAX_NUMBER = 2**63 - 1
 
 
 @router.get("/events", operation_id="listEvents")
@@ -51,22 +48,9 @@ def list_all(
     cursor: Cursor = None,
 ) -> EventPage:
     """Events as they are on the stream, newest first; they are kept as long as `keep_events` says."""
-    before = None if cursor is None else _place(place_in(_KIND, cursor))
     with here.lender.reading() as connection:
-        found = list_events(connection, Sought(type_, subject, run_id, before), limit=limit + 1)
-    page = found[:limit]
-    last = page[-1] if len(found) > limit else None
-    cursor = None if last is None else cursor_of(_KIND, f"{last.time.isoformat()}/{last.sequence}")
-    link_next(request, response, cursor)
-    return EventPage(events=page)
-
-
-def _place(place: str) -> tuple[datetime, int]:
-    moment, _, number = place.partition("/")
-    try:
-        at, sequence = datetime.fromisoformat(moment), int(number)
-    except ValueError:
-        raise bad_cursor() from None
-    if at.tzinfo is None or not 0 <= sequence <= _MAX_NUMBER:
-        raise bad_cursor()
-    return at, sequence
+        page, more = page_of_events(
+            connection, Sought(type_, subject, run_id), limit=limit, cursor=cursor
+        )
+    link_next(request, response, more)
+    return page

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from runtime.lookup import resolve_task
-from runtime.store.runs import list_runs, load_run
+from runtime.listing import page_of_runs
+from runtime.store.runs import load_run
 from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
-from runtime.web.paging import Cursor, Limit, bad_cursor, cursor_of, link_next, place_in
+from runtime.web.paging import Cursor, Limit, link_next
 from runtime.web.problems import refusals
 from runtime.web.site import Here
 from schemas.run import RunList, RunReport, RunState
@@ -22,8 +22,6 @@ router = APIRouter(
     dependencies=[needs("read")],
     responses=refusals(401, 403, 404, 422, 429, 503),
 )
-
-_KIND = "run"
 
 
 @router.get("/runs", operation_id="listRuns")
@@ -49,21 +47,17 @@ def list_all(
     cursor: Cursor = None,
 ) -> RunList:
     """Runs, newest first, as `ordinaut runs` lists them; occurrences that were decided not to run are among them, as skipped."""
-    before = None if cursor is None else _run_id(place_in(_KIND, cursor))
     with here.lender.reading() as connection:
-        uid = None if task is None else resolve_task(connection, task).uid
-        found = list_runs(
+        page, more = page_of_runs(
             connection,
-            task_uid=uid,
+            task=task,
             states=state or (),
-            limit=limit + 1,
+            limit=limit,
+            cursor=cursor,
             quarantined=quarantined,
-            before=before,
         )
-    page = found.runs[:limit]
-    has_more = len(found.runs) > limit
-    link_next(request, response, cursor_of(_KIND, str(page[-1].run_id)) if has_more else None)
-    return RunList(now=found.now, runs=page)
+    link_next(request, response, more)
+    return page
 
 
 @router.get("/runs/{run_id}", operation_id="getRun")
@@ -71,10 +65,3 @@ def get_run(here: Here, run_id: UUID) -> RunReport:
     """The whole story of a run, as `ordinaut show` tells it: steps, tries, what it waits for, and its events."""
     with here.lender.reading() as connection:
         return load_run(connection, run_id)
-
-
-def _run_id(place: str) -> UUID:
-    try:
-        return UUID(place)
-    except ValueError:
-        raise bad_cursor() from None

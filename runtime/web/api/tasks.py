@@ -10,11 +10,12 @@ from runtime.core.program import task_label
 from runtime.core.upcoming import upcoming
 from runtime.errors import NotFound, Unreadable
 from runtime.explaining import explain_task
+from runtime.listing import page_of_tasks
 from runtime.lookup import resolve_task
-from runtime.store.board import Wanted, load_board, load_board_task
+from runtime.store.board import Wanted, load_board_task
 from runtime.web.api.route import ThreadRoute
 from runtime.web.auth import needs
-from runtime.web.paging import Cursor, Instant, Limit, cursor_of, link_next, place_in
+from runtime.web.paging import Cursor, Instant, Limit, link_next
 from runtime.web.problems import refusals
 from runtime.web.site import Here
 from schemas import patterns
@@ -29,7 +30,6 @@ router = APIRouter(
     responses=refusals(401, 403, 422, 429, 503),
 )
 
-_KIND = "task"
 Namespace = Annotated[
     str, Path(pattern=patterns.NAME, description="The namespace: `default` where specs name none.")
 ]
@@ -57,17 +57,16 @@ def list_tasks(
 ) -> Board:
     """Tasks by name, with their newest runs and the next occurrence, and how many stand where; at most a second old, as `now` says."""
     labels = dict(one.partition("=")[::2] for one in label or ())
-    after = None if cursor is None else place_in(_KIND, cursor)
-    wanted = Wanted(owner, labels, words, standing, namespace, after)
+    wanted = Wanted(owner, labels, words, standing, namespace)
 
-    def look() -> Board:
+    def look() -> tuple[Board, str | None]:
         with here.lender.reading() as connection:
-            return load_board(connection, wanted, limit=limit)
+            return page_of_tasks(connection, wanted, limit=limit, cursor=cursor)
 
-    board = here.recent.of(
-        ("tasks", limit, owner, words, standing, namespace, after, *sorted(labels.items())), look
+    board, more = here.recent.of(
+        ("tasks", limit, owner, words, standing, namespace, cursor, *sorted(labels.items())), look
     )
-    link_next(request, response, board.after and cursor_of(_KIND, board.after))
+    link_next(request, response, more)
     return board
 
 

@@ -144,7 +144,7 @@ def require_own_origin(request: Request, site: Site) -> None:
         Refused: 403 ORD320.
     """
     told, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    names = _own_names(request, site)
+    names = own_names(request, site)
     # An old browser does not say where a request comes from, but names the origin of what it posts.
     is_ours = urlsplit(origin or "").netloc in names if told is None else told == "same-origin"
     is_named = origin is None or urlsplit(origin).netloc in names
@@ -157,7 +157,8 @@ def require_own_origin(request: Request, site: Site) -> None:
         )
 
 
-def _own_names(request: Request, site: Site) -> set[str]:
+def own_names(request: Request, site: Site) -> set[str]:
+    """What the origins of our own pages are called."""
     public = site.config.public_url
     return {request.headers.get("host", ""), *([urlsplit(public).netloc] if public else [])}
 
