@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from runtime.core.chain import START, Chain
 from runtime.errors import OrdinautError
-from runtime.store.audit import Link, read_audit, read_audit_head
+from runtime.store.audit import OLDEST, Link, read_audit, read_audit_head
 from runtime.store.rows import Connection
 from runtime.store.statements import statement
 from schemas.audit import AuditVerification, BrokenChain
@@ -35,19 +35,21 @@ def verify_audit(
     """
     with connection.transaction():
         connection.execute(statement("read_as_of_now"))
-        newest, head = read_audit_head(connection)
+        head = read_audit_head(connection)
+        newest = 0 if head is None else head[0]
         begin = 1 if noted is None else noted[0]
         chain = Chain(last=begin - 1, hash=_hash_before(connection, begin), noted=noted)
-        if noted is not None and noted[0] > newest:
+        if head is not None and noted is not None and noted[0] > newest:
             chain.broken = BrokenChain(
                 entry=newest + 1, what="it is missing: entries were deleted from the end"
             )
-        for link in read_audit(connection, begin):
+        # Nobody but whoever adds entries past the program gives them numbers before the first.
+        for link in read_audit(connection, OLDEST if noted is None else begin):
             if not chain.follow(link.entry, link.columns, link.hash):
                 break
             if chain.verified % _TOLD_EVERY == 0:
                 tell(chain.verified, newest - begin + 1)
-        chain.end(newest, head)
+        chain.end(head)
     return chain.report()
 
 

@@ -57,10 +57,15 @@ class Chain:
             self.first = self.first or entry
         return self.broken is None
 
-    def end(self, entry: int, stored: bytes) -> None:
-        """Compare with the head, which says what was written last."""
+    def end(self, head: tuple[int, bytes] | None) -> None:
+        """Compare with the head, which says what was written last; none if somebody deleted it."""
         if self.broken is not None:
             return
+        if head is None:
+            what = "the head of the chain, which says that it was written last, is missing"
+            self.broken = BrokenChain(entry=self.last, what=what)
+            return
+        entry, stored = head
         newest = max(entry, self.noted[0] if self.noted else 0)
         if self.last < newest:
             what = "it is missing: entries were deleted from the end"
@@ -82,6 +87,8 @@ class Chain:
     def _wrong(self, entry: int, columns: Sequence[str | None], stored: bytes) -> str | None:
         if entry > self.last + 1:
             return "it is missing"
+        if entry <= self.last:
+            return "it was added: what is written comes after every other"
         if chained(self.hash, columns) != stored:
             return "it is not what was written, or what came before it is not"
         if self.noted is not None and self.noted[0] == entry and self.noted[1] != stored:

@@ -19,6 +19,8 @@ from schemas.audit import Action, AuditEntry
 
 NEWEST: Final = 2**63 - 1
 """Beyond every entry."""
+OLDEST: Final = -(2**63)
+"""Before every entry, also those that somebody numbered past the program."""
 
 _AT_ONCE: Final = 500
 
@@ -102,11 +104,10 @@ def read_audit(connection: Connection, since: int) -> Iterator[Link]:
         yield from cursor.execute(statement("read_audit"), {"since": since})
 
 
-def read_audit_head(connection: Connection) -> tuple[int, bytes]:
-    """The number and hash of the entry that was written last."""
+def read_audit_head(connection: Connection) -> tuple[int, bytes] | None:
+    """The number and hash of the entry that was written last; none if somebody deleted them."""
     row = connection.execute(statement("read_audit_head")).fetchone()
-    assert row is not None  # noqa: S101 - it has one row
-    return row[0], row[1]
+    return None if row is None else (row[0], row[1])
 
 
 def _columns(actor: Actor, deed: Deed) -> dict[str, Any]:

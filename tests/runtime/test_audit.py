@@ -145,6 +145,12 @@ def test_whatever_a_writer_says_its_number_time_and_hash_are_the_database_s(
             " from ordinaut.audit where entry = 11",
             (12, "it is not what was written, or what came before it is not"),
         ),
+        (
+            "insert into ordinaut.audit select -3, at, 'eve', origin, token, address, action, subject, reason, details, hash"
+            " from ordinaut.audit where entry = 11",
+            (-3, "it was added"),
+        ),
+        ("delete from ordinaut.audit_head", (11, "the head of the chain, which says that it was written last, is missing")),
     ],
 )  # fmt: skip
 def test_what_somebody_did_past_the_triggers_is_found(
