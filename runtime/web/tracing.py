@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from runtime.clock import Clock
 from runtime.core.pauses import doubled_pause
-from runtime.core.traces import Span, spans_of
+from runtime.core.traces import Span, TracedRun, spans_of
 from runtime.core.tracing import Link
 from runtime.logs import get_logger
 from runtime.store.event_log import LogReader
@@ -31,7 +31,7 @@ from runtime.store.traces import (
     leave_position,
     load_traced_runs,
 )
-from runtime.web.beats import Beats
+from runtime.web.beats import AWAY, Beats
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -143,8 +143,13 @@ class Exporter:
             self._reader, self._batch = None, []
 
     def _read(self, reader: LogReader) -> list[Span]:
-        with self._lender.reading() as connection:
-            return _spans(connection, reader)
+        try:
+            with self._lender.reading() as connection:
+                return _spans(connection, reader)
+        except AWAY:
+            # The reader may have gone past events whose runs were not read: the place that is kept has not.
+            self._reader = None
+            raise
 
     def _wait_for_collector(self) -> float:
         self._failures += 1
@@ -178,7 +183,17 @@ def _spans(connection: Connection, reader: LogReader) -> list[Span]:
     ended = dict.fromkeys(
         event.run_id for event in events if event.type in _ENDS and event.run_id is not None
     )
-    return [span for run in load_traced_runs(connection, ended) for span in spans_of(run)]
+    return [span for run in load_traced_runs(connection, ended) for span in _readable(run)]
+
+
+def _readable(run: TracedRun) -> list[Span]:
+    """The spans of a run; none of one whose rows say what no row of ours does, which must not take the others away."""
+    try:
+        return list(spans_of(run))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        about = {"run_id": str(run.run["run_id"]), "problem": repr(error)}
+        _log.warning("a run cannot be told as a trace", extra=about)
+        return []
 
 
 class OtlpCollector:
@@ -236,7 +251,8 @@ class OtlpCollector:
             kind=SpanKind.CLIENT if span.is_call else SpanKind.INTERNAL,
             status=failed,
             start_time=_nanoseconds(span.started_at),
-            end_time=_nanoseconds(span.finished_at),
+            # A clock that was set back in between must not make a span that ends before it begins: collectors refuse those.
+            end_time=_nanoseconds(max(span.started_at, span.finished_at)),
             instrumentation_scope=self._scope,
         )
 

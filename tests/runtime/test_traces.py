@@ -7,12 +7,14 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from runtime.core.outcomes import CallOutcome
 from runtime.core.traces import Span
 from runtime.core.tracing import span_id, trace_id
 from runtime.core.usage import Cost, Usage
+from runtime.errors import StoreError
 from runtime.live import Live, Scope
 from runtime.store.lending import Lender
 from runtime.web.tracing import Exporter, OtlpCollector, Sent, exporters
@@ -226,6 +228,56 @@ async def test_an_exporter_stays_the_one_while_its_collector_is_away(
         await clock.advance(15)
 
     assert Exporter(lender, clock, collector).step() > 1
+
+
+async def test_a_database_that_goes_away_in_the_middle_of_a_read_loses_nothing(
+    bench: Bench, clock: FakeClock, lender: Lender, connection: psycopg.AsyncConnection
+) -> None:
+    collector = Away()
+    collector.answer = "sent"
+    exporter = Exporter(lender, clock, collector)
+    exporter.step()
+    run = await one_run(bench)
+    # The log can be read, and what it tells of cannot.
+    await connection.execute("alter table ordinaut.step_attempt rename to gone")
+    with pytest.raises(StoreError):
+        exporter.step()
+    await connection.execute("alter table ordinaut.gone rename to step_attempt")
+
+    exporter.step()
+    exporter.step()
+
+    assert [one.trace for one in collector.sent if one.parent is None] == [trace_id(run)]
+
+
+async def test_a_run_that_says_what_none_of_ours_does_takes_no_other_along(
+    bench: Bench, clock: FakeClock, lender: Lender, connection: psycopg.AsyncConnection
+) -> None:
+    collector = Away()
+    collector.answer = "sent"
+    exporter = Exporter(lender, clock, collector)
+    exporter.step()
+    odd, sound = await one_run(bench), await one_run(bench)
+    await connection.execute("update ordinaut.run set error = '[7]' where run_id = %s", [odd])
+
+    exporter.step()
+
+    assert [one.trace for one in collector.sent if one.parent is None] == [trace_id(sound)]
+
+
+async def test_a_clock_that_was_set_back_makes_no_span_that_ends_before_it_begins(
+    bench: Bench,
+    exporter: Exporter,
+    collector: ReceivingServer,
+    connection: psycopg.AsyncConnection,
+) -> None:
+    await one_run(bench)
+    await connection.execute("update ordinaut.run set finished_at = started_at - interval '1 h'")
+
+    exporter.step()
+
+    assert collector.spans
+    assert all(one.end_time_unix_nano >= one.start_time_unix_nano for one in collector.spans)
 
 
 @pytest.mark.parametrize(("status", "is_dropped"), [(400, True), (503, False)])
