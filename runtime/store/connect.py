@@ -73,10 +73,14 @@ def connect(
     except psycopg.OperationalError as error:
         raise unavailable(conninfo, error) from error
     except psycopg.Error as error:
-        raise StoreError(
-            f"the database refused: {error}",
-            hint="`ordinaut migrate --status` shows whether its schema is current",
-        ) from error
+        raise StoreError(f"the database refused: {error}", hint=remedy(error)) from error
+
+
+def remedy(error: psycopg.Error) -> str:
+    """What to do about an error that is not of the connection."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return "the role that the settings name may not do this; `ordinaut doctor` tells what it lacks"
+    return "`ordinaut migrate --status` shows whether its schema is current"
 
 
 def read_numbers_as_written(

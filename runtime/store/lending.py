@@ -21,6 +21,7 @@ from runtime.store.connect import (
     CONNECT_TIMEOUT_SECONDS,
     SESSION_OPTIONS,
     read_numbers_as_written,
+    remedy,
     unavailable,
 )
 from runtime.store.rows import Connection, fetch_rows
@@ -85,8 +86,7 @@ class Lender:
             raise unavailable(self.conninfo, error) from error
         except psycopg.Error as error:
             raise StoreError(
-                f"the database refused: {_said(error)}",
-                hint="`ordinaut migrate --status` shows whether its schema is current",
+                f"the database refused: {_said(error)}", hint=remedy(error)
             ) from error
 
 
