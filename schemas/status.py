@@ -171,6 +171,7 @@ TroubleKind = Literal[
     "paused",
     "quarantined",
     "over_budget",
+    "unanswered",
     "promise_broken",
     "promise_burning",
 ]
@@ -181,7 +182,7 @@ class Trouble(Model):
 
     kind: TroubleKind
     """What: failing, late and missing as on the board; paused after failures, or held back by somebody; its newest run lost its
-    runtime again and again, or was left out because a budget was used up; the error budget of what is promised of it is used up, or goes so
+    runtime again and again, or was left out because a budget was used up; the tool of its condition gives no answer; the error budget of what is promised of it is used up, or goes so
     fast that somebody should look."""
     tasks: int
     """How many tasks."""

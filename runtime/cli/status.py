@@ -109,7 +109,8 @@ def _screen(found: Status, embedded: str) -> str:
         )
     hidden = found.tasks_total - len(found.tasks)
     if hidden:
-        parts.append(dim(f"and {hidden:,} more tasks, -n shows them"))
+        noun = "task" if hidden == 1 else "tasks"
+        parts.append(dim(f"and {hidden:,} more {noun}, -n shows them"))
     return "\n\n".join(parts)
 
 

@@ -58,6 +58,12 @@ _TROUBLES: Final[dict[TroubleKind, tuple[Severity, str, str, str]]] = {
         "its agent used up what it may in a day, so its newest run did not begin",
         "`ordinaut spend --by agent`",
     ),
+    "unanswered": (
+        "warning",
+        "the tool of a condition of {} gives no answer|tools of the conditions of {} give no answer",
+        "whether it is met is not known, so it starts nothing",
+        "`ordinaut why TASK`",
+    ),
     "promise_broken": (
         "warning",
         "{} keeps its promise no more|{} keep their promises no more",
@@ -177,15 +183,6 @@ def _tasks(status: Status) -> Iterator[Finding]:
                 why=why,
                 remedy=_aimed(remedy, trouble),
             )
-    failing = [one.task for one in status.tasks if any(k.failing_since for k in one.conditions)]
-    if failing:
-        yield Finding(
-            check="conditions",
-            severity="warning",
-            what=f"the tool of a condition gives no answer: {', '.join(failing[:5])}",
-            why="whether it is met is not known, so it starts nothing",
-            remedy=f"`ordinaut why {failing[0]}`",
-        )
 
 
 def _git(status: Status) -> Iterator[Finding]:

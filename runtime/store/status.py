@@ -74,7 +74,6 @@ def _facts(
     info = connection.info
     [installation] = fetch_rows(connection, "load_installation")
     tasks = fetch_rows(connection, "list_task_statuses", limit=limit)
-    totals = [task.pop("total") for task in tasks]
     return Status(
         verdict=Verdict(state="well", headline=""),
         now=installation["now"],
@@ -101,7 +100,7 @@ def _facts(
         outbox=OutboxStatus(**fetch_rows(connection, "load_outbox_status")[0]),
         progress=tuple(_progress(row) for row in fetch_rows(connection, "list_run_progress")),
         troubles=_troubles(connection, standings),
-        tasks_total=totals[0] if totals else 0,
+        tasks_total=len(standings),
         tasks=tuple(_task(row) for row in tasks),
     )
 

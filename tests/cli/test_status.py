@@ -160,6 +160,27 @@ def test_a_condition_that_gets_no_answer_is_pointed_out(
     assert re.match(r"watch +no answer +\S+ \S+ ago +never", line)
 
 
+@pytest.mark.parametrize("limit", ["0", "1", "15"])
+def test_how_many_tasks_are_shown_changes_nothing_of_the_answer(
+    cli: Cli, rows: psycopg.Connection, limit: str
+) -> None:
+    insert_schedule(rows, insert_task(rows, "a"), next_for=NOON + timedelta(days=36500))
+    for name in ("asks", "held"):
+        watch = insert_task(rows, name, schedule=ASKED)
+        insert_condition(
+            rows, watch, error={"code": "ORD401", "message": "away"}, failing_since=NOON
+        )
+    cli("pause", "held")
+
+    status = Status.model_validate(cli("status", "-n", limit, "--json").json)
+
+    assert status.tasks_total == 3
+    said = [one.what for one in status.verdict.findings if one.severity == "warning"]
+    assert said == ["the tool of a condition of asks gives no answer"]
+    hidden = 3 - min(3, int(limit))
+    assert (f"and {hidden} more tasks" in cli("status", "-n", limit).stdout) == bool(hidden)
+
+
 def test_tasks_beyond_the_limit_are_counted(cli: Cli, rows: psycopg.Connection) -> None:
     for name in ("a", "b", "c"):
         insert_task(rows, name)

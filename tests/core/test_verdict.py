@@ -248,6 +248,12 @@ def test_an_empty_installation_is_well() -> None:
             "`ordinaut hold`",
         ),
         (
+            {"troubles": (Trouble(kind="unanswered", tasks=2, names=("a", "b")),)},
+            "warning",
+            "tools of the conditions of 2 tasks (a, b) give no answer",
+            "`ordinaut why TASK`",
+        ),
+        (
             {"asked": AskedStatus(approvals=1, unsettled=0)},
             "warning",
             "1 step waits for a decision",

@@ -40,7 +40,7 @@ group by late.gated, late.overdue, late.oldest_ready_at, due.undecided, due.olde
 
 -- name: list_troubles
 -- Tasks in force that are held back, by somebody or because they fail, or whose newest run was given up, or left out for want
--- of a budget.
+-- of a budget; and those whose conditions are asked in vain.
 select t.kind, p.namespace, p.name
 from ordinaut.spec p
 left join lateral (
@@ -56,7 +56,10 @@ cross join lateral (
     select case o.actor when 'ordinaut' then 'paused_failing' else 'paused' end as kind
     where o.actor is not null or s.paused_at is not null
     union all select 'quarantined' where l.state = 'failed' and l.code = 'ORD507'
-    union all select 'over_budget' where l.state = 'skipped' and l.reason = 'budget') t
+    union all select 'over_budget' where l.state = 'skipped' and l.reason = 'budget'
+    union all select 'unanswered'
+    where o.actor is null and exists (
+        select from ordinaut.condition c where c.task_uid = p.uid and c.failing_since is not null)) t
 where p.kind = 'Task' and p.retired_at is null
 order by p.namespace, p.name;
 
@@ -109,8 +112,7 @@ select p.namespace, p.name, p.project, s.next_for, s.next_due_at,
         then 'missing' end as schedule,
     coalesce(s.paused_at, o.created_at) as paused_at, o.actor, o.reason, o.until, coalesce(o.kind, 'pause') as kind,
     jsonb_path_query_first(p.body, '$.schedule[*].timezone') #>> '{}' as timezone,
-    l.run_id as last_run_id, l.state as last_state, l.occurrence_for as last_for, k.conditions,
-    count(*) over () as total
+    l.run_id as last_run_id, l.state as last_state, l.occurrence_for as last_for, k.conditions
 from ordinaut.spec p
 left join ordinaut.schedule s on s.task_uid = p.uid
 left join lateral (
