@@ -15,6 +15,7 @@ from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from runtime.core.harmless import harmless, moved_in
 from runtime.core.tracing import trace_id
 
 _ROOT: Final = "ordinaut"
@@ -106,10 +107,13 @@ class _JsonLines(logging.Formatter):
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        """A record for people; what strangers said in it gives their terminal no orders, and passes for no other record."""
         fields = " ".join(f"{name}={value}" for name, value in _extra(record).items())
         module = record.name.removeprefix(f"{_ROOT}.")
         line = f"{record.levelname.lower()} {module}: {record.getMessage()} {fields}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if record.exc_info:
+            line += f"\n{self.formatException(record.exc_info)}"
+        return harmless(moved_in(line))
 
 
 def _correlated() -> dict[str, Any]:

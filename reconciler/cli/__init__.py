@@ -243,7 +243,7 @@ def _report(error: Exception) -> int:
 
 
 def _tell(label: str, message: str, hint: str) -> None:
-    from runtime.cli.output import harmless  # noqa: PLC0415 - only errors need it
+    from runtime.core.harmless import harmless  # noqa: PLC0415 - only errors need it
 
     first, *rest = message.splitlines() or [""]
     click.echo(f"{click.style(label, fg='red')} {harmless(first)}", err=True)

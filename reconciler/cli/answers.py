@@ -9,8 +9,9 @@ from typing import Any
 import click
 import orjson
 
-from runtime.cli.output import moved_in, one_line, shorten
+from runtime.cli.output import one_line, shorten
 from runtime.core.answering import FormField, UnfitAnswer, fields_of, read_answers, responses_of
+from runtime.core.harmless import moved_in
 from schemas.asked import Asked
 
 _SHOWN = 200

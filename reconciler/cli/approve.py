@@ -23,12 +23,12 @@ from runtime.cli.output import (
     echo,
     echo_json,
     local_time,
-    moved_in,
     relative_time,
     shorten,
     zone_of,
 )
 from runtime.config import Config
+from runtime.core.harmless import moved_in
 from runtime.database import open_database
 from runtime.errors import EXIT_ERROR, NotFound, StalePlan
 from runtime.store.rows import Connection

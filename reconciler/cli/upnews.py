@@ -185,7 +185,7 @@ def _task_facts(event: Event, zone: tzinfo) -> str | None:
     match event.short_type:
         case "task.paused":
             until = f" until {moment(data['until'])}" if data["until"] else ""
-            reason = f" ({data['reason']})" if data["reason"] else ""
+            reason = f" ({one_line(data['reason'])})" if data["reason"] else ""
             return f"by {data['actor']}{until}{reason}"
         case "task.resumed":
             return f"by {data['actor']}" if data.get("actor") else "its time was over"

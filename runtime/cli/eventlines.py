@@ -46,6 +46,6 @@ def _fact(name: str, value: Any) -> str:
         case _, float() | int() if name.endswith("seconds"):
             return f"{name.removesuffix('seconds').replace('_', ' ')}{exact_span(value)}"
         case "step" | "reason", str():
-            return value
+            return one_line(value)
         case _:
             return f"{name}={one_line(value) if isinstance(value, str) else orjson.dumps(value).decode()}"

@@ -20,6 +20,7 @@ import click
 import orjson
 
 from runtime.config import environment_variable
+from runtime.core.harmless import harmless
 from runtime.core.spans import rough_span
 from runtime.errors import ScheduleError
 
@@ -34,11 +35,6 @@ _MESSAGE_COLUMNS: Final = 500
 _ASKED: Final = "ordinaut.json_asked"
 _PRINTED: Final = "ordinaut.json_printed"
 _ASKS: Final = re.compile(r"(?<!\S)--(?:json|format[ =]json)(?!\S)")
-# The colours of ours; and what else would move the cursor, hide text, or turn the direction of writing around.
-_OBEYED: Final = re.compile(
-    r"(\x1b\[(?:[012]|3[0-79]|9[0-7])m)"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
-)
 _COLOURS: Final = {
     "succeeded": "green",
     "ok": "green",
@@ -61,11 +57,6 @@ def echo(text: str = "", *, err: bool = False) -> None:
     """Print text on stdout or stderr, with its colours only where they are wanted, and nothing else that a terminal would obey."""
     color = False if environment_variable("NO_COLOR") else None
     click.echo(harmless(text), err=err, color=color)
-
-
-def harmless(text: str) -> str:
-    """Text in which what would be obeyed is written as its number: names and messages may come from strangers."""
-    return _OBEYED.sub(lambda found: found[1] or f"\\u{ord(found[0]):04x}", text)
 
 
 def note_json(context: click.Context, words: Sequence[str]) -> None:
@@ -110,10 +101,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int
 
     Args:
         header: the names of the columns.
-        rows: the cells, without line breaks; colours do not count.
+        rows: the cells; a line break in one becomes a blank, and colours do not count.
         flexible: the column that is cut, on a terminal, where a line would be wider than it.
     """
-    cells = [list(header), *(list(row) for row in rows)]
+    cells = [list(header), *([" ".join(cell.splitlines()) for cell in row] for row in rows)]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(header))]
     if sys.stdout.isatty():
         widths[flexible] -= max(0, sum(widths) + len(_GAP) * (len(widths) - 1) - _terminal_width())
@@ -124,12 +115,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, flexible: int
 
 
 def fields(pairs: Sequence[tuple[str, str]]) -> str:
-    """Names and values under each other, the values aligned."""
+    """Names and values under each other, the values aligned; so are the further lines of one, which could pass for a name."""
     widest = max(len(name) for name, _ in pairs)
     indent = widest + len(_GAP)
-    return "\n".join(
-        wrapped(f"{bold(name.ljust(widest))}{_GAP}{value}", indent) for name, value in pairs
-    )
+    lines = []
+    for name, value in pairs:
+        first, *more = value.splitlines() or [""]
+        lines.append(wrapped(f"{bold(name.ljust(widest))}{_GAP}{first}", indent))
+        lines += [wrapped(" " * indent + line, indent) for line in more]
+    return "\n".join(lines)
 
 
 def wrapped(text: str, indent: int) -> str:
@@ -244,11 +238,6 @@ def fitted(text: str, columns: int) -> str:
 def one_line(text: str) -> str:
     """What a stranger says, on one line and bounded: on more it could push away what we say, or pass for it."""
     return shorten(" ".join(text.split()), _MESSAGE_COLUMNS)
-
-
-def moved_in(text: str) -> str:
-    """What a stranger says, in full, with each line but the first moved in, where none of it can pass for a line of ours."""
-    return "\n    ".join(text.splitlines())
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

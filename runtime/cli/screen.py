@@ -14,8 +14,9 @@ from typing import Final
 
 import click
 
-from runtime.cli.output import fitted, harmless
+from runtime.cli.output import fitted
 from runtime.config import environment_variable
+from runtime.core.harmless import harmless
 
 _ENTER: Final = "\x1b[?1049h\x1b[?25l"
 _LEAVE: Final = "\x1b[?25h\x1b[?1049l"

@@ -53,6 +53,15 @@ def test_the_events_of_a_run_are_shown_oldest_first(
     assert cli("logs", "-n", "0").stdout == ""
 
 
+def test_a_reason_is_told_on_the_line_of_its_event(cli: Cli, rows: psycopg.Connection) -> None:
+    insert_task(rows)
+    cli("pause", "briefing", "--reason", "moving\n2026-01-05  run.failed")
+
+    [line] = cli("logs").lines
+
+    assert "moving 2026-01-05 run.failed" in line
+
+
 def test_each_line_of_json_is_an_event_of_the_log(
     cli: Cli, rows: psycopg.Connection, run: UUID
 ) -> None:

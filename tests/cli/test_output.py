@@ -14,7 +14,6 @@ from runtime.cli.output import (
     dim,
     echo,
     fields,
-    harmless,
     local_time,
     relative_time,
     short_id,
@@ -22,6 +21,7 @@ from runtime.cli.output import (
     table,
     zone_of,
 )
+from runtime.core.harmless import harmless
 from runtime.core.spans import exact_span, rough_span
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -31,6 +31,17 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
     text = table(("A", "LONG"), [("wide cell", "x"), ("y", "z")])
 
     assert click.unstyle(text) == "A          LONG\nwide cell  x\ny          z"
+
+
+def test_what_a_stranger_says_passes_for_no_line_of_ours() -> None:
+    text = table(("TASK", "WHY"), [("a", "moving\r\nb  house"), ("c", "")])
+
+    assert click.unstyle(text).splitlines() == ["TASK  WHY", "a     moving b  house", "c"]
+    assert click.unstyle(fields([("by", "ada"), ("reason", "x\nby  eve")])).splitlines() == [
+        "by      ada",
+        "reason  x",
+        "        by  eve",
+    ]
 
 
 def test_colours_do_not_count_for_the_width() -> None:

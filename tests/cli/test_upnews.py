@@ -109,6 +109,11 @@ def test_a_task_that_time_does_not_drive_is_said_to_be_so_as_in_the_status(
             {"actor": "bob", "reason": "outage", "until": "2026-01-05T09:00:00+00:00"},
             "paused  by bob until {nine} (outage)",
         ),
+        (
+            "task.paused",
+            {"actor": "bob", "reason": "a\nb  failed", "until": None},
+            "paused  by bob (a b failed)",
+        ),
         ("task.resumed", {"actor": "ada"}, "resumed  by ada"),
         ("task.resumed", {}, "resumed  its time was over"),
         (

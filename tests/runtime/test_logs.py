@@ -37,6 +37,18 @@ def test_lines_for_people_say_level_module_message_and_fields(
     assert capsys.readouterr().err == "warning worker: work waits run=7\n"
 
 
+def test_what_strangers_say_in_a_line_for_people_neither_moves_the_cursor_nor_passes_for_another(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("info", as_json=False)
+
+    get_logger("worker").warning("it said %s", "\x1b[2Ja\r\nerror web: b", extra={"who": "c\nd"})
+
+    assert capsys.readouterr().err == (
+        "warning worker: it said \\u001b[2Ja\n    error web: b who=c\n    d\n"
+    )
+
+
 def test_lines_for_programs_are_one_json_object_each(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("info", as_json=True)
 

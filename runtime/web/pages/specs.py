@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from runtime.cli.output import harmless
+from runtime.core.harmless import harmless
 from runtime.core.leaks.secrets import hidden, secrets_in
 from runtime.core.program import task_label
 from runtime.store.history import (

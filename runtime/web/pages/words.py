@@ -17,7 +17,8 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from runtime.cli.output import harmless, relative_time, zone_of
+from runtime.cli.output import relative_time, zone_of
+from runtime.core.harmless import harmless
 from runtime.core.spans import exact_span
 
 LOOKS: Final[Mapping[str, tuple[str, str]]] = {
