@@ -41,7 +41,6 @@ from reconciler.core.variables import with_variables
 from schemas.base import API_VERSION
 from schemas.pipeline import Pipeline
 from schemas.problem import Problem
-from schemas.project import Project
 from schemas.spec import KINDS
 from schemas.task import Task
 from schemas.tool_lock import ToolLock
@@ -198,7 +197,7 @@ def _entries(
     for source in headed:
         kind = KINDS[source.value["kind"]]
         value = with_defaults(source.value, kind.__name__, head.defaults)
-        if head.variables is not None and kind is not Project:
+        if head.variables is not None:
             value = with_variables(value, source, head.variables, problems)
         leaks += leaks_of(source, value)
         fit = fitted(value, kind)

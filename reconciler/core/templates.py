@@ -17,6 +17,7 @@ from reconciler.core.locate import Path, written_path
 from reconciler.core.references import step_lists, steps_of
 from reconciler.core.sites import Site, sites_of
 from reconciler.core.suggest import did_you_mean
+from reconciler.core.variables import READ_BEFORE
 from runtime.core.expressions import (
     ANSWER_ROOTS,
     Reference,
@@ -68,7 +69,7 @@ EVENT_FIELDS: Final = ("id", "source", "topic", "time", "data")
 """What is known of an event."""
 _NO_EVENT: Final = "the task has no schedule of the kinds `event` and `condition`"
 _ONLY_VARIABLES: Final = "this is a plain value: only `${vars.…}` is filled in, from the Project"
-_NOTHING: Final = "the Project is read before anything can be filled in: write the value out"
+_NOTHING: Final = "this is read before anything can be filled in: write the value out"
 # Words for people, and JSON Schemas, which hold words and patterns.
 _FREE_TEXT: Final = frozenset({"description", "params"})
 
@@ -135,7 +136,7 @@ def _plain_text_problems(entry: Entry, sites: tuple[Site, ...]) -> Iterator[Prob
     """Expressions where nothing is filled in; without a word they would be taken for text."""
     if not entry.source.dynamic:
         return
-    before_variables = isinstance(entry.document, Project)
+    is_project = isinstance(entry.document, Project)
     filled = [written_path(entry.source, site.path) for site in sites]
     for path, text in _texts(entry.source.value, (), "template"):
         # What tells of it is checked as a task of its own.
@@ -143,9 +144,10 @@ def _plain_text_problems(entry: Entry, sites: tuple[Site, ...]) -> Iterator[Prob
             continue
         is_filled = any(path[: len(one)] == one for one in filled)
         for reference in _read(text, "template").reads:
-            if before_variables if reference.root == "vars" else not is_filled:
+            too_early = is_project and path[0] in READ_BEFORE
+            if too_early if reference.root == "vars" else not is_filled:
                 message = f"`{reference}` has no value here"
-                hint = _NOTHING if before_variables else _ONLY_VARIABLES
+                hint = _NOTHING if too_early else _ONLY_VARIABLES
                 position = max(text.find(str(reference)), 0)
                 yield from entry.problem_in_text(
                     path, text, position, Finding("ORD502", message, hint)

@@ -12,6 +12,8 @@ from runtime.core.expressions import render_condition_vars, render_vars
 from runtime.errors import ExpressionError
 from schemas.problem import Problem
 
+READ_BEFORE: Final = frozenset({"defaults", "environments", "variables"})
+"""The fields of a Project that are read before anything can be filled in."""
 _CONDITION_FIELDS: Final = frozenset({"if", "fail_when", "expect", "usage", "when", "rearm"})
 
 
@@ -24,7 +26,11 @@ def with_variables(
     """A document with its variables filled in; an unknown one is reported where it stands, and stays."""
     if not source.dynamic:
         return dict(value)
-    return _Filling(source, variables, problems).mapping(value, ())
+    filled = _Filling(source, variables, problems).mapping
+    if value.get("kind") == "Project":
+        later = {name: inner for name, inner in value.items() if name not in READ_BEFORE}
+        return {**value, **filled(later, ())}
+    return filled(value, ())
 
 
 class _Filling:

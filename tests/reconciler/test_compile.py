@@ -200,6 +200,30 @@ def test_variables_of_the_environment_lie_over_those_of_the_project_and_keep_the
     assert step["if"] == "`9` > `3`"
 
 
+def test_variables_are_filled_in_a_project_too_but_for_what_says_them() -> None:
+    project = """\
+        kind: Project
+        name: home
+        variables: {port: "8431", host: 127.0.0.1}
+        environments: {prod: {variables: {host: worker.example}}}
+        processes:
+          worker:
+            command: python
+            args: [worker.py, "--port=${vars.port}"]
+            ready: http://${vars.host}:${vars.port}/"""
+
+    [default, prod] = [
+        _body(_compiled(project, environment=name), "home", "Project")["processes"]["worker"]
+        for name in ("default", "prod")
+    ]
+
+    assert default["args"] == ["worker.py", "--port=8431"]
+    assert (default["ready"], prod["ready"]) == (
+        "http://127.0.0.1:8431/",
+        "http://worker.example:8431/",
+    )
+
+
 def test_an_environment_that_is_not_declared_is_refused() -> None:
     specs = _compiled("kind: Project\nname: home\nenvironments: {prod: {}}", environment="prd")
 
