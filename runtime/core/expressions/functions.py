@@ -64,13 +64,17 @@ class TemplateFunctions(Functions):
         _bound("join", sum(map(len, parts)) + len(separator) * len(parts))
         return separator.join(parts)
 
+    @signature({"types": ["array"], "variadic": True})
+    def _func_zip(self, *lists: list[Any]) -> list[list[Any]]:
+        return [list(row) for row in zip(*lists, strict=False)]
+
 
 FUNCTIONS: Final = TemplateFunctions()
 
 NAMES: Final = frozenset(FUNCTIONS.FUNCTION_TABLE) | {"default"}
 
 GROWING: Final = frozenset(
-    {"from_json", "join", "map", "replace", "split", "to_json", "to_string"}
+    {"from_json", "join", "map", "replace", "split", "to_json", "to_string", "zip"}
 )
 """Functions whose result can be larger than their arguments; the interpreter weighs what they return."""
 

@@ -85,6 +85,28 @@ def test_now_by_itself_means_the_run_even_where_names_belong_to_an_element(
     assert render(template) == value
 
 
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ('${zip(`[1, 2]`, `[null, "b"]`)}', [[1, None], [2, "b"]]),
+        ("${zip(`[1, 2, 3]`, `[4, 5]`, `[6, 7]`)}", [[1, 4, 6], [2, 5, 7]]),
+        ("${zip(`[]`, `[1]`)}", []),
+        ("${zip(steps.calendar.events[*].start, `[1]`)[0][1]}", 1),
+    ],
+)
+def test_zip_pairs_lists_up_to_the_end_of_the_shortest(template: str, value: Any) -> None:
+    assert render(template) == value
+
+
+def test_zip_is_weighed_like_all_that_grows() -> None:
+    nested = "`[[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]`"
+    for _ in range(12):
+        nested = f"zip({nested}, {nested}, {nested}, {nested})"
+
+    with pytest.raises(ExpressionError):
+        render(f"${{{nested}}}")
+
+
 def test_an_instant_beyond_the_calendar_is_an_error() -> None:
     last = replace(CONTEXT, now=datetime(9999, 12, 31, tzinfo=UTC))
 
