@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from runtime.core.condition import Standing, Verdict
 from runtime.core.expressions import Context
 from runtime.core.identity import derive_run_id
 from runtime.core.outcomes import CallError, CallOutcome
-from runtime.core.poll import Poll, compile_poll, next_poll, poll_for
+from runtime.core.poll import Poll, calendars_of, compile_poll, free_from, next_poll, poll_for
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
 from runtime.models import finding
@@ -43,6 +44,7 @@ from runtime.store.conditions import (
     PollClaim,
     claim_polls,
     fail_poll,
+    put_off_poll,
     release_poll,
     renew_poll,
     seconds_until_poll,
@@ -160,14 +162,16 @@ class Poller:
                     return
 
     async def _ask(self, claim: PollClaim) -> None:
+        free_at = free_from(claim.now, calendars_of(claim.body, claim.position))
+        if free_at > claim.now:
+            await put_off_poll(self._pool, claim, free_at)
+            return
         answer = await self._answer(claim)
         async with self._writing:
             refused = await self._settle(claim, answer) if isinstance(answer, Answered) else answer
             if refused is not None:
                 error = {name: text for name, text in asdict(refused).items() if text}
-                if not await fail_poll(
-                    self._pool, claim, error, next_poll(claim.every, claim.now)
-                ):
+                if not await fail_poll(self._pool, claim, error, _next_poll(claim)):
                     await release_poll(self._pool, claim)
 
     async def _settle(self, claim: PollClaim, answered: Answered) -> CallError | None:
@@ -244,7 +248,7 @@ class Poller:
 def _answered(claim: PollClaim, value: Any, verdict: Verdict) -> Answered:
     is_kept = len(orjson.dumps(value)) <= _KEPT_BYTES
     return Answered(
-        next_poll_at=next_poll(claim.every, claim.now),
+        next_poll_at=_next_poll(claim),
         phase=verdict.standing.phase,
         met_since=verdict.standing.met_since,
         answer=value if is_kept else None,
@@ -252,6 +256,10 @@ def _answered(claim: PollClaim, value: Any, verdict: Verdict) -> Answered:
         occurrence_for=poll_for(claim.every, claim.now),
         event={"result": value, "condition": claim.position} if verdict.fires else None,
     )
+
+
+def _next_poll(claim: PollClaim) -> datetime:
+    return next_poll(claim.every, claim.now, calendars_of(claim.body, claim.position))
 
 
 def _run_id(claim: PollClaim) -> UUID:

@@ -271,6 +271,10 @@ class ConditionSchedule(Model):
 
     condition: Poll
     """What to ask, how often, and what answer fires."""
+    exclude: tuple[QualifiedName, ...] | None = None
+    """Calendars in which nobody asks; what would be asked then is asked at the first moment after."""
+    include: tuple[QualifiedName, ...] | None = None
+    """Calendars outside of which nobody asks."""
 
 
 class ManualSchedule(Model):

@@ -121,9 +121,9 @@ def references(document: Document) -> Iterator[Reference]:
     if isinstance(document.pipeline, PipelineUse):
         yield Reference("Pipeline", document.pipeline.use, ("pipeline", "use"))
     for number, schedule in enumerate(document.schedule):
-        if isinstance(schedule, TimeBound):
+        if isinstance(schedule, TimeBound | ConditionSchedule):
             for name in ("include", "exclude"):
-                for item, text in enumerate(getattr(schedule, name)):
+                for item, text in enumerate(getattr(schedule, name) or ()):
                     yield Reference("Calendar", text, ("schedule", number, name, item))
 
 

@@ -18,7 +18,8 @@ from reconciler.core.locate import Path
 from reconciler.core.references import Names
 from runtime.core.anchors import EPOCH
 from runtime.core.calendar.compilation import compile_day_rule
-from runtime.core.recurrence.sources import BEGINNING
+from runtime.core.poll import calendars_of
+from runtime.core.recurrence.sources import BEGINNING, END
 from runtime.core.recurrence.zone import load_zone
 from runtime.core.schedules import TIME_KINDS, compile_schedules
 from runtime.errors import ScheduleError
@@ -106,7 +107,7 @@ def _field(schedule: Mapping[str, Any], error: ScheduleError) -> str:
         case "ORD607":
             return "on_excluded"
         case _:
-            return next(name for name in schedule if name in TIME_KINDS)
+            return next(name for name in schedule if name in (*TIME_KINDS, "condition"))
 
 
 def _named(
@@ -134,8 +135,11 @@ def _judged(schedule: str, calendars: tuple[tuple[str, bytes], ...]) -> Schedule
     }
     try:
         compiled = compile_schedules(body)
+        admission = calendars_of(body, 0) if "condition" in read else None
     except ScheduleError as error:
         return error
+    if admission is not None and admission.next_included(EPOCH, END) is None:
+        return ScheduleError("its calendars leave no time at which to ask", code="ORD605")
     # The rules of calendars begin in the year 2000, so that what they exclude was not excluded before.
     first = compiled.next_after(EPOCH)
     if first is not None and first.excluded_by is None:

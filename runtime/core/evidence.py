@@ -93,7 +93,11 @@ class ScheduleStand:
 
 @dataclass(frozen=True, slots=True)
 class ConditionStand:
-    """What is remembered of a condition's answers now; `schemas.status.ConditionStatus` says what each means."""
+    """What is remembered of a condition's answers now; `schemas.status.ConditionStatus` says what each means.
+
+    Attributes:
+        body: its task's, normalised.
+    """
 
     position: int
     uses: str
@@ -104,6 +108,7 @@ class ConditionStand:
     changed_at: datetime | None
     failing_since: datetime | None
     error: Mapping[str, Any] | None
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from runtime.core.evidence import ConditionStand, Evidence
+from runtime.core.poll import calendars_of, free_from
 
 Clock = Callable[[datetime], str]
 """How an instant is told."""
@@ -15,6 +16,11 @@ def condition_facts(evidence: Evidence, clock: Clock) -> Iterator[str]:
     """What stands between the task's conditions and a run, a sentence each; nothing where there are none."""
     for one in evidence.conditions:
         yield f"condition {one.position + 1} of it asks {one.uses}: {_standing(one, clock)}"
+        calendars = calendars_of(one.body, one.position)
+        excluded_by = calendars.excluded_by(evidence.now) if calendars else None
+        if excluded_by is not None:
+            until = clock(free_from(evidence.now, calendars))
+            yield f"calendar {excluded_by} keeps it from being asked until {until}"
     if not evidence.conditions:
         return
     now = evidence.now

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from runtime.core.anchors import EPOCH
+from runtime.core.calendar.admission import Admission, admission_of
+from runtime.core.calendar.compilation import compile_calendar
 from runtime.core.condition import ConditionRule, Standing, Verdict, judge
 from runtime.core.expressions import (
     ANSWER_ROOTS,
@@ -24,6 +26,8 @@ from runtime.core.expressions import (
 )
 from runtime.core.program import task_label
 from schemas.durations import parse_duration
+
+_LONGEST_WAIT: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,24 @@ def poll_for(every: timedelta, now: datetime) -> datetime:
     return EPOCH + (now - EPOCH) // every * every
 
 
-def next_poll(every: timedelta, now: datetime) -> datetime:
-    """The first round instant after `now`."""
-    return poll_for(every, now) + every
+def next_poll(every: timedelta, now: datetime, calendars: Admission | None = None) -> datetime:
+    """The first round instant after `now`; where calendars exclude that, the first moment after it that they do not."""
+    return free_from(poll_for(every, now) + every, calendars)
+
+
+def free_from(at: datetime, calendars: Admission | None) -> datetime:
+    """The first moment from an instant on at which calendars let a tool be asked; a year later if there is none in it."""
+    if calendars is None:
+        return at
+    return calendars.next_included(at, at + _LONGEST_WAIT) or at + _LONGEST_WAIT
+
+
+def calendars_of(body: Mapping[str, Any], position: int) -> Admission | None:
+    """What calendars say of when the condition at a position of a normalised task body is asked; None if it names none.
+
+    Raises:
+        ScheduleError: a calendar is not valid; plans refuse such bodies.
+    """
+    contents = body.get("calendars", {})
+    compiled = {label: compile_calendar(content) for label, content in contents.items()}
+    return admission_of(body["schedule"][position], compiled)

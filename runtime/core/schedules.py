@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from runtime.core.anchors import EPOCH, fixed_start
-from runtime.core.calendar.admission import Admission, Named
+from runtime.core.calendar.admission import admission_of
 from runtime.core.calendar.compilation import CompiledCalendar, compile_calendar
 from runtime.core.calendar.moving import Sifted
 from runtime.core.condition import describe_condition
@@ -167,7 +167,7 @@ def _compiled(text: str, seed: str) -> TaskSchedule:
             for trigger, schedule in zip(triggers, timed, strict=True)
         ),
         others=tuple(
-            _words(schedule)
+            _words(schedule, calendars)
             for schedule in schedules
             if not any(kind in schedule for kind in TIME_KINDS)
         ),
@@ -182,13 +182,9 @@ def _part(
     compiled: Compiled, schedule: Mapping[str, Any], calendars: Calendars
 ) -> Compiled | Sifted:
     """A schedule with its calendars, if it has any."""
-    exclude, include = (
-        [Named(label, calendars[label]) for label in schedule.get(name, ())]
-        for name in ("exclude", "include")
-    )
-    if not exclude and not include:
+    admission = admission_of(schedule, calendars)
+    if admission is None:
         return compiled
-    admission = Admission(exclude, include)
     on_excluded = schedule["on_excluded"]
     if on_excluded == "previous_included" and admission.has_hours:
         raise ScheduleError(
@@ -284,11 +280,14 @@ def _instant(moment: datetime, timezone: str | None) -> datetime:
     return load_zone(timezone).resolve(moment, "shift", "first")[0].at
 
 
-def _words(schedule: Mapping[str, Any]) -> str:
+def _words(schedule: Mapping[str, Any], calendars: Calendars) -> str:
     if "event" in schedule:
         return _event_words(schedule)
     if "condition" in schedule:
-        return describe_condition(schedule["condition"])
+        admission = admission_of(schedule, calendars)
+        return describe_condition(schedule["condition"]) + (
+            admission.describe() if admission else ""
+        )
     return "when somebody asks"
 
 

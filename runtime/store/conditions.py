@@ -125,6 +125,11 @@ async def release_poll(pool: Pool, claim: PollClaim) -> None:
     await fetch_all(pool, statement("release_poll"), _fence(claim))
 
 
+async def put_off_poll(pool: Pool, claim: PollClaim, until: datetime) -> None:
+    """Hand a condition back, to be asked at an instant."""
+    await fetch_all(pool, statement("put_off_poll"), {**_fence(claim), "next_poll_at": until})
+
+
 async def settle_poll(
     pool: Pool, claim: PollClaim, answered: Answered, *, runtime_id: int
 ) -> Settled:

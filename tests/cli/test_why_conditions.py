@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -82,3 +83,19 @@ def test_that_nobody_is_there_to_ask_stands_there_too(
 
     cli("pause", "briefing")
     assert only(why(cli)).facts[-1].startswith("nobody asks while the task is paused, by ")
+
+
+def test_a_calendar_that_keeps_it_from_being_asked_stands_there_too(
+    cli: Cli, rows: psycopg.Connection, task: TaskRow
+) -> None:
+    insert_condition(rows, task)
+    lunch = {"timezone": "UTC", "windows": [{"from": "11:30", "to": "13:00", "days": []}]}
+    rows.execute(
+        "update ordinaut.spec set body = jsonb_set(body, '{schedule,0,exclude}', '[\"lunch\"]')"
+        " || jsonb_build_object('calendars', %s::jsonb) where uid = %s",
+        [json.dumps({"lunch": lunch}), task.uid],
+    )
+
+    assert only(why(cli)).facts[-1] == (
+        "calendar lunch keeps it from being asked until Mon 2026-01-05 13:00"
+    )

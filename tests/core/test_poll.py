@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from runtime.core.condition import Standing
 from runtime.core.expressions import Context
-from runtime.core.poll import compile_poll, next_poll, poll_for
+from runtime.core.poll import calendars_of, compile_poll, next_poll, poll_for
 from runtime.core.schedules import EPOCH
 from runtime.errors import ExpressionError
+from schemas.durations import parse_duration
 from schemas.task import Task
 
 NOW = datetime(2026, 1, 5, 12, 2, tzinfo=UTC)
@@ -83,3 +84,42 @@ def test_polls_come_at_round_times_one_after_the_other(every: timedelta, now: da
     assert asked <= now < following
     assert following - asked == every
     assert (asked - EPOCH) % every == timedelta(0)
+
+
+NIGHT = {"timezone": "UTC", "windows": [{"from": "22:00", "to": "07:00", "days": []}]}
+
+
+def calendars(**names: list[str]) -> Any:
+    """What the calendar `night` says of a condition that names it so."""
+    return calendars_of(
+        {"schedule": [{"condition": {}} | names], "calendars": {"night": NIGHT}}, 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("every", "names", "now", "following"),
+    [
+        ("5m", {"exclude": ["night"]}, "21:50", "05 21:55"),
+        ("5m", {"exclude": ["night"]}, "21:55", "06 07:00"),
+        ("7h", {"exclude": ["night"]}, "20:00", "06 07:00"),
+        ("1d", {"exclude": ["night"]}, "12:00", "06 07:00"),
+        ("5m", {"include": ["night"]}, "12:00", "05 22:00"),
+        ("5m", {}, "23:00", "05 23:05"),
+    ],
+)
+def test_what_would_be_asked_in_an_excluded_time_is_asked_at_the_first_moment_after(
+    every: str, names: dict[str, list[str]], now: str, following: str
+) -> None:
+    at = datetime.fromisoformat(f"2026-01-05T{now}:00+00:00")
+
+    found = next_poll(parse_duration(every), at, calendars(**names))
+
+    assert f"{found:%d %H:%M}" == following
+
+
+def test_where_calendars_leave_no_time_for_a_year_they_are_asked_again_after_it() -> None:
+    days = {"schedule": [{"include": ["one"]}], "calendars": {"one": {"timezone": "UTC", "days": ["2001-01-01"]}}}  # fmt: skip
+
+    found = next_poll(timedelta(hours=1), NOW, calendars_of(days, 0))
+
+    assert found == datetime(2026, 1, 5, 13, tzinfo=UTC) + timedelta(days=366)

@@ -286,6 +286,8 @@ def _schedule(draw: st.DrawFn, keys: Mapping[str, list[str]]) -> Spec:
             st.just({"manual": True}),
         )
     )  # fmt: skip
+    if calendars and "condition" in found and draw(st.booleans()):
+        found["exclude"] = [draw(st.sampled_from(calendars))]
     if calendars and found.keys() & {"rrule", "cron", "every"} and draw(st.booleans()):
         found["exclude"] = [draw(st.sampled_from(calendars))]
         # Moving is for what fires now and then.

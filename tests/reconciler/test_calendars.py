@@ -14,6 +14,7 @@ from reconciler.core.diff import diff
 from reconciler.core.ground import Ground
 from reconciler.core.plan import make_plan
 from reconciler.load import load_specs
+from runtime.core.schedules import compile_schedules
 from schemas.plan import Plan, PlannedChange, PlanSource
 from tests.core.plan_story import NOW
 from tests.reconciler.test_ics import calendar, event
@@ -231,6 +232,28 @@ def test_calendars_that_do_not_go_with_the_schedule_are_refused(
 
     assert [one[1:] for one in told(found)] == [problem]
     assert told(found)[0][0].startswith("specs/2.yaml:4:")
+
+
+CONDITION = "kind: Task\nname: brief\nschedule: {condition: {uses: llm.plan, every: 1h, when: result.text == 'x'}, exclude: [holidays]}\npipeline: [{id: look, uses: llm.plan}]"
+
+
+def test_a_condition_is_described_with_its_calendars_and_carries_them() -> None:
+    found = specs(HOLIDAYS + "windows: [{from: '22:00', to: '07:00'}]", CONDITION)
+
+    [body] = [one.body for key, one in found.documents.items() if key.kind == "Task"]
+    assert told(found) == []
+    assert body["calendars"]["holidays"]["windows"] == [
+        {"days": [], "from": "22:00", "to": "07:00"}
+    ]
+    assert compile_schedules(body).describe().endswith("asked every 1h, except in holidays")
+
+
+def test_calendars_that_leave_no_time_to_ask_are_refused() -> None:
+    found = specs(HOLIDAYS + "rules: [FREQ=DAILY]", CONDITION)
+
+    assert told(found) == [
+        ("specs/2.yaml:4:23", "ORD605", "its calendars leave no time at which to ask")
+    ]
 
 
 def test_what_is_wrong_with_a_calendar_is_told_there_and_not_of_its_tasks() -> None:

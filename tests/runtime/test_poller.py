@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.usage import Usage
 from schemas.event import EVENTS
 from tests.support.clock import START
-from tests.support.installed import HEAD, install, queue_run
+from tests.support.installed import HEAD, Installed, install, queue_run
 from tests.support.polling import MINUTE, Meter, Polling, level
 from tests.support.scripted_tools import failed, ok
 
@@ -359,3 +360,58 @@ async def test_what_a_poll_uses_up_is_on_record_and_bounded_by_its_agent_s_budge
         await polling.rows(used)
         == [("(poll)", installed.uid, "warden", "meter.read", "small", 15, None)] * 2
     )
+
+
+async def keep_out(polling: Polling, installed: Installed) -> None:
+    """Let a calendar keep the task's condition from being asked from 08:03 to 08:06, as compiling writes it."""
+    night = {"timezone": "UTC", "windows": [{"from": "08:03", "to": "08:06", "days": []}]}
+    await polling.rows(
+        "update ordinaut.spec set body = jsonb_set(body, '{schedule,0,exclude}', '[\"night\"]')"
+        " || jsonb_build_object('calendars', %s::jsonb) where uid = %s returning uid",
+        json.dumps({"night": night}),
+        installed.uid,
+    )
+
+
+async def test_nobody_asks_in_a_time_that_calendars_exclude(polling: Polling) -> None:
+    await keep_out(polling, await polling.watch({"edge": "level"}, overlap="allow"))
+    meter = Meter(level(4))
+
+    await polling.minutes(polling.poller(meter), 7)
+
+    assert await polling.fired() == ["08:01", "08:02", "08:06", "08:07"]
+    assert len(meter.calls) == 4
+
+
+async def test_an_edge_of_an_excluded_time_is_found_when_that_is_over(polling: Polling) -> None:
+    await keep_out(polling, await polling.watch({}, overlap="allow"))
+    meter = Meter(level(1), level(1), level(4))
+
+    await polling.minutes(polling.poller(meter), 2)
+    assert await polling.state("next_poll_at") == (START + timedelta(minutes=6),)
+    await polling.minutes(polling.poller(meter), 4)
+
+    assert await polling.fired() == ["08:06"]
+
+
+async def test_a_poll_that_is_due_in_an_excluded_time_is_put_off_unasked(polling: Polling) -> None:
+    installed = await polling.watch({}, overlap="allow")
+    await polling.clock.advance(3 * MINUTE)
+    await keep_out(polling, installed)
+    meter = Meter(level(4))
+
+    await polling.look(polling.poller(meter))
+
+    assert not meter.calls
+    assert await polling.state("next_poll_at", "polled_at") == (START + timedelta(minutes=6), None)
+
+
+async def test_a_condition_that_calendars_had_put_off_is_asked_when_they_are_gone(
+    polling: Polling,
+) -> None:
+    await keep_out(polling, await polling.watch({}, overlap="allow"))
+    await polling.minutes(polling.poller(Meter(level(1))), 3)
+
+    await polling.watch({}, overlap="allow")
+
+    assert await polling.state("next_poll_at") == (START + timedelta(minutes=4),)

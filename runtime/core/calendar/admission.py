@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from runtime.core.calendar.compilation import CompiledCalendar
 from runtime.core.calendar.regions import DAY, LAST, Region
@@ -23,6 +23,21 @@ class Named:
 
     label: str
     calendar: CompiledCalendar
+
+
+def admission_of(
+    schedule: Mapping[str, Any], calendars: Mapping[str, CompiledCalendar]
+) -> Admission | None:
+    """What the calendars of a normalised schedule say; None if it names none.
+
+    Raises:
+        KeyError: the calendars lack one that it names.
+    """
+    exclude, include = (
+        [Named(label, calendars[label]) for label in schedule.get(name, ())]
+        for name in ("exclude", "include")
+    )
+    return Admission(exclude, include) if exclude or include else None
 
 
 class Admission:

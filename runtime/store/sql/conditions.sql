@@ -1,6 +1,6 @@
 -- name: arm_conditions
 -- The conditions of these tasks as a new revision has them. One that asks and judges as before keeps what it remembers, and
--- its next poll unless it comes more or less often now; any other is forgotten, or begins anew.
+-- its next poll unless it comes more or less often now, or calendars had put it off; any other is forgotten, or begins anew.
 -- Locks: the condition rows, after the documents and schedules, as a firing poll does. A poll under way loses its lease, as
 -- it may not see that its task is at another revision now; what it asked is asked again at once.
 with wanted as materialized (
@@ -18,7 +18,8 @@ on conflict (task_uid, digest) do update
 set position = excluded.position, every = excluded.every, lease_epoch = ordinaut.condition.lease_epoch + 1,
     runtime_id = null,
     next_poll_at = case when ordinaut.condition.runtime_id is not null then ordinaut.now()
-                        when ordinaut.condition.every = excluded.every then ordinaut.condition.next_poll_at
+                        when ordinaut.condition.every = excluded.every
+                            then least(ordinaut.condition.next_poll_at, excluded.next_poll_at)
                         else excluded.next_poll_at end;
 
 -- name: claim_polls
@@ -53,6 +54,11 @@ returning task_uid;
 -- name: release_poll
 -- Hands a condition back unasked, or with an answer that was not written: whoever comes next asks.
 update ordinaut.condition set next_poll_at = ordinaut.now(), runtime_id = null
+where task_uid = %(task_uid)s and digest = %(digest)s and lease_epoch = %(lease_epoch)s;
+
+-- name: put_off_poll
+-- Hands a condition back unasked until calendars let it be asked. What it remembers stays.
+update ordinaut.condition set next_poll_at = %(next_poll_at)s, runtime_id = null
 where task_uid = %(task_uid)s and digest = %(digest)s and lease_epoch = %(lease_epoch)s;
 
 -- name: settle_poll

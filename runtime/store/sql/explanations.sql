@@ -110,7 +110,7 @@ limit 100;
 -- name: list_condition_stands
 -- The conditions of a task in force, with what they remember.
 select c.position, p.body #>> array['schedule', c.position::text, 'condition', 'uses'] as uses, c.phase, c.met_since,
-    c.next_poll_at, c.polled_at, c.changed_at, c.failing_since, c.error
+    c.next_poll_at, c.polled_at, c.changed_at, c.failing_since, c.error, p.body
 from ordinaut.condition c
 join ordinaut.spec p on p.uid = c.task_uid
 where c.task_uid = %(task_uid)s and p.retired_at is null
