@@ -60,20 +60,48 @@ def plan_between(
     repository = find_repository(folder)
     tip = find_commit(repository, head or "HEAD")
     fork = find_fork(repository, find_commit(repository, base), tip)
-    before = _assumed(repository, fork, specs, cache)
-    owner = Owner(specs.project, specs.environment)
-    changes = diff(specs.documents, before.applied, owner)
-    if changes.problems:
-        raise SpecError("the specs cannot be applied over that commit", problems=changes.problems)
-    part = part_of(changes, specs.documents, only)
     source = (
         plan_source(specs.project, folder)
         if head is None
         else _source_of(repository, specs.project, tip)
     )
+    return plan_over(repository, fork, specs, source, named=base, only=only, cache=cache)
+
+
+def plan_over(
+    repository: Repository,
+    commit: str,
+    specs: Specs,
+    source: PlanSource,
+    *,
+    named: str,
+    only: tuple[str, ...] = (),
+    cache: Cache | None = None,
+) -> Plan:
+    """The plan from what a commit says to these specs.
+
+    Args:
+        repository: where the commit is.
+        commit: its hash.
+        specs: what is wanted, without errors.
+        source: where they come from.
+        named: what the commit was called by whoever asks.
+        only: as of `plan_between`.
+        cache: where compiled specs are remembered.
+
+    Raises:
+        NotFound: one of `only` means nothing.
+        SpecError: the specs name what belongs to another project, or share a past.
+    """
+    before = _assumed(repository, commit, specs, cache)
+    owner = Owner(specs.project, specs.environment)
+    changes = diff(specs.documents, before.applied, owner)
+    if changes.problems:
+        raise SpecError("the specs cannot be applied over that commit", problems=changes.problems)
+    part = part_of(changes, specs.documents, only)
     ground = replace(
         ground_of(specs, source, SYSTEM_CLOCK.now()),
-        git_base=GitBase(named=base, commit=fork, broken=before.broken),
+        git_base=GitBase(named=named, commit=commit, broken=before.broken),
         unknown=before.unknown,
         bodies=before.bodies,
         rules=before.rules,

@@ -52,6 +52,8 @@ CODES: Final[dict[str, str]] = {
     "ORD218": "A document was renamed by hand, and another row has its name.",
     "ORD219": "A former name is none that a document could have had.",
     "ORD220": "What is rolled back comes back without its own history.",
+    "ORD222": "There is nothing to propose, or it cannot be proposed.",
+    "ORD223": "Git could not write the proposal.",
     # 3xx: store, events, configuration
     "ORD301": "The database cannot be reached.",
     "ORD302": "The database refused the credentials.",

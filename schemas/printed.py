@@ -17,6 +17,7 @@ from schemas.export import DRAFT, REF, file_name, with_wrapped_reference
 from schemas.failure import CommandFailure, PlanFailure
 from schemas.formatting import Formatting
 from schemas.plan import Plan
+from schemas.proposal import Proposal
 from schemas.revision import Difference, History, RevisionReport
 from schemas.simulation import Simulation
 from schemas.slo_report import SloReport
@@ -42,6 +43,7 @@ _PRINTED: Final[tuple[tuple[str, str, type[Model]], ...]] = (
     ("history", "history", History),
     ("plan", "plan", Plan),
     ("plan-failure", "plan failure", PlanFailure),
+    ("proposal", "proposal", Proposal),
     ("recorded-test", "test made of a run", RecordedTestReport),
     ("revision", "revision", RevisionReport),
     ("simulation", "simulation", Simulation),

@@ -32,6 +32,10 @@ COMMANDS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "next": ("reconciler.cli.next", "Show when tasks will fire, without a database."),
         "simulate": ("reconciler.cli.simulate", "Play the specs through the coming days."),
         "plan": ("reconciler.cli.plan", "Show what applying the specs would change."),
+        "propose": (
+            "reconciler.cli.propose",
+            "Put a change on a branch of its own, with its plan.",
+        ),
         "apply": ("reconciler.cli.apply", "Make the database match the specs."),
         "watch": ("reconciler.cli.watch", "Apply specs whenever a file of them is saved."),
         "sync": ("reconciler.cli.sync", "Pull a branch, and apply what it says."),

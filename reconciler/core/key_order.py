@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from pydantic import BaseModel
@@ -17,6 +18,18 @@ def put_in_order(root: Collection) -> None:
     kind = next((e.value for e in root.elements if e.key and e.key.value == "kind"), None)
     if isinstance(kind, Scalar) and kind.value in KINDS:
         _order(root, KINDS[kind.value], ())
+
+
+def rank_in(kind: str, path: Path, mapping: Collection) -> Callable[[str], int]:
+    """How far down the keys of a mapping within a document of a kind come; those that are not known come last.
+
+    Args:
+        kind: of the document.
+        path: names and numbers from the document down to the mapping.
+        mapping: it, with the keys that it has.
+    """
+    names = _fields(mapping, KINDS[kind], path) if kind in KINDS else []
+    return lambda name: names.index(name) if name in names else len(names)
 
 
 def _order(node: Node, model: type[BaseModel], path: Path) -> None:

@@ -171,7 +171,7 @@ class _Laying:
         self.problems: list[Problem] = []
         self._read = read
         self._doubtful = doubtful
-        self._namespace = next(_namespaces(read), _DEFAULT_NAMESPACE)
+        self._namespace = default_namespace(read)
         # What was refused in a document that is not sound was told, and what is left proves nothing.
         self._overlays = [
             one for one in overlays if one.sound and one.value.get("kind") in tuple(KINDS)
@@ -236,13 +236,14 @@ class _Laying:
                 yield problem_at(place_of(overlay, ("name",)), "ORD009", message, hint)
 
 
-def _namespaces(documents: Iterable[SourceDocument]) -> Iterator[str]:
+def default_namespace(documents: Iterable[SourceDocument]) -> str:
     """The namespace of documents that name none, as the Project has it."""
     for document in documents:
         defaults = document.value.get("defaults")
         namespace = defaults.get("namespace") if isinstance(defaults, dict) else None
         if document.value.get("kind") == "Project" and isinstance(namespace, str):
-            yield namespace
+            return namespace
+    return _DEFAULT_NAMESPACE
 
 
 def _without_name(overlay: SourceDocument) -> Problem:

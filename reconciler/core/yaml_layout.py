@@ -37,7 +37,7 @@ def block_lines(collection: Collection, indent: str = "") -> list[str]:
     for element in collection.elements:
         above = _above(element)
         lines += comment_lines(above if lines else _without_first_blank(above), indent)
-        lines += _element_lines(element, indent)
+        lines += element_lines(element, indent)
     return lines + comment_lines(collection.below, indent)
 
 
@@ -82,7 +82,8 @@ def _without_first_blank(above: Sequence[str]) -> Sequence[str]:
     return above[1:] if above[:1] == [""] else above
 
 
-def _element_lines(element: Element, indent: str) -> list[str]:
+def element_lines(element: Element, indent: str) -> list[str]:
+    """The lines of an entry or an item, without the comments above it."""
     head = indent + ("-" if element.key is None else f"{_on_one_line(element.key)}:")
     value = element.value
     if isinstance(value, Scalar):
@@ -99,10 +100,10 @@ def _compact_lines(value: Collection, indent: str) -> list[str]:
     """An item whose first line stands behind the dash."""
     inner = indent + _INDENT
     first, *rest = value.elements
-    lines = _element_lines(first, inner)
+    lines = element_lines(first, inner)
     lines[0] = f"{indent}- {lines[0].removeprefix(inner)}"
     for element in rest:
-        lines += comment_lines(_above(element), inner) + _element_lines(element, inner)
+        lines += comment_lines(_above(element), inner) + element_lines(element, inner)
     return lines + comment_lines(value.below, inner)
 
 

@@ -1,0 +1,89 @@
+"""Proposals: a change of specs that somebody wants, as a commit on a branch of its own, and what `ordinaut propose` prints of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.base import JsonObject, Model
+from schemas.plan import Plan
+
+PROPOSAL_FORMAT: Final = "ordinaut.dev/proposal/v1"
+MOST_CHANGES: Final = 100
+
+Status = Literal["dry_run", "proposed", "known", "renewed"]
+"""What became of a proposal."""
+
+DocumentName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=160),
+    Field(examples=["Task home/briefing", "Pipeline/looking"]),
+]
+"""`KIND NAME` or `KIND NAMESPACE/NAME`; without a kind it is a task's."""
+
+
+class DocumentPatch(Model):
+    """What is to differ in one document."""
+
+    document: DocumentName
+    """Which one."""
+    patch: JsonObject
+    """A JSON merge patch (RFC 7396) over the document as it is written: mappings are merged, null takes a field away, everything else replaces what was."""
+
+
+class Edits(Model):
+    """A change of specs: documents that are written, patched and deleted, all of it or nothing."""
+
+    documents: Annotated[str, StringConstraints(min_length=1, max_length=1_048_576)] | None = None
+    """Whole documents in YAML, divided by `---`: each takes the place of the document of its kind and name, or is new."""
+    patches: Annotated[tuple[DocumentPatch, ...], Field(max_length=MOST_CHANGES)] = ()
+    """Parts of documents."""
+    delete: Annotated[tuple[DocumentName, ...], Field(max_length=MOST_CHANGES)] = ()
+    """Documents that are no longer wanted."""
+
+
+class ProposedDocument(Model):
+    """One document that a proposal writes."""
+
+    document: str
+    """Its kind and name."""
+    action: Literal["create", "update", "delete"]
+    """What becomes of it."""
+    file: str
+    """The file in which it stands, from the top of the repository."""
+
+
+class Proposal(Model):
+    """What `ordinaut propose --json` prints. Fields are only ever added within a format."""
+
+    format: Literal["ordinaut.dev/proposal/v1"] = PROPOSAL_FORMAT
+    """This format."""
+    status: Status
+    """Nothing was written; the branch is new; it was there already; or it was there and now starts from the newer commit."""
+    digest: str
+    """sha256 of what the documents are to say: the same wish has the same."""
+    subject: str
+    """What it does, in a line."""
+    reason: str
+    """Why."""
+    actor: str
+    """Who proposes it."""
+    branch: str
+    """The branch."""
+    commit: str | None
+    """The commit on it; null where nothing was written."""
+    base: str
+    """The commit that it starts from."""
+    documents: tuple[ProposedDocument, ...]
+    """What it writes."""
+    diff: str | None
+    """The files as they differ; null where that is longer than 65,536 characters."""
+    markdown: str
+    """The plan as a comment on a pull request."""
+    patch_file: str | None = None
+    """Where the commit was written as a patch, which `git am` takes."""
+    plan_file: str | None = None
+    """Where the plan was written as Markdown."""
+    plan: Plan
+    """What applying the branch would change."""
