@@ -76,6 +76,36 @@ def open_database(
         yield connection
 
 
+@contextmanager
+def join_database(config: Config, *, name: str) -> Iterator[Connection]:
+    """A connection that cannot write, for a command that stays: to a server that runs already.
+
+    One of its own would keep the state folder from an `ordinaut up` for as long as somebody looks on.
+
+    Args:
+        config: the settings.
+        name: as `connect`.
+
+    Raises:
+        DatabaseUnavailable: as `connect`; also ORD301 where no server runs over the state folder.
+        SchemaMismatch: the schema is older or newer than the program.
+    """
+    conninfo = config.direct_url or config.database_url
+    if conninfo is None:
+        from runtime.embedded import running  # noqa: PLC0415 - only for a database of our own
+
+        urls = running(config.state_dir)
+        if urls is None:
+            raise DatabaseUnavailable(
+                f"no `ordinaut up` runs over {config.state_dir}",
+                hint="start it; `ordinaut status` and `ordinaut logs` show what there is without it",
+            )
+        conninfo = urls.database
+    with connect(conninfo, read_only=True, name=name) as connection:
+        require_current(connection)
+        yield connection
+
+
 def redis_url(config: Config) -> str | None:
     """The address of Redis: the one the settings name, else the embedded one if it runs; None if there is none now."""
     if config.redis_url is not None:

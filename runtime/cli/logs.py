@@ -11,13 +11,12 @@ import psycopg
 
 from runtime.cli.eventlines import event_line
 from runtime.cli.options import configured, json_option
-from runtime.cli.output import echo, echo_json_line
+from runtime.cli.output import echo, echo_json_line, one_line
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
-from runtime.database import database, open_database
+from runtime.database import join_database, open_database
 from runtime.errors import DatabaseUnavailable
 from runtime.lookup import resolve_run
-from runtime.store.connect import connect
 from runtime.store.event_log import LogReader
 from runtime.store.event_pages import Sought, list_events
 from runtime.store.rows import Connection
@@ -90,10 +89,7 @@ def _coming(
     is_lost = False
     while True:
         try:
-            with (
-                database(config, create=False) as conninfo,
-                connect(conninfo, read_only=True, name="ordinaut logs") as connection,
-            ):
+            with join_database(config, name="ordinaut logs") as connection:
                 if is_lost:
                     click.echo("the database answers again", err=True)
                     is_lost = False
@@ -105,9 +101,14 @@ def _coming(
                         return
         except (psycopg.OperationalError, DatabaseUnavailable) as error:
             if not is_lost:
-                click.echo(f"{' '.join(str(error).split())}; waiting for it", err=True)
+                click.echo(f"{_reason(error)}; waiting for it", err=True)
             is_lost = True
             SYSTEM_CLOCK.wait(_AWAY_SECONDS)
+
+
+def _reason(error: Exception) -> str:
+    told = error.message if isinstance(error, DatabaseUnavailable) else str(error)
+    return one_line(told)
 
 
 def _read(connection: Connection, reader: LogReader, sought: Sought) -> Iterator[LogEvent]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import sys
 import termios
 import tty
@@ -58,17 +59,49 @@ class Screen:
 
 @contextmanager
 def whole_screen() -> Iterator[Screen]:
-    """Take the terminal for as long as the block lasts."""
+    """Take the terminal for as long as the block lasts, but for as long as the process is stopped.
+
+    Signals that end the process end the block.
+    """
     keys = sys.stdin.fileno() if sys.stdin.isatty() else None
     before = None if keys is None else termios.tcgetattr(keys)
-    try:
+
+    def enter() -> None:
         if keys is not None:
             tty.setcbreak(keys)
-        sys.stdout.write(_ENTER)
-        sys.stdout.flush()
-        yield Screen(keys)
-    finally:
-        sys.stdout.write(_LEAVE)
-        sys.stdout.flush()
+        _write(_ENTER)
+
+    def leave() -> None:
+        _write(_LEAVE)
         if keys is not None and before is not None:
             termios.tcsetattr(keys, termios.TCSADRAIN, before)
+
+    def stand_aside(*_: object) -> None:
+        leave()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        enter()
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    replaced = {
+        number: signal.signal(number, act)
+        for number, act in (
+            (signal.SIGTSTP, stand_aside),
+            (signal.SIGTERM, end),
+            (signal.SIGHUP, end),
+        )
+    }
+    try:
+        enter()
+        yield Screen(keys)
+    finally:
+        leave()
+        for number, act in replaced.items():
+            signal.signal(number, act)
+
+
+def _write(text: str) -> None:
+    """Past the buffer, which a signal may come in the middle of."""
+    sys.stdout.flush()
+    os.write(sys.stdout.fileno(), text.encode())

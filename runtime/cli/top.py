@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
@@ -18,6 +19,7 @@ from runtime.cli.output import (
     dim,
     echo,
     echo_json_line,
+    one_line,
     progress_bar,
     relative_time,
     short_id,
@@ -27,12 +29,14 @@ from runtime.cli.output import (
 from runtime.clock import SYSTEM_CLOCK
 from runtime.config import Config
 from runtime.core.spans import rough_span
-from runtime.database import open_database
+from runtime.database import join_database
+from runtime.errors import DatabaseUnavailable
 from runtime.health import bus_status
 from runtime.store.event_log import LogReader
 from runtime.watching import Watch
 
 if TYPE_CHECKING:
+    from runtime.cli.screen import Screen
     from schemas.run import RunSummary
     from schemas.status import TaskStatus
     from schemas.top import Rates, Top
@@ -76,36 +80,89 @@ def top(*, config: Config, every: timedelta, times: int | None, limit: int, as_j
     """Watch what runs, what is due next, how fast it goes, and whether all is well.
 
     On a terminal the screen is drawn anew in its place, and q or Ctrl-C ends it; elsewhere each look is printed after the
-    other, and with --json as one line. It only reads.
+    other, and with --json as one line. It only reads, and waits for a database that goes away meanwhile.
     """
-    looks = iter(range(times)) if times else count()
-    with open_database(config, read_only=True, name="ordinaut top") as connection:
-        watch = Watch(LogReader.from_now(connection, SYSTEM_CLOCK), SYSTEM_CLOCK)
+    if sys.stdout.isatty() and not as_json:
+        from runtime.cli.screen import whole_screen  # noqa: PLC0415 - only where there is a terminal
 
-        def look() -> Top:
-            return watch.look(connection, bus_status(config), limit=limit)
-
-        if sys.stdout.isatty() and not as_json:
-            _draw(look, looks, every)
-            return
-        for number in looks:
-            if number:
-                SYSTEM_CLOCK.wait(every.total_seconds())
-            seen = look()
-            if as_json:
-                echo_json_line(seen.model_dump(mode="json"))
-            else:
-                echo("\n".join(top_lines(seen)) + "\n")
+        with whole_screen() as screen:
+            _watch(config, _OnScreen(screen, every), times, limit)
+    else:
+        _watch(config, _OnLines(every, as_json=as_json), times, limit)
 
 
-def _draw(look: Callable[[], Top], looks: Iterator[int], every: timedelta) -> None:
-    from runtime.cli.screen import whole_screen  # noqa: PLC0415 - only where there is a terminal
+class _Place(Protocol):
+    """Where looks are shown."""
 
-    with whole_screen() as screen:
-        for _ in looks:
-            screen.draw([*top_lines(look()), "", dim("q ends it")])
-            if screen.wait(every.total_seconds()):
+    def show(self, seen: Top) -> None:
+        """Show what there is now."""
+
+    def miss(self, why: str) -> None:
+        """Say that the database does not answer."""
+
+    def rest(self, *, is_last: bool) -> bool:
+        """Wait until the next look; whether somebody ended it."""
+        ...
+
+
+def _watch(config: Config, place: _Place, times: int | None, limit: int) -> None:
+    """Look so many times, or until somebody ends it. A database that goes away is waited for, one that never was is not."""
+    watch: Watch | None = None
+    looks = count(1)
+    while True:
+        try:
+            with join_database(config, name="ordinaut top") as connection:
+                watch = watch or Watch(LogReader.from_now(connection, SYSTEM_CLOCK), SYSTEM_CLOCK)
+                for number in looks:
+                    place.show(watch.look(connection, bus_status(config), limit=limit))
+                    if place.rest(is_last=number == times) or number == times:
+                        return
+        except DatabaseUnavailable as error:
+            if watch is None:
+                raise
+            place.miss(one_line(error.message))
+            if place.rest(is_last=False):
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class _OnScreen:
+    screen: Screen
+    every: timedelta
+
+    def show(self, seen: Top) -> None:
+        self.screen.draw([*top_lines(seen), "", dim("q ends it")])
+
+    def miss(self, why: str) -> None:
+        away = bold(click.style("The database does not answer", fg="red"))
+        self.screen.draw([away, why, "", dim("waiting for it; q ends it")])
+
+    def rest(self, *, is_last: bool) -> bool:  # noqa: ARG002 - the last look stays for as long as every other
+        return self.screen.wait(self.every.total_seconds())
+
+
+@dataclass(slots=True)
+class _OnLines:
+    every: timedelta
+    as_json: bool = field(kw_only=True)
+    _is_lost: bool = field(init=False, default=False)
+
+    def show(self, seen: Top) -> None:
+        self._is_lost = False
+        if self.as_json:
+            echo_json_line(seen.model_dump(mode="json"))
+        else:
+            echo("\n".join(top_lines(seen)) + "\n")
+
+    def miss(self, why: str) -> None:
+        if not self._is_lost:
+            echo(f"{why}; waiting for it", err=True)
+        self._is_lost = True
+
+    def rest(self, *, is_last: bool) -> bool:
+        if not is_last:
+            SYSTEM_CLOCK.wait(self.every.total_seconds())
+        return False
 
 
 def top_lines(seen: Top) -> Iterator[str]:

@@ -161,14 +161,49 @@ def test_on_a_terminal_it_is_drawn_in_its_place_until_a_key_ends_it(
 
 
 @pytest.mark.usefixtures("work")
-def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal, number: int) -> None:
     terminal.shows("All is well")
 
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.process.send_signal(number)
     terminal.shows("\x1b[?25h\x1b[?1049l")
 
-    assert terminal.process.wait(WAIT_SECONDS) == 130
+    assert terminal.process.wait(WAIT_SECONDS) == 128 + number
     assert terminal.echoes()
+
+
+@pytest.mark.usefixtures("work")
+def test_while_it_is_stopped_the_terminal_is_as_it_was(terminal: Terminal) -> None:
+    terminal.shows("All is well")
+    terminal.text = ""
+
+    terminal.process.send_signal(signal.SIGTSTP)
+    terminal.shows("\x1b[?25h\x1b[?1049l")
+    assert terminal.echoes()
+    terminal.text = ""
+    terminal.process.send_signal(signal.SIGCONT)
+    terminal.shows("\x1b[?1049h\x1b[?25l")
+    terminal.shows("All is well")
+
+    assert not terminal.echoes()
+
+
+@pytest.mark.usefixtures("work")
+def test_a_database_that_goes_away_is_waited_for(
+    terminal: Terminal, rows: psycopg.Connection
+) -> None:
+    allow = "update pg_database set datallowconn = %s where datname = current_database()"
+    terminal.shows("All is well")
+    rows.execute(allow, [False])
+    rows.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'ordinaut top' and datname = current_database()"
+    )
+    terminal.shows("The database does not answer")
+    terminal.text = ""
+    rows.execute(allow, [True])
+
+    terminal.shows("All is well")
 
 
 @pytest.mark.usefixtures("work")

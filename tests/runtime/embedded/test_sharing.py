@@ -12,10 +12,10 @@ import pytest
 
 from runtime.embedded import EmbeddedServers, running, temporarily
 from runtime.embedded.state import StateFolder
-from runtime.errors import EmbeddedError
+from runtime.errors import EXIT_LOCKED, EmbeddedError
 from tests.runtime.embedded.servers import OWNER, ask, remember, remembered
 from tests.support.probes import eventually, within
-from tests.support.processes import ROOT, started
+from tests.support.processes import ROOT, ordinaut, started
 
 _COMMAND = """
 import sys; sys.path.insert(0, sys.argv[2])
@@ -78,6 +78,33 @@ async def test_a_command_beside_an_owner_uses_its_servers(state: Path) -> None:
     async with EmbeddedServers(state) as urls:
         assert await asyncio.to_thread(_temporary_urls, state) == urls
         assert await ask(urls.database, "select 1") == 1
+
+
+async def test_a_command_that_stays_keeps_no_owner_out(state: Path, tmp_path: Path) -> None:
+    env = {"ORDINAUT_STATE_DIR": str(state)}
+    servers = EmbeddedServers(state)
+    await servers.start()
+    migrated = await ordinaut("migrate", cwd=tmp_path, env=env)
+    assert migrated.status == 0, migrated.stderr
+    async with started("logs", "--follow", cwd=tmp_path, env=env) as following:
+        await ordinaut("emit", "orders.paid", cwd=tmp_path, env=env)
+        await following.line("event.arrived")
+        await servers.stop()
+        # It looks for servers that run, and starts none.
+        await following.line("waiting for it")
+        async with EmbeddedServers(state):
+            await following.line("answers again")
+
+
+async def test_what_stays_has_nothing_to_look_at_where_nothing_runs(
+    state: Path, tmp_path: Path
+) -> None:
+    env = {"ORDINAUT_STATE_DIR": str(state)}
+
+    found = await ordinaut("top", cwd=tmp_path, env=env)
+
+    assert found.status == EXIT_LOCKED
+    assert "ORD301: no `ordinaut up` runs over" in found.stderr
 
 
 def test_a_command_alone_runs_postgresql_for_its_own_while(state: Path) -> None:
