@@ -147,7 +147,7 @@ def _zones(reconciled: Reconciled) -> dict[str, str | None]:
 
 def _gathered(events: Sequence[Event]) -> Iterator[tuple[Event, int]]:
     """Events with how many they stand for: after a long absence, a task's skips of one reason are one piece of news."""
-    kinds = [(event.subject, event.short_type, event.data.get("reason")) for event in events]
+    kinds = [(event.subject, event.short_type, str(event.data.get("reason"))) for event in events]
     left = Counter(kinds)
     for event, kind in zip(events, kinds, strict=True):
         left[kind] -= 1
@@ -158,7 +158,17 @@ def _gathered(events: Sequence[Event]) -> Iterator[tuple[Event, int]]:
 
 
 def _event_line(event: Event, zone: tzinfo, count: int) -> str | None:
-    """A line, without its time, for what people follow; the rest is in `ordinaut events`."""
+    """A line, without its time, for what people follow; the rest is in `ordinaut events`.
+
+    What does not say what such events say, as a stranger may write, is told by its name alone.
+    """
+    try:
+        return _told(event, zone, count)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return f"{bold(event.subject)}  {event.short_type}"
+
+
+def _told(event: Event, zone: tzinfo, count: int) -> str | None:
     group, _, what = event.short_type.partition(".")
     if group == "step":
         return f"  {_step_facts(what, event.data)}"

@@ -31,7 +31,9 @@ def main() -> None:
 
 
 def _end_when_alone() -> None:
-    sys.stdin.buffer.read()
+    # Past the buffer: its lock, held by a thread that waits, breaks the end of the interpreter.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

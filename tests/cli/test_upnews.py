@@ -126,6 +126,10 @@ def test_a_task_that_time_does_not_drive_is_said_to_be_so_as_in_the_status(
         ("drift.resolved", {"revision": 3}, "resolved  by r3"),
         ("drift.resolved", {"revision": None}, "resolved  changed back by hand"),
         ("task.updated", {}, None),
+        # As nobody of ours writes them.
+        ("run.failed", {"error": {"code": 7}}, "run.failed"),
+        ("run.skipped", {"reason": []}, "skipped  1 occurrence: []"),
+        ("task.paused", {}, "task.paused"),
     ],
 )
 def test_what_happens_to_a_task_is_told_on_a_line(
