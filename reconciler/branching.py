@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -123,10 +123,18 @@ class Tip:
     mark: str
 
 
-def set_branch(repository: Repository, wanted: Tip, by: Signature) -> tuple[Status, str]:
+def set_branch(
+    repository: Repository, wanted: Tip, by: Signature, recorded: Callable[[], None]
+) -> tuple[Status, str]:
     """Let a branch lead to a commit, unless it leads to the same proposal already.
 
     One that was made of the same proposal from another commit is moved on, unless somebody added to it.
+
+    Args:
+        repository: where.
+        wanted: the branch, and its commit.
+        by: who moves it.
+        recorded: called before it is moved, if it is.
 
     Returns:
         What became of it, and the commit that it leads to now.
@@ -143,11 +151,13 @@ def set_branch(repository: Repository, wanted: Tip, by: Signature) -> tuple[Stat
                 return _foreign(place, wanted.branch, tip, wanted.mark)
             if ask_text(place, "rev-parse", "--verify", "--quiet", f"{tip}^1") == wanted.base:
                 return "known", tip
+        if not said:
+            recorded()
         move = ("update-ref", "-m", "ordinaut propose", "--", name, wanted.commit, tip or "")
         answer = judge_by_git(place, *move, known=by.variables)
         if answer is not None and answer.returncode == 0:
             return ("proposed" if tip is None else "renewed"), wanted.commit
-        said = "" if answer is None else answer.stderr.decode(errors="replace")
+        said = "no answer" if answer is None else answer.stderr.decode(errors="replace")
     raise _failure(f"make the branch {wanted.branch}", said)
 
 

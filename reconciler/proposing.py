@@ -7,7 +7,7 @@ touched: not the database, not the index, not what is checked out. The same wish
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
@@ -96,6 +96,43 @@ class Draft:
         folder = f"{self.before.name}/"
         return {name.removeprefix(folder): data for name, data in self.edited.files.items()}
 
+    @property
+    def documents(self) -> tuple[ProposedDocument, ...]:
+        """What it writes."""
+        prefix = self.repository.prefix
+        folder = f"{self.before.name}/"
+        return tuple(
+            ProposedDocument(
+                document=str(key),
+                action=one.action,
+                file="/".join(filter(None, (prefix, one.file.removeprefix(folder)))),
+            )
+            for key, one in sorted(self.edited.documents.items())
+        )
+
+    @property
+    def diff(self) -> str | None:
+        """The files as they differ; None where that is too long to be read."""
+        prefix, folder = self.repository.prefix, f"{self.before.name}/"
+        held: Mapping[str, bytes] = {one.name: one.data for one in self.before.files}
+        lines: list[str] = []
+        for name, data in sorted(self.edited.files.items()):
+            path = "/".join(filter(None, (prefix, name.removeprefix(folder))))
+            before, after = (
+                part.decode(errors="replace").splitlines(keepends=True)
+                for part in (held.get(name, b""), data or b"")
+            )
+            names = (
+                f"a/{path}" if name in held else "/dev/null",
+                f"b/{path}" if data is not None else "/dev/null",
+            )
+            lines += (
+                line if line.endswith("\n") else f"{line}\n"
+                for line in unified_diff(before, after, *names)
+            )
+        text = "".join(lines)
+        return text if len(text) <= _LONGEST_DIFF else None
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -152,7 +189,14 @@ def draft(
     return Draft(repository, base, before, made, source, specs, plan)
 
 
-def propose(ground: Ground, made: Draft, words: Words, *, dry_run: bool = False) -> Proposal:
+def propose(
+    ground: Ground,
+    made: Draft,
+    words: Words,
+    *,
+    dry_run: bool = False,
+    recorded: Callable[[str], None] = lambda _: None,
+) -> Proposal:
     """Write a draft as a branch with one commit, and as a patch beside its plan.
 
     Args:
@@ -160,6 +204,7 @@ def propose(ground: Ground, made: Draft, words: Words, *, dry_run: bool = False)
         made: the change.
         words: what is said of it.
         dry_run: tell what would be written, and write nothing.
+        recorded: called with the name of the branch before it is made or moved, if it is.
 
     Raises:
         PlanError: ORD222, what is said of it cannot be written; ORD223, git cannot write it.
@@ -178,8 +223,8 @@ def propose(ground: Ground, made: Draft, words: Words, *, dry_run: bool = False)
         branch=branch,
         commit=None,
         base=made.base,
-        documents=tuple(_documents(made)),
-        diff=_diff(made),
+        documents=made.documents,
+        diff=made.diff,
         markdown=markdown,
         plan=made.plan,
     )
@@ -188,7 +233,9 @@ def propose(ground: Ground, made: Draft, words: Words, *, dry_run: bool = False)
     by, mark = signature_of(words.actor), f"sha256:{made.digest}"
     message = _message(proposal, mark)
     commit = write_commit(made.repository, made.base, made.files, message, by)
-    status, tip = set_branch(made.repository, Tip(branch, commit, made.base, mark), by)
+    status, tip = set_branch(
+        made.repository, Tip(branch, commit, made.base, mark), by, lambda: recorded(branch)
+    )
     patch_file, plan_file = _write_beside(
         ground.state_dir, branch, as_patch(made.repository, tip), markdown
     )
@@ -208,19 +255,6 @@ def _with(before: Source, made: EditedFiles) -> Source:
     held.update(made.files)
     files = (SourceFile(name, data) for name, data in sorted(held.items()) if data is not None)
     return replace(before, files=tuple(files))
-
-
-def _documents(made: Draft) -> list[ProposedDocument]:
-    prefix = made.repository.prefix
-    folder = f"{made.before.name}/"
-    return [
-        ProposedDocument(
-            document=str(key),
-            action=one.action,
-            file="/".join(filter(None, (prefix, one.file.removeprefix(folder)))),
-        )
-        for key, one in sorted(made.edited.documents.items())
-    ]
 
 
 def _subject(given: str, made: EditedFiles) -> str:
@@ -264,28 +298,6 @@ def _message(proposal: Proposal, mark: str) -> str:
     ]
     parts = [proposal.subject, proposal.reason, proposal.markdown.rstrip("\n"), "\n".join(marks)]
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def _diff(made: Draft) -> str | None:
-    prefix, folder = made.repository.prefix, f"{made.before.name}/"
-    held: Mapping[str, bytes] = {one.name: one.data for one in made.before.files}
-    lines: list[str] = []
-    for name, data in sorted(made.edited.files.items()):
-        path = "/".join(filter(None, (prefix, name.removeprefix(folder))))
-        before, after = (
-            part.decode(errors="replace").splitlines(keepends=True)
-            for part in (held.get(name, b""), data or b"")
-        )
-        names = (
-            f"a/{path}" if name in held else "/dev/null",
-            f"b/{path}" if data is not None else "/dev/null",
-        )
-        lines += (
-            line if line.endswith("\n") else f"{line}\n"
-            for line in unified_diff(before, after, *names)
-        )
-    text = "".join(lines)
-    return text if len(text) <= _LONGEST_DIFF else None
 
 
 def _write_beside(state_dir: Path, branch: str, patch: bytes, markdown: str) -> tuple[Path, Path]:

@@ -24,6 +24,7 @@ Action = Literal[
     "step.settle",
     "event.emit",
     "events.replay",
+    "change.propose",
     "plan.approve",
     "plan.withdraw",
     "hold.clear",

@@ -6,8 +6,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import JsonObject, Model
+from schemas.base import Flag, Model, ShortText
 from schemas.plan import Plan
+from schemas.wishes import JsonObject, Reason, Wish
 
 PROPOSAL_FORMAT: Final = "ordinaut.dev/proposal/v1"
 MOST_CHANGES: Final = 100
@@ -32,7 +33,10 @@ class DocumentPatch(Model):
     """A JSON merge patch (RFC 7396) over the document as it is written: mappings are merged, null takes a field away, everything else replaces what was."""
 
 
-class Edits(Model):
+Documents = Annotated[str, StringConstraints(min_length=1, max_length=1_048_576)]
+
+
+class Edits(Wish):
     """A change of specs: documents that are written, patched and deleted, all of it or nothing."""
 
     documents: Annotated[str, StringConstraints(min_length=1, max_length=1_048_576)] | None = None
@@ -41,6 +45,30 @@ class Edits(Model):
     """Parts of documents."""
     delete: Annotated[tuple[DocumentName, ...], Field(max_length=MOST_CHANGES)] = ()
     """Documents that are no longer wanted."""
+
+
+class ValidateManifest(Wish):
+    """Documents that may be valid."""
+
+    documents: Documents
+    """Whole documents in YAML, divided by `---`."""
+
+
+class PlanChange(Edits):
+    """A change that may be wanted."""
+
+    onto: ShortText = "HEAD"
+    """The revision of git that it starts from: a branch, a tag, a hash."""
+
+
+class ProposeChange(PlanChange):
+    """A change that is wanted."""
+
+    reason: Reason
+    subject: Annotated[str, StringConstraints(max_length=100)] = ""
+    """What it does, in a line; made up from the change if empty."""
+    dry_run: Flag = False
+    """Tell what would be written, and write nothing."""
 
 
 class ProposedDocument(Model):
@@ -52,6 +80,25 @@ class ProposedDocument(Model):
     """What becomes of it."""
     file: str
     """The file in which it stands, from the top of the repository."""
+
+
+class ChangePlan(Model):
+    """What a change would do."""
+
+    base: str
+    """The commit that it starts from."""
+    documents: tuple[ProposedDocument, ...]
+    """What it would write."""
+    gains: tuple[str, ...]
+    """What somebody may do from then on that they could not do before."""
+    refusals: tuple[str, ...]
+    """What guards and policies of the Project have against it; nobody could apply it as it is."""
+    diff: str | None
+    """The files as they would differ; null where that is longer than 65,536 characters."""
+    markdown: str
+    """The plan as a comment on a pull request."""
+    plan: Plan
+    """What applying it would change: fields, fire times before and after, tools, guards, policies."""
 
 
 class Proposal(Model):

@@ -38,6 +38,12 @@ _NEVER: Final = "ORD222"
 Action = Literal["create", "update", "delete"]
 
 
+class NothingToPropose(PlanError):
+    """What is wished for is so already."""
+
+    default_code = "ORD222"
+
+
 @dataclass(frozen=True, slots=True)
 class Edited:
     """What becomes of one document.
@@ -146,10 +152,9 @@ class _Editing:
             if canonical(one.before) != canonical(one.after)
         }
         if not differing:
-            raise PlanError(
+            raise NothingToPropose(
                 "there is nothing to propose: the specs say so already",
-                hint="compare with `ordinaut plan`, or with the branch that is proposed already",
-                code=_NEVER,
+                hint="`ordinaut plan` shows what they change where they are not applied yet",
             )
         files = {n: data for n, data in self.changed.items() if data != self.files.get(n)}
         return EditedFiles(differing, files)

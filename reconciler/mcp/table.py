@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.mcp import operating, reading, runs
+from reconciler.mcp import operating, proposing, reading, runs
 from reconciler.mcp.offering import Tool
 
 TOOLS: Final[tuple[Tool, ...]] = (
@@ -17,6 +17,9 @@ TOOLS: Final[tuple[Tool, ...]] = (
     reading.preview_schedule,
     reading.list_servers,
     reading.get_status,
+    proposing.validate_manifest,
+    proposing.plan_change,
+    proposing.propose_change,
     operating.wait_run,
     operating.run_now,
     operating.cancel_run,
