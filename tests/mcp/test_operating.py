@@ -91,6 +91,8 @@ READS = [
     "list_servers",
     "get_status",
     "wait_run",
+    "validate_manifest",
+    "plan_change",
 ]
 OPERATES = ["run_now", "cancel_run", "snooze_task"]
 
@@ -102,6 +104,7 @@ OPERATES = ["run_now", "cancel_run", "snooze_task"]
         (("operate",), OPERATES),
         (("approve",), ["decide_approval"]),
         (("emit",), []),
+        (("propose",), ["propose_change"]),
         (("read", "operate"), READS + OPERATES),
     ],
 )
@@ -110,7 +113,7 @@ async def test_a_caller_is_shown_what_its_scopes_allow_and_nothing_else(
 ) -> None:
     async with over_http(web.url, web.token_for(*scopes)) as agent:
         assert set(await agent.names()) == set(shown)
-        for hidden in set(READS + OPERATES + ["decide_approval"]) - set(shown):
+        for hidden in set(READS + OPERATES + ["decide_approval", "propose_change"]) - set(shown):
             with pytest.raises(MCPError, match="there is no tool"):
                 await agent.client.call_tool(hidden, WHY)
 
