@@ -153,6 +153,13 @@ class Ordinaut(click.Group):
         # The group's own answer would import every command to ask for its summary.
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the line apart; what no JSON, no database and no name of ours can hold is refused."""
+        for word in args:
+            if any("\ud800" <= character <= "\udfff" for character in word):
+                raise click.UsageError(f"{word!r} is not text in UTF-8", ctx)
+        return super().parse_args(ctx, args)
+
     def make_context(
         self,
         info_name: str | None,

@@ -24,7 +24,7 @@ def event_line(
     """The line, on as many as a terminal needs; the type is without its prefix."""
     at = time.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
     run = short_id(run_id) if run_id else " " * 8
-    line = f"{dim(at)}  {run}  {bold(short_type.ljust(16))}  {subject}  {_facts(data)}"
+    line = f"{dim(at)}  {run}  {bold(short_type.ljust(16))}  {one_line(subject)}  {_facts(data)}"
     return wrapped(line.rstrip(), _INDENT)
 
 

@@ -37,7 +37,7 @@ def slo(*, config: Config, task: str | None, as_json: bool) -> None:
     somebody should look.
     """
     with open_database(config, read_only=True, name="ordinaut slo") as connection:
-        found = load_slos(connection, task)
+        found = load_slos(connection, task and task.removeprefix("default/"))
     if task is not None and not found.tasks:
         raise NotFound(
             f"nothing is promised of a task {task}", hint="`slo` in its spec promises something"

@@ -137,12 +137,14 @@ class Meters:
         }
         self._task, self._server = _Bounded(TASKS), _Bounded(NAMES)
         self._agent, self._model = _Bounded(NAMES), _Bounded(NAMES)
+        # Of these there are few, unless somebody makes them up: a tool says in what it was paid.
+        self._currency, self._type = _Bounded(NAMES), _Bounded(NAMES)
         self._odd: set[str] = set()
 
     def count(self, events: Iterable[LoggedEvent]) -> None:
         """Count what happened."""
         for event in events:
-            self._count("ordinaut_events", event.type)
+            self._count("ordinaut_events", self._type(event.type))
             if (measure := _MEASURES.get(event.type)) is not None:
                 self._measure(measure, event)
 
@@ -166,7 +168,8 @@ class Meters:
                 if tokens := getattr(call, field):
                     self._count("ordinaut_tokens", agent, model, kind, by=tokens)
             if call.cost and call.currency:
-                self._count("ordinaut_cost", agent, model, call.currency, by=float(call.cost))
+                currency = self._currency(call.currency)
+                self._count("ordinaut_cost", agent, model, currency, by=float(call.cost))
 
     def answered(self, method: str, route: str, status: str, seconds: float) -> None:
         """A request was answered; that is of this process alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -115,6 +116,21 @@ def test_a_wrong_command_line_exits_with_1_since_2_means_changes(
 
     assert (found.status, found.stdout) == (1, "")
     assert "Error: " in found.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("logs", "\udcff"), ("audit", "--action", "a\udcff*", "--json")]
+)
+def test_an_argument_that_is_no_text_is_refused_and_no_defect(
+    alone: Cli, words: tuple[str, ...]
+) -> None:
+    refused = alone(*words)
+
+    assert refused.status == 1
+    assert "is not text in UTF-8" in refused.stderr
+    assert "defect" not in refused.stderr
+    assert bool(refused.stdout) == ("--json" in words)
+    assert not refused.stdout or json.loads(refused.stdout)
 
 
 def test_our_errors_are_one_line_with_code_and_hint_and_their_own_exit_code(

@@ -97,7 +97,7 @@ def test_it_burns_when_much_fails_at_once(
     for number in range(3):
         ran(rows, other, timedelta(minutes=number + 1), state="failed", error=error)
 
-    report = cli("slo", "burning", "--json").json
+    report = cli("slo", "default/burning", "--json").json
 
     [objective] = report["tasks"][0]["objectives"]
     assert objective["burning"] is True

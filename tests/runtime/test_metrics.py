@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from string import ascii_uppercase
 from typing import get_args
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ from runtime.core.usage import Cost, Usage
 from runtime.live import Live, Scope
 from runtime.store.connect import connect
 from runtime.store.event_log import LoggedEvent
+from runtime.store.following_usage import CallUsed
 from runtime.store.gauges import CONDITIONS, GAUGES
 from runtime.store.rows import Connection
 from runtime.web.meters import COUNTERS, HISTOGRAMS, NAMES, OTHER, TASKS, Meters
@@ -31,6 +33,7 @@ from runtime.web.metrics import OWN, Metrics
 from schemas.source import Condition
 from tests.support.clock import FakeClock
 from tests.support.executing import RETRY, Bench, step
+from tests.support.factories import NOON
 from tests.support.probes import eventually
 from tests.support.promtool import ask_promtool
 from tests.support.scripted_tools import ScriptedTools, failed, ok
@@ -256,6 +259,10 @@ async def test_tasks_beyond_the_bound_are_counted_together() -> None:
     meters.count(skips)
     meters.count(skips)
     meters.count(event("step.skipped", uses=f"s{number}.do") for number in range(NAMES + 9))
+    meters.count(event(f"made.up{number}") for number in range(NAMES))
+    meters.count_usage(
+        paid(f"{first}{second}X") for first in ascii_uppercase for second in "ABCDE"
+    )
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -264,6 +271,13 @@ async def test_tasks_beyond_the_bound_are_counted_together() -> None:
     assert value("ordinaut_skips_total", task=f"t{TASKS}", reason="overlap") is None
     assert value("ordinaut_skips_total", task=OTHER, reason="overlap") == 100
     assert value("ordinaut_steps_total", server=OTHER, outcome="skipped") == 9
+    assert value("ordinaut_events_total", type=OTHER) == 2
+    assert value("ordinaut_cost_total", agent="bot", model="m", currency=OTHER) == 5 * 26 - NAMES
+
+
+def paid(currency: str) -> CallUsed:
+    cost = Decimal(1)
+    return CallUsed(UUID(int=1), "a", 0, 1, "bot", "m", 0, 0, 0, 0, 0, cost, currency, NOON)
 
 
 async def test_nothing_is_labelled_by_run() -> None:

@@ -68,7 +68,7 @@ async def test_it_starts_unasked_where_traces_are_sent(
     env = {"ORDINAUT_DATABASE_URL": database, "ORDINAUT_REDIS_URL": redis_url}
     env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9"
     async with started("up", "--listen", "127.0.0.1:0", cwd=tmp_path, env=env):
-        await eventually(lambda: sessions(database) > 0, "a web side")
+        await eventually(lambda: sessions(database) > 0, "a web side", seconds=40)
 
 
 async def test_it_starts_when_it_is_asked_and_ends_with_the_rest(
