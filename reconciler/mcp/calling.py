@@ -54,13 +54,13 @@ class Desk:
 
     Attributes:
         config: the settings.
-        lender: connections to the database.
+        lend: finds the lender of connections to the database; it raises OrdinautError where there is none.
         clock: for what is waited for here.
         wrote: called after something was written.
     """
 
     config: Config
-    lender: Lender
+    lend: Callable[[], Lender]
     clock: Clock
     wrote: Callable[[], None]
 
@@ -81,13 +81,13 @@ class Call:
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection that cannot write; raises as `Lender.reading`."""
-        return self.desk.lender.reading()
+        return self.desk.lend().reading()
 
     @contextmanager
     def writing(self, *, dry_run: bool) -> Iterator[Connection]:
         """A connection within one transaction, which a dry run takes back; raises as `Lender.writing`."""
         with (
-            self.desk.lender.writing() as connection,
+            self.desk.lend().writing() as connection,
             connection.transaction(force_rollback=dry_run),
         ):
             yield connection

@@ -64,7 +64,7 @@ def _served(request: Request, site: Site, principal: Principal) -> StreamableHTT
     logging.getLogger(StreamableHTTPSessionManager.__module__).setLevel(logging.WARNING)
     address = request.client.host if request.client else None
     call = Call(
-        Desk(site.config, site.lender, site.clock, site.recent.forget),
+        Desk(site.config, lambda: site.lender, site.clock, site.recent.forget),
         Caller(principal.name, principal.scopes, principal.name, address),
     )
 

@@ -1,6 +1,6 @@
 """The MCP server of one client, over standard input and output, on which there is nothing else.
 
-It begins at once, whether there is a database or not: a client that starts it early is told at its first call. Without a setting
+It begins at once, whether there is a database or not: a client that starts it early is told so when it calls a tool. Without a setting
 it finds the database of the `ordinaut up` of its state folder, and finds it again after that was started anew.
 """
 
@@ -61,20 +61,16 @@ class Station:
 
         Raises:
             BadToken: ORD319.
-            StoreError: there is no database, or it does not answer.
+            StoreError: there is a token, and no database to ask about it.
         """
-        return await run_in_threadpool(self._look)
+        desk = Desk(self.config, self._lend, self.clock, lambda: None)
+        return Call(desk, await run_in_threadpool(self._caller))
 
-    def _look(self) -> Call:
-        with self._lock:
-            desk = Desk(self.config, self._current_lender(), self.clock, lambda: None)
-        return Call(desk, self._caller(desk.lender))
-
-    def _caller(self, lender: Lender) -> Caller:
+    def _caller(self) -> Caller:
         token = self.config.mcp_token
         if token is None:
             return Caller(current_actor().name, self.scopes)
-        with lender.reading() as connection:
+        with self._lend().reading() as connection:
             found = find_token(connection, token)
         if found is None:
             raise BadToken(
@@ -84,15 +80,17 @@ class Station:
         granted = self.scopes if "admin" in found.scopes else found.scopes & self.scopes
         return Caller(found.name, frozenset(granted), found.name)
 
-    def _current_lender(self) -> Lender:
-        conninfo = self._conninfo()
-        if self._lender is None or self._lender.conninfo != conninfo:
-            self._open.close()
-            lender = self._open.enter_context(Lender(conninfo, silence=self.config.silence))
-            with lender.reading() as connection:
-                require_usable(connection)
-            self._lender = lender
-        return self._lender
+    def _lend(self) -> Lender:
+        with self._lock:
+            conninfo = self._conninfo()
+            if self._lender is None or self._lender.conninfo != conninfo:
+                self._open.close()
+                self._lender = None
+                lender = self._open.enter_context(Lender(conninfo, silence=self.config.silence))
+                with lender.reading() as connection:
+                    require_usable(connection)
+                self._lender = lender
+            return self._lender
 
     def _conninfo(self) -> str:
         if self.config.database_url is not None:

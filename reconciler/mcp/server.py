@@ -12,19 +12,31 @@ from typing import Any, Final
 import orjson
 from mcp import MCPError
 from mcp.server import Server
-from mcp.server.caching import CacheHint
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    GetPromptRequestParams,
+    GetPromptResult,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
     ListToolsResult,
     PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
     TextContent,
+    TextResourceContents,
 )
+from starlette.concurrency import run_in_threadpool
 
 from reconciler.mcp.calling import Call
 from reconciler.mcp.offering import Tool
+from reconciler.mcp.prompts import prompt, prompts_for
+from reconciler.mcp.resources import read_resource, resources_for, templates_for
 from reconciler.mcp.table import TOOLS
 from runtime.core.tracing import TRACEPARENT, kept_link
 from runtime.errors import OrdinautError
@@ -34,6 +46,14 @@ NAME: Final = "ordinaut"
 MAX_ANSWER_BYTES: Final = 256 * 1024
 ERROR_META: Final = "dev.ordinaut/error"
 _FRESH: Final = CacheHint(ttl_ms=60_000, scope="private")
+_WRONG: Final = frozenset({"ORD007", "ORD310"})
+"""What is said of what was asked for; everything else is the matter here."""
+_LISTS: Final[tuple[CacheableMethod, ...]] = (
+    "tools/list",
+    "resources/list",
+    "resources/templates/list",
+    "prompts/list",
+)
 _INSTRUCTIONS: Final = """\
 Ordinaut runs tasks by schedules that are kept in git. Look with list_tasks, get_task and list_runs; when something failed, ask
 explain_failure first. What you may do depends on your token: tools that it does not allow are not listed. Every tool that writes
@@ -43,6 +63,7 @@ changed from here: a change is proposed, reviewed and applied; see the resource 
 _log = get_logger("mcp")
 
 Context = ServerRequestContext[Any, Any]
+Page = PaginatedRequestParams | None
 Here = Callable[[], Awaitable[Call]]
 """Says who calls now, and over which database. Raises OrdinautError."""
 
@@ -53,44 +74,93 @@ def server_for(here: Here) -> Server[Any]:
     Args:
         here: asked for each request.
     """
-
-    async def tools_for(call: Call) -> dict[str, Tool]:
-        return {one.name: one for one in TOOLS if call.caller.may(one.scope)}
-
-    async def list_tools(_: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
-        call = await _asked(here)
-        return ListToolsResult(tools=[one.listed for one in (await tools_for(call)).values()])
-
-    async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
-        call = await _asked(here, context)
-        tool = (await tools_for(call)).get(params.name)
-        if tool is None:
-            raise MCPError(
-                INVALID_PARAMS, f"there is no tool {params.name[:64]!r} for this caller"
-            )
-        return await _called(tool, call, params.arguments or {})
-
+    desk = _Answering(here)
     return Server(
         NAME,
         title="Ordinaut",
         description="Schedules as code for AI agents",
         version=version("ordinaut"),
         instructions=_INSTRUCTIONS,
-        cache_hints={"tools/list": _FRESH},
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        cache_hints=dict.fromkeys(_LISTS, _FRESH),
+        on_list_tools=desk.list_tools,
+        on_call_tool=desk.call_tool,
+        on_list_resources=desk.list_resources,
+        on_list_resource_templates=desk.list_templates,
+        on_read_resource=desk.read_resource,
+        on_list_prompts=desk.list_prompts,
+        on_get_prompt=desk.get_prompt,
     )
 
 
-async def _asked(here: Here, context: Context | None = None) -> Call:
-    """Who calls; refused as a request, as without that nothing can be said of any tool."""
-    try:
-        call = await here()
-    except OrdinautError as error:
-        raise MCPError(INVALID_PARAMS, str(error), _told(error)) from None
-    given = ((context and context.meta) or {}).get(TRACEPARENT)
+class _Answering:
+    """Answers each kind of request; nothing is remembered from one to the next."""
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+
+    async def _look(self) -> Call:
+        try:
+            return await self._here()
+        except OrdinautError as error:
+            raise _refusal(error) from None
+
+    async def list_tools(self, _: Context, __: Page) -> ListToolsResult:
+        call = await self._look()
+        return ListToolsResult(tools=[one.listed for one in TOOLS if call.caller.may(one.scope)])
+
+    async def call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
+        try:
+            call = await _asked(self._here, context)
+        except OrdinautError as error:
+            return _failed(error)
+        tool = next((one for one in TOOLS if one.name == params.name), None)
+        if tool is None or not call.caller.may(tool.scope):
+            raise MCPError(
+                INVALID_PARAMS, f"there is no tool {params.name[:64]!r} for this caller"
+            )
+        return await _called(tool, call, params.arguments or {})
+
+    async def list_resources(self, _: Context, __: Page) -> ListResourcesResult:
+        return ListResourcesResult(resources=resources_for(await self._look()))
+
+    async def list_templates(self, _: Context, __: Page) -> ListResourceTemplatesResult:
+        found = templates_for(await self._look())
+        return ListResourceTemplatesResult(resource_templates=found)
+
+    async def read_resource(
+        self, _: Context, params: ReadResourceRequestParams
+    ) -> ReadResourceResult:
+        call = await self._look()
+        try:
+            page = await run_in_threadpool(read_resource, call, params.uri)
+        except OrdinautError as error:
+            raise _refusal(error, uri=params.uri) from None
+        text = TextResourceContents(uri=params.uri, mime_type=page.mime_type, text=page.text)
+        return ReadResourceResult(contents=[text])
+
+    async def list_prompts(self, _: Context, __: Page) -> ListPromptsResult:
+        return ListPromptsResult(prompts=prompts_for(await self._look()))
+
+    async def get_prompt(self, _: Context, params: GetPromptRequestParams) -> GetPromptResult:
+        call = await self._look()
+        try:
+            return prompt(call, params.name, params.arguments or {})
+        except OrdinautError as error:
+            raise _refusal(error) from None
+
+
+async def _asked(here: Here, context: Context) -> Call:
+    """Who calls, and from which trace."""
+    call = await here()
+    given = (context.meta or {}).get(TRACEPARENT)
     link = kept_link([given]) if isinstance(given, str) else None
     return Call(call.desk, call.caller, link)
+
+
+def _refusal(error: OrdinautError, **more: str) -> MCPError:
+    """A failure where there is no result of a tool that could hold it."""
+    code = INVALID_PARAMS if error.code in _WRONG else INTERNAL_ERROR
+    return MCPError(code, str(error), _told(error) | more)
 
 
 async def _called(tool: Tool, call: Call, arguments: dict[str, Any]) -> CallToolResult:

@@ -103,8 +103,8 @@ OPERATES = ["run_now", "cancel_run", "snooze_task"]
         (("read",), READS),
         (("operate",), OPERATES),
         (("approve",), ["decide_approval"]),
-        (("emit",), []),
         (("propose",), ["propose_change"]),
+        (("emit",), []),
         (("read", "operate"), READS + OPERATES),
     ],
 )
