@@ -63,13 +63,20 @@ class Contract:
         """Whether a short look is enough to see that `value` fits, with no name that is not declared; if not, it still may."""
         return self._quick is not None and self._quick(value)
 
-    def problems(self, value: Any) -> list[str]:
+    def problems(
+        self, value: Any, excused: Callable[[object], bool] = lambda _: False
+    ) -> list[str]:
         """What is wrong with `value`, at most `MAX_PROBLEMS` sentences; empty when it fits.
+
+        Args:
+            value: any JSON value.
+            excused: whether a part of it, or all, may be what it is.
 
         Raises:
             UnusableSchema: no decision is possible.
         """
-        return [_sentence(error) for error in self.misfits(value, MAX_PROBLEMS)]
+        wrong = self.misfits(value, MAX_PROBLEMS)
+        return [_sentence(error) for error in wrong if not excused(error.instance)]
 
     def misfits(self, value: Any, most: int) -> list[ValidationError]:
         """What does not fit, with its place in `value`; at most so many.

@@ -27,9 +27,9 @@ from runtime.progress import SKIPPED
 from runtime.rehearsal.given import Scene
 from runtime.rehearsal.ledger import Ledger
 from runtime.rehearsal.time import LeapingClock, LeapingLoop
-from runtime.rehearsal.tools import AskModel, GivenTools
+from runtime.rehearsal.tools import AskModel, GivenTools, stand_in
 from runtime.restoring import restore_course
-from runtime.secrets import MASK, Secrets
+from runtime.secrets import Secrets
 from runtime.store.due_work import WHOLE, Claim
 from runtime.store.recorded import Recorded
 from runtime.surroundings import Surroundings
@@ -72,7 +72,7 @@ class _StandIns(Secrets):
     def __getitem__(self, name: str) -> str:
         if name not in self._sources:
             raise KeyError(name)
-        return f"{MASK[:-1]} {name}]"
+        return stand_in(name)
 
 
 class _Rehearsed(Execution):

@@ -19,6 +19,7 @@ from runtime.core.outcomes import CallError, CallOutcome
 from runtime.core.played import Called, NotGiven
 from runtime.core.waits import WAITING_TOOLS
 from runtime.rehearsal.given import Scene, outcome_of
+from runtime.secrets import MASK
 from runtime.tools.builtin import builtin_tools, call_builtin
 from runtime.tools.catalogue import ToolInfo
 from runtime.tools.reading import Parse
@@ -26,6 +27,7 @@ from runtime.underway import Ready
 from schemas.spec import POWERLESS_TOOLS
 
 _BUILTINS: Final = builtin_tools()
+_STAND_IN: Final = f"{MASK[:-1]} "
 _NOT_COMPUTED: Final = frozenset({*WAITING_TOOLS, *SENDING, "ordinaut.sql"})
 
 AskModel = Callable[[str, Mapping[str, Any]], CallOutcome]
@@ -88,7 +90,8 @@ class GivenTools:
             if denied is not None:
                 return CallOutcome("denied", error=denied)
         tool = _builtin(name) or promised
-        if tool is not None and (refused := tool.argument_error(arguments)) is not None:
+        refused = tool.argument_error(arguments, _is_stand_in) if tool is not None else None
+        if refused is not None:
             return CallOutcome("contract_error", error=refused)
         self.note(ready, name)
         own = self._own(call, name) if ready.verification is None else None
@@ -157,6 +160,16 @@ class GivenTools:
     def _computed(self, name: str, arguments: Mapping[str, Any]) -> CallOutcome:
         server, _, tool = name.partition(".")
         return call_builtin(_BUILTINS[server][tool], arguments)
+
+
+def stand_in(name: str) -> str:
+    """What stands for a secret."""
+    return f"{_STAND_IN}{name}]"
+
+
+def _is_stand_in(value: object) -> bool:
+    """Whether nobody knows the value, because a secret is in it: that it fits is for a run to see."""
+    return isinstance(value, str) and _STAND_IN in value
 
 
 def _builtin(name: str) -> ToolInfo | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -74,14 +74,16 @@ class ToolInfo:
             "give the step an `approval`, or the agent `destructive: granted`",
         )
 
-    def argument_error(self, arguments: Mapping[str, Any]) -> CallError | None:
-        """Why these arguments must not be sent (ORD403), or None."""
+    def argument_error(
+        self, arguments: Mapping[str, Any], excused: Callable[[object], bool] = lambda _: False
+    ) -> CallError | None:
+        """Why these arguments must not be sent (ORD403), or None; of what is `excused` only names and places count."""
         try:
             _refuse_what_json_cannot_carry(arguments)
             schema = contract(self._input)
             if schema.certainly_fits(arguments):
                 return None
-            problems = schema.unknown_names(arguments) + schema.problems(dict(arguments))
+            problems = schema.unknown_names(arguments) + schema.problems(dict(arguments), excused)
         except UnusableSchema as error:
             problems = [f"the tool's input schema cannot be used: {error}"]
         except (TypeError, ValueError, RecursionError) as error:

@@ -87,6 +87,10 @@ def told(answer: Invoked) -> list[dict[str, Any]]:
         (["{id: sum, uses: ordinaut.assert, with: {tha: 1}}"], "{sum: {result: 1}}", "{error: ORD403}"),
         (["{id: say, uses: mail.send, with: {key: '${secrets.token}', at: '${now}', why: '${trigger.kind}'}}"], "{say: {result: 1}}",
          "{calls: [{with: {key: '[secret token]', at: '2026-01-05T08:30:00Z', why: manual}}]}"),
+        (["{id: say, uses: ordinaut.post, with: {url: '${secrets.token}', body: {a: 1}}}"], "{say: {result: {status: 204}}}",
+         "{calls: [{with: {url: '[secret token]', body: {a: 1}}}]}"),
+        (["{id: say, uses: ordinaut.post, with: {url: '${params.people[0]}', body: {a: 1}}}"], "{say: {result: 1}}", "{error: ORD403}"),
+        (["{id: say, uses: ordinaut.post, with: {url: '${secrets.token}', bdy: {a: 1}}}"], "{say: {result: 1}}", "{error: ORD403}"),
     ],
 )  # fmt: skip
 def test_a_run_takes_the_way_that_its_answers_lead(
