@@ -12,6 +12,7 @@ from schemas.drift import Drift
 from schemas.event_log import EventPage
 from schemas.override import Pause
 from schemas.run import RunList, RunReport, RunState, RunSummary, StepReport
+from schemas.spend import SpendBy
 from schemas.upcoming import UpcomingOccurrence
 from schemas.wishes import JsonObject, Wish
 
@@ -97,6 +98,15 @@ class GetStatus(Wish):
 
     limit: Annotated[Integer, Field(ge=0, le=MAX_PAGE)] = 15
     """How many tasks."""
+
+
+class GetSpend(Wish):
+    """Which spending is wanted."""
+
+    by: SpendBy = "task"
+    """What it is told by."""
+    since: AwareDatetime | None = None
+    """From then on; the last 30 days when left out."""
 
 
 class GetTask(Wish):

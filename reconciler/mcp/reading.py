@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,8 +27,10 @@ from runtime.store.drift import list_drift
 from runtime.store.servers import LiveServer
 from runtime.store.servers import list_servers as list_live_servers
 from runtime.store.status import load_status
+from runtime.store.usage import sum_usage
 from schemas.base import API_VERSION
 from schemas.mcp import (
+    GetSpend,
     GetStatus,
     GetTask,
     ListServers,
@@ -39,9 +42,11 @@ from schemas.mcp import (
     TaskRow,
     TaskRows,
 )
+from schemas.spend import SpendReport
 from schemas.status import Status
 from schemas.upcoming import UpcomingList
 
+_MONTH: Final = timedelta(days=30)
 _SERVER: Final = "server"
 _PREVIEW: Final = "preview"
 
@@ -116,6 +121,13 @@ def get_status(call: Call, wish: GetStatus) -> Status:
     bus = bus_status(call.desk.config)
     with call.reading() as connection:
         return load_status(connection, bus, limit=wish.limit)
+
+
+@offers("read", title="What calls cost")
+def get_spend(call: Call, wish: GetSpend) -> SpendReport:
+    """What calls used up, tokens and money, by task, agent, tool, model or day, and in all."""
+    with call.reading() as connection:
+        return sum_usage(connection, wish.by, wish.since or _MONTH)
 
 
 def _upcoming(label: str, body: Mapping[str, Any], begin: Any, limit: int) -> UpcomingList:

@@ -17,6 +17,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
     reading.preview_schedule,
     reading.list_servers,
     reading.get_status,
+    reading.get_spend,
     proposing.validate_manifest,
     proposing.plan_change,
     proposing.propose_change,

@@ -202,6 +202,22 @@ async def test_out_of_the_box_it_warns_of_frost_and_tells_the_morning(tmp_path: 
     assert ended.status == 0
 
 
+async def test_the_week_is_told_with_what_ran_and_failed_and_what_it_cost(tmp_path: Path) -> None:
+    home = Home(tmp_path / "clone" / "examples" / "personal-agent", {})
+    async with home.up():
+        await eventually(lambda: home.messages, "the warning", seconds=30)
+        await home.ordinaut("run", "morning-briefing", "--wait")
+        # There is no letter that it could tell of.
+        failed = await home.ordinaut("run", "boss-wrote", "--wait")
+        review = await home.ordinaut("run", "weekly-review", "--wait")
+
+    assert (failed.status, review.status) == (1, 0), failed.stdout + review.stdout
+    told = home.messages[-1]
+    assert "2 succeeded, 1 failed" in told, told
+    assert "- boss-wrote: " in told, told
+    assert "Tokens\n- morning-briefing: " in told, told
+
+
 async def test_letters_are_followed_up_on_once_however_often_somebody_agrees(home: Home) -> None:
     async with home.up():
         await home.ordinaut("run", "follow-up-checker")
@@ -244,7 +260,7 @@ async def test_a_runtime_killed_between_sending_and_recording_sends_nothing_agai
 
         async with home.up():
             await eventually(lambda: has_ended(home), "the run goes on", seconds=40)
-            shown = json.loads((await home.ordinaut("show", "last", "--json")).stdout)
+            shown = json.loads((await home.ordinaut("show", "follow-up-checker", "--json")).stdout)
             await home.ordinaut("run", "follow-up-checker")
             await eventually(home.asked, "the question of the next day", seconds=30)
             asked = await home.asked()

@@ -90,6 +90,7 @@ READS = [
     "preview_schedule",
     "list_servers",
     "get_status",
+    "get_spend",
     "wait_run",
     "validate_manifest",
     "plan_change",

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from reconciler.core.compile import compile_specs
 from reconciler.core.files import SourceFile
+from tests.cli.test_spend import insert_usage
 from tests.support.agents import over_http
 from tests.support.cli import Cli
 from tests.support.factories import (
@@ -81,6 +82,18 @@ async def test_a_tool_tells_what_the_command_tells(
     told = await asked(web, tool, **arguments)
 
     assert lasting(of(told)) == lasting(cli(*command, "--json").json), show.now
+
+
+async def test_what_calls_cost_is_told_as_the_command_tells_it(
+    web: Web, cli: Cli, rows: psycopg.Connection
+) -> None:
+    insert_usage(rows, insert_task(rows), 1, cost="0.25", currency="EUR", cost_source="provider")
+    since = "2020-01-01T00:00:00Z"
+    told = await asked(web, "get_spend", by="model", since=since)
+
+    said = cli("spend", "--by", "model", "--since", since, "--json").json
+    assert told["total"]["calls"] == 1
+    assert told | {"until": said["until"]} == said
 
 
 async def test_tasks_come_in_short_rows_a_page_at_a_time(web: Web, show: Showcase) -> None:
