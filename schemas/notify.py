@@ -5,18 +5,27 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from schemas.base import JsonObject, Model, PositiveDuration, QualifiedName, Tool, as_list
 
 Occasion = Literal["failure", "recovery", "lateness", "approval", "pause", "drift"]
 
 
+def _each_once(occasions: tuple[Occasion, ...]) -> tuple[Occasion, ...]:
+    """What is named twice would be counted twice in what is told."""
+    if len(set(occasions)) < len(occasions):
+        raise ValueError("names an occasion twice, which would count it twice")
+    return occasions
+
+
 class Notify(Model):
     """One way of telling somebody; it becomes a task named after this one, with `-notify` and its number."""
 
     on: Annotated[
-        tuple[Occasion, ...], BeforeValidator(as_list, json_schema_input_type=Occasion | tuple[Occasion, ...])
+        tuple[Occasion, ...],
+        BeforeValidator(as_list, json_schema_input_type=Occasion | tuple[Occasion, ...]),
+        AfterValidator(_each_once),
     ] = Field(min_length=1)  # fmt: skip
     """What is told: a run failed, the first one after that succeeded, a run was due and did not begin, a step waits for a decision, the task was paused after failures, or somebody wrote the task past git."""
     late: PositiveDuration | None = None

@@ -119,5 +119,12 @@ def test_an_occasion_that_is_none_is_said_and_makes_no_task() -> None:
     assert "birthday" in message
 
 
+def test_an_occasion_that_is_named_twice_is_refused_as_it_would_be_counted_twice() -> None:
+    found = compiled(TASK + "notify: {on: [failure, failure], uses: ordinaut.transform}\n")
+
+    [problem] = found.problems
+    assert problem.message == "`notify.on`: names an occasion twice, which would count it twice"
+
+
 def test_a_task_without_notify_is_what_it_was() -> None:
     assert "notify" not in body(compiled(TASK), "billing")
