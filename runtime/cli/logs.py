@@ -86,13 +86,13 @@ def _coming(
     config: Config, reader: LogReader, sought: Sought, shown: set[int]
 ) -> Iterator[LogEvent]:
     """Every event that is committed from now on, until the run is over; a database that goes away is waited for."""
-    is_lost = False
+    lost = ""
     while True:
         try:
             with join_database(config, name="ordinaut logs") as connection:
-                if is_lost:
+                if lost:
                     click.echo("the database answers again", err=True)
-                    is_lost = False
+                    lost = ""
                 for event in _read(connection, reader, sought):
                     if event.sequence in shown:
                         continue
@@ -100,9 +100,9 @@ def _coming(
                     if _is_over(sought, (event,)):
                         return
         except (psycopg.OperationalError, DatabaseUnavailable) as error:
-            if not is_lost:
-                click.echo(f"{_reason(error)}; waiting for it", err=True)
-            is_lost = True
+            # A server that ended is one thing, and that none runs is another.
+            if lost != (lost := _reason(error)):
+                click.echo(f"{lost}; waiting for it", err=True)
             SYSTEM_CLOCK.wait(_AWAY_SECONDS)
 
 

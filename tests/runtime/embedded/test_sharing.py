@@ -91,7 +91,7 @@ async def test_a_command_that_stays_keeps_no_owner_out(state: Path, tmp_path: Pa
         await following.line("event.arrived")
         await servers.stop()
         # It looks for servers that run, and starts none.
-        await following.line("waiting for it")
+        await following.line("no `ordinaut up` runs")
         async with EmbeddedServers(state):
             await following.line("answers again")
 
