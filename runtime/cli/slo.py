@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor
 
 import click
 
@@ -62,13 +63,15 @@ def _cells(promised: Objective) -> tuple[str, ...]:
     rates = {burn.over: burn.rate for burn in promised.burn_rates}
     return (
         what,
-        _share(promised.target),
-        dim("no runs") if promised.share is None else _share(promised.share),
+        share_words(promised.target),
+        dim("no runs") if promised.share is None else share_words(promised.share),
         f"{promised.total:,}",
         "" if promised.budget_left is None else f"{promised.budget_left:.0%}",
         *(f"{rates[span]:.1f}" for span in _TOLD),
     )
 
 
-def _share(ratio: float) -> str:
-    return f"{ratio * 100:.3f}".rstrip("0").rstrip(".") + "%"
+def share_words(ratio: float) -> str:
+    """To a thousandth of a percent, rounded down: 100% is all of them, and a promise that is missed by little is missed."""
+    thousandths = floor(round(ratio * 100_000, 6))
+    return f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".") + "%"

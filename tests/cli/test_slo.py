@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.cli.slo import share_words
 from runtime.clock import SYSTEM_CLOCK
 from tests.support.cli import Cli
 from tests.support.clock import stop_the_clock
@@ -114,6 +115,14 @@ def test_people_see_a_line_for_each_promise(
     assert "begins in 30s" in shown
     assert shown.count("briefing") == 2
     assert "100%" in shown
+
+
+@pytest.mark.parametrize(
+    ("ratio", "shown"),
+    [(1.0, "100%"), (0.999999, "99.999%"), (0.9995, "99.95%"), (0.29, "29%"), (2 / 3, "66.666%"), (0.0, "0%")],
+)  # fmt: skip
+def test_a_share_is_never_shown_larger_than_it_is(ratio: float, shown: str) -> None:
+    assert share_words(ratio) == shown
 
 
 def test_without_promises_nothing_is_told(cli: Cli, rows: psycopg.Connection) -> None:
