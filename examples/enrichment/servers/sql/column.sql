@@ -1,0 +1,1 @@
+(jsonb_path_query_first(d.document, {path}::jsonpath) #>> '{{}}')::{type} as {name}

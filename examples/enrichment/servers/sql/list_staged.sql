@@ -1,0 +1,1 @@
+select client, digest from upload

@@ -1,0 +1,2 @@
+drop table if exists {old};
+alter table {new} rename to {name};

@@ -1,0 +1,1 @@
+update batch set paused_at = null where batch_id = %(batch)s and paused_at is not null

@@ -1,0 +1,5 @@
+-- A file, once: no row is given back where it is staged already.
+insert into upload (client, file, digest, rows)
+values (%(client)s, %(file)s, %(digest)s, %(rows)s)
+on conflict (client, digest) do nothing
+returning upload_id
