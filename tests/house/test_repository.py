@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,13 @@ _LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 
 def _texts() -> Iterator[tuple[str, str]]:
     for path in files():
-        # A picture is bytes, in which an address would stand as well.
-        encoding = "latin-1" if path.suffix == ".png" else "utf-8"
-        yield relative(path), path.read_text(encoding=encoding)
+        # A picture is bytes, in which an address would stand as well; what is packed is read as what it holds.
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        yield (
+            relative(path),
+            content.decode("utf-8" if path.suffix not in {".png", ".gz"} else "latin-1"),
+        )
 
 
 def _found(pattern: re.Pattern[str]) -> list[str]:
