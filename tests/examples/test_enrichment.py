@@ -293,7 +293,7 @@ async def assert_another_mapping_makes_another_table(centre: Centre, up: Running
 
 @pytest.mark.full_size
 async def test_ten_thousand_rows_come_to_the_expected_table(folder: Path) -> None:
-    centre = Centre(folder, answer_after=2)
+    centre = Centre(folder, answer_after=2, answer_within="15s")
     expected = expected_table(folder / "data" / "expected.csv.gz")
 
     async with centre.up() as up:

@@ -23,13 +23,10 @@ _LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 
 def _texts() -> Iterator[tuple[str, str]]:
     for path in files():
-        # A picture is bytes, in which an address would stand as well; what is packed is read as what it holds.
+        # Addresses are ASCII, whatever else there is: a picture, or a file in another encoding. What is packed is looked into.
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
-        yield (
-            relative(path),
-            content.decode("utf-8" if path.suffix not in {".png", ".gz"} else "latin-1"),
-        )
+        yield relative(path), content.decode("latin-1")
 
 
 def _found(pattern: re.Pattern[str]) -> list[str]:
