@@ -6,9 +6,12 @@ line with its code and a hint, never a traceback unless `--debug` asks for it. L
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -178,6 +181,7 @@ class Ordinaut(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever goes wrong ends here."""
+        _require_streams()
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -194,6 +198,13 @@ class Ordinaut(click.Group):
                 raise
             _answer(ctx, error)
             ctx.exit(_report(error))
+
+
+def _require_streams() -> None:
+    """Let what is said where nobody listens, as `>&-` has it, go nowhere."""
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
 
 
 def _hush() -> None:
@@ -248,6 +259,9 @@ def _report(error: Exception) -> int:
     if isinstance(error, OrdinautError):
         _tell(f"error {error.code}:", error.message, error.hint)
         return error.exit_code
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        _tell("error:", f"there is no room for what is to be written: {error}", "make some")
+        return EXIT_ERROR
     what = " ".join(f"{type(error).__name__}: {error}".split())
     _tell("error:", what, "this is a defect; `ordinaut --debug COMMAND` shows where it happened")
     return EXIT_ERROR

@@ -214,6 +214,26 @@ def test_ctrl_c_in_the_middle_of_making_an_event_loop_is_as_quiet() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+@pytest.mark.parametrize("nowhere", [">&-", "2>&-", ">&- 2>&-"])
+def test_where_nobody_listens_a_command_does_its_work_all_the_same(
+    tmp_path: Path, nowhere: str
+) -> None:
+    words = f"next --specs {ROOT / 'specs'} {nowhere}"
+
+    done = run("/bin/bash", "-c", f'{sys.executable} -c "{PROGRAM}" {words}', cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:
+    command = f'{sys.executable} -c "{PROGRAM}" schema > /dev/full'
+
+    done = run("/bin/bash", "-c", command, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: there is no room for what is to be written: ")
+
+
 def test_a_closed_pipe_ends_a_command_quietly(tmp_path: Path) -> None:
     command = f'{sys.executable} -c "{PROGRAM}" schema | head -n 1'
 
