@@ -81,6 +81,7 @@ CODES: Final[dict[str, str]] = {
     "ORD324": "The audit log is not what was written.",
     "ORD329": "The idempotency key stands for another request, or for one that is under way.",
     "ORD330": "There are no such events to publish again, or too many.",
+    "ORD331": "The answer is too large to be given at once.",
     "ORD341": "Nobody who knows the secret of a webhook sent the request, or not now.",
     "ORD342": "The answer to a callback is not what its step asks for.",
     # 4xx: tools

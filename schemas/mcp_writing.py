@@ -118,6 +118,7 @@ class DecideApproval(WriteWish):
 
     run: Reference
     step: Identifier
+    """The step's id."""
     approved: Flag
     """Whether it goes on."""
     item: Item = 0

@@ -28,7 +28,7 @@ class Caller:
     """Who calls.
 
     Attributes:
-        name: what their actions are attributed to: a token's name, or `user@host` of whoever started the server.
+        name: what their actions are attributed to: a token's name, an agent's, or `user@host` of whoever started the server.
         scopes: what they may do.
         token: the name of their token; None for a person of this machine.
         address: where they call from, as far as it is known.
@@ -73,11 +73,13 @@ class Call:
         desk: what it may use.
         caller: who calls.
         trace_link: the span that it was called from, of a trace elsewhere.
+        key: the idempotency key that a runtime of Ordinaut sends with it.
     """
 
     desk: Desk
     caller: Caller
     trace_link: str | None = None
+    key: str | None = None
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection that cannot write; raises as `Lender.reading`."""

@@ -61,8 +61,8 @@ class OwnAsking(OrdinautError):
 @offers("operate", title="Run a task now")
 def run_now(call: Call, wish: RunNow) -> RunStarted:
     """Run a task now, whatever its schedule says. It returns at once: wait_run waits for the run. Give an idempotency_key, and
-    asking again after an answer was lost starts no second run."""
-    key = wish.idempotency_key
+    asking again after an answer was lost starts no second run; steps of Ordinaut have one anyway."""
+    key = wish.idempotency_key or call.key
     dedupe = None if key is None else Dedupe(f"mcp {call.caller.name} {key}", _DAY)
     with call.writing(dry_run=wish.dry_run) as connection:
         run_id, is_new = request_run(

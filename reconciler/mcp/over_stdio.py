@@ -39,12 +39,14 @@ class Station:
     Attributes:
         config: the settings.
         scopes: what may be done at most.
+        agent: as which agent of the specs it is done; None as whoever started us, or as a token says.
         clock: for what is waited for.
     """
 
     config: Config
     scopes: frozenset[Scope]
     clock: Clock
+    agent: str | None = None
     _open: ExitStack = field(default_factory=ExitStack)
     _lender: Lender | None = None
     _lock: Lock = field(default_factory=Lock)
@@ -69,7 +71,7 @@ class Station:
     def _caller(self) -> Caller:
         token = self.config.mcp_token
         if token is None:
-            return Caller(current_actor().name, self.scopes)
+            return Caller(self.agent or current_actor().name, self.scopes)
         with self._lend().reading() as connection:
             found = find_token(connection, token)
         if found is None:

@@ -5,6 +5,7 @@ Whoever lacks a scope is not shown the tools that take it, and to them these do 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any, Final
@@ -38,6 +39,7 @@ from reconciler.mcp.offering import Tool
 from reconciler.mcp.prompts import prompt, prompts_for
 from reconciler.mcp.resources import read_resource, resources_for, templates_for
 from reconciler.mcp.table import TOOLS
+from runtime.core.identity import KEY_META
 from runtime.core.tracing import TRACEPARENT, kept_link
 from runtime.errors import OrdinautError
 from runtime.logs import get_logger
@@ -46,6 +48,7 @@ NAME: Final = "ordinaut"
 MAX_ANSWER_BYTES: Final = 256 * 1024
 ERROR_META: Final = "dev.ordinaut/error"
 _FRESH: Final = CacheHint(ttl_ms=60_000, scope="private")
+_KEY: Final = re.compile("[0-9a-f]{32}")
 _WRONG: Final = frozenset({"ORD007", "ORD310"})
 """What is said of what was asked for; everything else is the matter here."""
 _LISTS: Final[tuple[CacheableMethod, ...]] = (
@@ -150,11 +153,12 @@ class _Answering:
 
 
 async def _asked(here: Here, context: Context) -> Call:
-    """Who calls, and from which trace."""
-    call = await here()
-    given = (context.meta or {}).get(TRACEPARENT)
-    link = kept_link([given]) if isinstance(given, str) else None
-    return Call(call.desk, call.caller, link)
+    """Who calls, from which trace, and with which key."""
+    call, meta = await here(), context.meta or {}
+    parent, key = meta.get(TRACEPARENT), meta.get(KEY_META)
+    link = kept_link([parent]) if isinstance(parent, str) else None
+    is_ours = isinstance(key, str) and _KEY.fullmatch(key)
+    return Call(call.desk, call.caller, link, str(key) if is_ours else None)
 
 
 def _refusal(error: OrdinautError, **more: str) -> MCPError:
@@ -182,7 +186,7 @@ async def _called(tool: Tool, call: Call, arguments: dict[str, Any]) -> CallTool
             OrdinautError(
                 f"the answer of {tool.name} has {len(answer):,} bytes, more than {MAX_ANSWER_BYTES:,}",
                 hint="ask for less: a smaller limit, or one step of a run",
-                code="ORD506",
+                code="ORD331",
             )
         )
     text = TextContent(type="text", text=answer)
