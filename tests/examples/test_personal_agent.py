@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.git import Clone, new_repository
 from tests.support.probes import eventually
 from tests.support.processes import ROOT, Finished, RunningProcess, ordinaut, started
 from tests.support.valkey import free_port
@@ -95,6 +96,13 @@ class Home:
 
     async def ordinaut(self, *arguments: str) -> Finished:
         return await ordinaut(*arguments, cwd=self.folder, env=self.env, seconds=60)
+
+    def repository(self) -> Clone:
+        """The clone, with all of this committed."""
+        clone = new_repository(self.folder.parents[1])
+        clone.write({".gitignore": ".servers\n.ordinaut/\nlocal/\n.cache\n__pycache__\n"})
+        clone.commit("All of it")
+        return clone
 
     async def asked(self) -> list[str]:
         """The letters about which somebody is asked."""
@@ -272,6 +280,32 @@ async def test_a_runtime_killed_between_sending_and_recording_sends_nothing_agai
     assert (send["items"], send["failed_items"]) == (3, 2)
     assert relay.letters == 1
     assert asked == ["<frames-1@home.example>", "<lift-1@home.example>"]
+
+
+async def test_the_agent_schedules_its_own_work_once_somebody_merges_it(tmp_path: Path) -> None:
+    home = Home(tmp_path / "clone" / "examples" / "personal-agent", {})
+    clone = home.repository()
+    async with home.up() as up:
+        before = clone.git("rev-parse", "HEAD")
+        asked = await home.ordinaut("run", "look-ahead", "--wait")
+        assert asked.status == 0, asked.stdout + asked.stderr
+        [branch] = clone.git("branch", "--list", "ordinaut/propose/*", "--format=%(refname:short)").split()  # fmt: skip
+        again = await home.ordinaut("run", "look-ahead", "--wait")
+        waiting = await home.ordinaut("next", "--specs", "specs", "--all")
+        untouched = (clone.git("rev-parse", "HEAD"), clone.git("status", "--porcelain"))
+        shown = clone.git("show", branch)
+        clone.git("merge", "-q", branch)
+        await up.line("applied revision r2", seconds=30)
+        due = await home.ordinaut("runs", "--json")
+        armed = await home.ordinaut("status", "--json")
+
+    assert again.status == 0, again.stdout
+    assert untouched == (before, "")
+    assert "reminders" not in waiting.stdout
+    assert '+    text: "18:30 Swimming with Maria"' in shown
+    assert home.messages.count(f"May I remind you of Swimming with Maria tomorrow? git merge {branch}") == 1  # fmt: skip
+    assert "reminders/swimming-" in armed.stdout
+    assert "reminders" not in due.stdout
 
 
 async def has_ended(home: Home) -> bool:
