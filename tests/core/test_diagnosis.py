@@ -99,3 +99,13 @@ def test_rows_in_the_wrong_place_are_counted_to_a_bound(strays: int, words: str)
     [finding] = partitions_found([Partitions("run", (), strays)])
 
     assert finding.what == f"ordinaut.run_default holds {words} of this month or later"
+
+
+def test_a_month_that_no_runtime_can_make_a_partition_for_is_no_warning() -> None:
+    [finding] = partitions_found([Partitions("event_log", ("2026-11",), 13)])
+
+    assert (finding.severity, "event_log_default" in finding.what) == ("note", True)
+    severities = [
+        one.severity for one in partitions_found([Partitions("run", ("2026-11", "2026-12"), 13)])
+    ]
+    assert severities == ["warning", "note"]
