@@ -66,8 +66,8 @@ _TROUBLES: Final[dict[TroubleKind, tuple[Severity, str, str, str]]] = {
     ),
     "promise_broken": (
         "warning",
-        "{} keeps its promise no more|{} keep their promises no more",
-        "the error budget of its `slo` is used up",
+        "{} has no error budget left|{} have no error budgets left",
+        "the next failure breaks what its `slo` promises, if it is not broken yet",
         "`ordinaut slo TASK`",
     ),
     "promise_burning": (

@@ -186,7 +186,7 @@ def test_an_empty_installation_is_well() -> None:
         (
             {"troubles": (Trouble(kind="promise_broken", tasks=1, names=("a",)),)},
             "warning",
-            "a keeps its promise no more",
+            "a has no error budget left",
             "`ordinaut slo a`",
         ),
         (
