@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.routing import Match, Route
 from starlette.types import Receive, Send
 from starlette.types import Scope as Asked
 
@@ -28,7 +29,7 @@ _BEARER: Final = "bearer"
 
 
 class OverHttp:
-    """ASGI application of the one route, to which messages are posted."""
+    """ASGI application to which messages are posted."""
 
     async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -39,6 +40,17 @@ class OverHttp:
         served = await run_in_threadpool(_served, request, site, principal)
         async with served.run():
             await served.handle_request(scope, receive, send)
+
+
+class McpRoute(Route):
+    """The one route of it, which tells what measures requests that it serves them."""
+
+    def __init__(self) -> None:
+        super().__init__(PATH, OverHttp(), methods=["POST"])
+
+    def matches(self, scope: Asked) -> tuple[Match, Asked]:
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
 
 
 def _require_own_origin(request: Request, site: Site) -> None:

@@ -86,19 +86,24 @@ class Station:
         with self._lock:
             conninfo = self._conninfo()
             if self._lender is None or self._lender.conninfo != conninfo:
-                self._open.close()
-                self._lender = None
+                self._forget()
                 lender = self._open.enter_context(Lender(conninfo, silence=self.config.silence))
                 with lender.reading() as connection:
                     require_usable(connection)
                 self._lender = lender
             return self._lender
 
+    def _forget(self) -> None:
+        self._lender = None
+        self._open.close()
+
     def _conninfo(self) -> str:
         if self.config.database_url is not None:
             return self.config.database_url
         found = running(self.config.state_dir)
         if found is None:
+            # The next one has the same address, and these connections would be tried again for a while.
+            self._forget()
             raise DatabaseUnavailable(
                 f"no server runs in {self.config.state_dir.absolute()}, and database_url is not set",
                 hint="start `ordinaut up`, and name its folder with --state-dir; or set ORDINAUT_DATABASE_URL",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from starlette.routing import Route
 
-from reconciler.mcp.over_http import PATH, OverHttp
+from reconciler.mcp.over_http import McpRoute
 from reconciler.web import plans, revisions
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
@@ -18,5 +17,5 @@ def whole_app(config: Config, database: str, *, clock: Clock = SYSTEM_CLOCK) -> 
     app = create_app(config, database, clock=clock)
     for router in (revisions.router, plans.router):
         app.include_router(router, prefix=PREFIX)
-    app.router.routes.append(Route(PATH, OverHttp(), methods=["POST"]))
+    app.router.routes.append(McpRoute())
     return app

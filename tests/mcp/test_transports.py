@@ -182,3 +182,17 @@ def test_a_page_elsewhere_has_nothing_sent(web: Web) -> None:
 
     assert httpx.post(f"{web.url}/mcp", json={}, headers=foreign).status_code == 403
     assert httpx.get(f"{web.url}/mcp", headers=web.as_("read")).status_code == 405
+
+
+def test_requests_are_measured_and_counted_like_any_other(web: Web) -> None:
+    for _ in range(2):
+        httpx.post(f"{web.url}/mcp", json={}, headers=web.as_("read"))
+
+    scraped = httpx.get(f"{web.url}/metrics", headers=web.as_("read")).text
+    assert 'method="POST",route="/mcp",status="4xx"' in scraped
+
+
+def test_a_host_that_is_not_ours_is_no_way_in(web: Web) -> None:
+    headers = web.as_("read") | {"Host": "rebound.example"}
+
+    assert httpx.post(f"{web.url}/mcp", json={}, headers=headers).status_code == 421
