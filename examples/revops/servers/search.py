@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import matching
 from embedding import configured, embed_documents
+from fitting import fit
 from lake import Lake, as_json
 from mcp.server.mcpserver import MCPServer
 
@@ -142,7 +143,7 @@ def evaluate(
     return {
         "threshold": threshold,
         "candidates": len(found),
-        "best_weights_of_tune": matching.fit(found, parts["tune"]),
+        "best_weights_of_tune": fit(found, parts["tune"]),
         "best_threshold_of_tune": matching.best_threshold(clear, parts["tune"], precision),
         "tune": told(clear, parts["tune"], threshold),
         "held_out": told(clear, parts["held_out"], threshold),

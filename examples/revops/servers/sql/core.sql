@@ -72,11 +72,12 @@ update core.party set company_key = resolved.company_key from resolved
 where party.source = resolved.source and party.id = resolved.id and party.company_key is distinct from resolved.company_key;
 
 -- name: resolve_companies
--- A company's name is the one that most of its parties use, and of those the first.
+-- A company's name is the one that most of its parties use; of names that as many use, the first.
 with named as (
-  select company_key, name, name_key, country, domain,
-    row_number() over (partition by company_key order by count(*) desc, name) as place, sum(count(*)) over (partition by company_key) as parties
-  from core.party where is_company group by company_key, name, name_key, country, domain
+  select company_key, name, name_key, country, max(max(domain)) over companies as domain, sum(count(*)) over companies as parties,
+    row_number() over (partition by company_key order by count(*) desc, name, name_key, country) as place
+  from core.party where is_company group by company_key, name, name_key, country
+  window companies as (partition by company_key)
 )
 insert into core.company (company_key, name, name_key, country, domain, parties)
 select company_key, name, name_key, country, domain, parties from named where place = 1
