@@ -11,6 +11,7 @@ from mcp import MCPError
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from runtime.core.identity import KEY_META
 from schemas.token import Scope
 from tests.support.agents import over_http
 from tests.support.factories import (
@@ -142,6 +143,19 @@ async def test_a_key_stands_for_one_run_of_its_caller(web: Web, rows: psycopg.Co
     assert first["run"]["run_id"] == again["run"]["run_id"] != of_another["run"]["run_id"]
     assert other.startswith("ORD329")
     assert len(audited(rows)) == 2
+
+
+async def test_a_step_that_is_tried_again_starts_no_second_run(web: Web) -> None:
+    wish = {"task": "briefing", "overlap": True, **WHY}
+    found = []
+    async with over_http(web.url, web.token_for("operate")) as agent:
+        for key in ("a" * 32, "a" * 32, "b" * 32, "no key of ours", 7):
+            told = await agent.client.call_tool("run_now", wish, meta={KEY_META: key})
+            found.append(told.structured_content["run"]["run_id"])
+
+    first, again, *others = found
+    assert first == again
+    assert len({first, *others}) == 4
 
 
 async def test_a_run_is_cancelled_once(web: Web, rows: psycopg.Connection, queued: UUID) -> None:

@@ -13,6 +13,7 @@ from mcp import MCPError
 
 from runtime.actor import Actor
 from runtime.store.tokens import revoke_token
+from runtime.web.limits import GUESSES_AT_ONCE
 from tests.support.agents import ERAS, over_http, over_stdio
 from tests.support.factories import insert_run, insert_task
 from tests.support.installed import install, task
@@ -190,6 +191,16 @@ def test_requests_are_measured_and_counted_like_any_other(web: Web) -> None:
 
     scraped = httpx.get(f"{web.url}/metrics", headers=web.as_("read")).text
     assert 'method="POST",route="/mcp",status="4xx"' in scraped
+
+
+def test_who_guesses_tokens_is_put_off(web: Web) -> None:
+    answers = [
+        httpx.post(f"{web.url}/mcp", json={}, headers=bearer(f"ord_{number}"))
+        for number in range(GUESSES_AT_ONCE + 3)
+    ]
+
+    assert answers[0].status_code == 401
+    assert (answers[-1].status_code, answers[-1].json()["code"]) == (429, "ORD321")
 
 
 def test_a_host_that_is_not_ours_is_no_way_in(web: Web) -> None:
