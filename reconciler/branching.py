@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from reconciler.commits import Repository
-from reconciler.git import ask_git, ask_text, judge_by_git
+from reconciler.git import ask_git, ask_text, judge_by_git, no_filters
 from runtime.errors import PlanError
 from schemas.proposal import Status
 
@@ -179,6 +179,66 @@ def find_tip(repository: Repository, branch: str) -> str | None:
     return ask_text(repository.place, *question)
 
 
+def checked_out(repository: Repository) -> str | None:
+    """The branch that is checked out where the specs are; None if none is."""
+    return ask_text(repository.place, "symbolic-ref", "--quiet", "--short", "HEAD")
+
+
+def why_immovable(repository: Repository, branch: str, wanted: Tip) -> str | None:
+    """Why a branch cannot go on to a commit, if it cannot: it went on already, or what is checked out is in the way."""
+    place = repository.place
+    if find_tip(repository, branch) != wanted.base:
+        return f"{branch} is not at {wanted.base[:7]}, from which the proposal starts"
+    if branch != checked_out(repository):
+        listed = ask_text(place, "worktree", "list", "--porcelain") or ""
+        if f"branch {BRANCHES}{branch}" in listed.splitlines():
+            return f"{branch} is checked out in another working tree"
+        return None
+    look = judge_by_git(
+        place,
+        *_PLAIN,
+        "read-tree",
+        "-n",
+        "-m",
+        "-u",
+        wanted.base,
+        wanted.commit,
+        known=no_filters(place),
+    )
+    if look is None or look.returncode:
+        return f"what is checked out of {branch} has edits where the proposal has"
+    return None
+
+
+def fast_forward(repository: Repository, branch: str, wanted: Tip, by: Signature) -> None:
+    """Let a branch go on to a commit that follows its own, and with it the files, where it is checked out.
+
+    Raises:
+        PlanError: ORD223, git cannot; then the branch is where it was.
+    """
+    place, name = repository.place, f"{BRANCHES}{branch}"
+    is_here = branch == checked_out(repository)
+    move = ("update-ref", "-m", "ordinaut merge", "--", name)
+    _must(place, *move, wanted.commit, wanted.base, known=by.variables)
+    try:
+        if is_here:
+            # As git's own fast-forward does it: files that somebody edited are kept, or refuse it.
+            step = (
+                "-c",
+                "submodule.recurse=false",
+                "read-tree",
+                "-m",
+                "-u",
+                wanted.base,
+                wanted.commit,
+            )
+            _must(place, *step, known=no_filters(place))
+    except PlanError:
+        _must(place, *move, wanted.base, wanted.commit, known=by.variables)
+        raise
+    judge_by_git(place, "update-ref", "-d", "--", f"{BRANCHES}{wanted.branch}", wanted.commit)
+
+
 def marks_of(place: Path, commit: str) -> frozenset[str]:
     """What the last lines of a commit's message say of the proposal that it is."""
     message = ask_text(place, "cat-file", "commit", commit) or ""
@@ -223,7 +283,10 @@ def _must(
 ) -> str:
     answer = judge_by_git(place, *_PLAIN, *words, sent=sent, known=known)
     if answer is None or answer.returncode:
-        raise _failure(words[0], "" if answer is None else answer.stderr.decode(errors="replace"))
+        raise _failure(
+            next(word for word in words if word.islower() and "-" in word[1:]),
+            "" if answer is None else answer.stderr.decode(errors="replace"),
+        )
     return answer.stdout.decode().strip()
 
 

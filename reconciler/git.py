@@ -181,19 +181,24 @@ def _changes(folder: Path) -> bytes | None:
     git would look at edited files through the filters that the clone names, which are programs, and into submodules, whose
     configuration nobody here can answer for.
     """
+    answer = judge_by_git(
+        folder,
+        *("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=dirty"),
+        *("--", "."),
+        known=no_filters(folder),
+    )
+    return None if answer is None or answer.returncode else answer.stdout
+
+
+def no_filters(folder: Path) -> dict[str, str]:
+    """Variables that keep git from running the filters that a clone names when it compares or writes files."""
     names = ask_text(folder, "config", "--name-only", "--get-regexp", _FILTERS) or ""
     # As variables, since the name of a filter may hold what ends a name among options.
     none = {}
     for number, name in enumerate(names.splitlines()):
         none[f"GIT_CONFIG_KEY_{number}"] = name
         none[f"GIT_CONFIG_VALUE_{number}"] = "false" if name.endswith(".required") else ""
-    answer = judge_by_git(
-        folder,
-        *("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=dirty"),
-        *("--", "."),
-        known={"GIT_CONFIG_COUNT": str(len(none) // 2), **none},
-    )
-    return None if answer is None or answer.returncode else answer.stdout
+    return {"GIT_CONFIG_COUNT": str(len(none) // 2), **none}
 
 
 def ask_git(folder: Path, *question: str, sent: bytes = b"") -> bytes | None:

@@ -73,6 +73,7 @@ class Draft:
         edited: what it does to documents and files.
         source: the files with the change.
         specs: what they compile to.
+        base_specs: what they compile to without the change, be it with errors.
         plan: what applying it would change.
     """
 
@@ -82,6 +83,7 @@ class Draft:
     edited: EditedFiles
     source: Source
     specs: Specs
+    base_specs: Specs
     plan: Plan
 
     @property
@@ -186,7 +188,8 @@ def draft(
         plan = plan_against(connection, specs, found)
     if plan.changes:
         plan = advised(plan, source, specs, plan.as_of, base)
-    return Draft(repository, base, before, made, source, specs, plan)
+    base_specs = compile_source(before, ground.environment, cache)
+    return Draft(repository, base, before, made, source, specs, base_specs, plan)
 
 
 def propose(

@@ -25,6 +25,8 @@ Action = Literal[
     "event.emit",
     "events.replay",
     "change.propose",
+    "change.merge",
+    "change.refuse",
     "plan.approve",
     "plan.withdraw",
     "hold.clear",

@@ -19,6 +19,7 @@ LOCAL_CLOCK: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 HTTP_URL: Final = r"^https?://[^/\s]"
 READY_URL: Final = r"^(https?|tcp)://[^/\s]"
 HEADER: Final = r"^[A-Za-z0-9-]{1,128}$"
+BRANCH: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 DURATION: Final = r"^([0-9]+(ms|s|m|h|d|w))+$"
 
 WORDS: Final[dict[str, str]] = {
@@ -32,6 +33,7 @@ WORDS: Final[dict[str, str]] = {
     TOOL_GLOB: "the address of a tool, in which `*` and `?` stand for anything",
     CURRENCY: "a currency code such as EUR",
     LOCAL_CLOCK: "a time of day such as 08:30, up to 24:00",
+    BRANCH: "the name of a branch",
     HEADER: "the name of an HTTP header: letters, digits and hyphens",
     HTTP_URL: "an address that starts with http:// or https://",
     READY_URL: "an address that starts with http://, https:// or tcp://",

@@ -25,7 +25,7 @@ from schemas.money import Price
 from schemas.notify import Notify
 from schemas.pipeline import Retry
 from schemas.process import Process
-from schemas.rules import Guards, HealPolicy, Policy
+from schemas.rules import Guards, HealPolicy, Policy, Proposals
 from schemas.slo import Slo
 from schemas.stream import Stream
 from schemas.task import CatchUp, Overlap
@@ -156,6 +156,8 @@ class Project(Document):
     """Changes that are refused."""
     policies: Annotated[dict[Name, Policy], Field(max_length=100)] | None = None
     """Rules of your own for plans, by name; 100 at most."""
+    proposals: Proposals | None = None
+    """Which agents may merge what they propose; none when left out."""
     prices: Annotated[tuple[Price, ...], Field(max_length=1000)] | None = None
     """What the tokens of models cost, for calls whose tools do not tell. Of the patterns that name a model the first counts, and
     of its prices the last that holds already."""

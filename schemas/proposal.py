@@ -67,6 +67,8 @@ class ProposeChange(PlanChange):
     reason: Reason
     subject: Annotated[str, StringConstraints(max_length=100)] = ""
     """What it does, in a line; made up from the change if empty."""
+    merge: Flag = False
+    """Merge it at once, if the Project lets the caller do that (`proposals.merge`); else it stays a proposal, with the reasons."""
     dry_run: Flag = False
     """Tell what would be written, and write nothing."""
 
@@ -80,6 +82,17 @@ class ProposedDocument(Model):
     """What becomes of it."""
     file: str
     """The file in which it stands, from the top of the repository."""
+
+
+class Merge(Model):
+    """Whether a proposal may be merged, or was, without a person."""
+
+    branch: str
+    """The branch that it would go into; empty if nobody says which."""
+    merged: bool
+    """Whether that branch holds it now."""
+    reasons: tuple[str, ...] = ()
+    """What speaks against it: it stays a proposal then. None of a dry run, or of a plan, means that it may be merged."""
 
 
 class ChangePlan(Model):
@@ -97,6 +110,8 @@ class ChangePlan(Model):
     """The files as they would differ; null where that is longer than 65,536 characters."""
     markdown: str
     """The plan as a comment on a pull request."""
+    merge: Merge | None = None
+    """Whether who asks may merge it; null where no rule of the Project is for them."""
     plan: Plan
     """What applying it would change: fields, fire times before and after, tools, guards, policies."""
 
@@ -132,5 +147,7 @@ class Proposal(Model):
     """Where the commit was written as a patch, which `git am` takes."""
     plan_file: str | None = None
     """Where the plan was written as Markdown."""
+    merge: Merge | None = None
+    """What became of merging it; null where that was not asked for."""
     plan: Plan
     """What applying the branch would change."""

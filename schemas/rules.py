@@ -1,18 +1,21 @@
-"""What a Project holds plans and rows to: its guards, its policies, and what becomes of changes past git."""
+"""What a Project holds plans and rows to: its guards, its policies, what agents may merge, and what becomes of changes past git."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from schemas import patterns
 from schemas.base import (
     Condition,
     Identifier,
     Integer,
     Model,
+    Name,
     Number,
     PositiveDuration,
+    QualifiedName,
     ShortText,
     Text,
     TimeZone,
@@ -57,6 +60,36 @@ class Policy(Model):
     """Whether a plan that breaks it is refused, or only told so."""
     environments: tuple[Identifier, ...] | None = Field(default=None, min_length=1)
     """Where it holds; everywhere when left out."""
+
+
+class MergeRule(Model):
+    """An agent whose own proposals may be merged without a person, as far as they stay within a namespace and within this.
+
+    Tasks, Pipelines and Calendars of the namespace, all tasks by this agent, and nothing that anybody gains by: whatever goes beyond
+    that stays a proposal.
+    """
+
+    agent: QualifiedName
+    """The Agent; it needs a budget of runs per day, which bounds at run time what its tasks come to."""
+    token: ShortText | None = None
+    """The token that speaks for it, or what `ordinaut mcp --agent` says; the agent's name when left out."""
+    namespace: Name
+    """Where its documents are; what is anywhere else it cannot change."""
+    max_runs_per_day: Integer = Field(ge=1, le=288)
+    """How many runs a day all tasks of the namespace may come to, on the fullest day of the coming year."""
+    max_documents: Integer = Field(default=20, ge=1, le=1000)
+    """How many documents the namespace may hold."""
+
+
+class Proposals(Model):
+    """What becomes of changes that agents propose; without this, people merge all of them."""
+
+    branch: Annotated[str, StringConstraints(pattern=patterns.BRANCH, max_length=200)] | None = (
+        None
+    )
+    """The branch that proposals are merged into; the one that is checked out when left out."""
+    merge: Annotated[tuple[MergeRule, ...], Field(max_length=100)] = ()
+    """Agents that merge their own."""
 
 
 HealPolicy = Literal["off", "alert", "heal"]

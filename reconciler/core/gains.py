@@ -15,6 +15,7 @@ from reconciler.core.event_gains import (
     topics_in,
 )
 from reconciler.core.loosening import loosened
+from reconciler.core.merge_gains import merges_gained
 from reconciler.core.model_gains import models_gained, models_in
 from reconciler.core.process_gains import processes_gained, processes_in
 from reconciler.core.secret_gains import commands_gained, commands_in
@@ -57,6 +58,9 @@ def _gains(change: PlannedChange) -> Iterator[str]:
             yield from (f"asks something else for the model {name}" for name in models)
             hooks = hooks_in(change.body or {}) if is_new else hooks_gained(change.ops)
             yield from (f"takes events at /hooks/{change.name}/{name}" for name in hooks)
+            yield from merges_gained(
+                (change.body or {}).get("proposals"), change.ops, is_new=is_new
+            )
             streams = streams_in(change.body or {}) if is_new else streams_gained(change.ops)
             yield from (f"takes events of the stream {name}" for name in streams)
         case "Task":

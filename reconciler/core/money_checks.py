@@ -24,6 +24,7 @@ def money_problems(entry: Entry, documents: Iterable[Document]) -> Iterator[Prob
     match entry.document:
         case Project() as project:
             yield from _price_problems(entry, project)
+            yield from _unbounded_problems(entry, project, documents)
         case Agent(budgets=[_, *_]) as agent:
             projects = [one for one in documents if isinstance(one, Project)]
             yield from _budget_problems(entry, agent, projects)
@@ -43,6 +44,23 @@ def _price_problems(entry: Entry, project: Project) -> Iterator[Problem]:
                 "let it hold from another day, or take out one of the two",
             )
         known.add((price.model, price.from_))
+
+
+def _unbounded_problems(
+    entry: Entry, project: Project, documents: Iterable[Document]
+) -> Iterator[Problem]:
+    """Agents that merge what they propose, and whose runs nothing bounds when they run."""
+    agents = {(one.namespace, one.name): one for one in documents if isinstance(one, Agent)}
+    for number, rule in enumerate(project.proposals.merge if project.proposals else ()):
+        namespace, _, name = rule.agent.rpartition("/")
+        agent = agents.get((namespace or "default", name))
+        if agent is not None and not any(one.per == "day" and one.runs for one in agent.budgets):
+            yield from entry.problem(
+                ("proposals", "merge", number, "agent"),
+                "ORD018",
+                f"the agent {rule.agent} has no budget of runs per day, so nothing bounds what it merges",
+                f"give it `budgets: [{{per: day, runs: {rule.max_runs_per_day}}}]`",
+            )
 
 
 def _budget_problems(entry: Entry, agent: Agent, projects: Iterable[Project]) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from reconciler.core.locate import Path
 from schemas.agent import Agent
 from schemas.base import Document
 from schemas.pipeline import Pipeline, PipelineUse, Step, Verify
+from schemas.project import Project
 from schemas.schedule import ConditionSchedule, TimeBound
 from schemas.spec import BUILTIN_SERVERS, POWERLESS_TOOLS
 from schemas.task import Task
@@ -114,6 +115,9 @@ def tool_uses(document: Document) -> Iterator[tuple[Path, str]]:
 
 def references(document: Document) -> Iterator[Reference]:
     """The documents that a document names, tool servers aside."""
+    if isinstance(document, Project) and document.proposals is not None:
+        for number, rule in enumerate(document.proposals.merge):
+            yield Reference("Agent", rule.agent, ("proposals", "merge", number, "agent"))
     if not isinstance(document, Task):
         return
     if document.agent is not None:

@@ -13,6 +13,7 @@ from reconciler.core.render_change import title_of
 from reconciler.core.render_markdown import render_markdown
 from reconciler.mcp.calling import Call
 from reconciler.mcp.offering import offers
+from reconciler.merging import has_rule, judge, merge
 from reconciler.proposing import Draft, Ground, Words, draft, propose
 from runtime.errors import NotFound, PlanError, SpecError
 from runtime.store.audit import Deed, write_audit
@@ -52,8 +53,9 @@ def plan_change(call: Call, wish: PlanChange) -> ChangePlan:
     Give whole documents as YAML, JSON merge patches, or names to delete. Compared is with the commit that it starts from.
     Writes nothing.
     """
+    ground = _ground(call)
     with _told():
-        made = draft(_ground(call), wish, wish.onto)
+        made = draft(ground, wish, wish.onto)
     return ChangePlan(
         base=made.base,
         documents=made.documents,
@@ -61,6 +63,7 @@ def plan_change(call: Call, wish: PlanChange) -> ChangePlan:
         refusals=tuple(guard.message for guard in refused(made.plan.guards)),
         diff=made.diff,
         markdown=render_markdown(made.plan),
+        merge=judge(ground, made, call.caller.name) if has_rule(made, call.caller.name) else None,
         plan=made.plan,
     )
 
@@ -70,21 +73,40 @@ def propose_change(call: Call, wish: ProposeChange) -> Proposal:
     """Put a change of specs on a branch of its own, as one commit with its plan, for people to review.
 
     Give whole documents as YAML, JSON merge patches, or names to delete, and say why. Nothing in force changes. The same change
-    again is the same branch, and says so.
+    again is the same branch, and says so. With `merge` it is merged at once where the Project lets the caller do that; else it stays
+    a proposal, and the answer has the reasons.
     """
     ground, actor = _ground(call), call.caller.actor(wish.reason)
     with _told():
         made = draft(ground, wish, wish.onto)
     words = Words(wish.subject, wish.reason, actor.name)
+    judged = judge(ground, made, actor.name) if wish.merge else None
     if wish.dry_run:
-        return propose(ground, made, words, dry_run=True)
+        proposal = propose(ground, made, words, dry_run=True)
+        return proposal.model_copy(update={"merge": judged})
+    documents = [one.document for one in made.documents]
     with call.writing(dry_run=False) as connection:
 
         def recorded(branch: str) -> None:
-            details = {"base": made.base, "documents": [one.document for one in made.documents]}
+            details = {"base": made.base, "documents": documents}
             write_audit(connection, actor, Deed("change.propose", branch, details=details))
 
-        return propose(ground, made, words, recorded=recorded)
+        proposal = propose(ground, made, words, recorded=recorded)
+    if judged is None:
+        return proposal
+    with call.writing(dry_run=False) as connection:
+
+        def told(branch: str, reasons: tuple[str, ...]) -> None:
+            details = {"branch": branch, "commit": proposal.commit, "documents": documents}
+            deed = Deed("change.merge", proposal.branch, details=details)
+            if reasons:
+                deed = Deed(
+                    "change.refuse", proposal.branch, details={**details, "reasons": reasons}
+                )
+            write_audit(connection, actor, deed)
+
+        merged = merge(made, proposal, judged, told)
+    return proposal.model_copy(update={"merge": merged})
 
 
 def _ground(call: Call) -> Ground:

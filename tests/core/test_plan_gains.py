@@ -12,7 +12,7 @@ from runtime.errors import EXIT_BLOCKED
 from schemas.plan import Plan
 from schemas.problem import Problem
 from tests.core.plan_story import BEFORE, drifted, plan_of, story, task
-from tests.support.specs import Database, compiled, database_of
+from tests.support.specs import PROJECT, Database, compiled, database_of
 
 AGENT = """
 kind: Agent
@@ -174,3 +174,19 @@ def test_the_refusal_ends_with_3() -> None:
 
     assert refusal is not None
     assert refusal.exit_code == EXIT_BLOCKED
+
+
+def test_a_project_that_lets_an_agent_merge_more_says_whom_and_where() -> None:
+    rule = (
+        PROJECT + "\nproposals: {merge: [{agent: helper, namespace: bot, max_runs_per_day: %d}]}"
+    )
+
+    def told(before: str, after: str) -> tuple[str, ...]:
+        database = Database(compiled(AGENT, before).documents)
+        (change,) = plan_of(database, compiled(AGENT, after)).changes
+        return gains_of(change)
+
+    lets = ("lets helper merge its proposals in bot",)
+    assert told(PROJECT, rule % 5) == lets
+    assert told(rule % 5, rule % 50) == lets
+    assert told(rule % 5, PROJECT) == ()
