@@ -141,7 +141,7 @@ def home(tmp_path: Path, database: str, redis_url: str) -> Home:
 
 
 class Relay:
-    """Stands before the mailbox's SMTP and passes everything on, but not that a letter was accepted.
+    """Stands before the mailbox's SMTP and passes everything on, but not that the first letter was accepted.
 
     Attributes:
         accepted: set when the mailbox has accepted one.
@@ -152,7 +152,6 @@ class Relay:
         self.accepted = asyncio.Event()
         self.letters = 0
         self._upstream = port
-        self._is_data = False
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[int]:
@@ -172,12 +171,13 @@ class Relay:
         asks.write_eof()
 
     async def _answer(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        was_data = False
         while line := await answers.readline():
-            if self._is_data:
+            if was_data and not self.accepted.is_set():
                 self.accepted.set()
-                continue
-            self._is_data = line.startswith(b"354")
-            self.letters += self._is_data
+                return
+            was_data = line.startswith(b"354")
+            self.letters += was_data
             writer.write(line)
 
 
