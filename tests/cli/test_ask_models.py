@@ -84,6 +84,13 @@ def test_models_answer_in_the_place_of_what_is_given(
     ]
 
 
+def test_models_answer_where_nothing_is_given(alone: Cli, shop: Shop, endpoint: Endpoint) -> None:
+    shop.test(given="{tell: {result: ok}}", expect=EXPECT)
+
+    assert alone("test", "--ask-models").status == 0
+    assert len(endpoint.bodies) == 1
+
+
 def test_an_answer_that_leads_elsewhere_fails_the_test(
     alone: Cli, shop: Shop, endpoint: Endpoint
 ) -> None:

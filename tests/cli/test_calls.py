@@ -101,7 +101,7 @@ def test_what_was_used_up_by_a_call_without_a_result_is_told_too(
 def test_the_rest_begins_where_a_list_ended(cli: Cli, rows: psycopg.Connection, run: UUID) -> None:
     for number in range(5):
         # Some were over at the same instant.
-        result(rows, run, f"s{number}", finished_at=NOW - timedelta(minutes=9 - number // 2))
+        result(rows, run, f"s{number}", finished_at=NOW - timedelta(minutes=9 - (number + 1) // 2))
     found, after = [], []
     for _ in range(3):
         page = cli("calls", "-n", "2", *after, "--json").json
