@@ -61,11 +61,7 @@ def compare_schema(source: str, fields: list[dict[str, str]], read: list[str]) -
         differences = [
             {
                 "field": name,
-                "change": "added"
-                if name not in before
-                else "removed"
-                if name not in fields
-                else "retyped",
+                "change": kind_of_change(before.get(name), after.get(name)),
                 "before": before.get(name),
                 "after": after.get(name),
                 "breaks": name in read and name in before,
@@ -78,6 +74,13 @@ def compare_schema(source: str, fields: list[dict[str, str]], read: list[str]) -
             lake.rows(connection, "note_drift", source=source, digest=digest, **difference)
     breaking = [one["field"] for one in differences if one["breaks"]]
     return {"source": source, "differences": differences, "breaking": breaking, "digest": digest}
+
+
+def kind_of_change(before: str | None, after: str | None) -> str:
+    """What became of a field, by the types that it had and has."""
+    if before is None:
+        return "added"
+    return "removed" if after is None else "retyped"
 
 
 @server.tool()
