@@ -14,6 +14,8 @@ from schemas.wishes import Decided, Item, JsonObject, Reason, Until, Wish
 
 LONGEST_WAIT_SECONDS: Final = 55
 
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,128}$")]
+
 
 class WriteWish(Wish):
     """Something that changes what runs."""
@@ -33,7 +35,14 @@ class RunNow(WriteWish):
     """What its steps find as `${event}`, as if that had started it."""
     overlap: Flag = False
     """Run beside another run of the task, whatever its policy says."""
-    idempotency_key: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,128}$")] | None = None  # fmt: skip
+    idempotency_key: IdempotencyKey | None = None
+    """Asked again with the same key within 24 hours, the same caller gets the same run, and none is started."""
+
+
+class ExposedWish(WriteWish):
+    """A task that is a tool is to run."""
+
+    idempotency_key: IdempotencyKey | None = None
     """Asked again with the same key within 24 hours, the same caller gets the same run, and none is started."""
 
 

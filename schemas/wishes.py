@@ -20,7 +20,7 @@ from schemas.base import Flag, Model
 MAX_DEPTH: Final = 64
 
 
-def _shallow(value: Any) -> Any:
+def shallow(value: Any) -> Any:
     """A value that is not nested deeper than anything needs; looked through without recursion, which it could exhaust."""
     level, depth = [value], 0
     while level := [
@@ -41,8 +41,8 @@ def _whole(value: Any) -> Any:
 
 
 Item = Annotated[int, Strict(), Field(ge=0, le=2**31 - 1), BeforeValidator(_whole)]
-Json = Annotated[Any, AfterValidator(_shallow)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_shallow)]
+Json = Annotated[Any, AfterValidator(shallow)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(shallow)]
 Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"\S"),

@@ -35,13 +35,14 @@ from mcp_types import (
 from starlette.concurrency import run_in_threadpool
 
 from reconciler.mcp.calling import Call
+from reconciler.mcp.exposed import exposed_tools
 from reconciler.mcp.offering import Tool
 from reconciler.mcp.prompts import prompt, prompts_for
 from reconciler.mcp.resources import read_resource, resources_for, templates_for
 from reconciler.mcp.table import TOOLS
 from runtime.core.identity import KEY_META
 from runtime.core.tracing import TRACEPARENT, kept_link
-from runtime.errors import OrdinautError
+from runtime.errors import OrdinautError, StoreError
 from runtime.logs import get_logger
 
 NAME: Final = "ordinaut"
@@ -49,6 +50,7 @@ MAX_ANSWER_BYTES: Final = 256 * 1024
 ERROR_META: Final = "dev.ordinaut/error"
 _FRESH: Final = CacheHint(ttl_ms=60_000, scope="private")
 _KEY: Final = re.compile("[0-9a-f]{32}")
+_NAMES: Final = frozenset(one.name for one in TOOLS)
 _WRONG: Final = frozenset({"ORD007", "ORD310"})
 """What is said of what was asked for; everything else is the matter here."""
 _LISTS: Final[tuple[CacheableMethod, ...]] = (
@@ -84,6 +86,8 @@ def server_for(here: Here) -> Server[Any]:
         description="Schedules as code for AI agents",
         version=version("ordinaut"),
         instructions=_INSTRUCTIONS,
+        # No argument of a tool is told in a header, too, so none is looked for among all tools at each call.
+        get_tool_input_schema=lambda _: None,
         cache_hints=dict.fromkeys(_LISTS, _FRESH),
         on_list_tools=desk.list_tools,
         on_call_tool=desk.call_tool,
@@ -109,14 +113,17 @@ class _Answering:
 
     async def list_tools(self, _: Context, __: Page) -> ListToolsResult:
         call = await self._look()
-        return ListToolsResult(tools=[one.listed for one in TOOLS if call.caller.may(one.scope)])
+        shown = [one for one in TOOLS if call.caller.may(one.scope)]
+        shown += [one for one in await run_in_threadpool(_tasks, call) if one.name not in _NAMES]
+        return ListToolsResult(tools=[one.listed for one in shown])
 
     async def call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
         try:
             call = await _asked(self._here, context)
         except OrdinautError as error:
             return _failed(error)
-        tool = next((one for one in TOOLS if one.name == params.name), None)
+        among = TOOLS if params.name in _NAMES else await run_in_threadpool(_tasks, call)
+        tool = next((one for one in among if one.name == params.name), None)
         if tool is None or not call.caller.may(tool.scope):
             raise MCPError(
                 INVALID_PARAMS, f"there is no tool {params.name[:64]!r} for this caller"
@@ -159,6 +166,15 @@ async def _asked(here: Here, context: Context) -> Call:
     link = kept_link([parent]) if isinstance(parent, str) else None
     is_ours = isinstance(key, str) and _KEY.fullmatch(key)
     return Call(call.desk, call.caller, link, str(key) if is_ours else None)
+
+
+def _tasks(call: Call) -> list[Tool]:
+    """Tasks that are tools; none while there is no database, which a call is told of and a list is not."""
+    try:
+        return list(exposed_tools(call))
+    except StoreError as error:
+        _log.warning("tasks are not listed as tools: %s", error.message)
+        return []
 
 
 def _refusal(error: OrdinautError, **more: str) -> MCPError:
