@@ -68,12 +68,12 @@ def day_before(days: int) -> str:
     return f"{SYSTEM_CLOCK.now().astimezone(UTC) - timedelta(days=days):%Y-%m-%d}"
 
 
-async def run_a_day(example: Path, day: str, tasks: Iterable[str]) -> int:
-    """Have the runtime run what tasks are due for on a day of the past; how many runs that were."""
+async def run_days(example: Path, first: str, last: str, tasks: Iterable[str]) -> int:
+    """Have the runtime run what tasks were due for on days of the past; how many runs that were."""
     config = Config(state_dir=example / ".ordinaut")
 
     def queue() -> int:
-        asked = Asked(day, day, None, False, current_actor(reason=""))
+        asked = Asked(first, last, None, False, current_actor(reason=""))
         with open_database(config, name="test") as connection:
             return sum(len(backfill_task(connection, task, asked).queued) for task in tasks)
 
@@ -87,7 +87,7 @@ async def run_a_day(example: Path, day: str, tasks: Iterable[str]) -> int:
 
     # Finding the embedded servers takes an event loop, and so a thread without one.
     queued = await asyncio.to_thread(queue)
-    await eventually(is_idle, "everything has run", seconds=120)
+    await eventually(is_idle, "everything has run", seconds=600)
     return queued
 
 

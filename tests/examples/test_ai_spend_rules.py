@@ -182,6 +182,13 @@ def test_a_cheaper_model_is_to_be_tried() -> None:
     assert found(hourly(), cheaper=cheaper, step=dear).edit == {"with": {"model": "small"}}
 
 
+def test_steps_of_a_pipeline_document_are_left_alone() -> None:
+    same = [call(instant(2, n), {"text": "same"}, output="same") for n in range(10)]
+    document = {"schedule": {"manual": True}, "pipeline": {"use": "shared"}}
+
+    assert savings.find(savings.Subject("t", document, same, {})) is None
+
+
 def test_fewer_than_ten_calls_say_nothing() -> None:
     dear = {**SORT, "with": {"text": "${item}"}}
 

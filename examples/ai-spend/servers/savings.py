@@ -90,10 +90,10 @@ class Subject:
 
     @property
     def steps(self) -> dict[str, list[Call]]:
-        """Calls that were made, by step."""
+        """Calls that were made, by step, of those that stand in the task itself: no other can be changed there."""
         together: dict[str, list[Call]] = defaultdict(list)
         for call in self.calls:
-            if not call.is_reused:
+            if not call.is_reused and self.step(call.step):
                 together[call.step].append(call)
         return together
 
