@@ -28,6 +28,16 @@ from tests.support.processes import ROOT, RunningProcess, ordinaut, started
 EXAMPLE = ROOT / "examples" / "enrichment"
 CLIENTS = ("fjord", "lumen", "tallow")
 Rows = list[dict[str, Any]]
+_ON_MODAL = """\
+import json
+from starlette.testclient import TestClient
+import modal_app
+asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+with TestClient(modal_app.titles.get_raw_f()(), base_url="https://team--titles.modal.run") as client:
+    told = client.post("/mcp", json=asked, headers=headers).json()
+print(json.dumps(sorted(tool["name"] for tool in told["result"]["tools"])))
+"""
 
 
 class Centre:
@@ -173,6 +183,24 @@ async def test_the_example_is_without_problems() -> None:
         assert (found.status, "error" in found.stdout) == (0, False), found.stdout
 
 
+@pytest.mark.skipif(
+    not (ROOT / ".servers" / "examples" / "bin" / "python").exists(),
+    reason="what examples need is not installed: make .servers/examples/.installed",
+)
+def test_what_modal_would_serve_is_the_worker() -> None:
+    """With Modal's own package, and without Modal: nothing is sent to it."""
+    told = subprocess.run(
+        [ROOT / ".servers" / "examples" / "bin" / "python", "-c", _ON_MODAL],
+        cwd=EXAMPLE / "servers",
+        env={"HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(told.stdout) == ["classify_title", "tidy_name"]
+
+
 def test_the_data_are_those_that_the_generator_makes(folder: Path) -> None:
     committed = {
         path.relative_to(EXAMPLE): path.read_bytes() for path in (EXAMPLE / "data").rglob("*.*sv*")
@@ -218,6 +246,11 @@ async def test_whatever_is_killed_lost_or_told_twice_the_table_is_the_expected_o
 
         same(centre.contacts(), expected)
         assert_faults_happened(centre)
+        locked = await ordinaut("tools", "lock", "--check", cwd=folder, env=centre.env)
+        assert locked.status == 0, locked.stdout
+        spent = await ordinaut("spend", "--json", cwd=folder, env=centre.env)
+        by_client = {row["name"] for row in json.loads(spent.stdout)["rows"]}
+        assert by_client == {f"receive-{client}" for client in CLIENTS}
         await assert_dead_rows_are_redriven(centre, up)
         await assert_another_mapping_makes_another_table(centre, up)
         up.terminate()

@@ -57,7 +57,8 @@ class Provider:
         if not self._is_nth(number, self._options.lose) or times > 1:
             sends = 2 if self._is_nth(number + 1, self._options.repeat) else 1
             for _ in range(sends):
-                self._begin(asked["callback"], {"request": name, "answers": answers})
+                answer = {"request": name, "reference": asked["reference"], "answers": answers}
+                self._begin(asked["callback"], answer)
         return JSONResponse({"taken": name}, status_code=202)
 
     def _is_nth(self, number: int, every: int) -> bool:

@@ -16,10 +16,10 @@ server = MCPServer("sender")
 
 
 @server.tool()
-def request_companies(chunk: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+def request_companies(chunk: str, client: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     """Ask the provider for the companies of `items` by their `domain`; it answers at the callback, under the chunk's name."""
     rows("mark_in_progress", chunk=chunk)
-    asked = {"request": chunk, "callback": CALLBACK, "rows": items}
+    asked = {"request": chunk, "reference": client, "callback": CALLBACK, "rows": items}
     httpx.post(f"{PROVIDER}/requests", json=asked, timeout=10).raise_for_status()
     return {"asked": len(items)}
 
