@@ -34,7 +34,7 @@ from starlette.testclient import TestClient
 import modal_app
 asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
-with TestClient(modal_app.titles.get_raw_f()(), base_url="https://team--titles.modal.run") as client:
+with TestClient(modal_app.titles.local(), base_url="https://team--titles.modal.run") as client:
     told = client.post("/mcp", json=asked, headers=headers).json()
 print(json.dumps(sorted(tool["name"] for tool in told["result"]["tools"])))
 """
