@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 @cache
 def statement(name: str) -> LiteralString:
     """A statement of `sql/`."""
-    return cast("LiteralString", (HERE / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
+    return (HERE / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @cache
@@ -49,7 +49,7 @@ def bring_up_to_date(connection: Connection[Any]) -> None:
         known = {row["file"] for row in connection.execute("select file from applied")}
         for file in sorted(SCHEMA.glob("*.sql")):
             if file.name not in known:
-                connection.execute(cast("LiteralString", file.read_text(encoding="utf-8")))
+                connection.execute(file.read_bytes())
                 connection.execute("insert into applied values (%s)", [file.name])
 
 
