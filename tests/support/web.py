@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from starlette.types import ASGIApp
 
 from reconciler.web.app import whole_app
 from runtime.actor import Actor
@@ -65,11 +66,22 @@ def make_token(database: str, name: str, scopes: tuple[Scope, ...]) -> str:
 
 
 @contextmanager
-def running(database: str, **settings: Any) -> Iterator[tuple[str, Config]]:
-    """A web side over this database, whether that answers or not, on a free port for the block; its address."""
+def running(
+    database: str, *, before: Callable[[ASGIApp], ASGIApp] | None = None, **settings: Any
+) -> Iterator[tuple[str, Config]]:
+    """A web side over this database, whether that answers or not, on a free port for the block; its address.
+
+    Args:
+        database: what it is over.
+        before: makes what stands before it of what comes next.
+        settings: its settings.
+    """
     listener = listening("127.0.0.1:0")
     config = Config.load({"database_url": database, "silence": "5s", **settings}, environ={})
-    server = Server(whole_app(config, database))
+    app = whole_app(config, database)
+    if before is not None:
+        app.add_middleware(before)
+    server = Server(app)
     thread = threading.Thread(
         target=lambda: asyncio.run(server.serve(sockets=[listener])), name="web"
     )
