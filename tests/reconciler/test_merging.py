@@ -296,6 +296,9 @@ def test_a_task_that_is_called_like_a_notice_is_counted(clone: Clone) -> None:
     clone.write({"specs/hidden.yaml": hidden.replace("0 * ", "0 0-22 ")})
     clone.commit("Hidden")
     assert "more than 24 runs on" in against(clone, documents=TASK.replace("0 9", "0 8"))
+    manual = TASK.replace('{cron: "0 9 * * *", timezone: UTC}', "{manual: true}")
+    two = manual + "---\n" + manual.replace("name: later", "name: more")
+    assert against(clone, documents=two) == "bot would hold 5 documents; 4 are the most"
 
 
 def test_a_proposal_from_elsewhere_than_the_branch_is_not_merged(clone: Clone) -> None:
