@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 from xmlrpc.client import Fault, ServerProxy
 
 import psycopg
@@ -17,10 +19,12 @@ import pytest
 from mcp import Client, StdioServerParameters
 from psycopg import sql
 
+from tests.examples.revops_story import needs_servers
 from tests.support.probes import eventually
 from tests.support.processes import ROOT, started
 from tests.support.valkey import free_port
 
+PYTHON = ROOT / ".servers" / "examples" / "bin" / "python"
 SERVERS = ROOT / "examples" / "revops" / "servers"
 LEADS = {"source": "odoo.lead", "id_field": "id", "written_field": "write_date"}
 FIELDS = [{"name": "name", "type": "char"}, {"name": "amount", "type": "float"}]
@@ -65,10 +69,12 @@ def books(warehouse_url: str) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def warehouse(url: str) -> AsyncIterator[Any]:
-    """The tool server, as something to call."""
+async def warehouse(
+    url: str, server: str = "warehouse.py", python: str = sys.executable, **env: str
+) -> AsyncIterator[Any]:
+    """A tool server, as something to call."""
     parameters = StdioServerParameters(
-        command=sys.executable, args=[str(SERVERS / "warehouse.py")], env={"WAREHOUSE_URL": url}
+        command=python, args=[str(SERVERS / server)], env={"WAREHOUSE_URL": url, **env}
     )
     async with Client(parameters) as client:
 
@@ -308,6 +314,65 @@ def test_precision_and_recall_count_every_labelled_opportunity() -> None:
     quality = matching.measure(found, labels, 0.5)
 
     assert (quality.precision, quality.recall) == (0.5, 0.5)
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """An OpenAI-compatible endpoint whose vectors have three places."""
+
+    asked: ClassVar[list[tuple[str | None, str]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.headers["Authorization"], body["model"]))
+        rows = [
+            {"index": index, "embedding": [len(text), 1, 2]}
+            for index, text in enumerate(body["input"])
+        ]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"data": rows[::-1]}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+@needs_servers
+async def test_another_model_takes_over_by_configuration(warehouse_url: str, books: Any) -> None:
+    with books.transaction() as connection:
+        connection.execute(
+            "insert into core.lead (id, title, description, is_active) values ('7', 'ERP hosting', '', true)"
+        )
+        connection.execute(
+            "insert into search.document (key, kind, id, headline, body, model, embedding)"
+            " values ('lead:7', 'lead', '7', 'ERP hosting', '', 'the one before', '[1,0]')"
+        )
+        connection.execute(
+            "create index lead_by_meaning on search.document using hnsw ((embedding::vector(2)) vector_cosine_ops) where kind = 'lead'"
+        )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as endpoint:
+        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+        env = {
+            "EMBEDDING_URL": f"http://127.0.0.1:{endpoint.server_port}/v1",
+            "EMBEDDING_MODEL": "three-places",
+            "EMBEDDING_KEY": "key",
+        }
+        async with warehouse(warehouse_url, "search.py", str(PYTHON), **env) as call:
+            load = await call("pages", run="one")
+            (page,) = load["pages"]
+            await call(
+                "embed", load=load["load"], number=1, first=page["first"], last=page["last"]
+            )
+            checked = await call("check", load=load["load"])
+        endpoint.shutdown()
+
+    with books.transaction() as connection:
+        rows = connection.execute(
+            "select model, vector_dims(embedding) as width from search.document"
+        ).fetchall()
+    assert checked["passed"]
+    assert rows == [{"model": "three-places", "width": 3}]
+    assert Endpoint.asked == [("Bearer key", "three-places")]
 
 
 @pytest.mark.slow

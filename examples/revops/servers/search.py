@@ -28,6 +28,10 @@ def pages(run: str, size: int = 1000) -> dict[str, Any]:
     """Open the load of SEARCH, and cut the documents that lack their vector into batches."""
     with lake.transaction() as connection:
         opened = lake.begin(connection, "search", "core", run)
+        if lake.row(connection, "count_of_others", model=model.name)["count"]:
+            # Vectors of another model have another length, and are near to nothing of this one.
+            lake.rows(connection, "drop_index")
+            lake.rows(connection, "forget_others", model=model.name)
         lake.rows(connection, "drop_documents")
         found = lake.rows(connection, "search_pages", model=model.name, size=size)
         lake.rows(
@@ -67,7 +71,7 @@ def check(load: int) -> dict[str, Any]:
         concluded = lake.conclude(connection, load, [tuple(one.values()) for one in checks])
         if concluded["passed"] and (width := dimensions(connection)):
             connection.execute(
-                f"create index if not exists lead_by_meaning_{width} on search.document"
+                "create index if not exists lead_by_meaning on search.document"
                 f" using hnsw ((embedding::vector({width})) vector_cosine_ops) where kind = 'lead'"
             )
     return concluded

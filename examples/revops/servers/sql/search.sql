@@ -1,3 +1,12 @@
+-- name: count_of_others
+select count(*) from search.document where model <> %(model)s;
+
+-- name: drop_index
+drop index if exists search.lead_by_meaning;
+
+-- name: forget_others
+delete from search.document where model <> %(model)s;
+
 -- name: search_pages
 select (row_number() over (order by min(key)))::integer as number, min(key) as first, max(key) as last, count(*) as documents
 from (
