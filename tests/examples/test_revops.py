@@ -20,7 +20,7 @@ async def test_the_example_is_without_problems_and_its_own_tests_pass() -> None:
     tested = await ordinaut("test", "--specs", "specs", cwd=EXAMPLE)
 
     assert (validated.status, tested.status) == (0, 0), validated.stdout + tested.stdout
-    assert "7 passed" in tested.stdout
+    assert "7 passed" in tested.stderr
 
 
 @pytest.mark.slow
@@ -123,9 +123,6 @@ async def what_is_approved_is_written_once(story: Story) -> None:
     assert again.status != 0
     await story.has("select count(*) = 100 from search.written")
     assert len(story.writes()) == len(set(story.writes())) == 100
-    await story.run("nightly")
-    in_force = story.ask("select count(*) from core.lead where apn is not null")
-    assert in_force == [(100,)]
 
 
 async def a_new_field_is_told_and_accepted_by_a_person(story: Story) -> None:
@@ -160,6 +157,10 @@ async def a_failed_check_stops_the_next_layer(story: Story) -> None:
     assert story.ask("select value from ops.watermark where layer = 'core'") == before
     story.crm("write", "crm.lead", [lead["id"]], {"partner_id": lead["partner_id"][0]})
     assert (await story.run("nightly"))["state"] == "succeeded"
+    # What was written came back with the leads, so nobody proposes it again.
+    assert story.ask("select count(*) from core.lead where apn is not null") == [(100,)]
+    again = "select count(*) from search.match join search.written using (opportunity) where decision = 'proposed' and match.lead <> written.lead"
+    assert story.ask(again) == [(0,)]
 
 
 @pytest.mark.slow
