@@ -24,7 +24,7 @@ from tests.support.processes import ROOT, Finished, RunningProcess, ordinaut, st
 from tests.support.valkey import free_port
 
 EXAMPLE = ROOT / "examples" / "revops"
-LONG = 110.0
+LONG = 240.0
 # A runtime that takes over after a kill waits for the lease of the one before.
 ENV = {"ORDINAUT_LEASE": "3s"}
 needs_servers = pytest.mark.skipif(

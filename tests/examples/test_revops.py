@@ -24,7 +24,7 @@ async def test_the_example_is_without_problems_and_its_own_tests_pass() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 @needs_servers
 async def test_two_sources_become_matches_that_are_written_once_approved(tmp_path: Path) -> None:
     story = made_in(tmp_path)
@@ -164,7 +164,7 @@ async def a_failed_check_stops_the_next_layer(story: Story) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 @needs_servers
 async def test_killed_in_every_layer_and_in_the_write_the_end_is_the_same(tmp_path: Path) -> None:
     story = made_in(tmp_path, scale=0.15, batch=40, write_takes=0.1)
