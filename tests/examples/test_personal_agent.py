@@ -194,36 +194,27 @@ async def test_its_tests_pass() -> None:
     assert tested.status == 0, tested.stdout + tested.stderr
 
 
-async def test_out_of_the_box_it_warns_of_frost_and_tells_the_morning(tmp_path: Path) -> None:
+async def test_out_of_the_box_it_warns_of_frost_tells_the_morning_and_reviews_the_week(
+    tmp_path: Path,
+) -> None:
     home = Home(tmp_path / "clone" / "examples" / "personal-agent", {})
     async with home.up() as up:
         await eventually(lambda: home.messages, "the warning", seconds=30)
-        run = await home.ordinaut("run", "morning-briefing", "--wait")
-        up.terminate()
-        ended = await up.ended()
-
-    assert run.status == 0, run.stdout + run.stderr
-    assert home.messages == [
-        "Frost tonight: down to -6.2 °C. Bring the lemon tree in.",
-        BRIEFING,
-    ]
-    assert ended.status == 0
-
-
-async def test_the_week_is_told_with_what_ran_and_failed_and_what_it_cost(tmp_path: Path) -> None:
-    home = Home(tmp_path / "clone" / "examples" / "personal-agent", {})
-    async with home.up():
-        await eventually(lambda: home.messages, "the warning", seconds=30)
-        await home.ordinaut("run", "morning-briefing", "--wait")
+        morning = await home.ordinaut("run", "morning-briefing", "--wait")
         # There is no letter that it could tell of.
         failed = await home.ordinaut("run", "boss-wrote", "--wait")
         review = await home.ordinaut("run", "weekly-review", "--wait")
+        up.terminate()
+        ended = await up.ended()
 
-    assert (failed.status, review.status) == (1, 0), failed.stdout + review.stdout
-    told = home.messages[-1]
-    assert "2 succeeded, 1 failed" in told, told
-    assert "- boss-wrote: " in told, told
-    assert "Tokens\n- morning-briefing: " in told, told
+    assert (morning.status, failed.status, review.status) == (0, 1, 0), morning.stdout
+    frost, briefing, week = home.messages
+    assert frost == "Frost tonight: down to -6.2 °C. Bring the lemon tree in."
+    assert briefing == BRIEFING
+    assert "2 succeeded, 1 failed" in week
+    assert "- boss-wrote: " in week
+    assert "Tokens\n- morning-briefing: " in week
+    assert ended.status == 0
 
 
 async def test_letters_are_followed_up_on_once_however_often_somebody_agrees(home: Home) -> None:
@@ -302,10 +293,45 @@ async def test_the_agent_schedules_its_own_work_once_somebody_merges_it(tmp_path
     assert again.status == 0, again.stdout
     assert untouched == (before, "")
     assert "reminders" not in waiting.stdout
-    assert '+    text: "18:30 Swimming with Maria"' in shown
-    assert home.messages.count(f"May I remind you of Swimming with Maria tomorrow? git merge {branch}") == 1  # fmt: skip
+    assert '+        text: "18:30 Swimming with Maria"' in shown
+    told = f"May I remind you of Swimming with Maria tomorrow. Branch: {branch}"
+    assert home.messages.count(told) == 1
     assert "reminders/swimming-" in armed.stdout
     assert "reminders" not in due.stdout
+
+
+PROPOSALS = """\
+proposals:
+  merge:
+    - {agent: planner, namespace: reminders, max_runs_per_day: 5}
+"""
+
+
+async def test_where_the_project_lets_it_the_agent_merges_within_its_own_namespace(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path / "clone" / "examples" / "personal-agent", {})
+    home.edit("specs/ordinaut.yaml", lambda text: text + PROPOSALS)
+    # Rather soon than tomorrow.
+    soon = datetime.now(UTC) + timedelta(minutes=1)  # noqa: TID251 - the processes have this clock
+    home.edit(
+        "specs/look-ahead.yaml",
+        lambda text: re.sub(r"at: \$.*\n +timezone: .*", f"at: {soon:%Y-%m-%dT%H:%M:%SZ}", text),
+    )
+    clone = home.repository()
+    async with home.up() as up:
+        before = clone.git("rev-parse", "HEAD")
+        asked = await home.ordinaut("run", "look-ahead", "--wait")
+        assert asked.status == 0, asked.stdout + asked.stderr
+        await up.line("applied revision r2", seconds=30)
+        await eventually(
+            lambda: any("Remember" in text for text in home.messages), "it", seconds=80
+        )
+
+    assert clone.git("rev-parse", "HEAD~1") == before
+    assert clone.git("status", "--porcelain") == ""
+    assert any(text.startswith("I shall remind you of Swimming") for text in home.messages)
+    assert "Remember: 18:30 Swimming with Maria" in home.messages
 
 
 async def has_ended(home: Home) -> bool:
