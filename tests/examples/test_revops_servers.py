@@ -159,10 +159,10 @@ async def test_fields_that_come_go_or_change_their_type_are_drift_and_some_of_it
 async def test_batches_are_ranges_of_ids_that_do_not_move(warehouse_url: str) -> None:
     async with warehouse(warehouse_url) as call:
         load = (await call("begin_load", source="odoo.lead", run="one"))["load"]
-        common: dict[str, Any] = {"load": load, "since": "1970-01-01 00:00:00", "newest": None}
-        none = await call("plan_pages", total=0, last_id=0, **common)
-        few = await call("plan_pages", total=999, last_id=70_000, **common)
-        many = await call("plan_pages", total=2_500, last_id=3_001, **common)
+        shared: dict[str, Any] = {"load": load, "since": "1970-01-01 00:00:00", "newest": None}
+        none = await call("plan_pages", total=0, last_id=0, **shared)
+        few = await call("plan_pages", total=999, last_id=70_000, **shared)
+        many = await call("plan_pages", total=2_500, last_id=3_001, **shared)
 
     assert none["pages"] == []
     assert [page["domain"][-2:] for page in few["pages"]] == [
