@@ -45,12 +45,6 @@ def folder(tmp_path: Path) -> Path:
     return clone / "examples" / "briefing"
 
 
-async def test_the_example_is_without_problems() -> None:
-    validated = await ordinaut("validate", "specs", cwd=EXAMPLE)
-
-    assert (validated.status, "no problems" in validated.stderr + validated.stdout) == (0, True)
-
-
 @pytest.mark.slow
 @needs_servers
 async def test_the_briefing_reads_calendar_weather_and_mail_and_sends_a_message(
