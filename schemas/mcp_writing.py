@@ -13,6 +13,8 @@ from schemas.run import RunState, RunSummary, StepState
 from schemas.wishes import Decided, Item, JsonObject, Reason, Until, Wish
 
 LONGEST_WAIT_SECONDS: Final = 55
+EXPOSED: Final = "mcp.expose"
+"""The label of tasks that are tools of their own."""
 
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,128}$")]
 

@@ -11,14 +11,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from reconciler.core.desired import Desired, Key, Specs
+from reconciler.core.destructive import destroys_in
 from reconciler.core.edits import Edited
 from reconciler.core.guards import refused
+from reconciler.core.steps import steps_of
 from runtime.core.schedules import compile_schedules
-from runtime.core.waits import RUN
+from runtime.core.waits import EMIT, RUN
 from schemas.agent import Agent
+from schemas.mcp_writing import EXPOSED
 from schemas.plan import Plan, PlannedChange
 from schemas.project import Project
 from schemas.rules import MergeRule
@@ -29,6 +33,8 @@ _USUAL_PRIORITY: Final = 5
 _AHEAD: Final = timedelta(days=366)
 _LATEST_START: Final = timedelta(days=30)
 _SECRETS: Final = re.compile(r"\bsecrets\b")
+# JMESPath reads what is in double quotes as JSON does.
+_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +121,44 @@ def _of_document(case: Case, found: Desired, change: PlannedChange) -> Iterator[
     body, key = found.body, found.key
     if body.get("protect"):
         yield f"{key} would be protected from being retired"
+    before = case.base.documents.get(Key.of(key.kind, change.former_key or key.label, "default"))
+    if before is not None and before.body.get("protect") and not body.get("protect"):
+        yield f"{key} would lose its protection from being retired"
+    if EXPOSED in (body.get("labels") or {}):
+        yield f"{key} would be a tool of everybody who may run tasks"
     parts = [body.get(name) for name in ("pipeline", "steps", "finally", "params", "schedule")]
-    if any(_SECRETS.search(text) for text in _texts(parts)):
+    if any(_SECRETS.search(_unescaped(text)) for text in _texts(parts)):
         yield f"{key} would read secrets"
-    for step in _steps(body):
-        if step.get("uses") == RUN and not _is_within(case, (step.get("with") or {}).get("task")):
-            yield f"{key} would run tasks outside of {case.rule.namespace}"
+    for step in steps_of(body).values():
+        yield from _of_step(case, key, step)
     if key.kind == "Task":
-        yield from _of_task(case, key, body, change)
+        yield from _of_task(case, key, body)
 
 
-def _of_task(
-    case: Case, key: Key, body: Mapping[str, Any], change: PlannedChange
-) -> Iterator[str]:
-    agent = Key.of("Agent", case.rule.agent, "default")
+def _of_step(case: Case, key: Key, step: Mapping[str, Any]) -> Iterator[str]:
+    """What a step reaches that others have, too: their tasks, their listeners, and what is kept under their keys."""
+    arguments, namespace = step.get("with") or {}, case.rule.namespace
+    if step["uses"] == RUN:
+        yield from _of_run(case, key, arguments.get("task"))
+    if step["uses"] == EMIT and not str(arguments.get("event")).startswith(f"{namespace}."):
+        yield f"{key} would tell others of events: its topic does not begin with {namespace}."
+    for what, field in (("results", "cache"), ("calls", "idempotency")):
+        own = (step.get(field) or {}).get("key")
+        if own is not None and not own.startswith(f"{namespace}/"):
+            yield f"{key} would share {what} with others: its {field} key does not begin with {namespace}/"
+
+
+def _of_run(case: Case, key: Key, task: object) -> Iterator[str]:
+    if not isinstance(task, str) or not _is_within(case, task):
+        yield f"{key} would run tasks outside of {case.rule.namespace}"
+        return
+    found = case.specs.documents.get(Key.of("Task", task, "default"))
+    if found is None or found.body.get("agent") != _agent(case).label:
+        yield f"{key} would run {task}, which does not act for {_agent(case).label}"
+
+
+def _of_task(case: Case, key: Key, body: Mapping[str, Any]) -> Iterator[str]:
+    agent = _agent(case)
     if body.get("agent") != agent.label:
         yield f"{key} would act for {body.get('agent') or 'no agent'}, and not for {agent.label}"
     if key in case.edited and "notify" in (case.edited[key].after or {}):
@@ -141,8 +171,10 @@ def _of_task(
     slots = body.get("concurrency")
     if slots and not str(slots["key"]).startswith(f"{case.rule.namespace}/"):
         yield f"{key} would take slots of others: its key does not begin with {case.rule.namespace}/"
-    if change.tools.destructive and not _may_destroy(case, agent):
-        yield f"{key} would call {', '.join(change.tools.destructive)}, which destroys something"
+    # Also those that it had: who lets it destroy something has seen with what, and when.
+    destructive = sorted(set(filter(destroys_in(case.specs.documents), _called(body))))
+    if destructive and not _may_destroy(case, agent):
+        yield f"{key} would call {', '.join(destructive)}, which destroys something"
     uncounted = {name for one in body["schedule"] for name in one} & _UNCOUNTABLE
     if uncounted:
         yield f"{key} would be started by {' and '.join(sorted(uncounted))}s, which nobody can count"
@@ -153,7 +185,7 @@ def _of_task(
 
 def _too_often(case: Case) -> Iterator[str]:
     """More runs on some day of the coming year than the rule and the agent's budget let all tasks together have."""
-    agent = case.base.documents.get(Key.of("Agent", case.rule.agent, "default"))
+    agent = case.base.documents.get(_agent(case))
     budgets = agent.document.budgets if agent and isinstance(agent.document, Agent) else ()
     daily = [one.runs for one in budgets if one.per == "day" and one.runs]
     if not daily:
@@ -165,14 +197,37 @@ def _too_often(case: Case) -> Iterator[str]:
     for key, found in sorted(case.specs.documents.items()):
         if key.kind != "Task" or key.namespace != case.rule.namespace:
             continue
-        for one in compile_schedules(found.body).running(case.plan.as_of):
-            if one.at > until:
-                break
-            days[one.at.date()] += 1
+        for at in _counted(found.body, case.plan.as_of, until, most):
+            days[at.date()] += 1
             # The rest would only take longer to count.
-            if days[one.at.date()] > most:
-                yield f"{case.rule.namespace} would have more than {most} runs on {one.at:%Y-%m-%d}"
+            if days[at.date()] > most:
+                yield f"{case.rule.namespace} would have more than {most} runs on {at:%Y-%m-%d}"
                 return
+
+
+def _counted(
+    body: Mapping[str, Any], now: datetime, until: datetime, most: int
+) -> Iterator[datetime]:
+    """When a task runs until then, and of what comes later the beginning of each of its rules: a rule may be that of a leap day."""
+    yield from takewhile(
+        lambda at: at <= until, (one.at for one in compile_schedules(body).running(now))
+    )
+    for rule in (one for schedule in body["schedule"] for one in _rules(schedule)):
+        # One that names its instants has an end, so all of them are counted.
+        later = compile_schedules({**body, "schedule": [rule]}).running(until)
+        yield from (one.at for one in (later if "at" in rule else islice(later, most + 1)))
+
+
+def _rules(schedule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What a schedule unites, each by itself."""
+    if "rrule" not in schedule:
+        yield schedule
+        return
+    named = schedule["rrule"]
+    for rule in [named] if isinstance(named, str) else named:
+        yield {**schedule, "rrule": rule, "rdate": []}
+    if schedule["rdate"]:
+        yield {"at": schedule["rdate"], "timezone": schedule["timezone"]}
 
 
 def _is_notice(case: Case, key: Key) -> bool:
@@ -180,14 +235,15 @@ def _is_notice(case: Case, key: Key) -> bool:
     name, found, number = key.name.rpartition("-notify")
     if key.kind != "Task" or not found or (number and not re.fullmatch(r"-\d+", number)):
         return False
-    task = case.specs.documents.get(key)
-    # Nobody's own is started by events: an agent merges none that is.
-    if task is not None and not all("event" in one for one in task.body["schedule"]):
-        return False
-    around = Key("Task", key.namespace, name)
-    if key in case.edited or around not in case.specs.documents:
-        return False
-    return around not in case.edited or "notify" not in (case.edited[around].after or {})
+    specs = case.specs if key in case.specs.documents else case.base
+    task = specs.documents.get(key)
+    around = specs.documents.get(Key("Task", key.namespace, name))
+    # What somebody wrote has a place of its own, and what is made from a default that of the task that takes it.
+    return task is not None and around is not None and task.place == around.place
+
+
+def _agent(case: Case) -> Key:
+    return Key.of("Agent", case.rule.agent, "default")
 
 
 def _is_within(case: Case, reference: object) -> bool:
@@ -208,10 +264,16 @@ def _starts_late(start: object, now: datetime) -> bool:
     return isinstance(start, str) and start[:10] > f"{now + _LATEST_START:%Y-%m-%d}"
 
 
-def _steps(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    pipeline = body.get("pipeline", body.get("steps", ()))
-    yield from pipeline.get("steps", ()) if isinstance(pipeline, Mapping) else pipeline
-    yield from body.get("finally", ())
+def _called(body: Mapping[str, Any]) -> Iterator[str]:
+    """The tools that a task calls, those by which it finds out what became of a call, too."""
+    for step in steps_of(body).values():
+        yield step["uses"]
+        if isinstance(step.get("on_unknown"), Mapping):
+            yield step["on_unknown"]["verify"]
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _texts(value: Any) -> Iterator[str]:

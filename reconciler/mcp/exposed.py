@@ -17,10 +17,9 @@ from reconciler.mcp.operating import run_now
 from runtime.lookup import resolve_task
 from runtime.store.board import Wanted, load_board
 from schemas.board import BoardTask
-from schemas.mcp_writing import ExposedWish, RunNow, RunStarted
+from schemas.mcp_writing import EXPOSED, ExposedWish, RunNow, RunStarted
 from schemas.wishes import Wish, shallow
 
-LABEL: Final = "mcp.expose"
 _MOST: Final = 50
 _LONGEST_NAME: Final = 64
 _KINDS: Final[tuple[type, ...]] = (bool, int, float, str, list, dict)
@@ -41,7 +40,7 @@ def exposed_tools(call: Call) -> Iterator[Tool]:
     if not call.caller.may("operate"):
         return
     with call.reading() as connection:
-        board = load_board(connection, Wanted(labels={LABEL: "true"}), limit=_MOST)
+        board = load_board(connection, Wanted(labels={EXPOSED: "true"}), limit=_MOST)
         bodies = [resolve_task(connection, one.task).body for one in board.tasks]
     for task, body in zip(board.tasks, bodies, strict=True):
         name = name_of(task.task)
