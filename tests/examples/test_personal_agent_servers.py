@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from types import ModuleType
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -40,11 +41,11 @@ class Account:
     def __init__(self, folder: Path, mail: ModuleType, smtp: int) -> None:
         self.mail = mail
         self.smtp = smtp
-        self._folder = folder
+        self.folder = folder
 
     @property
     def world(self) -> list[mailbox.MaildirMessage]:
-        return list(mailbox.Maildir(self._folder / "world", create=False))
+        return list(mailbox.Maildir(self.folder / "world", create=False))
 
     def unanswered(self, **asked: int) -> list[str]:
         return [one["subject"] for one in self.mail.list_unanswered(NOW, **asked)["letters"]]
@@ -59,6 +60,8 @@ class Account:
 def loaded(name: str) -> ModuleType:
     """A server of the example, which is a script, as a module."""
     path = EXAMPLE / "servers" / f"{name}.py"
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(f"personal_agent_{name}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -78,6 +81,11 @@ def wait_for(port: int) -> None:
     asyncio.run(eventually(answers, f"port {port}"))
 
 
+def begun(folder: Path) -> None:
+    """As a stand-in leaves it that was killed while it made the mailbox."""
+    (folder.with_name("mailbox.new") / OWNER / "new").mkdir(parents=True)
+
+
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     imap, smtp = free_port(), free_port()
@@ -87,6 +95,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account
     monkeypatch.setenv("MAIL_SMTP", f"127.0.0.1:{smtp}")
     monkeypatch.setenv("MAIL_PASSWORD", "word")
     folder = tmp_path / "mailbox"
+    begun(folder)
     command = [PYTHON, "-W", "ignore", EXAMPLE / "servers" / "mailbox_stand_in.py", f"--owner={OWNER}", f"--folder={folder}", f"--imap=127.0.0.1:{imap}", f"--smtp=127.0.0.1:{smtp}"]  # fmt: skip
     env = {"PATH": os.environ["PATH"], "MAILBOX_PASSWORD": "word"}  # noqa: TID251 - for a process
     process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
@@ -224,6 +233,9 @@ def test_the_chat_keeps_a_message_once_and_shows_it_as_text(stand_in: str) -> No
         with urlopen(Request(stand_in, body, {"Idempotency-Key": key})) as answer:
             assert answer.status == 204
 
+    for nonsense in (b"", b"[]", b"{", b'{"words": 1}', b'"' + b"x" * 1_000_001 + b'"'):
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(Request(stand_in, nonsense))
     with urlopen(stand_in) as page:
         shown = page.read().decode()
     assert shown.count("<pre>") == 2

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+MOST = 1_000_000
 PAGE = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Chat (stand-in)</title>
 <style>body{{font:16px/1.5 system-ui;max-width:42rem;margin:2rem auto;background:#f4f4f2}}
 pre{{background:#fff;border-radius:.6rem;padding:1rem;white-space:pre-wrap;font:inherit}}</style>
@@ -28,13 +29,19 @@ class Requests(BaseHTTPRequestHandler):
     lock: ClassVar[Lock] = Lock()
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        message = {"key": self.headers["Idempotency-Key"], "text": body["text"]}
+        try:
+            length = int(self.headers["Content-Length"])
+            body = json.loads(self.rfile.read(length)) if 0 <= length <= MOST else {}
+            message = {"key": self.headers["Idempotency-Key"], "text": str(body["text"])}
+        except (KeyError, TypeError, ValueError):
+            return self.reply(
+                400, b"a message is a JSON object with a text, of a megabyte at most"
+            )
         with self.lock:
             if message["key"] is None or message["key"] not in {one["key"] for one in self.messages()}:  # fmt: skip
                 with self.kept.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(message, ensure_ascii=False) + "\n")
-        self.reply(204, b"")
+        return self.reply(204, b"")
 
     def do_GET(self) -> None:
         texts = [f"<pre>{html.escape(one['text'])}</pre>" for one in reversed(self.messages())]

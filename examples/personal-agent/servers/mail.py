@@ -10,37 +10,46 @@ from __future__ import annotations
 import hashlib
 import imaplib
 import os
-import re
 import smtplib
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
+from email import message_from_bytes
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime, getaddresses, parseaddr
+from email.policy import EmailPolicy
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from letters import REPLIES, Answers, Letter
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-EVER = datetime.min.replace(tzinfo=UTC)
 IMAPS, SMTPS = 993, 465
+NOTHING = "(no subject)"
 REFUSED = 400
+SECONDS = 30
+AT_ONCE = 200
 FOLLOW_UP = "<follow-up."
 LOOKS = ToolAnnotations(read_only_hint=True)
 SENDS = ToolAnnotations(destructive_hint=False, idempotent_hint=True)
-HEADERS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES FROM TO SUBJECT DATE)]"
+HEADERS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES FROM TO SUBJECT DATE AUTO-SUBMITTED)]"
 
 server = MCPServer("mail")
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose the mail is, and where: `host:port`. It is TLS from the first byte at the ports for that, 993 and 465."""
+    """Whose the mail is, and where: `host:port`. It is TLS from the first byte at the ports for that, 993 and 465.
+
+    Attributes:
+        sent: the folder of what was sent.
+        answers: the folders to which answers come, or are put.
+    """
 
     address: str
     name: str
@@ -49,6 +58,7 @@ class Account:
     user: str
     password: str
     sent: str
+    answers: Sequence[str]
 
     @classmethod
     def from_environment(cls) -> Account:
@@ -61,59 +71,34 @@ class Account:
             smtp=urlsplit(f"//{os.environ['MAIL_SMTP']}"),
             user=os.environ.get("MAIL_USER") or address,
             password=os.environ["MAIL_PASSWORD"],
-            sent=os.environ.get("MAIL_SENT", "Sent"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A letter of the mailbox."""
-
-    folder: str
-    message: EmailMessage
-
-    @property
-    def id(self) -> str:
-        return str(self.message["Message-ID"]).strip()
-
-    @property
-    def at(self) -> datetime:
-        """When it was sent, as it says itself; long ago where it says nothing."""
-        at: datetime | None = getattr(self.message["Date"], "datetime", None)
-        return at.astimezone(UTC) if at else EVER
-
-    @property
-    def sender(self) -> tuple[str, str]:
-        """Name and address."""
-        return parseaddr(str(self.message["From"]))
-
-    @property
-    def recipients(self) -> list[tuple[str, str]]:
-        return getaddresses([str(line) for line in self.message.get_all("To", [])])
-
-    @property
-    def answers(self) -> set[str]:
-        """The letters that it is an answer to, or goes on from."""
-        return set(
-            re.findall(
-                r"<[^<>\s]+>", f"{self.message['In-Reply-To']} {self.message['References']}"
-            )
+            sent=os.environ.get("MAIL_SENT") or "Sent",
+            answers=[
+                one.strip() for one in (os.environ.get("MAIL_ANSWERS") or "INBOX").split(",")
+            ],
         )
 
 
 @server.tool(annotations=LOOKS)
 def list_unread(limit: int = 10, sender: str | None = None) -> dict[str, Any]:
-    """The newest letters that nobody has read; with `sender`, those from this address."""
-    account = Account.from_environment()
-    with open_mailbox(account) as box:
-        wanted = f'UNSEEN FROM "{quoted(sender)}"' if sender else "UNSEEN"
-        unread = [one for one in read(box, "INBOX", wanted) if one.sender[1] != account.address]
+    """The newest letters that nobody has read; with `sender`, those from this address, of the last 200."""
+    # Follow-ups come here, too, and are no mail.
+    wanted = f'UNSEEN NOT HEADER Message-ID "{FOLLOW_UP}"'
+    if sender:
+        wanted += f' FROM "{quoted(sender)}"'
+    with open_mailbox(Account.from_environment()) as box:
+        found = search(box, "INBOX", wanted)
+        unread = fetch(box, "INBOX", found[-max(limit, AT_ONCE) :])
+    count = len(found)
+    if sender:
+        # The search is for a part of the header.
+        unread = [one for one in unread if one.sender[1].casefold() == sender.casefold()]
+        count = len(unread)
     unread.sort(key=lambda letter: letter.at, reverse=True)
     newest = [
-        {"sender": one.sender[0] or one.sender[1], "address": one.sender[1], "subject": str(one.message["Subject"]), "at": one.at.isoformat()}
+        {"sender": one.sender[0] or one.sender[1], "address": one.sender[1], "subject": one.subject or NOTHING, "at": one.at.isoformat()}
         for one in unread[:limit]
     ]  # fmt: skip
-    return {"unread": len(unread), "newest": newest}
+    return {"unread": count, "newest": newest}
 
 
 @server.tool(annotations=LOOKS)
@@ -123,18 +108,19 @@ def list_unanswered(now: datetime, hours: int = 72, days: int = 30) -> dict[str,
     A letter is left out once it was followed up on, or is no longer in the folder of what was sent.
     """
     account = Account.from_environment()
+    begin = now - timedelta(days=days)
     with open_mailbox(account) as box:
-        since = f"{now - timedelta(days=days):SENTSINCE %d-%b-%Y}"
-        letters = [one for folder in ("INBOX", account.sent) for one in read(box, folder, since)]
-        answered = {one for letter in letters for one in letter.answers}
-        waiting = [
-            letter
-            for letter in letters
-            if letter.folder == account.sent
-            and letter.id not in answered
-            and not letter.id.startswith(FOLLOW_UP)
-            and now - timedelta(days=days) <= letter.at <= now - timedelta(hours=hours)
-        ]
+        sent = read(box, account.sent, f"SENTSINCE {day(begin)}")
+        answered = Answers.of([*sent, *come_since(box, account, begin)])
+    waiting = [
+        letter
+        for letter in sent
+        if letter.id
+        and letter.recipients
+        and letter not in answered
+        and not letter.id.startswith(FOLLOW_UP)
+        and begin <= letter.at <= now - timedelta(hours=hours)
+    ]
     waiting.sort(key=lambda letter: letter.at)
     return {"letters": [described(letter, now) for letter in waiting]}
 
@@ -152,17 +138,19 @@ def find_follow_up(letter: str) -> dict[str, Any]:
 
 @server.tool(annotations=SENDS)
 def send_follow_up(letter: str, text: str) -> dict[str, Any]:
-    """Follow up on a letter, given by its Message-ID, unless that was done before."""
+    """Follow up on a letter, given by its Message-ID, unless that was done before, or the answer has come meanwhile."""
     account = Account.from_environment()
     with open_mailbox(account) as box:
         sent = find(box, account, follow_up_id(account, letter))
         original = find(box, account, letter)
-    if sent is not None:
-        return {"sent": False, "message_id": sent.id, "sent_at": sent.at.isoformat()}
-    if original is None:
-        raise ValueError(f"there is no letter {letter} in {account.sent} or INBOX")
+        if sent is not None:
+            return {"sent": False, "message_id": sent.id, "sent_at": sent.at.isoformat()}
+        if original is None:
+            raise ValueError(f"there is no letter {letter} in {account.sent} or INBOX")
+        if original in Answers.of(come_since(box, account, original.at)):
+            return {"sent": False, "answered": True}
     message = compose(account, original, text)
-    submit(account, message, str(original.message["To"]))
+    submit(account, message, [address for _, address in original.recipients])
     return {"sent": True, "message_id": str(message["Message-ID"]), "to": str(message["To"])}
 
 
@@ -179,7 +167,7 @@ def described(letter: Letter, now: datetime) -> dict[str, Any]:
         "id": letter.id,
         "name": name or address,
         "address": address,
-        "subject": str(letter.message["Subject"]),
+        "subject": letter.subject or NOTHING,
         "sent_at": letter.at.isoformat(),
         "days": (now - letter.at).days,
     }
@@ -188,28 +176,37 @@ def described(letter: Letter, now: datetime) -> dict[str, Any]:
 def compose(account: Account, original: Letter, text: str) -> EmailMessage:
     """A letter that stands in the thread of the one it follows up on."""
     message = EmailMessage()
-    subject = str(original.message["Subject"])
     message["Message-ID"] = follow_up_id(account, original.id)
     message["In-Reply-To"] = original.id
-    message["References"] = f"{original.message['References'] or ''} {original.id}".strip()
-    message["From"] = f"{account.name} <{account.address}>" if account.name else account.address
-    message["To"] = str(original.message["To"])
-    message["Subject"] = subject if subject.lower().startswith("re:") else f"Re: {subject}"
+    message["References"] = " ".join(dict.fromkeys([*original.answers, original.id]))
+    message["From"] = Address(account.name, addr_spec=account.address)
+    message["To"] = [Address(name, addr_spec=address) for name, address in original.recipients]
+    message["Subject"] = original.subject if REPLIES.match(original.subject) else f"Re: {original.subject}"  # fmt: skip
     message["Date"] = format_datetime(datetime.now(UTC))
-    message.set_content(text)
+    message.set_content(text, cte="quoted-printable")
     return message
 
 
-def submit(account: Account, message: EmailMessage, to: str) -> None:
+class Threads(EmailPolicy):
+    """Writes the names of letters as they are, however long: encoded, as other long words are, they would name nothing."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """A header as it is sent."""
+        if name in {"In-Reply-To", "References"}:
+            return f"{name}: {f'{self.linesep} '.join(value.split())}{self.linesep}".encode()
+        return super().fold_binary(name, value)
+
+
+def submit(account: Account, message: EmailMessage, to: Sequence[str]) -> None:
     """Hand a letter in, for its recipients and for ourselves, as one: the server takes it for all of them or for none."""
     with connect_smtp(account) as smtp:
         smtp.login(account.user, account.password)
         smtp.mail(account.address)
-        for _, address in [*getaddresses([to]), ("", account.address)]:
+        for address in [*to, account.address]:
             code, said = smtp.rcpt(address)
             if code >= REFUSED:
                 raise ValueError(f"{address} is refused: {said.decode(errors='replace')}")
-        code, said = smtp.data(message.as_bytes(policy=policy.SMTP))
+        code, said = smtp.data(message.as_bytes(policy=Threads(linesep="\r\n")))
         if code >= REFUSED:
             raise ValueError(f"the letter is refused: {said.decode(errors='replace')}")
 
@@ -220,16 +217,18 @@ def open_mailbox(account: Account) -> Iterator[imaplib.IMAP4]:
     host, tls = account.imap.hostname or "", ssl.create_default_context()
     port = account.imap.port or IMAPS
     if port == IMAPS:
-        box: imaplib.IMAP4 = imaplib.IMAP4_SSL(host, port, ssl_context=tls)
+        box: imaplib.IMAP4 = imaplib.IMAP4_SSL(host, port, ssl_context=tls, timeout=SECONDS)
     else:
-        box = imaplib.IMAP4(host, port)
-        if host not in LOOPBACK:
-            box.starttls(tls)
+        box = imaplib.IMAP4(host, port, timeout=SECONDS)
     try:
+        if port != IMAPS and host not in LOOPBACK:
+            box.starttls(tls)
         box.login(account.user, account.password)
         yield box
     finally:
-        box.logout()
+        # A connection that broke cannot say goodbye, and what broke it is the news.
+        with suppress(imaplib.IMAP4.error, OSError):
+            box.logout()
 
 
 def connect_smtp(account: Account) -> smtplib.SMTP:
@@ -237,8 +236,8 @@ def connect_smtp(account: Account) -> smtplib.SMTP:
     host, tls = account.smtp.hostname or "", ssl.create_default_context()
     port = account.smtp.port or SMTPS
     if port == SMTPS:
-        return smtplib.SMTP_SSL(host, port, context=tls)
-    smtp = smtplib.SMTP(host, port)
+        return smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=tls)
+    smtp = smtplib.SMTP(host, port, timeout=SECONDS)
     if host not in LOOPBACK:
         smtp.starttls(context=tls)
     return smtp
@@ -255,18 +254,38 @@ def find(box: imaplib.IMAP4, account: Account, message_id: str) -> Letter | None
     return None
 
 
+def come_since(box: imaplib.IMAP4, account: Account, begin: datetime) -> list[Letter]:
+    """What came since then, by the clock of the server: what letters say of themselves may be missing, or wrong."""
+    # A day is that of the server's zone, which is not known.
+    since = f"SINCE {day(begin - timedelta(days=1))}"
+    return [letter for folder in account.answers for letter in read(box, folder, since)]
+
+
 def read(box: imaplib.IMAP4, folder: str, wanted: str) -> list[Letter]:
     """The letters of a folder that a search finds, by their headers; nothing is marked as read."""
+    return fetch(box, folder, search(box, folder, wanted))
+
+
+def search(box: imaplib.IMAP4, folder: str, wanted: str) -> list[bytes]:
+    """The numbers of the letters of a folder that a search finds, in the order in which they came."""
     answer(box.select(quote(folder), readonly=True))
-    uids = answer(box.uid("SEARCH", wanted))[0].split()
-    if not uids:
-        return []
-    letters = []
-    for part in answer(box.uid("FETCH", b",".join(uids).decode(), f"({HEADERS})")):
-        if isinstance(part, tuple):
-            message = message_from_bytes(part[1], policy=policy.default)
-            letters.append(Letter(folder, message))
-    return letters
+    found = b" ".join(one for one in answer(box.uid("SEARCH", wanted)) if one)
+    return sorted(found.split(), key=int)
+
+
+def fetch(box: imaplib.IMAP4, folder: str, uids: Sequence[bytes]) -> list[Letter]:
+    """The headers of letters of the folder that is open, some at a time: servers bound how long a command is."""
+    return [
+        Letter(folder, message_from_bytes(part[1]))
+        for start in range(0, len(uids), AT_ONCE)
+        for part in answer(box.uid("FETCH", b",".join(uids[start : start + AT_ONCE]).decode(), f"({HEADERS})"))
+        if isinstance(part, tuple)
+    ]  # fmt: skip
+
+
+def day(at: datetime) -> str:
+    """A date of IMAP."""
+    return f"{at:%d-%b-%Y}"
 
 
 def answer(reply: tuple[str, list[Any]]) -> list[Any]:

@@ -11,6 +11,7 @@ import argparse
 import mailbox
 import os
 import re
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parseaddr
@@ -26,7 +27,9 @@ UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes
 
 
 def seed(folder: Path, owner: str, password: str) -> None:
-    """Make the accounts of the owner and of the world, and the owner's letters."""
+    """Make the accounts of the owner and of the world, and the owner's letters; all of it or, cut off, nothing."""
+    whole, folder = folder, folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     users = [owner, "world"]
     secret = BuiltinHash().hash(password)
@@ -42,6 +45,7 @@ def seed(folder: Path, owner: str, password: str) -> None:
     now = datetime.now(UTC)
     fill(inbox, DATA / "inbox.mbox", now)
     fill(inbox.add_folder("Sent"), DATA / "sent.mbox", now)
+    folder.rename(whole)
 
 
 def open_maildir(folder: Path, user: str) -> mailbox.Maildir:
@@ -53,7 +57,9 @@ def fill(maildir: mailbox.Maildir, source: Path, now: datetime) -> None:
     """Put letters into a folder, dated as long before now as they say."""
     for letter in mailbox.mbox(source):
         kept = mailbox.MaildirMessage(letter)
-        kept["Date"] = format_datetime(now - age_of(letter["Age"]))
+        at = now - age_of(letter["Age"])
+        kept["Date"] = format_datetime(at)
+        kept.set_date(at.timestamp())
         del kept["Age"]
         kept.set_subdir("cur")
         maildir.add(kept)
@@ -74,10 +80,14 @@ class Delivery:
         self._login = LoginPassword(owner.encode(), password.encode())
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
-        """Deliver to everybody before the letter is accepted."""
+        """Deliver to everybody before the letter is accepted.
+
+        To the owner first: if this is killed in the middle, nobody believes that the letter did not go, and sends it again.
+        """
         assert isinstance(envelope.content, bytes)  # noqa: S101 - for the type checker
-        for recipient in envelope.rcpt_tos:
-            user = self._owner if parseaddr(recipient)[1] == self._owner else "world"
+        to = {parseaddr(recipient)[1].casefold() == self._owner for recipient in envelope.rcpt_tos}
+        for is_owner in sorted(to, reverse=True):
+            user = self._owner if is_owner else "world"
             open_maildir(self._folder, user).add(envelope.content)
         return "250 OK"
 
