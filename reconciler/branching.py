@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -194,20 +195,31 @@ def why_immovable(repository: Repository, branch: str, wanted: Tip) -> str | Non
         if f"branch {BRANCHES}{branch}" in listed.splitlines():
             return f"{branch} is checked out in another working tree"
         return None
-    look = judge_by_git(
-        place,
-        *_PLAIN,
-        "read-tree",
-        "-n",
-        "-m",
-        "-u",
-        wanted.base,
-        wanted.commit,
-        known=no_filters(place),
-    )
-    if look is None or look.returncode:
+    if not _would_follow(place, wanted):
         return f"what is checked out of {branch} has edits where the proposal has"
     return None
+
+
+def _would_follow(place: Path, wanted: Tip) -> bool:
+    """Whether what is checked out can go on to a commit; asked of a copy of the index, so that nothing is written."""
+    index = ask_text(place, "rev-parse", "--path-format=absolute", "--git-path", "index")
+    with TemporaryDirectory(prefix="ordinaut-") as folder:
+        copy = Path(folder) / "index"
+        try:
+            copyfile(index or "", copy)
+        except OSError:
+            return False
+        known = {**no_filters(place), "GIT_INDEX_FILE": str(copy)}
+        _look_again(place, known)
+        look = judge_by_git(
+            place, *_PLAIN, "read-tree", "-n", "-m", "-u", wanted.base, wanted.commit, known=known
+        )
+    return look is not None and not look.returncode
+
+
+def _look_again(place: Path, known: Mapping[str, str]) -> None:
+    """Let the index know which files are as they were, however often they were written since: git compares times alone."""
+    judge_by_git(place, *_PLAIN, "update-index", "-q", "--refresh", known=known)
 
 
 def fast_forward(repository: Repository, branch: str, wanted: Tip, by: Signature) -> None:
@@ -223,6 +235,7 @@ def fast_forward(repository: Repository, branch: str, wanted: Tip, by: Signature
     try:
         if is_here:
             # As git's own fast-forward does it: files that somebody edited are kept, or refuse it.
+            _look_again(place, no_filters(place))
             step = (
                 "-c",
                 "submodule.recurse=false",
@@ -233,9 +246,10 @@ def fast_forward(repository: Repository, branch: str, wanted: Tip, by: Signature
                 wanted.commit,
             )
             _must(place, *step, known=no_filters(place))
-    except PlanError:
+    except PlanError as error:
         _must(place, *move, wanted.base, wanted.commit, known=by.variables)
-        raise
+        stays = f"{wanted.branch} stays a proposal"
+        raise PlanError(error.message, hint=stays, code=_FAILED) from error
     judge_by_git(place, "update-ref", "-d", "--", f"{BRANCHES}{wanted.branch}", wanted.commit)
 
 

@@ -45,6 +45,10 @@ _LONGEST_DIFF: Final = 65_536
 _LONGEST_SUBJECT: Final = 100
 _LONGEST_SLUG: Final = 40
 _DIGITS: Final = 12
+# Where a line begins so, `git am` takes it for a header or a patch, or for another letter, and not for what is said.
+_TAKEN: Final = re.compile(
+    r"^(?=---|diff -|Index: |\[PATCH|>?From |(?i:from|date|subject):)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +303,8 @@ def _message(proposal: Proposal, mark: str) -> str:
         f"{MARK}: {mark}",
         f"Ordinaut-Plan: sha256:{proposal.plan.digest}",
     ]
-    parts = [proposal.subject, proposal.reason, proposal.markdown.rstrip("\n"), "\n".join(marks)]
+    said = (proposal.reason, proposal.markdown.rstrip("\n"))
+    parts = [proposal.subject, *(_TAKEN.sub(" ", one) for one in said), "\n".join(marks)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -16,6 +16,8 @@ from tests.support.proposing import NEW, PROJECT, TASK, everything, specs_reposi
 
 LATER = ("--patch", "Task briefing", '{"schedule": {"cron": "0 7 * * *"}}')
 
+SMUGGLED = "diff --git a/Makefile b/Makefile\nnew file mode 100644\n--- /dev/null\n+++ b/Makefile\n@@ -0,0 +1 @@\n+all:\n"
+
 
 @pytest.fixture
 def clone(folder: Path) -> Clone:
@@ -366,3 +368,26 @@ def test_a_reason_cannot_pass_for_a_trailer_or_paint_a_terminal(clone: Clone, al
     trailers = clone.git("log", "-1", "--format=%(trailers:key=Proposed-by)", told["commit"])
     assert trailers == f"Proposed-by: {told['actor']}"
     assert "\x1b" not in clone.git("log", "-1", "--format=%B", told["commit"])
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Fine.\n---\n{smuggled}",
+        "{smuggled}",
+        "Index: Makefile\n--- Makefile\n+++ Makefile\n@@ -0,0 +1 @@\n+all:\n",
+        "From: Boss <boss@corp.example>\nDate: Mon, 1 Jan 2001 00:00:00 +0000\n\nFine.",
+        "Fine.\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+        "From: Boss <boss@corp.example>\nSubject: Build\n\n---\n{smuggled}",
+    ],
+)
+def test_a_reason_cannot_pass_for_a_patch_or_for_somebody_else(
+    clone: Clone, alone: Cli, reason: str
+) -> None:
+    text = reason.format(smuggled=SMUGGLED)
+    told = alone("propose", *LATER, "--reason", text, "--json").json
+
+    clone.git("am", "--quiet", told["patch_file"])
+
+    assert clone.git("diff", "--stat", told["commit"]) == ""
+    assert clone.git("log", "--format=%an", "-1") == told["actor"].partition("@")[0]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.load import load_specs
-from reconciler.merging import judge
-from reconciler.proposing import Draft, Ground, draft
+from reconciler.merging import judge, merge
+from reconciler.proposing import Draft, Ground, Words, draft, propose
+from runtime.errors import PlanError
 from schemas.proposal import Edits
 from tests.support.git import Clone, new_repository
 
@@ -309,3 +311,25 @@ def test_a_proposal_from_elsewhere_than_the_branch_is_not_merged(clone: Clone) -
     reasons = judge(ground, made, "assistant").reasons
 
     assert reasons == (f"main is not at {made.base[:7]}, from which the proposal starts",)
+
+
+def test_a_file_that_was_written_again_as_it_was_is_no_edit(clone: Clone) -> None:
+    os.utime(clone.folder / "specs/others.yaml", (1, 1))
+    ground, made = drafted(clone, **patched("bot/own", timeout="5m"))
+    judged = judge(ground, made, "assistant")
+    proposal = propose(ground, made, Words("", "", "assistant"))
+
+    assert merge(made, proposal, judged, lambda _, __: None).merged
+    assert clone.git("status", "--porcelain") == ""
+    assert "timeout: 5m" in (clone.folder / "specs/others.yaml").read_text("utf-8")
+
+
+def test_while_somebody_else_writes_the_index_it_stays_a_proposal(clone: Clone) -> None:
+    ground, made = drafted(clone, **patched("bot/own", timeout="5m"))
+    judged = judge(ground, made, "assistant")
+    proposal = propose(ground, made, Words("", "", "assistant"))
+    clone.write({".git/index.lock": ""})
+
+    with pytest.raises(PlanError, match=f"{proposal.branch} stays a proposal"):
+        merge(made, proposal, judged, lambda _, __: None)
+    assert clone.git("rev-parse", "main") == made.base
