@@ -266,7 +266,14 @@ class Caller:
             OrdinautError: the parameters of the pipeline that it uses cannot be made.
         """
         self._values = values
-        return run_context(self._claim, self._program, values, self._secrets, callback_key)
+        return run_context(
+            self._claim,
+            self._program,
+            values,
+            self._secrets,
+            callback_key,
+            web_url=self._around.web_url,
+        )
 
     def fill(self, call: Call, context: Context) -> tuple[Mapping[str, Any], Any]:
         """The call's arguments as the tool gets them and as they are shown; the call has its key from then on.

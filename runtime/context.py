@@ -20,6 +20,8 @@ def run_context(
     steps: Mapping[str, Any],
     secrets: Secrets,
     callback_key: bytes,
+    *,
+    web_url: str,
 ) -> Context:
     """The context of a claimed run.
 
@@ -29,6 +31,7 @@ def run_context(
         steps: where the values of its steps are, or will be.
         secrets: what it may use.
         callback_key: what its callback tokens are made with.
+        web_url: where tools reach the web side.
 
     Raises:
         OrdinautError: the parameters of the pipeline that it uses cannot be made.
@@ -39,6 +42,7 @@ def run_context(
         run={
             "id": claim.run,
             "attempt": claim.attempt,
+            "web_url": web_url.rstrip("/"),
             **_callbacks(claim, program, secrets, callback_key),
         },
         task={"name": program.label},

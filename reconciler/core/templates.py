@@ -44,14 +44,14 @@ _HERE: Final[dict[str, str]] = {
     "steps": "no step has run yet when this is needed",
 }
 
-_RUN: Final = frozenset({"attempt", "callbacks", "id"})
+_RUN: Final = frozenset({"attempt", "callbacks", "id", "web_url"})
 _RUN_AT_LAST: Final = _RUN | {"error", "outcome"}
 _ABSENT: Final = {
     "callback": ("ORD502", "a callback has no", "it has `url` and `token`"),
     "run": (
         "ORD502",
         "a run has no",
-        "it has `id`, `attempt` and `callbacks`, and in `finally` `outcome` and `error`",
+        "it has `id`, `attempt`, `callbacks` and `web_url`, and in `finally` `outcome` and `error`",
     ),
     "event": (
         "ORD502",

@@ -65,6 +65,16 @@ async def test_the_call_hands_out_an_address_and_its_answer_is_the_result(
     assert await state(bench) == "succeeded"
 
 
+async def test_a_step_can_tell_where_the_web_side_is(bench: Bench) -> None:
+    tell = step("tell", "tool.tell", **{"with": {"to": "${run.web_url}/hooks/home/shop"}})
+    tools = ScriptedTools(tool__tell=ok())
+    await queue(bench, tell)
+
+    await bench.go(tools)
+
+    assert tools.calls == [("tool.tell", {"to": "http://127.0.0.1:8470/hooks/home/shop"})]
+
+
 async def test_no_record_holds_the_token(bench: Bench, outside: psycopg.AsyncConnection) -> None:
     token = await token_of_after(bench)
     for table in ("step_result", "step_attempt", "event_log", "wait", "event"):
