@@ -48,7 +48,6 @@ class Centre:
         ports = free_ports(4)
         settings = {
             **dict(zip(("hygiene_port", "titles_port", "provider_port"), ports, strict=False)),
-            "callbacks": f"http://127.0.0.1:{ports[3]}/hooks/enrichment/provider",
             "answer_after": 1,
             **differs,
         }

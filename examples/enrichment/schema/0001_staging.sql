@@ -6,10 +6,13 @@ create table upload (
     file text not null,
     digest text not null,
     rows integer not null,
+    problem text,
     staged_at timestamptz not null default now(),
     unique (client, digest)
 );
 comment on column upload.digest is 'sha256 of the file: the same file is staged once, whatever it is called';
+
+comment on column upload.problem is 'why it could not be read; null of one that could, and only such are launched';
 
 create table raw_row (
     upload_id bigint not null references upload,

@@ -38,8 +38,10 @@ create table chunk (
     batch_id bigint not null references batch,
     workflow text not null,
     run text not null,
+    lines integer[] not null,
     claimed_at timestamptz not null default now()
 );
+comment on column chunk.lines is 'the rows that it was made of: answers to others are none';
 create index chunk_by_run on chunk (run);
 comment on table chunk is 'rows that are worked on in one call; what a provider is asked for, and answers, under this name';
 
@@ -66,9 +68,9 @@ create function document_of(asked_batch bigint, asked_line integer) returns json
     where b.batch_id = asked_batch and r.line = asked_line
 $$;
 
--- What a workflow takes of a row, by what its blueprint says.
+-- What a workflow takes of a row, by what its blueprint says; null where a path finds nothing.
 create function inputs_of(asked_batch bigint, asked_line integer, asked_position integer) returns jsonb stable language sql as $$
-    select coalesce(jsonb_object_agg(t.name, jsonb_path_query_first(d.document, t.path::jsonpath)), '{}')
+    select coalesce(jsonb_object_agg(t.name, jsonb_path_query_first(d.document, t.path::jsonpath, silent => true)), '{}')
     from batch b
     cross join lateral jsonb_each_text(b.workflows -> (asked_position - 1) -> 'takes') as t(name, path)
     cross join document_of(asked_batch, asked_line) as d(document)

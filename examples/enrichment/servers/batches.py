@@ -9,6 +9,7 @@ from typing import Any
 
 from database import row, rows
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 # How long a worker may take before its rows are given to another, and how long a row waits that failed for the first time.
 LEASE, PAUSE = timedelta(seconds=float(os.environ["LEASE_SECONDS"])), timedelta(seconds=1)
@@ -19,8 +20,13 @@ server = MCPServer("batches")
 @server.tool()
 def launch(client: str, workflows: list[dict[str, Any]], run: str) -> dict[str, Any]:
     """Make a batch of a client's newest upload: a state for each row and workflow. A run launches one."""
-    made = row("launch_batch", client=client, workflows=json.dumps(workflows), run=run)
-    return {"batch": made["batch_id"], "file": made["file"], "rows": made["rows"]}
+    named = [one["name"] for one in workflows]
+    if twice := {name for name in named if named.count(name) > 1}:
+        raise ToolError(f"{', '.join(sorted(twice))} is named twice in the blueprint")
+    made = rows("launch_batch", client=client, workflows=json.dumps(workflows), run=run)
+    if not made:
+        raise ToolError(f"no upload of {client} is staged")
+    return {"batch": made[0]["batch_id"], "file": made[0]["file"], "rows": made[0]["rows"]}
 
 
 @server.tool()
@@ -69,15 +75,13 @@ def close(batch: int, finishes: int) -> dict[str, Any]:
 @server.tool()
 def pause(batch: int) -> dict[str, Any]:
     """Claim no more rows of a batch; what is under way ends."""
-    rows("pause_batch", batch=batch)
-    return {"batch": batch}
+    return row("pause_batch", batch=batch)
 
 
 @server.tool()
 def resume(batch: int) -> dict[str, Any]:
     """Go on with a batch where it was."""
-    rows("resume_batch", batch=batch)
-    return {"batch": batch}
+    return row("resume_batch", batch=batch)
 
 
 @server.tool()

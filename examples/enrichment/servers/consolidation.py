@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from database import pool, statement
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict
 
@@ -25,7 +26,7 @@ class Column(BaseModel):
 def build(table: str, columns: dict[str, Column], unique: str) -> dict[str, Any]:
     """Make the table `consolidated.TABLE` anew. Of a client's rows with the same `unique` column, the first counts."""
     if unique not in columns:
-        raise ValueError(f"there is no column {unique} to be unique")
+        raise ToolError(f"there is no column {unique} to be unique")
     new, old = (
         sql.Identifier("consolidated", f"{table} (new)"),
         sql.Identifier("consolidated", table),

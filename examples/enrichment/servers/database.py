@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString
 
+from mcp.server.mcpserver.exceptions import ToolError
 from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
@@ -64,9 +65,11 @@ def row(name: str, **given: Any) -> Row:
     """The one row of a statement.
 
     Raises:
-        LookupError: there is none.
+        ToolError: there is none; callers are told so.
     """
     found = rows(name, **given)
     if not found:
-        raise LookupError(f"nothing was found for {given}")
+        raise ToolError(
+            f"there is none of {', '.join(f'{name} {value}' for name, value in given.items())}"
+        )
     return found[0]

@@ -29,7 +29,7 @@ def _answer(row: Row, work: Callable[..., Row]) -> Row:
     inputs = {name: value for name, value in row.items() if name != "row"}
     try:
         return {"row": row["row"], "output": work(**inputs)}
-    except (TypeError, ValueError) as problem:
+    except (AttributeError, TypeError, ValueError) as problem:
         return {"row": row["row"], "error": str(problem), "permanent": True}
 
 

@@ -71,7 +71,13 @@ def ledger(database: str) -> Iterator[Ledger]:
         for file in sorted((EXAMPLE / "schema").glob("*.sql")):
             connection.execute(file.read_bytes())
         made = Ledger(connection)
-        upload = {"client": "acme", "file": "acme.csv", "digest": "x", "rows": len(ROWS)}
+        upload = {
+            "client": "acme",
+            "file": "acme.csv",
+            "digest": "x",
+            "rows": len(ROWS),
+            "problem": None,
+        }
         upload_id = made.do("stage_upload", **upload)[0]["upload_id"]
         made.do("stage_rows", upload_id=upload_id, rows=json.dumps(ROWS))
         assert made.do("stage_upload", **upload) == []
@@ -163,10 +169,10 @@ def test_a_row_is_tried_as_often_as_its_blueprint_says_and_redriven_from_there(
 
     [dead] = ledger.do("list_dead", most=10)
     assert (dead["line"], dead["attempts"], dead["error"]) == (1, 2, "busy")
-    assert ledger.do("redrive", batch=ledger.batch) == [{"rows": 1}]
+    assert ledger.do("redrive", batch=ledger.batch) == [{"batch": ledger.batch, "rows": 1}]
 
     assert ledger.states()[0] == "ready"
-    assert ledger.do("redrive", batch=ledger.batch) == [{"rows": 0}]
+    assert ledger.do("redrive", batch=ledger.batch) == [{"batch": ledger.batch, "rows": 0}]
     # As if for the first time.
     [chunk, *_] = [one for one, rows in ledger.claim("r3").items() if rows[0]["row"] == 1]
     assert ledger.keep(chunk, failing)["retried"] == 1
@@ -210,6 +216,98 @@ def test_a_batch_is_finished_once_until_something_is_redriven(ledger: Ledger) ->
     # What is closed by a look from before closes nothing.
     ledger.do("close_batch", batch=ledger.batch, finishes=told["finishes"])
     assert len(ledger.do("report")) == 1
+
+
+def test_rows_that_were_not_asked_for_are_not_answered(ledger: Ledger) -> None:
+    first, second = ledger.claim("r1")
+
+    assert ledger.keep(first, *good([{"row": 3}, {"row": 4}, {"row": 99}]))["done"] == 0
+    assert ledger.states() == ["claimed"] * 4
+    ledger.keep(first, *good([{"row": 1}]))
+    company = next(iter(ledger.claim("r2", "company")))
+    # Whose turn has not come yet.
+    assert ledger.keep(company, *good([{"row": 2}]))["done"] == 0
+    assert ledger.states("company") == ["claimed", "waiting", "waiting", "waiting"]
+    assert ledger.keep(second, *good([{"row": 3}]), *good([{"row": 3}]))["done"] == 1
+
+
+def test_an_answer_beside_a_failure_of_the_same_row_counts(ledger: Ledger) -> None:
+    chunk = next(iter(ledger.claim("r1")))
+
+    told = ledger.keep(chunk, {"row": 1, "error": "busy"}, *good([{"row": 1}]))
+
+    assert told == {"done": 1, "retried": 0, "dead": 0}
+    assert ledger.states()[0] == "done"
+
+
+def test_a_late_answer_to_a_row_that_was_given_up_finishes_its_batch_once_more(
+    ledger: Ledger,
+) -> None:
+    found = asked(ledger)
+    chunk = next(iter(found))
+    for one, rows in found.items():
+        ledger.keep(one, *[{"row": row["row"], "error": "no", "permanent": True} for row in rows])
+    ledger.do("close_batch", batch=ledger.batch, finishes=0)
+    assert ledger.do("report") == []
+
+    assert ledger.keep(chunk, *good([{"row": 1}]))["done"] == 1
+
+    [told] = ledger.do("report")
+    assert (told["finishes"], told["done"], told["is_finished"]) == (1, 1, True)
+
+
+def test_a_batch_that_is_redriven_while_it_is_closed_stays_open(ledger: Ledger) -> None:
+    for chunk, rows in ledger.claim("r1").items():
+        ledger.keep(
+            chunk, *[{"row": row["row"], "error": "no", "permanent": True} for row in rows]
+        )
+    [told] = ledger.do("report")
+    assert told["is_finished"] is True
+    ledger.do("redrive", batch=ledger.batch)
+
+    ledger.do("close_batch", batch=ledger.batch, finishes=told["finishes"])
+
+    [told] = ledger.do("report")
+    assert (told["finishes"], told["is_finished"]) == (0, False)
+
+
+def test_a_batch_without_rows_is_finished_at_once(ledger: Ledger) -> None:
+    ledger.do("stage_upload", client="acme", file="empty.csv", digest="y", rows=0, problem=None)
+    empty = ledger.launch("of nothing")
+
+    told = {one["batch"]: one for one in ledger.do("report")}[empty]
+
+    assert (told["done"], told["failed"], told["total"]) == (0, 0, 0)
+    assert told["is_finished"] is True
+
+
+def test_a_blueprint_that_cannot_be_followed_launches_nothing(ledger: Ledger) -> None:
+    wrong = [{"name": "domain", "takes": {"website": "$.raw.[url"}, "attempts": 2}]
+    given = {"client": "acme", "workflows": json.dumps(wrong), "run": "wrong"}
+
+    with pytest.raises(psycopg.errors.SyntaxError, match="jsonpath"):
+        ledger.do("launch_batch", **given)
+
+    assert len(ledger.do("report")) == 1
+
+
+def test_a_path_that_finds_nothing_of_a_row_holds_nobody_up(ledger: Ledger) -> None:
+    # Of whoever forgot the quotes around a name with a dash and a number.
+    odd = [{"name": "domain", "takes": {"website": "$.raw.url-1"}, "attempts": 2}]
+    given = {"client": "acme", "workflows": json.dumps(odd), "run": "odd"}
+    ledger.do("launch_batch", **given)
+
+    rows = [row for chunk in ledger.claim("r1").values() for row in chunk]
+
+    assert len(rows) == 2 * len(ROWS)
+    assert {row["website"] for row in rows} == {None, *(one["url"] for one in ROWS)}
+
+
+def test_what_is_said_of_a_batch_that_is_not_there_is_said_to_nobody(ledger: Ledger) -> None:
+    for name in ("pause_batch", "resume_batch", "redrive"):
+        assert ledger.do(name, batch=0) == []
+    for _ in range(2):
+        assert ledger.do("pause_batch", batch=ledger.batch) == [{"batch": ledger.batch}]
 
 
 def test_inputs_and_answers_are_kept_as_they_were(ledger: Ledger) -> None:

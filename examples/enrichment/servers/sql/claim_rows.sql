@@ -13,8 +13,8 @@ with picked as materialized (
     select *, concat_ws('/', %(run)s, workflow, batch_id, (row_number() over (partition by batch_id order by line) - 1) / %(chunk_rows)s) as name
     from picked
 ), chunks as (
-    insert into chunk (chunk, batch_id, workflow, run)
-    select distinct name, batch_id, workflow, %(run)s from numbered
+    insert into chunk (chunk, batch_id, workflow, run, lines)
+    select name, batch_id, workflow, %(run)s, array_agg(line order by line) from numbered group by name, batch_id, workflow
 )
 update row_state s
 set state = 'claimed', attempts = s.attempts + 1, chunk = n.name, due_at = now() + %(lease)s, error = null

@@ -1,6 +1,11 @@
--- A batch of the client's newest upload, for the run that asks; asked again, the same.
-with newest as (
-    select upload_id from upload where client = %(client)s order by upload_id desc limit 1
+-- A batch of the client's newest upload, for the run that asks; asked again, the same. Paths that cannot be read are an error
+-- here, and no batch is there that would never end.
+with checked as (
+    select count(t.path::jsonpath) as paths
+    from jsonb_array_elements(%(workflows)s::jsonb) as w(workflow)
+    cross join lateral jsonb_each_text(w.workflow -> 'takes') as t(name, path)
+), newest as (
+    select upload_id from upload, checked where client = %(client)s and problem is null and paths >= 0 order by upload_id desc limit 1
 ), made as (
     insert into batch (client, upload_id, workflows, run)
     select %(client)s, n.upload_id, %(workflows)s, %(run)s from newest n

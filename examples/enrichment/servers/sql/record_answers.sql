@@ -1,10 +1,12 @@
 -- The one way out of a claim, for workers at once and for providers whenever they answer. A good answer counts once, whoever
--- asked for it and however often it comes; a failure counts only while the row waits for this very chunk.
+-- asked for it and however often it comes; a failure counts only while the row waits for this very chunk. Rows that were not in
+-- the chunk are not answered by it. A batch that is over is finished once more when a row that was given up is answered.
 with answer as materialized (
-    select c.batch_id, c.workflow, c.chunk, a.*
+    select distinct on (a."row") c.batch_id, c.workflow, c.chunk, a.*
     from chunk c
     cross join lateral jsonb_to_recordset(%(answers)s::jsonb) as a("row" integer, output jsonb, error text, permanent boolean)
-    where c.chunk = %(chunk)s
+    where c.chunk = %(chunk)s and a."row" = any(c.lines)
+    order by a."row", a.output is null
 ), told as materialized (
     select s.batch_id, s.line, s.position, s.attempts, a.workflow, a.chunk, a.output, a.error,
         b.workflows -> (s.position - 1) as says, coalesce(a.permanent, false) as is_permanent
@@ -31,6 +33,9 @@ with answer as materialized (
     from told t
     where s.batch_id = t.batch_id and s.line = t.line and s.position = t.position
     returning s.state
+), opened as (
+    update batch b set finished_at = null
+    where b.finished_at is not null and b.batch_id in (select batch_id from told where output is not null)
 ), unlocked as (
     update row_state s
     set state = 'ready', due_at = now()

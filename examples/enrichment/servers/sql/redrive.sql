@@ -6,4 +6,4 @@ with again as (
 ), opened as (
     update batch set finished_at = null where batch_id in (select batch_id from again)
 )
-select count(*) as rows from again
+select b.batch_id as batch, (select count(*) from again) as rows from batch b where b.batch_id = %(batch)s

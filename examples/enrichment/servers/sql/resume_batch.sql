@@ -1,1 +1,2 @@
-update batch set paused_at = null where batch_id = %(batch)s and paused_at is not null
+update batch set paused_at = null where batch_id = %(batch)s
+returning batch_id as batch
