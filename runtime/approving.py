@@ -8,9 +8,9 @@ from uuid import UUID
 
 from runtime.actor import Actor
 from runtime.core.answering import UnfitAnswer, responses_of
-from runtime.errors import NotFound, StalePlan
+from runtime.errors import EXIT_BLOCKED, NotFound, OrdinautError, StalePlan
 from runtime.store.rows import Connection
-from runtime.store.waits import answer_wait, list_asked
+from runtime.store.waits import answer_wait, list_asked, list_askers
 from schemas.asked import Asked
 from schemas.unsettled import Unsettled
 from schemas.wishes import Decided, Decision
@@ -18,18 +18,31 @@ from schemas.wishes import Decided, Decision
 Waiting = TypeVar("Waiting", Asked, Unsettled)
 
 
+class OwnAsking(OrdinautError):
+    """Somebody decides what they asked for themselves."""
+
+    default_code = "ORD418"
+    exit_code = EXIT_BLOCKED
+
+
 def decide_step(
     connection: Connection, run_id: UUID, step: str, wish: Decision, *, by: Actor
 ) -> Decided:
-    """Let a step go on, or not.
+    """Let a step go on, or not, for somebody who is no person at a screen as far as anybody knows.
 
     Raises:
         NotFound: ORD310, it asks for nothing.
         NotAsked: ORD418, it asks others.
+        OwnAsking: ORD418, they asked for the run or for one that led to it, or are the agent that it works for.
         UnfitAnswer: ORD421, the data do not fit what is asked.
         StalePlan: ORD202, somebody else decided.
     """
     asked = waiting_there(list_asked(connection), run_id, step, wish.item)
+    if by.name in list_askers(connection, run_id):
+        raise OwnAsking(
+            f"{by.name} asked for run {run_id}, and cannot decide about it",
+            hint="let somebody else decide: `ordinaut approve`, or the dashboard",
+        )
     is_taken = answer_wait(
         connection,
         asked,

@@ -12,16 +12,15 @@ from uuid import UUID
 from starlette.concurrency import run_in_threadpool
 
 from reconciler.mcp.bounding import summary_of
-from reconciler.mcp.calling import Call, Caller
+from reconciler.mcp.calling import Call
 from reconciler.mcp.offering import offers
 from runtime.approving import decide_step
 from runtime.cancelling import cancel_run as cancel
 from runtime.core.pauses import doubled_pause
-from runtime.errors import EXIT_BLOCKED, OrdinautError
-from runtime.lookup import resolve_run, resolve_task
+from runtime.errors import OrdinautError
+from runtime.lookup import resolve_run
 from runtime.manual import request_run
 from runtime.overrides import snooze_task as snooze
-from runtime.store.rows import Connection
 from runtime.store.runs import Dedupe, load_run, run_progress
 from schemas.mcp_writing import (
     ApprovalDecided,
@@ -49,13 +48,6 @@ class KeyTaken(OrdinautError):
     """The idempotency key stands for another run."""
 
     default_code = "ORD329"
-
-
-class OwnAsking(OrdinautError):
-    """Somebody decides what they asked for themselves."""
-
-    default_code = "ORD418"
-    exit_code = EXIT_BLOCKED
 
 
 @offers("operate", title="Run a task now")
@@ -141,31 +133,15 @@ def snooze_task(call: Call, wish: SnoozeTask) -> TaskPutOff:
 
 @offers("approve", title="Decide about a step")
 def decide_approval(call: Call, wish: DecideApproval) -> ApprovalDecided:
-    """Let a step go on that asks for a decision, or not, for a person who said so. Whoever asked for the run, or is the agent that
-    it works for, cannot."""
+    """Let a step go on that asks for a decision, or not, for a person who said so. Whoever asked for the run or for one that led to
+    it, or is the agent that it works for, cannot."""
     decision = Decision(approved=wish.approved, reason=wish.reason, item=wish.item, data=wish.data)
     with call.writing(dry_run=wish.dry_run) as connection:
-        run = load_run(connection, resolve_run(connection, wish.run))
-        _require_another(connection, run, call.caller)
+        run_id = resolve_run(connection, wish.run)
         decided = decide_step(
-            connection, run.run_id, wish.step, decision, by=call.caller.actor(wish.reason)
+            connection, run_id, wish.step, decision, by=call.caller.actor(wish.reason)
         )
     return ApprovalDecided(**dict(decided), dry_run=wish.dry_run)
-
-
-def _require_another(connection: Connection, run: RunReport, caller: Caller) -> None:
-    """Refuse whoever asked for the run, told of the event that began it, or is the agent that it works for.
-
-    Raises:
-        OwnAsking: ORD418.
-    """
-    agent = str(resolve_task(connection, run.task).body.get("agent") or "").rpartition("/")[2]
-    source = str((run.event or {}).get("source", "")).partition(":")[2]
-    if caller.name in {run.requested_by, agent, source}:
-        raise OwnAsking(
-            f"{caller.name} asked for run {run.run_id}, and cannot decide about it",
-            hint="let somebody else decide: `ordinaut approve`, or the dashboard",
-        )
 
 
 def _meant(call: Call, reference: str) -> UUID:

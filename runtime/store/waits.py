@@ -23,6 +23,8 @@ from schemas.asked import Asked
 from schemas.audit import Action
 
 _MOST = 1000
+# How many runs may have started one another, with room to spare.
+_DEEPEST: Final = 32
 _MOST_ITEMS: Final = 2**31 - 1
 _DECISIONS: Final[Mapping[bool, Action]] = {True: "step.approve", False: "step.refuse"}
 _NO_RESPONSES: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -32,6 +34,12 @@ def list_asked(connection: Connection) -> list[Asked]:
     """What waits for a person, oldest first."""
     rows = fetch_rows(connection, "list_asked", limit=_MOST)
     return [_asked(row) for row in rows]
+
+
+def list_askers(connection: Connection, run_id: UUID) -> frozenset[str]:
+    """Who asked for a run, or for one of those that led to it: names of tokens, persons and agents."""
+    rows = fetch_rows(connection, "list_askers", run_id=run_id, most=_DEEPEST)
+    return frozenset(row["name"] for row in rows)
 
 
 class NotAsked(OrdinautError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from mcp import MCPError
@@ -19,6 +20,7 @@ from tests.support.factories import (
     insert_due_work,
     insert_run,
     insert_sleeping_run,
+    insert_spec,
     insert_task,
     insert_wait,
 )
@@ -187,18 +189,39 @@ async def test_a_step_goes_on_that_somebody_else_decides(
     assert [one[:2] for one in audited(rows)] == [("step.approve", "approve")]
 
 
-@pytest.mark.parametrize(
-    "column", [{"requested_by": "approve"}, {"event": {"source": "api:approve"}}, {"agent": True}]
-)
+def own_run(rows: psycopg.Connection, task: TaskRow, way: str) -> UUID:
+    """A run that somebody called `approve` asked for, in some way, and whose step asks for a decision."""
+    columns: dict[str, Any] = {}
+    match way:
+        case "request":
+            columns = {"requested_by": "approve"}
+        case "event":
+            columns = {"event": Jsonb({"source": "api:approve"})}
+        case "batch":
+            columns = {"event": Jsonb({"source": "api:ana", "items": [{"source": "api:approve"}]})}
+        case "run above":
+            above = insert_sleeping_run(rows, task, trigger_key="above", requested_by="approve")
+            columns = {"trigger": "run", "trigger_key": f"{above}:call:0", "requested_by": "run"}
+        case "agent":
+            body = task.body | {"agent": "home/approve"}
+            rows.execute("update ordinaut.spec set body = %s where uid = %s", [Jsonb(body), task.uid])  # fmt: skip
+        case "token":
+            rule = {"agent": "assistant", "token": "approve"}
+            project = {"kind": "Project", "namespace": "default", "name": "home", "proposals": {"merge": [rule]}}  # fmt: skip
+            insert_spec(rows, project, revision_id=task.revision_id)
+    run_id = insert_sleeping_run(rows, task, **columns)
+    insert_wait(rows, run_id, "pay", asked={"message": "Pay?"})
+    return run_id
+
+
+WAYS = pytest.mark.parametrize("way", ["request", "event", "batch", "run above", "agent", "token"])
+
+
+@WAYS
 async def test_nobody_decides_what_they_asked_for(
-    web: Web, rows: psycopg.Connection, task: TaskRow, column: dict[str, Any]
+    web: Web, rows: psycopg.Connection, task: TaskRow, way: str
 ) -> None:
-    if "agent" in column:
-        column = {}
-        body = task.body | {"agent": "default/approve"}
-        rows.execute("update ordinaut.spec set body = %s where uid = %s", [Jsonb(body), task.uid])
-    own = insert_sleeping_run(rows, task, **column)
-    insert_wait(rows, own, "pay", asked={"message": "Pay?"})
+    own = own_run(rows, task, way)
     async with over_http(web.url, web.token_for("approve")) as agent:
         await agent.names()
     before = tables(rows)
@@ -207,6 +230,19 @@ async def test_nobody_decides_what_they_asked_for(
 
     assert told.startswith("ORD418")
     assert tables(rows) == before
+
+
+@WAYS
+def test_the_same_token_does_not_decide_it_past_the_tools(
+    web: Web, rows: psycopg.Connection, task: TaskRow, way: str
+) -> None:
+    path = f"{web.url}/api/v1/approvals/{own_run(rows, task, way)}/pay"
+
+    told = httpx.post(path, json=WHY | {"approved": True}, headers=web.as_("approve"))
+    other = httpx.post(path, json=WHY | {"approved": True}, headers=web.as_("admin"))
+
+    assert (told.status_code, told.json()["code"]) == (403, "ORD418")
+    assert other.status_code == 200, other.text
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,35 @@ select step, iteration, 'rate_limit', '{}', ready_at
 from ordinaut.rate_turn
 where run_id = %(run_id)s and ready_at > ordinaut.now()
 order by step, iteration;
+
+-- name: list_askers
+-- Who asked for a run, or for one of those above it that started it: by name, by the events that began it, as the agent that it
+-- works for, and as the token that speaks for that agent, as a Project says of proposals.
+with recursive above as (
+    select r.run_id, r.task_uid, r.trigger, r.trigger_key, r.requested_by, r.event, 1 as depth
+    from ordinaut.run r where r.run_id = %(run_id)s
+    union all
+    select r.run_id, r.task_uid, r.trigger, r.trigger_key, r.requested_by, r.event, a.depth + 1
+    from above a
+    join ordinaut.run r on r.run_id = split_part(a.trigger_key, ':', 1)::uuid
+    where a.trigger = 'run' and a.depth < %(most)s
+), agents as (
+    select distinct substring(p.body ->> 'agent' from '[^/]*$') as name
+    from above a
+    join ordinaut.spec p on p.uid = a.task_uid
+), sources as (
+    select jsonb_path_query(a.event, 'lax $.source') #>> '{}' as source from above a
+    union
+    select jsonb_path_query(a.event, 'lax $.items[*].source') #>> '{}' from above a
+)
+select requested_by as name from above where requested_by is not null
+union
+select substr(source, strpos(source, ':') + 1) from sources where strpos(source, ':') > 0
+union
+select name from agents where name is not null
+union
+select rule ->> 'token'
+from ordinaut.spec p
+cross join jsonb_path_query(p.body, 'lax $.proposals.merge[*]') rule
+join agents g on g.name = substring(rule ->> 'agent' from '[^/]*$')
+where p.kind = 'Project' and p.retired_at is null and rule ->> 'token' is not null;

@@ -29,7 +29,8 @@ Step = Annotated[str, Path(pattern=patterns.IDENTIFIER, description="The step's 
 
 @router.post("/approvals/{run_id}/{step}", operation_id="decideStep", response_model=Decided)
 def decide(doing: Approver, run_id: UUID, step: Step, wish: Decision) -> Response:
-    """Let a step go on that asks, or not. It takes the decision of those alone whom it asks, if it names any."""
+    """Let a step go on that asks, or not. It takes the decision of those alone whom it asks, if it names any; and never that of the
+    token that asked for the run, or of the agent that it works for."""
 
     return doing.once(lambda c: decide_step(c, run_id, step, wish, by=doing.actor()), wish)
 
