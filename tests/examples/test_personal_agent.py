@@ -183,9 +183,10 @@ class Relay:
 
 async def test_the_example_is_without_problems_in_both_environments() -> None:
     for environment in ("default", "real"):
-        linted = await ordinaut("lint", "specs", "--env", environment, cwd=EXAMPLE)
+        for command in ("lint", "validate"):
+            said = await ordinaut(command, "specs", "--env", environment, cwd=EXAMPLE)
 
-        assert (linted.status, "no problems" in linted.stdout + linted.stderr) == (0, True), linted
+            assert (said.status, "no problems" in said.stdout + said.stderr) == (0, True), said
 
 
 async def test_its_tests_pass() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import imaplib
 import importlib.util
 import json
 import mailbox
@@ -17,10 +16,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from types import ModuleType
-from urllib.error import HTTPError
+from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
 
 from tests.examples.test_personal_agent import EXAMPLE, OWNER, SUBJECTS
 from tests.support.probes import eventually
@@ -176,21 +176,23 @@ def test_the_own_copy_of_a_follow_up_is_not_unread_mail(account: Account) -> Non
 
 
 def test_a_letter_that_there_is_not_is_not_followed_up_on(account: Account) -> None:
-    with pytest.raises(ValueError, match="there is no letter <none@"):
+    with pytest.raises(ToolError, match="there is no letter <none@"):
         account.mail.send_follow_up("<none@home.example>", "Still?")
     assert account.world == []
 
 
 @pytest.mark.parametrize("text", ['x"\r\nA1 LOGOUT', "ünïcode", 'a\n"'])
 def test_nothing_that_is_asked_for_becomes_a_command_of_imap(account: Account, text: str) -> None:
-    with pytest.raises(ValueError, match="not a text for IMAP"):
+    with pytest.raises(ToolError, match="not a text for IMAP"):
         account.mail.list_unread(sender=text)
 
 
 def test_a_wrong_password_opens_nothing(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_PASSWORD", "wrong")
 
-    with pytest.raises(imaplib.IMAP4.error):
+    with pytest.raises(
+        ToolError, match=r"IMAP at 127.0.0.1:\d+: .*(?i:credentials|authentication)"
+    ):
         account.mail.list_unread()
     with smtplib.SMTP("127.0.0.1", account.smtp) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):  # fmt: skip
         smtp.login(OWNER, "wrong")
@@ -218,6 +220,9 @@ def test_the_weather_is_that_of_open_meteo_in_words(
     monkeypatch.setenv("WEATHER_URL", stand_in)
 
     days = loaded("weather").forecast(47.0, 28.9, 3)["days"]
+    monkeypatch.setenv("WEATHER_URL", f"{stand_in}/nowhere")
+    with pytest.raises(ToolError, match="404"):
+        loaded("weather").forecast(47.0, 28.9, 3)
 
     assert [day["words"] for day in days] == ["partly cloudy", "clear", "light snow"]
     assert [day["low_celsius"] for day in days] == [0.4, -6.2, -4.8]
@@ -234,7 +239,8 @@ def test_the_chat_keeps_a_message_once_and_shows_it_as_text(stand_in: str) -> No
             assert answer.status == 204
 
     for nonsense in (b"", b"[]", b"{", b'{"words": 1}', b'"' + b"x" * 1_000_001 + b'"'):
-        with pytest.raises(HTTPError, match="400"):
+        # What is too much is not even read, so that whoever sends it may find the door shut.
+        with pytest.raises(URLError, match=r"400|Broken pipe|reset"):
             urlopen(Request(stand_in, nonsense))
     with urlopen(stand_in) as page:
         shown = page.read().decode()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 FORECASTS = Path(__file__).parent.parent / "data" / "forecast.json"
 
@@ -18,7 +19,7 @@ def forecast(city: str) -> dict[str, Any]:
     """The recorded forecast for a city."""
     forecasts: dict[str, dict[str, Any]] = json.loads(FORECASTS.read_text(encoding="utf-8"))
     if city not in forecasts:
-        raise ValueError(f"no forecast was recorded for {city}; there is {', '.join(forecasts)}")
+        raise ToolError(f"no forecast was recorded for {city}; there is {', '.join(forecasts)}")
     return {"city": city, **forecasts[city], "source": "recorded, not measured"}
 
 

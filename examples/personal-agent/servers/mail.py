@@ -26,6 +26,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from letters import REPLIES, Answers, Letter
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -146,7 +147,7 @@ def send_follow_up(letter: str, text: str) -> dict[str, Any]:
         if sent is not None:
             return {"sent": False, "message_id": sent.id, "sent_at": sent.at.isoformat()}
         if original is None:
-            raise ValueError(f"there is no letter {letter} in {account.sent} or INBOX")
+            raise ToolError(f"there is no letter {letter} in {account.sent} or INBOX")
         if original in Answers.of(come_since(box, account, original.at)):
             return {"sent": False, "answered": True}
     message = compose(account, original, text)
@@ -199,16 +200,25 @@ class Threads(EmailPolicy):
 
 def submit(account: Account, message: EmailMessage, to: Sequence[str]) -> None:
     """Hand a letter in, for its recipients and for ourselves, as one: the server takes it for all of them or for none."""
-    with connect_smtp(account) as smtp:
+    with told("SMTP", account.smtp), connect_smtp(account) as smtp:
         smtp.login(account.user, account.password)
         smtp.mail(account.address)
         for address in [*to, account.address]:
             code, said = smtp.rcpt(address)
             if code >= REFUSED:
-                raise ValueError(f"{address} is refused: {said.decode(errors='replace')}")
+                raise ToolError(f"{address} is refused: {said.decode(errors='replace')}")
         code, said = smtp.data(message.as_bytes(policy=Threads(linesep="\r\n")))
         if code >= REFUSED:
-            raise ValueError(f"the letter is refused: {said.decode(errors='replace')}")
+            raise ToolError(f"the letter is refused: {said.decode(errors='replace')}")
+
+
+@contextmanager
+def told(protocol: str, server: SplitResult) -> Iterator[None]:
+    """Say what went wrong: of other errors the client is told that there was one, and no more."""
+    try:
+        yield
+    except (imaplib.IMAP4.error, smtplib.SMTPException, OSError) as error:
+        raise ToolError(f"{protocol} at {server.netloc}: {error}") from error
 
 
 @contextmanager
@@ -216,19 +226,20 @@ def open_mailbox(account: Account) -> Iterator[imaplib.IMAP4]:
     """A session of IMAP, which is encrypted unless the server is on this machine."""
     host, tls = account.imap.hostname or "", ssl.create_default_context()
     port = account.imap.port or IMAPS
-    if port == IMAPS:
-        box: imaplib.IMAP4 = imaplib.IMAP4_SSL(host, port, ssl_context=tls, timeout=SECONDS)
-    else:
-        box = imaplib.IMAP4(host, port, timeout=SECONDS)
-    try:
-        if port != IMAPS and host not in LOOPBACK:
-            box.starttls(tls)
-        box.login(account.user, account.password)
-        yield box
-    finally:
-        # A connection that broke cannot say goodbye, and what broke it is the news.
-        with suppress(imaplib.IMAP4.error, OSError):
-            box.logout()
+    with told("IMAP", account.imap):
+        if port == IMAPS:
+            box: imaplib.IMAP4 = imaplib.IMAP4_SSL(host, port, ssl_context=tls, timeout=SECONDS)
+        else:
+            box = imaplib.IMAP4(host, port, timeout=SECONDS)
+        try:
+            if port != IMAPS and host not in LOOPBACK:
+                box.starttls(tls)
+            box.login(account.user, account.password)
+            yield box
+        finally:
+            # A connection that broke cannot say goodbye, and what broke it is the news.
+            with suppress(imaplib.IMAP4.error, OSError):
+                box.logout()
 
 
 def connect_smtp(account: Account) -> smtplib.SMTP:
@@ -292,7 +303,7 @@ def answer(reply: tuple[str, list[Any]]) -> list[Any]:
     """What an IMAP server answered, if it did as it was asked."""
     status, data = reply
     if status != "OK":
-        raise ValueError(f"the mailbox refuses: {data[0]!r}")
+        raise ToolError(f"the mailbox refuses: {data[0]!r}")
     return data
 
 
@@ -304,7 +315,7 @@ def quote(text: str) -> str:
 def quoted(text: str) -> str:
     """The inside of a string of IMAP. It has no line breaks, or it would be two commands."""
     if not (text.isascii() and text.isprintable()):
-        raise ValueError(f"not a text for IMAP: {text!r}")
+        raise ToolError(f"not a text for IMAP: {text!r}")
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 DAILY = "weather_code,temperature_2m_min,temperature_2m_max,precipitation_sum"
@@ -25,8 +26,12 @@ def forecast(latitude: float, longitude: float, days: int = 2) -> dict[str, Any]
     """What the weather will be like at a place, day by day, today first."""
     place = {"latitude": latitude, "longitude": longitude}
     asked = urlencode({**place, "daily": DAILY, "timezone": "auto", "forecast_days": days})
-    with urlopen(f"{os.environ['WEATHER_URL']}/v1/forecast?{asked}", timeout=20) as answer:  # noqa: S310 - the environment names it
-        daily = json.load(answer)["daily"]
+    url = os.environ["WEATHER_URL"]
+    try:
+        with urlopen(f"{url}/v1/forecast?{asked}", timeout=20) as answer:  # noqa: S310 - the environment names it
+            daily = json.load(answer)["daily"]
+    except (OSError, ValueError) as error:
+        raise ToolError(f"{url}: {error}") from error
     rows = zip(
         daily["time"],
         daily["weather_code"],

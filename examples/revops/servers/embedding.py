@@ -93,10 +93,15 @@ class RemoteModel:
 
 def embed_documents(model: Model, documents: Sequence[tuple[str, str]]) -> Vectors:
     """A row for each document of a headline and a body, which count alike; what several say alike is embedded once."""
+    if not documents:
+        return np.empty((0, 0), dtype=np.float32)
     texts = sorted({text for document in documents for text in document if text})
     found = dict(zip(texts, model.embed(texts), strict=True)) if texts else {}
     rows = [np.sum([found[text] for text in document if text], axis=0) for document in documents]
-    return normalised(np.array(rows, dtype=np.float32))
+    vectors = normalised(np.array(rows, dtype=np.float32))
+    if not np.isfinite(vectors).all():
+        raise ValueError("it answered with something that is no number")
+    return vectors
 
 
 def configured() -> Model:

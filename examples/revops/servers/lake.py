@@ -58,7 +58,14 @@ class Lake:
             min_size=1,
             max_size=bound,
             timeout=60,
-            kwargs={"row_factory": dict_row, "application_name": "revops"},
+            # What has no offset is UTC, wherever the server is.
+            kwargs={
+                "row_factory": dict_row,
+                "application_name": "revops",
+                "options": "-c timezone=UTC",
+            },
+            # After a restart of PostgreSQL the first call finds a new connection, and not an old one that is dead.
+            check=ConnectionPool.check_connection,
             connection_class=Connection[DictRow],
             open=True,
         )

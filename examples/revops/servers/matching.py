@@ -71,8 +71,13 @@ def shared_words(one: str, other: str) -> float:
 
 
 def near(money: float | None, monthly: float | None) -> float:
-    """Whether what the network expects a month fits what the lead is worth: 1 at a fiftieth of it, less the further away."""
-    return math.exp(-abs(math.log(50 * monthly / money))) if money and monthly else 0.5
+    """Whether what the network expects a month fits what the lead is worth: 1 at a fiftieth of it, less the further away.
+
+    What is nothing, below it, or no number says neither.
+    """
+    if not (money and monthly and 0 < money < math.inf and 0 < monthly < math.inf):
+        return 0.5
+    return math.exp(-abs(math.log(50 * monthly / money)))
 
 
 def score(known: Features, weights: Mapping[str, float]) -> float:
@@ -80,7 +85,7 @@ def score(known: Features, weights: Mapping[str, float]) -> float:
     total = weights.get("base", 0.0) + sum(
         weights.get(name, 0.0) * value for name, value in known.items()
     )
-    return 1 / (1 + math.exp(-total))
+    return 1 / (1 + math.exp(-max(-700.0, total)))
 
 
 def decide(rows: Iterable[Mapping[str, Any]], rules: Rules) -> list[Pair]:

@@ -165,8 +165,14 @@ class Crm:
     def search(
         self, model: str, domain: Sequence[Any], offset: int = 0, limit: int = 0, order: str = ""
     ) -> list[int]:
-        """The ids of the records for which a domain holds."""
-        found = [record for record in self._records[model].values() if holds(domain, record)]
+        """The ids of the records for which a domain holds; archived ones only if it asks for them, as in Odoo."""
+        asks = any(not isinstance(term, str) and term[0] == "active" for term in domain)
+        # A copy, which Python makes at once: others may add records meanwhile.
+        found = [
+            record
+            for record in list(self._records[model].values())
+            if (asks or record["active"]) and holds(domain, record)
+        ]
         for part in reversed((order or "id").split(",")):
             name, *direction = part.split()
             found.sort(
@@ -217,6 +223,8 @@ class Crm:
         """Change records, and note in the log that they were."""
         time.sleep(self._write_takes)
         with self._lock:
+            if gone := [identity for identity in ids if identity not in self._records[model]]:
+                raise Fault(2, f"Record does not exist or has been deleted: {model}({gone[0]},)")
             self._file.execute("begin")
             for identity in ids:
                 self._keep(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,15 +21,24 @@ server = MCPServer("partner-export")
 
 
 def rows_since(since: str) -> list[dict[str, str]]:
-    """What was modified since an instant, in an order that does not depend on the file's."""
+    """What was modified since an instant, in an order that does not depend on the file's; and what does not say when it was."""
     with EXPORT.open(encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row[WRITTEN].replace("T", " ") >= since]
-    return sorted(rows, key=lambda row: row[IDENTITY])
+        rows = [{**row, WRITTEN: in_utc(row[WRITTEN])} for row in csv.DictReader(file)]
+    chosen = [row for row in rows if not row[WRITTEN] or row[WRITTEN] >= since]
+    return sorted(chosen, key=lambda row: row[IDENTITY])
+
+
+def in_utc(written: str) -> str:
+    """An instant as texts that can be compared: with an offset or without one, which is UTC."""
+    if not written:
+        return ""
+    at = datetime.fromisoformat(written)
+    return f"{at.astimezone(UTC) if at.tzinfo else at:%Y-%m-%d %H:%M:%S}"
 
 
 @server.tool()
 def describe() -> dict[str, Any]:
-    """The columns, and what their values look like: number, date, datetime or text."""
+    """The columns, and what their values look like: number, date, datetime, text or empty."""
     with EXPORT.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         rows, names = list(reader), reader.fieldnames or ()
@@ -42,7 +51,9 @@ def describe() -> dict[str, Any]:
 
 
 def kind_of(values: list[str]) -> str:
-    """The narrowest kind that all values are of."""
+    """The narrowest kind that all values are of; `empty` where there are none."""
+    if not values:
+        return "empty"
     kinds = {
         "number": float,
         "date": date.fromisoformat,
@@ -65,7 +76,7 @@ def pages(since: str, size: int = 1000) -> dict[str, Any]:
     numbers = range(-(-len(found) // size))
     return {
         "total": len(found),
-        "newest": max((row[WRITTEN] for row in found), default=None),
+        "newest": max((row[WRITTEN] for row in found), default=None) or None,
         "pages": [{"number": number + 1, "offset": number * size} for number in numbers],
     }
 

@@ -13,10 +13,14 @@ from embedding import configured, embed_documents
 from fitting import fit
 from lake import Lake, as_json
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 LABELS: Final = Path(
     os.environ.get("MATCH_LABELS", Path(__file__).parent.parent / "data" / "labels.csv")
 )
+
+LONG, WIDEST = 2_000, 4_000
+"""How long vectors may be for an HNSW index of pgvector, in full and in half precision; longer ones are compared one by one."""
 
 server = MCPServer("search")
 lake = Lake.from_environment()
@@ -52,7 +56,10 @@ def embed(load: int, number: int, first: str, last: str) -> dict[str, int]:
             return done[0]
         pending = lake.rows(connection, "pending", first=first, last=last, model=model.name)
     # No transaction waits for a model.
-    vectors = embed_documents(model, [(one["headline"], one["body"]) for one in pending])
+    try:
+        vectors = embed_documents(model, [(one["headline"], one["body"]) for one in pending])
+    except (OSError, ValueError) as error:
+        raise ToolError(f"the model {model.name}: {error}") from error
     counts = {"rows_read": len(pending), "rows_new": 0, "rows_changed": len(pending)}
     with lake.transaction() as connection:
         for one, vector in zip(pending, vectors, strict=True):
@@ -69,10 +76,11 @@ def check(load: int) -> dict[str, Any]:
     with lake.transaction() as connection:
         checks = connection.execute(lake.text("search_checks").encode()).fetchall()
         concluded = lake.conclude(connection, load, [tuple(one.values()) for one in checks])
-        if concluded["passed"] and (width := dimensions(connection)):
+        if concluded["passed"] and (width := dimensions(connection)) and width <= WIDEST:
+            kind = form(width).partition("(")[0]
             connection.execute(
                 "create index if not exists lead_by_meaning on search.document"
-                f" using hnsw ((embedding::vector({width})) vector_cosine_ops) where kind = 'lead'"
+                f" using hnsw ((embedding::{form(width)}) {kind}_cosine_ops) where kind = 'lead'"
             )
     return concluded
 
@@ -85,13 +93,18 @@ def dimensions(connection: Any) -> int:
     return int(found["width"]) if found else 0
 
 
+def form(width: int) -> str:
+    """The type in which vectors are compared: an index takes half the precision where vectors are long."""
+    return f"vector({width})" if width <= LONG or width > WIDEST else f"halfvec({width})"
+
+
 def candidates(connection: Any, nearest: int) -> list[dict[str, Any]]:
     """Every pair that is worth a closer look."""
     width = dimensions(connection)
     if not width:
         return []
     connection.execute(f"set local hnsw.ef_search = {max(40, 2 * nearest)}")
-    query = lake.text("candidates").replace("{dimensions}", str(width)).encode()
+    query = lake.text("candidates").replace("{form}", form(width)).encode()
     found: list[dict[str, Any]] = connection.execute(query, {"nearest": nearest}).fetchall()
     return found
 
@@ -102,7 +115,13 @@ def match(
 ) -> dict[str, Any]:
     """Find the lead that each opportunity is about, and keep what is found."""
     with lake.transaction() as connection:
-        found = candidates(connection, nearest)
+        settled = lake.rows(connection, "settled")
+        opportunities, leads = ({one[key] for one in settled} for key in ("opportunity", "lead"))
+        found = [
+            one
+            for one in candidates(connection, nearest)
+            if one["opportunity"] not in opportunities and one["lead"] not in leads
+        ]
         pairs = matching.decide(found, matching.Rules(weights, threshold, margin))
         for pair in pairs:
             lake.rows(

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from lake import Lake, as_json
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 NEEDED: Final[Mapping[str, list[str]]] = {
     "odoo.partner": ["id", "name", "write_date"],
@@ -25,10 +26,12 @@ NEEDED: Final[Mapping[str, list[str]]] = {
     ],
 }
 """What no record may lack."""
+EMPTY: Final = "empty"
 BEGINNING: Final = "1970-01-01 00:00:00"
 REFINING: Final = (
     "refine_partners",
     "refine_lead_parties",
+    "drop_lead_parties",
     "refine_leads",
     "refine_customers",
     "refine_opportunities",
@@ -50,7 +53,8 @@ lake = Lake.from_environment()
 def compare_schema(source: str, fields: list[dict[str, str]], read: list[str]) -> dict[str, Any]:
     """Compare what a source looks like with what was accepted: fields that are new, gone, or of another type.
 
-    What the pipelines read and finds gone or retyped breaks them. The first look is accepted as it is.
+    What the pipelines read and find gone or retyped breaks them, and what is not there breaks them whoever accepted that. The
+    first look is accepted as it is. A column in which nothing is has no type, and says nothing of a change.
     """
     after = {field["name"]: field["type"] for field in fields}
     with lake.transaction() as connection:
@@ -68,11 +72,16 @@ def compare_schema(source: str, fields: list[dict[str, str]], read: list[str]) -
             }
             for name in sorted(before.keys() | after.keys())
             if before.get(name) != after.get(name)
+            and EMPTY not in (before.get(name), after.get(name))
         ]
-        digest = hashlib.sha256(json.dumps(differences).encode()).hexdigest()[:16]
+        # Of what was accepted when, too: a field that goes, comes back and goes again is told again.
+        since = accepted[0]["accepted_at"].isoformat() if accepted else ""
+        digest = hashlib.sha256(json.dumps([since, differences]).encode()).hexdigest()[:16]
         for difference in differences:
             lake.rows(connection, "note_drift", source=source, digest=digest, **difference)
-    breaking = [one["field"] for one in differences if one["breaks"]]
+    breaking = sorted(
+        {one["field"] for one in differences if one["breaks"]} | set(read) - after.keys()
+    )
     return {"source": source, "differences": differences, "breaking": breaking, "digest": digest}
 
 
@@ -140,7 +149,10 @@ def plan_pages(
 
 @server.tool()
 def expect(load: int, total: int, newest: str | None) -> dict[str, Any]:
-    """Note how many records a source has to give, and which write date is the newest of them."""
+    """Note how many records a source has to give, and which write date is the newest of them.
+
+    A date that is yet to come is that of a clock that is wrong: as a watermark it would hide what is written until then.
+    """
     until = newest and newest.replace("T", " ").removesuffix("Z").removesuffix("+00:00")
     with lake.transaction() as connection:
         lake.rows(connection, "expect", load=load, until=until, expected=total)
@@ -159,9 +171,13 @@ def land(
 ) -> dict[str, int]:
     """Put a batch of records into RAW, as they are."""
     given = [
-        {"id": str(one[id_field]), "written_at": one[written_field], "body": one}
+        {"id": str(one[id_field]), "written_at": one[written_field] or None, "body": one}
         for one in records
     ]
+    if undated := [one["id"] for one in given if not (one["id"] and one["written_at"])]:
+        raise ToolError(
+            f"{source} {undated[0] or 'without an id'}: no {written_field} says when it was written"
+        )
     return lake.once(load, number, "land", source=source, records=as_json(given))
 
 
@@ -192,6 +208,7 @@ def core_pages(run: str, size: int = 1000) -> dict[str, Any]:
     """Open the load of CORE, and cut what changed in RAW since the last one into batches."""
     with lake.transaction() as connection:
         opened = lake.begin(connection, "core", "raw", run)
+        lake.rows(connection, "no_more_writers")
         pages = lake.rows(connection, "core_pages", since=int(opened["since"] or 0), size=size)
         if pages:
             lake.rows(

@@ -1,3 +1,8 @@
+-- name: no_more_writers
+-- Wait for whoever is landing records: numbers are given out before they are committed, and what is committed after a later
+-- number was read would stay behind the watermark for good.
+lock table raw.record in share mode;
+
 -- name: core_pages
 -- What changed since the watermark, in batches.
 select (row_number() over (order by min(seq)))::integer as number, min(seq) - 1 as after, max(seq) as upto, count(*) as records
@@ -23,6 +28,11 @@ select 'odoo.lead', id, body ->> 'partner_name', core.name_key(body ->> 'partner
 from raw.odoo_lead where seq > %(after)s and seq <= %(upto)s and coalesce(body ->> 'partner_name', 'false') not in ('', 'false')
 on conflict (source, id) do update set name = excluded.name, name_key = excluded.name_key, country = excluded.country,
   domain = excluded.domain;
+
+-- name: drop_lead_parties
+-- A company that nobody has typed into its lead any more.
+delete from core.party using raw.odoo_lead where party.source = 'odoo.lead' and party.id = odoo_lead.id
+  and seq > %(after)s and seq <= %(upto)s and coalesce(body ->> 'partner_name', 'false') in ('', 'false');
 
 -- name: refine_leads
 insert into core.lead (id, partner, title, description, stage, amount, closes_on, apn, is_active)
@@ -90,10 +100,13 @@ where (company.name, company.name_key, company.country, company.domain, company.
 delete from core.company where not exists (select from core.party where party.company_key = company.company_key and is_company);
 
 -- name: resolve_leads
-update core.lead set company_key = party.company_key
-from core.party
-where party.source = case when lead.partner is null then 'odoo.lead' else 'odoo.partner' end
-  and party.id = coalesce(lead.partner, lead.id) and lead.company_key is distinct from party.company_key;
+update core.lead set company_key = resolved.company_key
+from (
+  select lead.id, party.company_key from core.lead left join core.party
+    on party.source = case when lead.partner is null then 'odoo.lead' else 'odoo.partner' end
+    and party.id = coalesce(lead.partner, lead.id)
+) as resolved
+where resolved.id = lead.id and lead.company_key is distinct from resolved.company_key;
 
 -- name: resolve_opportunities
 update core.opportunity set company_key = party.company_key

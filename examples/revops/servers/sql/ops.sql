@@ -6,7 +6,11 @@ on conflict (layer, source, run) do update set run = excluded.run
 returning load, since;
 
 -- name: expect
-update ops.load set until = %(until)s, expected = %(expected)s where load = %(load)s;
+update ops.load set expected = %(expected)s, until = case
+    when layer = 'raw' and %(until)s::text is not null
+      then least(%(until)s::text collate "C", to_char(now() at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS'))
+    else %(until)s::text end
+where load = %(load)s;
 
 -- name: batch_done
 select rows_read, rows_new, rows_changed from ops.batch where load = %(load)s and number = %(number)s;
@@ -37,7 +41,7 @@ on conflict (layer, source) do update set value = excluded.value, load = exclude
 where ops.watermark.value < excluded.value collate "C" or ops.watermark.layer <> 'raw';
 
 -- name: accepted_schema
-select fields from ops.source_schema where source = %(source)s;
+select fields, accepted_at from ops.source_schema where source = %(source)s;
 
 -- name: accept_schema
 insert into ops.source_schema (source, fields) values (%(source)s, %(fields)s)

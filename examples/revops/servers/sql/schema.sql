@@ -95,14 +95,17 @@ insert into core.country values ('DE', 'germany'), ('GB', 'united kingdom'), ('F
   ('IT', 'italy'), ('ES', 'spain'), ('NL', 'netherlands'), ('PL', 'poland'), ('US', 'united states') on conflict do nothing;
 
 create table if not exists core.public_mail (domain text primary key);
-insert into core.public_mail values ('postbox.example'), ('freemail.example') on conflict do nothing;
+insert into core.public_mail values ('postbox.example'), ('freemail.example'), ('gmail.com'), ('googlemail.com'), ('outlook.com'),
+  ('hotmail.com'), ('live.com'), ('msn.com'), ('yahoo.com'), ('icloud.com'), ('me.com'), ('aol.com'), ('proton.me'), ('protonmail.com'),
+  ('gmx.de'), ('gmx.net'), ('web.de'), ('orange.fr'), ('libero.it'), ('mail.ru'), ('yandex.ru') on conflict do nothing;
 
--- A name without case, accents, punctuation, legal form and article: "The Pélagos Foods S.r.l." is "pelagos foods".
+-- A name without case, accents, punctuation, legal form and article: "The Pélagos Foods S.r.l." is "pelagos foods". Letters of
+-- other scripts stay as they are.
 create or replace function core.name_key(name text) returns text language sql stable parallel safe as $$
   select trim(regexp_replace(
     ' ' || regexp_replace(
       regexp_replace(replace(lower(public.unaccent(coalesce(name, ''))), '&', ' and '), '\.', '', 'g'),
-      '[^a-z0-9]+', ' ', 'g') || ' ',
+      '[^a-z0-9\u0080-\U0010ffff]+', ' ', 'g') || ' ',
     '(^ the )|( (gmbh and co kg|gmbh|ag|kg|ltd|limited|plc|sas|sarl|srl|sa|spa|sl|bv|nv|sp z oo|inc|llc|corp|group))+ $', ' ', 'g'))
 $$;
 

@@ -40,9 +40,9 @@ select 'no vector is empty', count(*) = 0, count(*)::text, '0' from search.docum
 
 -- name: candidates
 -- For each opportunity the leads that are nearest by meaning, found by the index, and those of its company; with everything
--- that the rules look at. What the CRM already names, or what was written, is no candidate for anything else.
+-- that the rules look at.
 select opportunity.id as opportunity, lead.id as lead,
-  1 - (about.embedding::vector({dimensions}) <=> document.embedding::vector({dimensions})) as meaning,
+  1 - (about.embedding::{form} <=> document.embedding::{form}) as meaning,
   opportunity.company_key = lead.company_key as same_company,
   customer.domain is not null and known.domain is not null and customer.domain <> known.domain as other_domain,
   similarity(customer.name_key, known.name_key) as name,
@@ -56,7 +56,7 @@ join search.document as about on about.key = 'opportunity:' || opportunity.id
 left join core.party as customer on customer.source = 'partner_network.opportunity' and customer.id = opportunity.id
 cross join lateral (
   (select key, id, embedding from search.document where kind = 'lead'
-   order by embedding::vector({dimensions}) <=> about.embedding::vector({dimensions}) limit %(nearest)s)
+   order by embedding::{form} <=> about.embedding::{form} limit %(nearest)s)
   union
   (select near.key, near.id, near.embedding from core.lead as sibling join search.document as near on near.key = 'lead:' || sibling.id
    where sibling.company_key = opportunity.company_key)
@@ -65,7 +65,7 @@ join core.lead on lead.id = document.id
 left join core.company as known on known.company_key = lead.company_key;
 
 -- name: settled
--- Pairs that are decided: the CRM names them, or they were written.
+-- Pairs that are decided: the CRM names them, or they were written. Neither is a candidate for anything else.
 select apn as opportunity, id as lead from core.lead where apn is not null
 union select opportunity, lead from search.written;
 
