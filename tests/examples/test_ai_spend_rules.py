@@ -56,7 +56,7 @@ def found(made: list[Any], *, schedule: Any = None, step: Any = None, cheaper: A
     """What is found in calls of a task with one step."""
     document = {"schedule": schedule or {"cron": "0 * * * *"}, "pipeline": [step or SORT]}
     subject = savings.Subject("t", document, made, cheaper or {})
-    return savings.find(subject)
+    return next(savings.findings(subject), None)
 
 
 def hourly(number: int = 20, **fields: Any) -> list[Any]:
@@ -102,6 +102,40 @@ def test_equal_calls_are_left_alone_where_a_cache_would_be_wrong(
     assert found(hourly(10) + same, step=step) is None
 
 
+@pytest.mark.parametrize(
+    ("effect", "kind"),
+    [({}, None), ({"effect": "idempotent"}, None), ({"effect": "pure"}, "cache")],
+)
+def test_a_tool_that_may_do_something_is_called_each_time(
+    effect: dict[str, str], kind: str | None
+) -> None:
+    """A message that is sent twice is wanted twice, for all that its calls tell; a model only answers."""
+    same = [
+        replace(call(instant(2, n), {"text": "same"}, output="same"), item=1) for n in range(10)
+    ]
+    made = [
+        replace(one, tool="sms.send")
+        for one in sorted(hourly(10) + same, key=lambda one: one.occurrence_for)
+    ]
+
+    finding = found(made, step={**SORT, "uses": "sms.send", **effect})
+
+    assert (finding and finding.kind) == kind
+
+
+def test_an_argument_that_says_more_than_the_time_stays() -> None:
+    made = [
+        replace(
+            call(instant(2, n), {"text": f"Of 2026-11-{n + 1:02}", "asked_at": f"{n:02}:00"}),
+            output="same",
+        )
+        for n in range(20)
+    ]
+
+    # Without the time alone no two of them were the same, and nothing would be reused.
+    assert found(made, schedule={"manual": True}) is None
+
+
 def test_an_argument_that_only_tells_the_time_is_taken_out() -> None:
     made = hourly(10) + [
         replace(
@@ -133,6 +167,36 @@ def test_runs_that_find_nothing_new_are_to_come_at_half_of_the_shortest_time_bet
     assert finding.saved == Decimal("0.48") * (1 - Decimal(1) / 8)
 
 
+def looked(times: list[datetime], **fields: Any) -> list[Any]:
+    """Calls that found the same each time."""
+    return [call(at, {"text": "same"}, **fields) for at in times]
+
+
+HALF_HOURS = [instant(2, 0) + timedelta(minutes=30 * n) for n in range(96)]
+
+
+@pytest.mark.parametrize(
+    ("made", "schedule"),
+    [
+        (looked(HALF_HOURS, outcome="tool_error"), {"every": "30m"}),
+        (looked([at for at in HALF_HOURS if 8 <= at.hour < 18]), {"cron": "*/30 8-17 * * *"}),
+        (looked(HALF_HOURS), {"cron": "*/30 * * * *", "exclude": ["holidays"]}),
+        (looked(HALF_HOURS), {"every": "30m", "until": "2026-12-24"}),
+    ],
+    ids=["it fails alike each time", "office hours", "but on holidays", "until Christmas"],
+)
+def test_schedules_that_another_period_says_otherwise_are_left_alone(
+    made: list[Any], schedule: dict[str, Any]
+) -> None:
+    assert found(made, schedule=schedule, step={**SORT, "effect": "once"}) is None
+
+
+def test_a_jitter_stays_when_the_period_changes() -> None:
+    finding = found(looked(HALF_HOURS), schedule={"every": "30m", "jitter": "1m"})
+
+    assert finding.edit == {"schedule": {"every": "12h"}}
+
+
 def test_runs_that_answer_alike_to_other_questions_are_no_waste() -> None:
     made = [call(instant(2, n), {"text": f"words {n}"}, output="fine") for n in range(20)]
 
@@ -152,6 +216,30 @@ def test_the_schedule_whose_runs_never_find_anything_new_goes() -> None:
     assert (finding.kind, finding.saved) == ("merge", Decimal("0.12"))
     assert finding.edit == {"schedule": {"cron": "0 * * * *"}}
     assert found([replace(one, output=one.run_id) for one in made], schedule=schedules) is None
+
+
+def test_whose_runs_they_are_is_told_in_the_zone_of_each_schedule() -> None:
+    # Half an hour beside UTC: runs at 0 there are those at 30 here.
+    schedules = [
+        {"cron": "0 * * * *", "timezone": "Asia/Kolkata"},
+        {"cron": "30 * * * *", "timezone": "Asia/Kolkata"},
+    ]
+    made = [
+        call(instant(2, hour, minute), {"text": f"words {hour}"}, output=f"{hour}")
+        for hour in range(12)
+        for minute in (0, 30)
+    ]
+
+    assert found(made, schedule=schedules).edit == {"schedule": schedules[1]}
+
+
+@pytest.mark.parametrize(
+    "other", ["0 12 * * *", "5 * * * *\t"], ids=["the same minute", "another form"]
+)
+def test_runs_that_may_be_of_either_schedule_are_of_neither(other: str) -> None:
+    made = looked([instant(2, n) for n in range(20)], cost=Decimal(0))
+
+    assert found(made, schedule=[{"cron": "0 * * * *"}, {"cron": other}]) is None
 
 
 def test_tries_that_never_succeed_are_to_end_and_those_that_once_do_are_not() -> None:
@@ -182,11 +270,21 @@ def test_a_cheaper_model_is_to_be_tried() -> None:
     assert found(hourly(), cheaper=cheaper, step=dear).edit == {"with": {"model": "small"}}
 
 
+def test_what_a_change_saves_is_told_from_the_whole_days_after_it() -> None:
+    made = [call(instant(day, hour), {"text": "x"}, revision=1 if (day, hour) < (3, 20) else 2) for day in (2, 3, 4, 5) for hour in (1, 21)]  # fmt: skip
+    later = call(instant(6, 1), {"text": "x"}, revision=3)
+
+    after = savings.after([*made, later], 1)
+
+    # Of the day of the change there are only a few calls of the new revision; another change saves its own.
+    assert {one.day.day for one in after} == {4, 5}
+
+
 def test_steps_of_a_pipeline_document_are_left_alone() -> None:
     same = [call(instant(2, n), {"text": "same"}, output="same") for n in range(10)]
     document = {"schedule": {"manual": True}, "pipeline": {"use": "shared"}}
 
-    assert savings.find(savings.Subject("t", document, same, {})) is None
+    assert list(savings.findings(savings.Subject("t", document, same, {}))) == []
 
 
 def test_fewer_than_ten_calls_say_nothing() -> None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from calls import Call
 from ledger import Ledger, open_ledger, plain
 from mcp.server.mcpserver import MCPServer
 from ordinaut_json import told
-from savings import Finding, Subject, find
+from savings import Finding, Subject, after, findings
 from specs_folder import Price, SpecsFolder
 
 server = MCPServer("adviser")
@@ -53,14 +53,14 @@ def find_savings(source: str, days: int = 14) -> dict[str, Any]:
     """
     specs, today = SpecsFolder(SPECS, ENVIRONMENT), datetime.now(UTC).date()
     cheaper = specs.cheaper(today)
-    findings = []
+    found: list[str] = []
     with open_ledger(URL) as ledger:
         for name, calls in sorted(_newest(ledger.calls(source, days)).items()):
             document = specs.task(name)
-            found = None if document is None else find(Subject(name, document, calls, cheaper))
-            if found is not None:
-                findings.append(_entered(ledger, source, found, calls))
-    return {"findings": findings}
+            if document is not None:
+                subject = Subject(name, document, calls, cheaper, specs.zone)
+                found += _next(ledger, source, subject, _tests(specs, name))
+    return {"findings": found}
 
 
 @server.tool()
@@ -118,11 +118,8 @@ def measure() -> dict[str, Any]:
     with open_ledger(URL) as ledger:
         for row in ledger.rows("select * from recommendation where state in ('proposed', 'realised') order by id"):  # fmt: skip
             patch = specs.patch(row["task"], row["step"], row["edit"])
-            calls = [
-                call
-                for call in ledger.calls(row["source"], 90)
-                if call.task == row["task"] and call.revision > row["revision"]
-            ]
+            own = [call for call in ledger.calls(row["source"], 90) if call.task == row["task"]]
+            calls = after(own, row["revision"])
             if not calls or not specs.has(row["task"], patch):
                 continue
             saved = row["cost_per_day"] - _per_day(calls)
@@ -151,35 +148,65 @@ def _per_day(calls: Sequence[Call]) -> Decimal:
     return sum((call.cost for call in calls), Decimal(0)) / len({call.day for call in calls})
 
 
-def _entered(ledger: Ledger, source: str, found: Finding, calls: Sequence[Call]) -> str:
-    """The id of a finding, under which it is in the books: the same edit of the same revision is the same finding."""
-    revision = calls[0].revision
-    wish = json.dumps([source, found.kind, found.task, found.step, found.edit, revision])
-    id_ = f"{found.kind}-{hashlib.sha256(wish.encode()).hexdigest()[:10]}"
+def _next(ledger: Ledger, source: str, subject: Subject, tests: str) -> Iterator[str]:
+    """The first finding of a task that nobody has decided on.
+
+    What was proposed is with people, who are not asked twice; what was refused is so again until the task or its tests are others.
+    """
+    for found in findings(subject):
+        id_, revision = _id(source, found), subject.calls[0].revision
+        known = ledger.rows("select * from recommendation where id = %(id)s", id=id_)
+        states = {row["state"] for row in known}
+        if states & {"proposed", "realised"}:
+            return
+        if states == {"refused"} and (known[0]["revision"], known[0]["tests"]) == (
+            revision,
+            tests,
+        ):
+            continue
+        _enter(ledger, source, found, subject.calls, tests)
+        yield id_
+        return
+
+
+def _tests(specs: SpecsFolder, task: str) -> str:
+    """What tells the tests of a task from others."""
+    file = specs.tests_of(task)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+
+
+def _id(source: str, found: Finding) -> str:
+    """What a finding is called: the same edit of the same task is the same one."""
+    wish = json.dumps([source, found.kind, found.task, found.step, found.edit], sort_keys=True)
+    return f"{found.kind}-{hashlib.sha256(wish.encode()).hexdigest()[:10]}"
+
+
+def _enter(ledger: Ledger, source: str, found: Finding, calls: Sequence[Call], tests: str) -> None:
+    """Have a finding in the books, as it is now."""
     days = len({call.day for call in calls})
     ledger.write(
         """
-        insert into recommendation (id, source, kind, task, step, why, edit, revision, cost_per_day, spared_per_day,
+        insert into recommendation (id, source, kind, task, step, why, edit, revision, tests, cost_per_day, spared_per_day,
             estimated_per_day, currency)
-        values (%(id)s, %(source)s, %(kind)s, %(task)s, %(step)s, %(why)s, %(edit)s, %(revision)s, %(cost)s, %(spared)s,
+        values (%(id)s, %(source)s, %(kind)s, %(task)s, %(step)s, %(why)s, %(edit)s, %(revision)s, %(tests)s, %(cost)s, %(spared)s,
             %(spared)s, %(currency)s)
-        on conflict (id) do update set why = excluded.why, cost_per_day = excluded.cost_per_day,
-            spared_per_day = excluded.spared_per_day
+        on conflict (id) do update set why = excluded.why, revision = excluded.revision, tests = excluded.tests,
+            cost_per_day = excluded.cost_per_day, spared_per_day = excluded.spared_per_day, state = 'found'
         where recommendation.state not in ('proposed', 'realised')
         """,
-        id=id_,
+        id=_id(source, found),
         source=source,
         kind=found.kind,
         task=found.task,
         step=found.step,
         why=found.why,
         edit=json.dumps(found.edit),
-        revision=revision,
+        revision=calls[0].revision,
+        tests=tests,
         cost=_per_day(calls),
         spared=(found.saved or Decimal(0)) / days,
         currency=next((call.currency for call in calls if call.currency), ""),
     )
-    return id_
 
 
 def _calls_of(ledger: Ledger, row: Mapping[str, Any]) -> list[Call]:
@@ -199,19 +226,19 @@ def _tried(
 ) -> tuple[bool, str, Decimal]:
     """Whether a change is sound and its tests pass, what is to be said of that, and what it saves a day."""
     patch = specs.patch(row["task"], row["step"], row["edit"])
-    asks, name = row["kind"] in ASKED, f"{row['task'].rpartition('/')[2]}.yaml"
+    asks, tests = row["kind"] in ASKED, specs.tests_of(row["task"])
     estimate: Decimal = row["spared_per_day"]
-    if asks and not (specs.folder / "tests" / name).exists():
+    if asks and not tests.exists():
         return False, "no test of the task says what a right answer is", estimate
     with specs.tried(row["task"], patch) as folder:
-        report = _tested(specs, folder, name, asks=asks)
+        report = _tested(specs, folder, tests.name, asks=asks)
     if report["problems"]:
         return False, report["problems"][0]["message"], estimate
     if report["failed"]:
         names = ", ".join(one["name"] for one in report["tests"] if not one["passed"])
         return False, f"{report['failed']} of {len(report['tests'])} tests fail: {names}", estimate
     if asks:
-        before = _tested(specs, specs.folder, name, asks=True)["asked"]
+        before = _tested(specs, specs.folder, tests.name, asks=True)["asked"]
         step = next(one for one in patch["pipeline"] if one["id"] == row["step"])
         price = specs.price(str(step["with"].get("model", "default")), datetime.now(UTC).date())
         estimate = _estimated(row, calls, price, _left(before, report["asked"]))

@@ -49,6 +49,8 @@ def read_calls(source: str, state_dir: str = "") -> dict[str, Any]:
                     ("calls", "--since", since, "-n", PAGE, "--with-input", *where, *after)
                 )
             except NotTold as why:
+                if not state_dir:
+                    raise  # of another Ordinaut it is a note: this one is what the books are for
                 return {"source": source, "calls": entered, "note": str(why)}
             ledger.put(call_of(source, one) for one in page["calls"])
             entered += len(page["calls"])

@@ -117,3 +117,7 @@ def argument(value: Any) -> Argument:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+PASSING: Final = argument("2026-01-01").timeless
+"""What is left of an argument that is nothing but an instant or an id."""

@@ -33,7 +33,7 @@ create table if not exists anomaly (
     score double precision not null, is_seeded boolean not null, primary key (day, source, by, name, currency));
 create table if not exists recommendation (
     id text primary key, source text not null, kind text not null, task text not null, step text not null,
-    why text not null, edit jsonb not null, revision bigint not null, cost_per_day numeric not null,
+    why text not null, edit jsonb not null, revision bigint not null, tests text not null, cost_per_day numeric not null,
     spared_per_day numeric not null, estimated_per_day numeric not null, currency text not null, state text not null default 'found', said text not null default '',
     branch text, realised_per_day numeric, found_at timestamptz not null default now());
 """
@@ -48,7 +48,7 @@ on conflict (source, run_id, step, item) do update set
     output_tokens = excluded.output_tokens, cost = excluded.cost, again_cost = excluded.again_cost,
     currency = excluded.currency, model = excluded.model, arguments = excluded.arguments
 """
-# Of a day that was read again all sums are made again: what is left of it is right, whatever was read before.
+# All sums are made again: what is left of them is right, whatever was read before, and also where a call went to another day.
 _SUM_UP: Final = """
 insert into spend (day, source, task, agent, tool, model, client, currency, calls, input_tokens, output_tokens, cost)
 select (finished_at at time zone 'UTC')::date, source, task, agent, tool, model, client, currency, count(*),
@@ -56,8 +56,6 @@ select (finished_at at time zone 'UTC')::date, source, task, agent, tool, model,
 from call
 where not is_reused
 group by 1, 2, 3, 4, 5, 6, 7, 8
-on conflict (day, source, task, agent, tool, model, client, currency) do update set
-    calls = excluded.calls, input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, cost = excluded.cost
 """
 
 
@@ -90,6 +88,7 @@ class Ledger:
 
     def sum_up(self) -> None:
         """Make the sums of all days."""
+        self.write("delete from spend where not is_seeded")
         self.write(_SUM_UP)
 
     def calls(self, source: str, days: int) -> list[Call]:

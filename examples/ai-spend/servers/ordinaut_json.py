@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from mcp.server.mcpserver.exceptions import ToolError
+
 ORDINAUT: Final = str(Path(sys.executable).with_name("ordinaut"))
 SECONDS: Final = 300
 
 
-class NotTold(Exception):
+class NotTold(ToolError):
     """The command failed; the text says why."""
 
 

@@ -71,6 +71,15 @@ class SpecsFolder:
         """The Project's name."""
         return str(self._project["name"])
 
+    @property
+    def zone(self) -> str:
+        """The zone of schedules that name none."""
+        return str(self._project.get("defaults", {}).get("timezone", "UTC"))
+
+    def tests_of(self, label: str) -> Path:
+        """Where the tests of a task stand, if it has any."""
+        return self.folder / "tests" / f"{label.rpartition('/')[2]}.yaml"
+
     def task(self, label: str) -> Document | None:
         """A task as it is written, by its name or `namespace/name`."""
         for one in self._documents:
