@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
-from pydantic import AwareDatetime, PlainSerializer
+from pydantic import AwareDatetime, PlainSerializer, StringConstraints
 
 from schemas.base import Model
 
-SpendBy = Literal["task", "agent", "tool", "model", "day"]
+SPEND_BYS: Final = ("task", "agent", "tool", "model", "day")
+"""What spending may be told by, beside a label of tasks."""
+LABEL: Final = "label:"
+"""What stands before the name of a label."""
+
+SpendBy = Annotated[
+    str, StringConstraints(pattern=f"^({'|'.join(SPEND_BYS)}|{LABEL}[^\\x00-\\x1f]{{1,256}})$")
+]
+"""One of these; or a label, such as `label:client`."""
 
 Money = Annotated[
     Decimal, PlainSerializer(lambda amount: format(amount.normalize(), "f"), return_type=str)
@@ -53,7 +61,8 @@ class UsedBy(Used):
     """What one of them used up."""
 
     name: str | None
-    """Which task, agent, tool, model or day (in UTC); null for runs without an agent, and models that nobody told."""
+    """Which task, agent, tool, model, day (in UTC) or value of the label; null for runs without an agent, tasks without the label, and
+    models that nobody told."""
 
 
 class SpendReport(Model):

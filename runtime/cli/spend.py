@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final, cast, get_args
+from typing import Final
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from runtime.cli.options import Since, configured, json_option
 from runtime.cli.output import bold, dim, echo, echo_json, local_time, table
 from runtime.config import Config
 from runtime.database import open_database
 from runtime.store.usage import sum_usage
-from schemas.spend import SpendBy, SpendReport, Used
+from schemas.spend import LABEL, SPEND_BYS, SpendBy, SpendReport, Used
 
-_BY: Final = get_args(SpendBy)
 _COLUMNS: Final = ("CALLS", "TOKENS IN", "CACHED", "TOKENS OUT", "COST")
 _LEAST: Final = Decimal("0.0001")
 _NAMELESS: Final = {"agent": "no agent", "model": "not told"}
+
+
+class By(click.ParamType):  # type: ignore[type-arg]  # our oldest click knows no argument
+    """What spending is told by."""
+
+    name = "by"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return TypeAdapter(SpendBy).validate_python(value)
+        except ValidationError:
+            self.fail(f"{value!r} is none of {', '.join(SPEND_BYS)} and {LABEL}NAME", param, ctx)
 
 
 @click.command(
@@ -28,15 +40,17 @@ Examples:
   ordinaut spend
   ordinaut spend --by model --since 2026-11-01
   ordinaut spend --by day --since 7d
+  ordinaut spend --by label:client
   ordinaut spend --json | jq '.total.costs'
 """
 )
 @click.option(
     "--by",
-    type=click.Choice(_BY),
+    type=By(),
+    metavar=f"[{'|'.join(SPEND_BYS)}|{LABEL}NAME]",
     default="task",
     show_default=True,
-    help="What to sum up by; days are those of UTC.",
+    help="What to sum up by; days are those of UTC, labels those of tasks.",
 )
 @click.option(
     "--since",
@@ -55,7 +69,7 @@ def spend(*, config: Config, by: str, since: datetime | timedelta, as_json: bool
     where neither is known, that is said. It reaches back as far as runs are kept.
     """
     with open_database(config, read_only=True, name="ordinaut spend") as connection:
-        found = sum_usage(connection, cast("SpendBy", by), since)
+        found = sum_usage(connection, by, since)
     if as_json:
         echo_json(found.model_dump(mode="json"))
     elif found.rows:
@@ -65,10 +79,10 @@ def spend(*, config: Config, by: str, since: datetime | timedelta, as_json: bool
 
 
 def _lines(found: SpendReport) -> Iterator[str]:
-    nameless = _NAMELESS.get(found.by, "")
+    nameless = _NAMELESS.get(found.by, f"no {found.by.removeprefix(LABEL)}")
     rows = [line for one in found.rows for line in _rows(one.name or dim(nameless), one)]
     rows += _rows(bold("total"), found.total)
-    header, *cells = _aligned([(found.by.upper(), *_COLUMNS), *rows])
+    header, *cells = _aligned([(found.by.removeprefix(LABEL).upper(), *_COLUMNS), *rows])
     yield table(header, cells, flexible=0)
     by_table = [_money(one.local, one.currency) for one in found.total.costs if one.local]
     if by_table:

@@ -28,7 +28,9 @@ def sum_usage(connection: Connection, by: SpendBy, since: datetime | timedelta) 
         since=since if isinstance(since, datetime) else None,
         within=since if isinstance(since, timedelta) else None,
     )
-    rows = fetch_rows(connection, "sum_usage", by=by, since=span["since"])
+    kind, _, label = by.partition(":")
+    given = {"by": kind, "label": label, "since": span["since"]}
+    rows = fetch_rows(connection, "sum_usage", **given)
     named = groupby(rows, key=lambda row: row["name"])
     return SpendReport(
         by=by,

@@ -11,7 +11,15 @@ import pytest
 from runtime.clock import SYSTEM_CLOCK
 from runtime.core.identity import derive_run_id
 from tests.support.cli import Cli
-from tests.support.factories import NOON, TaskRow, insert_run, insert_task, insertion
+from tests.support.factories import (
+    NOON,
+    TaskRow,
+    insert_revision,
+    insert_run,
+    insert_task,
+    insertion,
+    spec_revision_row,
+)
 
 NOW = SYSTEM_CLOCK.now()
 
@@ -45,7 +53,8 @@ def paid(cost: str, currency: str = "USD", source: str = "provider") -> dict[str
 @pytest.fixture
 def spent(rows: psycopg.Connection) -> None:
     """Five calls of two tasks, in two currencies, one of a cost that nobody knows."""
-    briefing, report = insert_task(rows), insert_task(rows, "report", namespace="ops")
+    briefing = insert_task(rows, labels={"client": "acme"})
+    report = insert_task(rows, "report", namespace="ops")
     for task in (briefing, report):
         insert_run(rows, task, occurrence_for=NOON)
     insert_usage(rows, briefing, 1, **paid("0.25"), cache_read_tokens=500)
@@ -77,6 +86,8 @@ def test_it_is_told_by_task_in_every_currency_and_what_is_not_known_is_said(
         ("agent", ["no agent", "bot"]),
         ("tool", ["crm.ask", "llm.plan"]),
         ("model", ["not told", "large", "small"]),
+        ("label:client", ["no client", "acme"]),
+        ("label:nobody", ["no nobody"]),
         ("day", [f"{NOW - timedelta(hours=1):%Y-%m-%d}"]),
     ],
 )
@@ -88,6 +99,35 @@ def test_it_may_be_told_by_something_else(
     told = [line.split("  ")[0] for line in lines if line[:1].strip()]
     assert told[1 : len(names) + 1] == names
     assert told[len(names) + 1] == "total"
+
+
+def test_a_label_counts_as_it_was_when_the_run_was_made(
+    cli: Cli, rows: psycopg.Connection
+) -> None:
+    """A task that is another client's by now cost the one before what it cost then."""
+    task = insert_task(rows, labels={"client": "acme"})
+    run_id = insert_run(rows, task)
+    later = insert_revision(rows)
+    body = {**task.body, "labels": {"client": "globex"}}
+    rows.execute(*insertion("spec_revision", spec_revision_row(body, task.uid, later)))
+    insert_usage(rows, task, 1, run_id=run_id, **paid("1"))
+    # A poll that started no run is told of the task as it is.
+    insert_usage(rows, task, 2, run_id=derive_run_id(task.uid, "condition", "0", NOON))
+
+    found = cli("spend", "--by", "label:client", "--json").json
+
+    assert (found["by"], [(row["name"], row["calls"]) for row in found["rows"]]) == (
+        "label:client",
+        [("acme", 1), ("globex", 1)],
+    )
+
+
+@pytest.mark.parametrize("by", ["client", "label:", "label", "label:a\nb"])
+def test_what_nothing_can_be_summed_up_by_is_refused(cli: Cli, by: str) -> None:
+    found = cli("spend", "--by", by)
+
+    assert found.status == 1
+    assert "label:NAME" in found.stderr
 
 
 def test_json_has_exact_sums(cli: Cli, spent: None) -> None:

@@ -54,6 +54,7 @@ def lasting(value: Any) -> Any:
         ("/revisions", ("history",)),
         ("/revisions/1", ("show", "r1")),
         ("/spend?by=model", ("spend", "--by", "model")),
+        ("/spend?by=label:client", ("spend", "--by", "label:client")),
     ],
 )  # fmt: skip
 def test_the_api_and_the_command_tell_the_same(

@@ -32,7 +32,8 @@ on conflict (run_id, step, iteration, attempt) do nothing;
 select coalesce(%(since)s::timestamptz, ordinaut.now() - %(within)s::interval) as since, ordinaut.now() as until;
 
 -- name: sum_usage
--- What was used up since an instant, by one of five things and by currency.
+-- What was used up since an instant, by one of six things and by currency. A label is that of the revision that the run is pinned
+-- to; of a poll that started none, that of the task as it is.
 select name, currency, count(*) as calls, sum(input_tokens)::bigint as input_tokens,
     sum(output_tokens)::bigint as output_tokens, sum(cache_read_tokens)::bigint as cache_read_tokens,
     sum(cache_written_tokens)::bigint as cache_written_tokens, sum(reasoning_tokens)::bigint as reasoning_tokens,
@@ -43,6 +44,13 @@ from (
         when 'agent' then coalesce(u.agent, '')
         when 'tool' then u.tool
         when 'model' then u.model
+        when 'label' then coalesce((
+            select b.body -> 'labels' ->> %(label)s
+            from ordinaut.spec_revision b
+            left join ordinaut.run r on r.run_id = u.run_id and r.revision_id = b.revision_id
+            where b.uid = u.task_uid
+            order by r.revision_id is null, b.revision_id desc
+            limit 1), '')
         else to_char(u.used_at at time zone 'UTC', 'YYYY-MM-DD') end as name
     from ordinaut.call_usage u
     join ordinaut.spec p on p.uid = u.task_uid
