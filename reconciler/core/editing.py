@@ -54,10 +54,10 @@ def without_document(text: str, number: int) -> str:
     return text[:begin] + text[end:]
 
 
-def document_text(text: str, number: int) -> str:
-    """One of the documents of a text, with its comments."""
-    begin, end = _span(text, number)
-    return text[begin:end]
+def document_texts(text: str) -> list[str]:
+    """The documents of a text, each with its comments."""
+    starts = [one.start for one in parse_tree(text).documents]
+    return [text[slice(*_between(text, starts, number))] for number in range(len(starts))]
 
 
 def with_document(text: str, addition: str) -> str:
@@ -69,11 +69,14 @@ def with_document(text: str, addition: str) -> str:
 
 def _span(text: str, number: int) -> tuple[int, int]:
     """From where to where a document reaches, without the lines that divide it from others."""
-    documents = parse_tree(text).documents
-    begin = _line_start(text, documents[number].start) if number else 0
+    return _between(text, [one.start for one in parse_tree(text).documents], number)
+
+
+def _between(text: str, starts: Sequence[int], number: int) -> tuple[int, int]:
+    begin = _line_start(text, starts[number]) if number else 0
     end = len(text)
-    if number + 1 < len(documents):
-        end = _line_start(text, documents[number + 1].start)
+    if number + 1 < len(starts):
+        end = _line_start(text, starts[number + 1])
     return begin + len(_separator(text, begin)), end
 
 
@@ -103,7 +106,7 @@ def _edited(
 def _in_form(text: str, number: int) -> str:
     """The text with one of its documents in its one form, in which no comment stands where it could become something else."""
     return _replaced(
-        text, number, format_file("", document_text(text, number).encode()).data.decode()
+        text, number, format_file("", document_texts(text)[number].encode()).data.decode()
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from reconciler.core.desired import Key
 from reconciler.core.digest import canonical
 from reconciler.core.documents import Reading, SourceDocument, read_documents
-from reconciler.core.editing import document_text, with_document, with_value, without_document
+from reconciler.core.editing import document_texts, with_document, with_value, without_document
 from reconciler.core.entry import problem_at
 from reconciler.core.exporting import file_of
 from reconciler.core.formatting import format_file
@@ -95,8 +95,8 @@ def edited(files: Mapping[str, bytes], folder: str, edits: Edits) -> EditedFiles
     editing = _Editing(files, folder)
     # In its one form, so that each of them is new text as it is proposed.
     text = _text(format_file(WISHED, (edits.documents or "").encode()).data)
-    for number, wish in enumerate(given.documents):
-        editing.put(wish, document_text(text, number))
+    for wish, written in zip(given.documents, document_texts(text), strict=True):
+        editing.put(wish, written)
     for one in edits.patches:
         editing.patch(one.document, one.patch)
     for name in edits.delete:
@@ -232,13 +232,17 @@ class _Editing:
     ) -> None:
         """Keep the new text of a file, once it is certain to say what is meant and nothing else."""
         data = _as_before(text, before or b"")
-        if [canonical(one) for one in _values(name, data)] != [canonical(one) for one in values]:
+        reading = read_documents(name, data)
+        _require_sound(reading)
+        said = [canonical(one.value) for one in reading.documents]
+        if said != [canonical(one) for one in values]:
             raise PlanError(
                 f"{name} cannot be edited without changing what else it says",
                 hint="bring it into its one form first: `ordinaut fmt`",
                 code=_NEVER,
             )
         self.changed[name] = data
+        self._readings[name] = data, reading
 
     def _named(self, named: str) -> tuple[Key, SourceDocument]:
         kind, _, rest = named.replace(" ", "/", 1).partition("/")

@@ -10,17 +10,42 @@ from typing import Any, Final
 
 import orjson
 
+from runtime.errors import OrdinautError
 from schemas.event_log import LogEvent
 from schemas.mcp import RunAnswer
+from schemas.proposal import Proposal
 from schemas.run import RunReport, RunSummary, StepReport
 
+MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_VALUE_BYTES: Final = 2_000
 MAX_ASKED_BYTES: Final = 60_000
 _BEGINNING: Final = 400
+_ADDED: Final = 8_192
 _EVENTS: Final = 30
 _TRIES: Final = 5
 _WAITS: Final = 20
 _VALUES: Final = ("input", "output")
+
+
+class TooMuch(OrdinautError):
+    """What would be answered is too large."""
+
+    default_code = "ORD331"
+
+
+def require_tellable(proposal: Proposal) -> None:
+    """Refuse what nobody could be told of once it is done.
+
+    Raises:
+        TooMuch: ORD331.
+    """
+    size = len(proposal.model_dump_json())
+    # Where it was written, and what became of merging it, comes to that.
+    if size + _ADDED > MAX_ANSWER_BYTES:
+        raise TooMuch(
+            f"the plan of {len(proposal.documents)} documents has {size:,} bytes, too many to be told: nothing was written",
+            hint="propose fewer of them at once, or use `ordinaut propose`",
+        )
 
 
 def shortened_run(report: RunReport, asked: str | None = None) -> RunAnswer:

@@ -11,6 +11,7 @@ from reconciler.core.gains import gains_of
 from reconciler.core.guards import refused
 from reconciler.core.render_change import title_of
 from reconciler.core.render_markdown import render_markdown
+from reconciler.mcp.bounding import require_tellable
 from reconciler.mcp.calling import Call
 from reconciler.mcp.offering import offers
 from reconciler.merging import has_rule, judge, merge
@@ -81,9 +82,10 @@ def propose_change(call: Call, wish: ProposeChange) -> Proposal:
         made = draft(ground, wish, wish.onto)
     words = Words(wish.subject, wish.reason, actor.name)
     judged = judge(ground, made, actor.name) if wish.merge else None
+    foreseen = propose(ground, made, words, dry_run=True)
+    require_tellable(foreseen)
     if wish.dry_run:
-        proposal = propose(ground, made, words, dry_run=True)
-        return proposal.model_copy(update={"merge": judged})
+        return foreseen.model_copy(update={"merge": judged})
     documents = [one.document for one in made.documents]
     with call.writing(dry_run=False) as connection:
 

@@ -34,6 +34,7 @@ from mcp_types import (
 )
 from starlette.concurrency import run_in_threadpool
 
+from reconciler.mcp.bounding import MAX_ANSWER_BYTES
 from reconciler.mcp.calling import Call
 from reconciler.mcp.exposed import exposed_tools
 from reconciler.mcp.offering import Tool
@@ -46,7 +47,6 @@ from runtime.errors import OrdinautError, StoreError
 from runtime.logs import get_logger
 
 NAME: Final = "ordinaut"
-MAX_ANSWER_BYTES: Final = 256 * 1024
 ERROR_META: Final = "dev.ordinaut/error"
 _FRESH: Final = CacheHint(ttl_ms=60_000, scope="private")
 _KEY: Final = re.compile("[0-9a-f]{32}")

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from reconciler.mcp import server
+from reconciler.mcp import bounding
 from tests.support.agents import ORDINAUT, over_http
 from tests.support.factories import insert_run, insert_step_result, insert_task
 from tests.support.showcase import HOSTILE, TURNED
@@ -132,7 +132,7 @@ async def test_an_answer_that_is_too_large_says_what_to_ask_instead(
 
     assert told.startswith("ORD331")
     assert "one step of a run" in told
-    assert len(json.dumps(one)) < server.MAX_ANSWER_BYTES
+    assert len(json.dumps(one)) < bounding.MAX_ANSWER_BYTES
 
 
 async def test_a_row_that_somebody_broke_ends_nothing(web: Web, rows: psycopg.Connection) -> None:

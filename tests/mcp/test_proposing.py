@@ -140,3 +140,15 @@ async def test_a_pipeline_step_proposes_over_stdio(clone: Clone, database: str) 
         proposal = await agent.call("propose_change", **LATER, reason="It costs less.")
 
     assert branches(clone) == [proposal["branch"]]
+
+
+async def test_what_is_too_large_to_be_told_is_not_done(site: Web, clone: Clone) -> None:
+    params = "".join(f"  name{number}: value\n" for number in range(200))
+    one = TASK.rstrip() + f"\nparams:\n{params}"
+    many = "---\n".join(one.replace("name: briefing", f"name: t{n}") for n in range(60))
+
+    async with over_http(site.url, site.token_for("propose")) as agent:
+        told = await agent.refused("propose_change", documents=many, reason="much")
+
+    assert told.startswith("ORD331: the plan of 60 documents")
+    assert branches(clone) == []
