@@ -236,7 +236,8 @@ def judge_by_git(
             timeout=_TIME_LIMIT_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        # No program is asked what holds a zero byte.
         if inquiry is not None:
             raise unanswered(question[0]) from error
         return None

@@ -5,6 +5,7 @@ They are looked up anew for each list and each call, so what is applied is what 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Final
@@ -42,11 +43,13 @@ def exposed_tools(call: Call) -> Iterator[Tool]:
     with call.reading() as connection:
         board = load_board(connection, Wanted(labels={EXPOSED: "true"}), limit=_MOST)
         bodies = [resolve_task(connection, one.task).body for one in board.tasks]
+    often = Counter(name_of(one.task) for one in board.tasks)
     for task, body in zip(board.tasks, bodies, strict=True):
         name = name_of(task.task)
         # A row that somebody broke by hand is no tool, and hides no other.
         with suppress(AttributeError, PydanticUserError, TypeError, ValueError):
-            if len(name) <= _LONGEST_NAME:
+            # Of two that would be called alike nobody could say which is meant.
+            if len(name) <= _LONGEST_NAME and often[name] == 1:
                 yield _tool(name, task, body)
 
 

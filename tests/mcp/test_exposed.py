@@ -86,3 +86,14 @@ async def test_a_row_that_somebody_broke_is_no_tool_and_hides_no_other(
         names = await agent.names()
 
     assert ("run_broken" in names, "run_home_look_out" in names) == (False, True)
+
+
+async def test_of_two_tasks_that_would_be_called_alike_neither_is_a_tool(
+    web: Web, rows: psycopg.Connection
+) -> None:
+    insert_task(rows, "out", namespace="home-look", labels={"mcp.expose": "true"})
+
+    async with over_http(web.url, web.token_for("operate")) as agent:
+        assert "run_home_look_out" not in await agent.names()
+        with pytest.raises(MCPError, match="there is no tool"):
+            await agent.client.call_tool("run_home_look_out", WHY)

@@ -152,3 +152,9 @@ async def test_what_is_too_large_to_be_told_is_not_done(site: Web, clone: Clone)
 
     assert told.startswith("ORD331: the plan of 60 documents")
     assert branches(clone) == []
+
+
+@pytest.mark.parametrize("onto", ["--all", "HEAD\0", ":/First", "HEAD:specs", "main..HEAD"])
+async def test_what_is_no_commit_is_not_started_from(site: Web, onto: str) -> None:
+    async with over_http(site.url, site.token_for("read")) as agent:
+        assert (await agent.refused("plan_change", documents=NEW, onto=onto)).startswith("ORD310")
