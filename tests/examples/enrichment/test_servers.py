@@ -216,6 +216,14 @@ def test_a_row_that_is_no_text_takes_no_other_with_it(modules: Modules, odd: Any
     ]
 
 
+@pytest.mark.parametrize("price", ["NaN", "-1", "Infinity"])
+def test_a_price_that_is_none_is_not_entered(modules: Modules, price: str) -> None:
+    receiver = importlib.import_module("receiver")
+
+    with pytest.raises(ToolError, match=f"{price} is no price"):
+        receiver.receive("c", [], price, "EUR")
+
+
 def test_rows_that_say_nothing_unique_are_all_kept(modules: Modules) -> None:
     for number in (1, 2):
         modules.upload(
