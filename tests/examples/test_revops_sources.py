@@ -122,21 +122,30 @@ def test_a_name_of_another_script_keeps_its_letters(books: Any, name: str, key: 
     assert found.casefold() == key.casefold()
 
 
-def test_a_lead_whose_company_was_taken_out_has_none(books: Any) -> None:
-    with books.transaction() as connection:
-        for number, name in enumerate(["Arden Foods", False], 1):
-            body = {"name": "A lead", "partner_name": name, "partner_id": False, "active": True, "country_code": "RO", "expected_revenue": 1}  # fmt: skip
+def test_a_lead_whose_company_was_taken_out_has_none(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_URL", warehouse_url)
+    monkeypatch.syspath_prepend(str(SERVERS))
+    server = module("warehouse")
+    load = server.begin_load("odoo.lead", "run")["load"]
+    found = []
+    for number, name in enumerate(["Arden Foods", False], 1):
+        body = {"name": "A lead", "partner_name": name, "partner_id": False, "active": True, "country_code": "RO", "expected_revenue": 1}  # fmt: skip
+        with server.lake.transaction() as connection:
             connection.execute(
                 "insert into raw.record (source, id, body, written_at, load, seq) values ('odoo.lead', '1', %s, now(), 1, %s)"
                 " on conflict (source, id) do update set body = excluded.body, seq = excluded.seq",
                 (json.dumps(body), number),
             )
-            for statement in ("refine_lead_parties", "drop_lead_parties", "refine_leads"):
-                books.rows(connection, statement, after=number - 1, upto=number)
-            for statement in ("resolve_parties", "resolve_companies", "drop_companies", "resolve_leads"):  # fmt: skip
-                books.rows(connection, statement)
+        server.refine(load, number, number - 1, number, 1)
+        companies = server.resolve()["companies"]
+        with server.lake.transaction() as connection:
             row = connection.execute("select company_key from core.lead").fetchone()
-            assert row == {"company_key": "arden foods|RO" if name else None}
+        found.append((row["company_key"], companies))
+    server.lake.pool.close()
+
+    assert found == [("arden foods|RO", 1), (None, 0)]
 
 
 @pytest.mark.parametrize("amount", [-10.0, 0.0, float("nan"), float("inf")])
