@@ -207,7 +207,8 @@ def test_everything_in_a_body_can_be_asked_for() -> None:
         f"changes[?body{path} == `{json.dumps(value)}`]"
         for body in _bodies()
         for path, value in paths(body)
-        if "`" not in json.dumps(value)
+        # What no expression of 4,096 characters can hold is asked for by a part of it.
+        if "`" not in json.dumps(value) and len(json.dumps(value)) < 4000
     }
 
     assert len(asked) > 200

@@ -148,7 +148,7 @@ _PROJECTS = st.fixed_dictionaries(
         "models": st.just({"default": {"url": "https://llm.example.com/v1", "model": "small", "api_key": "${secrets.key}", "headers": {"x-team": "home"}, "tls": {"ca": "ca.pem"}, "parameters": {"temperature": 0.5}, "timeout": "90s"}}),
         "lint": st.just({"ORD801": "off"}),
         "proposals": st.just({"branch": "main"}),
-        "processes": st.just({"shop": {"command": "python", "args": ["shop.py", "${vars.n}"], "cwd": "srv", "env": {"URL": "${secrets.own}"}, "ready": "tcp://127.0.0.1:8025"}, "mail": {"command": "mail", "ready": "http://127.0.0.1:1/", "ready_timeout": "5s"}}),
+        "processes": st.just({"shop": {"command": "python", "args": ["shop.py", "--port=${vars.n}"], "cwd": "srv", "env": {"URL": "${secrets.own}"}, "ready": "tcp://127.0.0.1:8025"}, "mail": {"command": "mail", "ready": "http://127.0.0.1:1/", "ready_timeout": "5s"}}),
     },
 )  # fmt: skip
 
