@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,26 @@ from runtime.embedded import Urls
 from tests.examples.ai_spend import server_module
 from tests.examples.test_ai_spend_rules import SORT, hourly
 from tests.support.databases import fresh_database
+from tests.support.processes import ordinaut, started
 
+OTHER = """\
+apiVersion: ordinaut/v1
+kind: Project
+name: other
+---
+apiVersion: ordinaut/v1
+kind: Agent
+name: thinker
+scopes: [llm.plan]
+---
+apiVersion: ordinaut/v1
+kind: Task
+name: think
+agent: thinker
+labels: {client: acme}
+schedule: {manual: true}
+pipeline: [{id: think, uses: llm.plan, with: {goal: A day at the lake}}]
+"""
 DEAR = {**SORT, "with": {"text": "${item}", "handbook": "${params.handbook}"}}
 
 
@@ -114,3 +134,32 @@ def test_books_that_cannot_be_kept_are_no_success(
     with pytest.raises(ToolError, match="ORD301"):
         books.read_calls("mine")
     assert "no Ordinaut" in books.read_calls("theirs", str(tmp_path))["note"]
+
+
+@pytest.mark.slow
+async def test_the_books_have_what_another_ordinaut_called_and_have_it_once(
+    books_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "ordinaut.yaml").write_text(OTHER)
+    books, source = server_module("books"), ("other", str(tmp_path / ".ordinaut"))
+
+    async with started("up", cwd=tmp_path) as up:
+        await up.line("watching the specs")
+        ran = await ordinaut("run", "think", "--wait", cwd=tmp_path)
+        entered = [await asyncio.to_thread(books.read_calls, *source) for _ in range(2)]
+        up.terminate()
+        assert (await up.ended()).status == 0
+
+    assert ran.status == 0, ran.stdout
+    assert [one.get("note") for one in entered] == [None, None]
+    books.sum_up()
+    with server_module("ledger").open_ledger(books_url) as ledger:
+        [row] = ledger.rows("select * from spend")
+    assert (row["source"], row["task"], row["agent"], row["client"]) == (
+        "other",
+        "think",
+        "thinker",
+        "acme",
+    )
+    assert (row["tool"], row["calls"], row["input_tokens"] > 0) == ("llm.plan", 1, True)
