@@ -85,7 +85,7 @@ def test_truth_is_as_jmespath_reads_it(value: Any, true: bool) -> None:
 
 @pytest.mark.unmeasured
 def test_queries_that_share_a_meter_share_what_they_may_build() -> None:
-    meter = Meter(10_000)
+    meter = Meter(10_000, room=1_000_000)
     text = "`1`" + " | [@, @]" * 40
     with pytest.raises(ExpressionError, match="too much room"):
         compile_query(text).evaluate(VALUE, meter)
