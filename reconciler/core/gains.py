@@ -53,7 +53,7 @@ def _gains(change: PlannedChange) -> Iterator[str]:
             names = commands_in(change.body or {}) if is_new else commands_gained(change.ops)
             yield from (f"runs a program for the secret {name}" for name in names)
             programs = processes_in(change.body or {}) if is_new else processes_gained(change.ops)
-            yield from (f"has `ordinaut up` run {name}" for name in dict.fromkeys(programs))
+            yield from (f"has `ordinaut up` run {name}" for name in sorted(set(programs)))
             models = models_in(change.body or {}) if is_new else models_gained(change.ops)
             yield from (f"asks something else for the model {name}" for name in models)
             hooks = hooks_in(change.body or {}) if is_new else hooks_gained(change.ops)

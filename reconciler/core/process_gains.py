@@ -13,7 +13,7 @@ def processes_in(body: Mapping[str, Any]) -> dict[str, str]:
     """The processes of a Project, as one would type them, by name."""
     return {
         name: shlex.join([process["command"], *map(str, process.get("args", ()))])
-        for name, process in (body.get("processes") or {}).items()
+        for name, process in sorted((body.get("processes") or {}).items())
     }
 
 

@@ -194,13 +194,16 @@ def test_requests_are_measured_and_counted_like_any_other(web: Web) -> None:
 
 
 def test_who_guesses_tokens_is_put_off(web: Web) -> None:
-    answers = [
-        httpx.post(f"{web.url}/mcp", json={}, headers=bearer(f"ord_{number}"))
-        for number in range(GUESSES_AT_ONCE + 3)
-    ]
+    with httpx.Client(base_url=web.url) as client:
+        # On a slow machine some may be guessed anew meanwhile.
+        answers = [
+            client.post("/mcp", json={}, headers=bearer(f"ord_{number}"))
+            for number in range(3 * GUESSES_AT_ONCE)
+        ]
 
     assert answers[0].status_code == 401
-    assert (answers[-1].status_code, answers[-1].json()["code"]) == (429, "ORD321")
+    refused = [one for one in answers if one.status_code == 429]
+    assert {one.json()["code"] for one in refused} == {"ORD321"}
 
 
 def test_a_host_that_is_not_ours_is_no_way_in(web: Web) -> None:
