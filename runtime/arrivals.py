@@ -114,13 +114,19 @@ class Arrivals:
             await self._asked(lambda c: c.execute(statement("wake")))
         return None if started.error is None else CallOutcome("tool_error", error=started.error)
 
-    async def look(self, claim: Claim) -> Mapping[Place, Waiting]:
+    async def look(self, claim: Claim, *, is_heeded: bool) -> Mapping[Place, Waiting]:
         """Where the waits of a run stand, those ended whose event has come; asked for until the database answers.
+
+        Args:
+            claim: the run, and its lease.
+            is_heeded: whether all that waits goes by it; else the mark stays that something was answered.
 
         Raises:
             LeaseLost: another runtime holds the run.
         """
-        return await self._asked(lambda c: look(c, claim.run_id, claim.lease_epoch))
+        return await self._asked(
+            lambda c: look(c, claim.run_id, claim.lease_epoch, is_heeded=is_heeded)
+        )
 
     async def _asked(self, ask: Callable[[Connection], Awaitable[Asked]]) -> Asked:
         """What the database answers, asked again for as long as it is away."""

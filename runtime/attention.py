@@ -1,7 +1,8 @@
 """Service: tells runs that are being executed of answers to what they wait for.
 
 A run that sleeps is made ready by an answer. One that is held, because another branch of it is busy, would find out only
-when that is over: it says that it listens, and hears of it here. Nothing is asked of the database while none does.
+when that is over: it says that it listens, and hears of it here. Nothing is asked of the database while none does. Should it go to sleep before
+it has heard, the mark of the answer still stands, and it is ready at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from runtime.logs import get_logger
 from runtime.service import stop_if_cancelled
 from runtime.store.due_work import Claim
 from runtime.store.pool import Pool
-from runtime.store.waits import take_woken
+from runtime.store.waits import list_woken
 from runtime.wake import Bell, until_next
 
 _log = get_logger("attention")
@@ -60,7 +61,7 @@ class Attention:
         """Look once, if anybody listens."""
         if not self._listening:
             return
-        woken = set(await take_woken(self._pool, list(self._listening)))
+        woken = set(await list_woken(self._pool, list(self._listening)))
         for (run_id, _), hear in tuple(self._listening.items()):
             if run_id in woken:
                 hear()

@@ -35,8 +35,11 @@ class Recording(Protocol):
 class Looking(Protocol):
     """Whoever knows what has arrived."""
 
-    async def look(self, claim: Claim) -> Mapping[Place, Waiting]:
-        """Where the waits of a run stand, those ended whose event has come or whose run is over; or raise LeaseLost."""
+    async def look(self, claim: Claim, *, is_heeded: bool) -> Mapping[Place, Waiting]:
+        """Where the waits of a run stand, those ended whose event has come or whose run is over; or raise LeaseLost.
+
+        `is_heeded` says that all that waits goes by it; else the mark stays that something was answered.
+        """
         ...
 
     async def start(

@@ -166,7 +166,7 @@ class Waits:
         around.attention.listen(self._caller.claim, hear)
         if self._is_called:
             self._is_called = False
-            self._recorded = await around.arrivals.look(self._caller.claim)
+            self._recorded = await around.arrivals.look(self._caller.claim, is_heeded=True)
             self._read_at = self._clock.monotonic()
             # What a server asks stands under a name of its own.
             places = {(name.partition("(")[0], item) for name, item in open_places}
@@ -191,7 +191,8 @@ class Waits:
                 value = {"run_id": str(child_id(claim, (call.step.name, call.iteration)))}
                 outcome = refused or CallOutcome("ok", value=value)
                 return Landed(call, ready.shown, outcome, 0.0)
-        self._recorded = await arrivals.look(claim)
+        # Only the step that asks goes by it: others have not looked again.
+        self._recorded = await arrivals.look(claim, is_heeded=False)
         self._read_at = self._clock.monotonic()
         return Landed(call, ready.shown, CallOutcome("ok"), 0.0)
 

@@ -103,7 +103,7 @@ class Ledger:
         }
         return Recorded(results, tries, self._standing(now), self._open_intents())
 
-    async def look(self, claim: Claim) -> Mapping[Place, Waiting]:  # noqa: ARG002 - one run has one ledger
+    async def look(self, claim: Claim, *, is_heeded: bool) -> Mapping[Place, Waiting]:  # noqa: ARG002 - one run has one ledger
         """Where the waits stand."""
         return self._standing(self.clock.monotonic())
 

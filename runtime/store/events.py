@@ -194,8 +194,16 @@ async def deliver(connection: Connection) -> Delivered:
     return Delivered(ended, heard)
 
 
-async def look(connection: Connection, run_id: UUID, lease_epoch: int) -> Mapping[Place, Waiting]:
+async def look(
+    connection: Connection, run_id: UUID, lease_epoch: int, *, is_heeded: bool
+) -> Mapping[Place, Waiting]:
     """Where the waits of a run stand, after those have ended whose event has come since it began, or whose run is over.
+
+    Args:
+        connection: the database.
+        run_id: the run.
+        lease_epoch: the lease under which it is held.
+        is_heeded: whether all that waits goes by it; else the mark stays that something was answered.
 
     Raises:
         LeaseLost: another runtime holds the run.
@@ -208,6 +216,8 @@ async def look(connection: Connection, run_id: UUID, lease_epoch: int) -> Mappin
         waits = await _rows(connection, OpenWait, "list_open_waits", {"run_ids": [run_id]})
         await _end_by_past_events(connection, run_id, waits)
         await answer_parents(connection, [run_id])
+        if is_heeded:
+            await connection.execute(statement("heed_answers"), {"run_id": run_id})
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(statement("read_waits"), {"run_id": run_id})
             return {

@@ -175,8 +175,8 @@ class _Decision:
             return None
 
 
-async def take_woken(pool: Pool, leases: Sequence[tuple[UUID, int]]) -> list[UUID]:
-    """Those of these runs of which something was answered since this was last asked, or they were claimed.
+async def list_woken(pool: Pool, leases: Sequence[tuple[UUID, int]]) -> list[UUID]:
+    """Those of these runs of which something was answered since their holder heeded that, or they were claimed.
 
     Args:
         pool: the database.
@@ -186,7 +186,7 @@ async def take_woken(pool: Pool, leases: Sequence[tuple[UUID, int]]) -> list[UUI
         "run_ids": [run_id for run_id, _ in leases],
         "lease_epochs": [lease_epoch for _, lease_epoch in leases],
     }
-    rows = await fetch_all(pool, statement("take_woken"), asked)
+    rows = await fetch_all(pool, statement("list_woken"), asked)
     return [row["run_id"] for row in rows]
 
 

@@ -118,6 +118,53 @@ async def test_who_has_lost_a_run_leaves_it_to_the_holder_to_hear_of_an_answer(
         await going
 
 
+@pytest.mark.parametrize("waits", [ASK, WAIT])
+async def test_a_run_that_goes_to_sleep_before_it_has_heard_of_an_answer_is_ready_at_once(
+    bench: Bench, database: str, waits: dict[str, Any]
+) -> None:
+    busy = Busy(bench, waits)
+    going = await busy.begin()
+    if waits is ASK:
+        assert await asyncio.to_thread(approve, database)
+    else:
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as outside:
+            await arrive(outside, Event("orders.paid", 1, "shop", "1"))
+    # It is told, but its other branch ends as it is, and it looks at nothing any more.
+    (lease,) = bench.attention._listening
+    bench.attention._listening[lease] = lambda: None
+    await bench.attention.run_once()
+    busy.gate.set()
+    await going
+
+    if await bench.row("select state from ordinaut.run") == "waiting":
+        assert await bench.seconds_until_ready() <= 0
+        await bench.go(busy.tools)
+    assert await bench.row("select state from ordinaut.run") == "succeeded"
+
+
+async def test_what_people_said_of_a_call_stays_marked_until_the_next_claim_reads_it(
+    bench: Bench,
+) -> None:
+    await bench.queue(pipeline=[step("do")])
+    claim = await bench.claim()
+    await bench.connection.execute(
+        "insert into ordinaut.step_intent"
+        " (run_id, step, iteration, attempt, lease_epoch, idempotency_key, asked, asked_at, answer, answered_at)"
+        " select run_id, 'do', 0, 1, 1, 'key', '{}', now(), '{}', now() from ordinaut.run"
+    )
+    await bench.connection.execute("update ordinaut.due_work set woken = true")
+
+    await bench.arrivals.look(claim, is_heeded=False)
+    await bench.arrivals.look(claim, is_heeded=True)
+
+    assert await bench.row("select woken from ordinaut.due_work")
+    await bench.connection.execute("delete from ordinaut.step_intent")
+    await bench.arrivals.look(claim, is_heeded=False)
+    assert await bench.row("select woken from ordinaut.due_work")
+    await bench.arrivals.look(claim, is_heeded=True)
+    assert not await bench.row("select woken from ordinaut.due_work")
+
+
 async def test_nothing_is_asked_of_the_database_while_nobody_listens(bench: Bench) -> None:
     await bench.queue(pipeline=[step("do")])
     await bench.go(ScriptedTools(tool__do=ok()))

@@ -33,7 +33,7 @@ class Dying:
         await self._bench.arrivals.start(claim, call, arguments)
         raise LeaseLost("the process is gone")
 
-    async def look(self, claim: Claim) -> dict[Place, Waiting]:
+    async def look(self, claim: Claim, *, is_heeded: bool) -> dict[Place, Waiting]:
         raise LeaseLost("the process is gone")
 
 

@@ -46,7 +46,7 @@ async def outside(database: str) -> AsyncIterator[psycopg.AsyncConnection]:
 class Dying:
     """What a run asks whose process dies in that moment."""
 
-    async def look(self, claim: Claim) -> Mapping[Place, Waiting]:
+    async def look(self, claim: Claim, *, is_heeded: bool) -> Mapping[Place, Waiting]:
         raise LeaseLost("the process is gone")
 
 
@@ -325,7 +325,7 @@ async def test_a_lease_that_was_lost_finds_no_event(
     claim = await bench.claim()
 
     with pytest.raises(LeaseLost):
-        await look(outside, claim.run_id, claim.lease_epoch + 1)
+        await look(outside, claim.run_id, claim.lease_epoch + 1, is_heeded=True)
 
 
 async def test_a_look_goes_through_all_that_came_since_the_run_began(

@@ -78,19 +78,13 @@ with of_call as (
 )
 select run_id from answered;
 
--- name: take_woken
--- Those of these runs, held under these leases, of which something was answered. The mark is taken off before their waits
--- are read: what is answered after that marks them again. Who has lost a run leaves the mark to its holder.
--- Locks: the due_work rows, by run, as `record_progress` does.
-with woken as materialized (
-    select w.run_id
-    from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as ours(run_id, lease_epoch)
-    join ordinaut.due_work w on w.run_id = ours.run_id and w.lease_epoch = ours.lease_epoch
-    where w.woken
-    order by w.run_id
-    for update of w
-)
-update ordinaut.due_work w set woken = false from woken k where w.run_id = k.run_id returning w.run_id;
+-- name: list_woken
+-- Those of these runs, held under these leases, of which something was answered. The mark stays, for whoever executes the run
+-- may be about to put it to sleep, and hear of nothing any more: it is taken off by `heed_answers`, or else the run does not sleep.
+select w.run_id
+from unnest(%(run_ids)s::uuid[], %(lease_epochs)s::integer[]) as ours(run_id, lease_epoch)
+join ordinaut.due_work w on w.run_id = ours.run_id and w.lease_epoch = ours.lease_epoch
+where w.woken;
 
 -- name: list_run_waits
 -- What a run waits for now, calls that somebody has to settle and those whose turn comes later included.
