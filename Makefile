@@ -17,7 +17,7 @@ up: $(VENV)/.runtime .servers/.installed ## Start everything: databases, specs/,
 example: $(VENV)/.runtime .servers/examples/.installed ## Start one of examples/ as it is, such as NAME=briefing
 	@test -n "$(NAME)" -a -d "examples/$(NAME)/specs" || { \
 	  echo "make example NAME=...: one of" $$(cd examples && ls -d */specs | sed 's|/specs||'); exit 1; }
-	@ORDINAUT_STATE_DIR=examples/$(NAME)/.ordinaut exec $(BIN)/ordinaut up --specs examples/$(NAME)/specs
+	@exec $(BIN)/ordinaut up --specs examples/$(NAME)/specs
 
 examples: $(VENV)/.dev .servers/examples/.installed ## Run the examples in their full size, which takes minutes
 	$(BIN)/python -m pytest -q -s -m full_size --timeout 1800 tests/examples

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -45,7 +45,7 @@ class Config:
         database_url: PostgreSQL, as a URL or libpq string; None means the embedded one.
         direct_url: PostgreSQL itself, where database_url leads through a pooler: for wake-ups, commands and migrations.
         redis_url: Redis or Valkey, one server, Sentinels or a cluster; None means the embedded one.
-        state_dir: where embedded servers, process records, logins and the cache of compiled specs live.
+        state_dir: where embedded servers, process records, logins and compiled specs live; beside the specs if not said.
         specs: the specs folder.
         environment: which environment of the Project document is meant.
         processes: how many processes `ordinaut runtime` keeps running.
@@ -146,6 +146,9 @@ class Config:
         if not given.keys() & set(_STANDARD.values()):
             given |= {ours: environ[name] for name, ours in _STANDARD.items() if environ.get(name)}
         config = cls(**{name: _convert(name, value) for name, value in given.items()})
+        if "state_dir" not in given:
+            # What belongs to a project stays with it, from wherever it is worked on.
+            config = replace(config, state_dir=config.specs.parent / config.state_dir)
         if config.direct_url is not None and config.database_url is None:
             raise ConfigError(
                 "setting direct_url: it is the direct way to a database that database_url names, and there is none",

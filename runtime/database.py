@@ -45,7 +45,8 @@ def database(config: Config, *, create: bool) -> Iterator[str]:
     if not create and not has_database(config):
         raise DatabaseUnavailable(
             f"there is no database yet: database_url is not set, and {config.state_dir} holds none",
-            hint="`ordinaut up` makes one; or set ORDINAUT_DATABASE_URL to a PostgreSQL of your own",
+            hint="`ordinaut up` makes one, beside the specs folder; where that is another, name it in ORDINAUT_SPECS;"
+            " or set ORDINAUT_DATABASE_URL to a PostgreSQL of your own",
         )
     from runtime.embedded import temporarily  # noqa: PLC0415 - as above
 

@@ -106,6 +106,6 @@ class Station:
             self._forget()
             raise DatabaseUnavailable(
                 f"no server runs in {self.config.state_dir.absolute()}, and database_url is not set",
-                hint="start `ordinaut up`, and name its folder with --state-dir; or set ORDINAUT_DATABASE_URL",
+                hint="start `ordinaut up`, and name its specs in ORDINAUT_SPECS; or set ORDINAUT_DATABASE_URL",
             )
         return found.database

@@ -27,6 +27,12 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
     assert (config.specs, config.lease, config.concurrency) == (Path("c"), timedelta(seconds=7), 3)
 
 
+def test_the_state_folder_lies_beside_the_specs_unless_it_is_named(tmp_path: Path) -> None:
+    assert load(tmp_path, ORDINAUT_SPECS="home/specs").state_dir == Path("home/.ordinaut")
+    assert load(tmp_path, {"specs": "/srv/specs"}).state_dir == Path("/srv/.ordinaut")
+    assert load(tmp_path, {"specs": "a/b", "state_dir": "c"}).state_dir == Path("c")
+
+
 def test_a_flag_that_was_not_given_and_an_empty_variable_count_for_nothing(tmp_path: Path) -> None:
     assert load(tmp_path, {"specs": None}, ORDINAUT_SPECS="").specs == Path("specs")
 
