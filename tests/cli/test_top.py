@@ -33,6 +33,7 @@ from tests.support.factories import (
     insert_schedule,
     insert_task,
 )
+from tests.support.probes import eventually
 
 PROGRAM = (sys.executable, "-c", "import sys; from reconciler.cli import main; sys.exit(main())")
 WAIT_SECONDS = 20.0
@@ -173,13 +174,14 @@ def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal, number: int)
 
 
 @pytest.mark.usefixtures("work")
-def test_while_it_is_stopped_the_terminal_is_as_it_was(terminal: Terminal) -> None:
+async def test_while_it_is_stopped_the_terminal_is_as_it_was(terminal: Terminal) -> None:
     terminal.shows("All is well")
     terminal.text = ""
 
     terminal.process.send_signal(signal.SIGTSTP)
     terminal.shows("\x1b[?25h\x1b[?1049l")
-    assert terminal.echoes()
+    # The screen is left before the terminal is given back, so what was written says too little.
+    await eventually(terminal.echoes, "the terminal shows what is typed")
     terminal.text = ""
     terminal.process.send_signal(signal.SIGCONT)
     terminal.shows("\x1b[?1049h\x1b[?25l")

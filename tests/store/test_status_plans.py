@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 
@@ -26,14 +28,14 @@ _READ = (
 
 
 @pytest.fixture
-def many(database: str) -> Connection:
+def many(database: str) -> Iterator[Connection]:
     """Ten tasks with five thousand runs each, all over."""
-    connection = psycopg.connect(database, autocommit=True)
-    for number in range(10):
-        task = insert_task(connection, f"task-{number}")
-        connection.execute(_RUNS, [task.uid, task.revision_id])
-    connection.execute("vacuum analyze")
-    return connection
+    with psycopg.connect(database, autocommit=True) as connection:
+        for number in range(10):
+            task = insert_task(connection, f"task-{number}")
+            connection.execute(_RUNS, [task.uid, task.revision_id])
+        connection.execute("vacuum analyze")
+        yield connection
 
 
 def scanned(plan: Plan) -> set[str]:

@@ -108,7 +108,10 @@ class RunningProcess:
     async def ended(self, *, seconds: float = WAIT_SECONDS) -> Finished:
         """Wait for its end."""
         what = f"the end of process {self.pid}"
-        await eventually(lambda: self._child.poll() is not None, what, seconds=seconds)
+        try:
+            await eventually(lambda: self._child.poll() is not None, what, seconds=seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said: {self.stdout}{self.stderr}") from None
         return Finished(self._child.returncode, self.stdout, self.stderr)
 
 

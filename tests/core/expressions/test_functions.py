@@ -99,12 +99,11 @@ def test_zip_pairs_lists_up_to_the_end_of_the_shortest(template: str, value: Any
 
 
 def test_zip_is_weighed_like_all_that_grows() -> None:
-    nested = "`[[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]`"
-    for _ in range(12):
-        nested = f"zip({nested}, {nested}, {nested}, {nested})"
+    fourfold = " | zip(@, @, @, @)"
 
-    with pytest.raises(ExpressionError):
-        render(f"${{{nested}}}")
+    assert render(f"${{`[1]`{fourfold}}}") == [[1, 1, 1, 1]]
+    with pytest.raises(ExpressionError, match="ORD506"):
+        render(f"${{length(`[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]`{fourfold * 9})}}")
 
 
 def test_an_instant_beyond_the_calendar_is_an_error() -> None:
