@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from runtime.actor import Actor
 from runtime.core.callback import callback_token
 from runtime.errors import LeaseLost
+from runtime.store.connect import connect
 from runtime.store.due_work import Claim
 from runtime.store.events import (
     Arrival,
@@ -24,6 +26,8 @@ from runtime.store.events import (
     look,
 )
 from runtime.store.recorded import Place, Waiting
+from runtime.store.runs import load_run
+from runtime.store.waits import answer_wait, list_asked
 from tests.support.executing import KEY, Bench, step
 from tests.support.scripted_tools import ScriptedTools, ok
 
@@ -75,6 +79,33 @@ async def test_an_event_that_comes_during_the_wait_ends_it(
     assert await bench.row(
         "select output ->> 'topic', output ->> 'source', output ->> 'id' from ordinaut.step_result where step = 'wait'"
     ) == ("orders.paid", "shop", "orders.paid-17")
+
+
+@pytest.mark.parametrize("ids", [None, "${`[17]`}"])
+async def test_a_step_that_waited_took_as_long_as_its_wait(
+    bench: Bench, outside: psycopg.AsyncConnection, database: str, ids: str | None
+) -> None:
+    many = {} if ids is None else {"foreach": ids}
+    ask = step("ask", "tool.end", approval={"by": ["ana"]})
+    await queue(bench, step("wait", "ordinaut.wait_for", **{"with": WAIT["with"]}, **many), ask)
+    await bench.go(ScriptedTools())
+    await bench.clock.advance(60)
+    await arrive(outside, order(17))
+    await bench.go(ScriptedTools())
+    await bench.clock.advance(3600)
+    with connect(database) as connection:
+        (one,) = list_asked(connection)
+        assert answer_wait(connection, one, approved=True, by=Actor("ana"), reason="")
+    claim = await bench.go(ScriptedTools(tool__end=ok()))
+
+    with connect(database) as connection:
+        waited, called = load_run(connection, claim.run_id).steps
+
+    assert waited.started_at is not None
+    assert waited.finished_at is not None
+    assert waited.finished_at - waited.started_at == timedelta(seconds=60)
+    # A person who takes an hour is no hour of the tool's.
+    assert called.finished_at == called.started_at
 
 
 async def test_an_event_that_came_since_the_run_began_ends_a_wait_that_begins_later(
