@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up example examples test test-all check format generated servers node-servers compat-servers test-compat conformance conformance-packages pgbouncer promtool chromium lock clean
+.PHONY: help up example examples test test-all coverage check format generated servers node-servers compat-servers test-compat conformance conformance-packages pgbouncer promtool chromium lock clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ examples: $(VENV)/.dev .servers/examples/.installed ## Run the examples in their
 
 # Three workers for two cores: one of them mostly waits for processes, leases and full minutes.
 test: $(VENV)/.dev .servers/examples/.installed node-servers pgbouncer promtool chromium check ## Run every check and every test
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are present
 	@for version in 3.12 3.13; do \
@@ -32,6 +32,9 @@ test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are pres
 	    $(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
 	  else echo "python$$version is not here: skipped"; fi; \
 	done
+
+coverage: $(VENV)/.dev .servers/examples/.installed ## Run every test and measure what the tests reach, in about twice the time
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term
 
 check: $(VENV)/.dev ## Run the linters and type checkers alone
 	$(BIN)/ruff check --quiet

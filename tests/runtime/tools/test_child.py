@@ -294,6 +294,7 @@ async def test_orphans_of_a_dead_runtime_are_killed_and_everybody_else_is_left_a
     killed = reap_orphans(records)
 
     assert killed == [orphan.pid]
+    await eventually(lambda: not is_alive(orphan.pid), "the orphan is gone")
     assert [is_alive(child.pid) for child in children] == [False, True, True, True]
     assert [path.name for path in records.iterdir()] == [f"{children[3].pid}.json"]
     for child in children:
