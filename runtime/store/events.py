@@ -2,7 +2,7 @@
 
 An event commits before anybody looks for waits, and a wait before its run looks for events (`look`): of two at the same
 moment the later one sees the other. A look and a delivery lock the run first, so that an event ends one wait of it, and
-a wait that timed out stays so.
+a wait that timed out stays so. What an event decides is on record with it, or neither is: it would not be said again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from runtime.store.pool import Pool, borrow
 from runtime.store.recorded import Place, Waiting
 from runtime.store.runtimes import HEARD, RELATED
 from runtime.store.statements import statement
-from runtime.store.waits import decide
+from runtime.store.waits import NotAsked, decide
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -102,17 +102,12 @@ async def arrive(connection: Connection, event: Event, *, actor: Actor | None = 
     Raises:
         NotAsked: ORD418, it decides for somebody whom the step does not ask.
     """
-    async with connection.transaction():
-        if not await _insert(connection, event, is_told=True):
-            return Arrival(is_new=False, ended=0)
-        if actor is not None:
-            facts = {"id": event.event_id, "source": event.source}
-            await write_audit_async(
-                connection, actor, Deed("event.emit", event.topic, details=facts)
-            )
+    taken = await _take_in(connection, event, actor)
+    if taken is None:
+        return Arrival(is_new=False, ended=0)
     delivered = await deliver(connection)
-    decided = await decide(connection, event.topic, event.data)
-    return Arrival(is_new=True, ended=delivered.ended + decided, heard=delivered.heard)
+    ended = delivered.ended + taken.decided()
+    return Arrival(is_new=True, ended=ended, heard=delivered.heard)
 
 
 async def insert_events(connection: Connection, events: Sequence[Event]) -> int:
@@ -128,10 +123,11 @@ async def put_on_record(connection: Connection, event: Event) -> bool:
     Raises:
         NotAsked: ORD418, it decides for somebody whom the step does not ask.
     """
-    if not await _insert(connection, event, is_told=True):
+    taken = await _take_in(connection, event)
+    if taken is None:
         return False
     await connection.execute(statement("cry"), {"hint": RELATED})
-    await decide(connection, event.topic, event.data)
+    taken.decided()
     return True
 
 
@@ -243,6 +239,44 @@ async def _callback_key(connection: Connection) -> bytes:
     row = await (await connection.execute(statement("read_callback_key"))).fetchone()
     assert row is not None  # noqa: S101 - an installation has its row
     return bytes(row[0] if isinstance(row, tuple) else row["callback_key"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a new event decides: how many steps go on by it, or why it may not."""
+
+    count: int
+    refusal: NotAsked | None
+
+    def decided(self) -> int:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.count
+
+
+async def _take_in(
+    connection: Connection, event: Event, actor: Actor | None = None
+) -> _Taken | None:
+    """Put an event on record, and the decision that it holds with it; None if it came before."""
+    deeds: list[tuple[Actor, Deed]] = []
+    if actor is not None:
+        facts = {"id": event.event_id, "source": event.source}
+        deeds.append((actor, Deed("event.emit", event.topic, details=facts)))
+    decision = refusal = None
+    async with connection.transaction():
+        if not await _insert(connection, event, is_told=True):
+            return None
+        try:
+            decision = await decide(connection, event.topic, event.data)
+        except NotAsked as error:
+            # It happened all the same.
+            refusal = error
+        deeds += [] if decision is None else [decision]
+        for author, deed in deeds:
+            await write_audit_async(connection, author, deed)
+    if decision is not None:
+        await connection.execute(statement("wake"))
+    return _Taken(int(decision is not None), refusal)
 
 
 async def _insert(connection: Connection, event: Event, *, is_told: bool = False) -> bool:

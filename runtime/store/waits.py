@@ -15,7 +15,7 @@ from runtime.actor import Actor
 from runtime.core.program import task_label
 from runtime.core.storable import storable_text
 from runtime.errors import EXIT_BLOCKED, OrdinautError
-from runtime.store.audit import Deed, write_audit, write_audit_async
+from runtime.store.audit import Deed, write_audit
 from runtime.store.pool import Pool, fetch_all
 from runtime.store.rows import Connection, fetch_rows
 from runtime.store.statements import statement
@@ -106,25 +106,30 @@ def answer_wait(
     return answered
 
 
-async def decide(connection: AsyncConnection[Any], topic: str, data: Any) -> int:
-    """Take the decision that an event holds, for a step that takes those of its topic; how many steps go on by it.
+async def decide(
+    connection: AsyncConnection[Any], topic: str, data: Any
+) -> tuple[Actor, Deed] | None:
+    """Take the decision that an event holds, for a step that takes those of its topic.
 
     Args:
-        connection: in autocommit mode.
+        connection: in the transaction that puts the event on record; the run is to be woken after it.
         topic: the event's.
         data: what it says: `run`, `step` and `approved`, and `by`, `reason` and the `item` of a `foreach`.
 
+    Returns:
+        What is to be audited, last in the transaction; None if nothing goes on by it.
+
     Raises:
-        NotAsked: ORD418, the step asks others.
+        NotAsked: ORD418, the step asks others; nothing was written.
     """
     told = _Decision.of(data)
     if told is None:
-        return 0
+        return None
     where = {"run_id": told.run_id, "step": told.step, "iteration": told.item}
     found = await connection.execute(statement("find_asked"), where | {"topic": topic})
     row = await found.fetchone()
     if row is None:
-        return 0
+        return None
     wanted = row[0].get("by") or [told.by]
     if told.by not in wanted:
         raise NotAsked(
@@ -133,15 +138,12 @@ async def decide(connection: AsyncConnection[Any], topic: str, data: Any) -> int
         )
     answer = {"approved": told.approved, "by": told.by, "reason": told.reason}
     params = where | {"attempt": None, "answer": Jsonb(answer)}
-    async with connection.transaction():
-        answered = await (await connection.execute(statement("answer_wait"), params)).fetchone()
-        if answered is None:
-            return 0
-        facts = {"step": told.step, "item": told.item, "topic": topic}
-        deed = Deed(_DECISIONS[told.approved], str(told.run_id), told.reason, facts)
-        await write_audit_async(connection, Actor(told.by, "event"), deed)
-    await connection.execute(statement("wake"))
-    return 1
+    answered = await (await connection.execute(statement("answer_wait"), params)).fetchone()
+    if answered is None:
+        return None
+    facts = {"step": told.step, "item": told.item, "topic": topic}
+    deed = Deed(_DECISIONS[told.approved], str(told.run_id), told.reason, facts)
+    return Actor(told.by, "event"), deed
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from runtime.store.events import Event, arrive, deliver
+from runtime.store.events import Event, arrive, deliver, put_on_record
 from runtime.store.waits import NotAsked, list_asked
 from tests.support.executing import Bench, step
+from tests.support.proxy import Proxy
 from tests.support.scripted_tools import ScriptedTools, ok
 
 APPROVAL = {"by": ["ana"], "event": "chat.decided"}
@@ -128,6 +130,50 @@ async def test_one_decision_counts(bench: Bench, outside: psycopg.AsyncConnectio
 
     assert (await arrive(outside, event(data))).ended == 1
     assert (await arrive(outside, event(data | {"approved": False}))).ended == 0
+
+
+@pytest.mark.parametrize("tell", [arrive, put_on_record])
+async def test_a_decision_cut_off_after_any_answer_counts_when_it_is_told_again(
+    bench: Bench, database: str, outside: psycopg.AsyncConnection, tell: Callable[..., Any]
+) -> None:
+    """Asserts, for each answer of the database that its teller waits for: the connection is lost with that answer, and the
+    same event told again, or what was on record before, decides.
+    """
+    cuts = 0
+    async with Proxy(database) as network:
+        while True:
+            data = await asking(bench)
+            told = event(data)
+            connect = psycopg.AsyncConnection.connect(network.url, autocommit=True)
+            async with await connect as dying:
+                network.cut_after(cuts)
+                with contextlib.suppress(psycopg.OperationalError):
+                    await tell(dying, told)
+            was_cut = network.has_cut
+            await tell(outside, told)
+
+            assert (
+                await bench.row("select count(*) from ordinaut.wait where answered_at is null")
+                == 0
+            )
+            await bench.go(ScriptedTools(tool__do=ok()))
+            await bench.clock.advance(1)
+            if not was_cut:
+                break
+            cuts += 1
+    assert cuts > 3
+
+
+async def test_who_is_not_asked_has_told_of_an_event_all_the_same(
+    bench: Bench, outside: psycopg.AsyncConnection
+) -> None:
+    told = event(await asking(bench) | {"by": "eve"})
+
+    with pytest.raises(NotAsked):
+        await put_on_record(outside, told)
+
+    assert await bench.row("select event_id from ordinaut.event") == told.event_id
+    assert not await put_on_record(outside, told)
 
 
 async def test_no_run_approves_by_what_it_emits(bench: Bench, database: str) -> None:
