@@ -166,12 +166,25 @@ class Waits:
         around.attention.listen(self._caller.claim, hear)
         if self._is_called:
             self._is_called = False
-            self._recorded = await around.arrivals.look(self._caller.claim, is_heeded=True)
-            self._read_at = self._clock.monotonic()
+            self._learn(await around.arrivals.look(self._caller.claim, is_heeded=True))
+            over = filter(self._is_over, open_places)
             # What a server asks stands under a name of its own.
-            places = {(name.partition("(")[0], item) for name, item in open_places}
+            places = {(name.partition("(")[0], item) for name, item in over}
             for calls in steps:
                 calls.look_again(places, self._read_at)
+
+    def _learn(self, read: Mapping[Place, Waiting]) -> None:
+        """Take what was read. Of two that read at once the earlier may be answered last, and no answer is ever taken back."""
+        answered = {place: one for place, one in self._recorded.items() if one.answer is not None}
+        self._recorded = {**self._recorded, **read, **answered}
+        self._read_at = self._clock.monotonic()
+
+    def _is_over(self, place: Place) -> bool:
+        """Whether the wait of a place ended, by what was read last."""
+        known = self._recorded.get(place)
+        if known is None:
+            return False
+        return known.answer is not None or (known.over_in is not None and known.over_in <= 0)
 
     def forget_begun(self) -> None:
         """What has begun here is waited for no more."""
@@ -192,8 +205,7 @@ class Waits:
                 outcome = refused or CallOutcome("ok", value=value)
                 return Landed(call, ready.shown, outcome, 0.0)
         # Only the step that asks goes by it: others have not looked again.
-        self._recorded = await arrivals.look(claim, is_heeded=False)
-        self._read_at = self._clock.monotonic()
+        self._learn(await arrivals.look(claim, is_heeded=False))
         return Landed(call, ready.shown, CallOutcome("ok"), 0.0)
 
     def found(self, landed: Landed) -> Standing:

@@ -17,6 +17,7 @@ from runtime.core.overlap import Admission, Fate
 from runtime.core.program import lane_of, start_deadline, task_label
 from runtime.core.spreading import spread
 from runtime.core.storable import storable
+from runtime.core.waits import WAITING_TOOLS
 from runtime.errors import NotFound, Unstorable
 from runtime.store.audit import Deed, write_audit
 from runtime.store.backlog import let_in, tell_let_in
@@ -210,7 +211,7 @@ def load_run(connection: Connection, run_id: UUID) -> RunReport:
     )
     queued = {name: row.pop(name) for name in _LEASE}
     slot_key = row.pop("slot_key")
-    results = fetch_rows(connection, "list_step_results", **which)
+    results = fetch_rows(connection, "list_step_results", **which, waiting=sorted(WAITING_TOOLS))
     attempts = fetch_rows(connection, "list_step_attempts", **which)
     items = fetch_rows(connection, "count_step_items", **which)
     # Of a run that is over nothing waits, nor of the steps that came before those of `finally`.

@@ -81,17 +81,19 @@ async def test_an_event_that_comes_during_the_wait_ends_it(
     ) == ("orders.paid", "shop", "orders.paid-17")
 
 
-@pytest.mark.parametrize("ids", [None, "${`[17]`}"])
+@pytest.mark.parametrize("many", [{}, {"foreach": "${`[17, 18]`}", "max_parallel": 1}])
 async def test_a_step_that_waited_took_as_long_as_its_wait(
-    bench: Bench, outside: psycopg.AsyncConnection, database: str, ids: str | None
+    bench: Bench, outside: psycopg.AsyncConnection, database: str, many: dict[str, Any]
 ) -> None:
-    many = {} if ids is None else {"foreach": ids}
+    """Two items wait one after the other: the step is as long as both."""
     ask = step("ask", "tool.end", approval={"by": ["ana"]})
-    await queue(bench, step("wait", "ordinaut.wait_for", **{"with": WAIT["with"]}, **many), ask)
+    event = {"event": "orders.paid", "timeout": "60d"}
+    await queue(bench, step("wait", "ordinaut.wait_for", **{"with": event}, **many), ask)
     await bench.go(ScriptedTools())
-    await bench.clock.advance(60)
-    await arrive(outside, order(17))
-    await bench.go(ScriptedTools())
+    for number in (17, 18)[: 2 if many else 1]:
+        await bench.clock.advance(30 if many else 60)
+        await arrive(outside, order(number))
+        await bench.go(ScriptedTools())
     await bench.clock.advance(3600)
     with connect(database) as connection:
         (one,) = list_asked(connection)

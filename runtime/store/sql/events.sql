@@ -46,15 +46,18 @@ select run_id from ordinaut.due_work where run_id = %(run_id)s and lease_epoch =
 
 -- name: heed_answers
 -- Whoever holds the run reads all its waits next, and goes by them. After `lock_held_run`, in its transaction: what is answered
--- after that marks the run again. What people said of a call that may have happened is read by the next claim alone, so with
--- that the mark stays.
+-- after that marks the run again. What people said of a call that may have happened is read by the next claim alone, as
+-- `load_results` reads it, so until then the mark stays.
 update ordinaut.due_work w set woken = false
 where w.run_id = %(run_id)s and w.woken and not exists (
     select from ordinaut.step_intent i
     where i.run_id = w.run_id and i.answered_at is not null
         and not exists (
             select from ordinaut.step_result r
-            where r.run_id = i.run_id and r.step = i.step and r.iteration = i.iteration));
+            where r.run_id = i.run_id and r.step = i.step and r.iteration = i.iteration)
+        and not exists (
+            select from ordinaut.step_attempt t
+            where t.run_id = i.run_id and t.step = i.step and t.iteration = i.iteration and t.attempt = i.attempt));
 
 -- name: list_open_waits
 -- The waits of these runs that an event may end, in the order in which they began, and the events that ended others of

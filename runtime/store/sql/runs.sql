@@ -120,16 +120,15 @@ from ordinaut.run r
 where r.run_id = %(run_id)s;
 
 -- name: list_step_results
--- Without the items of `foreach` steps but the first, which stands where the result of other steps does. A step that only waits
--- began when its wait did; what people are asked before a call, or in the middle of it, has its tool's name, and is no part of it.
+-- Without the items of `foreach` steps but the first, which stands where the result of other steps does. A step that only waits,
+-- as the tools of `waiting` do, began when the first of its waits did.
 select s.step, s.iteration, s.uses, s.outcome, s.attempt, s.input, s.output, s.error,
     least(s.started_at, w.began_at) as started_at, s.finished_at, s.reused_at,
     s.sent, s.size, nullif(s.server_generation, 0) as server_generation, nullif(s.schema_digest, '') as schema_digest
 from ordinaut.step_result s
 left join lateral (
     select min(w.began_at) as began_at from ordinaut.wait w
-    where w.run_id = s.run_id and w.step = s.step and (w.iteration = s.iteration or s.iteration < 0)
-        and not coalesce(w.asked ? 'uses', false)) w on s.reused_at is null
+    where w.run_id = s.run_id and w.step = s.step) w on s.uses = any(%(waiting)s)
 where s.run_id = %(run_id)s and s.iteration <= 0;
 
 -- name: count_step_items
