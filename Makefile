@@ -33,7 +33,7 @@ test-all: test ## Run the tests on Python 3.12 and 3.13 too, where they are pres
 	  else echo "python$$version is not here: skipped"; fi; \
 	done
 
-coverage: $(VENV)/.dev .servers/examples/.installed ## Run every test and measure what the tests reach, in about twice the time
+coverage: $(VENV)/.dev .servers/examples/.installed node-servers pgbouncer promtool chromium ## Run every test and measure what the tests reach, in about twice the time
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal --cov --cov-report=term
 
 check: $(VENV)/.dev ## Run the linters and type checkers alone

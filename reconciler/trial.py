@@ -49,7 +49,7 @@ class Trial:
             for key, document in self.specs.documents.items()
             if key.kind in {"ToolServer", "Project"}
         ]
-        self._folder = config.specs.absolute().parent
+        self._folder = config.project.absolute()
         self._state_dir = config.state_dir
         self._keyring = Keyring(self._folder, SYSTEM_CLOCK, config.databases)
         self.live = asyncio.run(read_live(0, documents, self._keyring, SYSTEM_CLOCK.now()))

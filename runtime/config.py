@@ -103,6 +103,12 @@ class Config:
         return self.public_url or f"http://{joined(*parse_address(self.listen or DEFAULT_LISTEN))}"
 
     @property
+    def project(self) -> Path:
+        """The project folder, which holds the specs folder, and which commands of specs are relative to."""
+        named = self.specs.name not in {"", ".."}
+        return self.specs.parent if named else Path(os.path.normpath(self.specs.absolute())).parent
+
+    @property
     def databases(self) -> Path:
         """Where `ordinaut up` writes the URLs of the databases that specs ask for."""
         return self.state_dir / "databases"
@@ -146,9 +152,10 @@ class Config:
         if not given.keys() & set(_STANDARD.values()):
             given |= {ours: environ[name] for name, ours in _STANDARD.items() if environ.get(name)}
         config = cls(**{name: _convert(name, value) for name, value in given.items()})
-        if "state_dir" not in given:
-            # What belongs to a project stays with it, from wherever it is worked on.
-            config = replace(config, state_dir=config.specs.parent / config.state_dir)
+        if "state_dir" not in given and config.specs.is_dir():
+            # What belongs to a project stays with it, from wherever it is worked on. Where the specs are not of this
+            # machine, but of a repository to come, it is the working folder.
+            config = replace(config, state_dir=config.project / config.state_dir)
         if config.direct_url is not None and config.database_url is None:
             raise ConfigError(
                 "setting direct_url: it is the direct way to a database that database_url names, and there is none",

@@ -76,6 +76,6 @@ def _serve(config: Config, database: str, redis: str | None, duties: frozenset[D
             return child
         configure_logs(config.log_level, as_json=config.logs_as_json, child=child.number)
         beside.append(Lifeline(child))
-    place = Place(database, redis, config.specs.absolute().parent, config.direct_url)
+    place = Place(database, redis, config.project.absolute(), config.direct_url)
     run_loop(serve(config, place, beside, duties=duties))
     return True

@@ -100,7 +100,7 @@ def test(
 def _models(config: Config) -> Models:
     from reconciler.asking import Models  # noqa: PLC0415 - it takes half a second, which few tests need
 
-    return Models(config.specs.absolute().parent)
+    return Models(config.project.absolute())
 
 
 class NotCovered(OrdinautError):

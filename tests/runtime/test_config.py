@@ -27,10 +27,36 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
     assert (config.specs, config.lease, config.concurrency) == (Path("c"), timedelta(seconds=7), 3)
 
 
-def test_the_state_folder_lies_beside_the_specs_unless_it_is_named(tmp_path: Path) -> None:
-    assert load(tmp_path, ORDINAUT_SPECS="home/specs").state_dir == Path("home/.ordinaut")
-    assert load(tmp_path, {"specs": "/srv/specs"}).state_dir == Path("/srv/.ordinaut")
-    assert load(tmp_path, {"specs": "a/b", "state_dir": "c"}).state_dir == Path("c")
+@pytest.mark.parametrize(
+    ("cwd", "specs", "state"),
+    [
+        (".", "home/specs", "home/.ordinaut"),
+        (".", "home/specs/", "home/.ordinaut"),
+        ("home", "specs", ".ordinaut"),
+        ("home", "{tmp}/home/specs", "{tmp}/home/.ordinaut"),
+        ("home/specs", ".", "{tmp}/home/.ordinaut"),
+        ("home/specs/one", "..", "{tmp}/home/.ordinaut"),
+        # What a branch of a repository has, and this machine does not.
+        ("home", "home/specs", ".ordinaut"),
+    ],
+)
+def test_the_state_lies_beside_the_specs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cwd: str, specs: str, state: str
+) -> None:
+    (tmp_path / "home/specs/one").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / cwd)
+
+    config = load(tmp_path, {"specs": specs.format(tmp=tmp_path)})
+
+    assert config.state_dir == Path(state.format(tmp=tmp_path))
+    if config.specs.is_dir():
+        assert config.project.absolute() == tmp_path / "home"
+
+
+def test_a_state_folder_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:
+    config = load(tmp_path, {"specs": str(tmp_path)}, ORDINAUT_STATE_DIR="elsewhere")
+
+    assert config.state_dir == Path("elsewhere")
 
 
 def test_a_flag_that_was_not_given_and_an_empty_variable_count_for_nothing(tmp_path: Path) -> None:
