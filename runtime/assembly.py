@@ -235,6 +235,9 @@ def _after_writes(
         if written.frees_slots:
             gate.call()
             bells.work.ring()
+        if written.ready_in is not None:
+            # The worker may have looked before, and sleep for longer.
+            bells.work.ring_in(written.ready_in)
         if written.rouses:
             bells.emitted.ring()
         arrivals.wrote()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -33,12 +34,23 @@ class Bell:
         self._clock = clock
         self._is_rung = False
         self._sleeper: asyncio.Future[None] | None = None
+        self._timer: asyncio.Future[None] | None = None
+        # Until when is slept, or the next sleep may last, by the monotonic clock.
+        self._until = math.inf
 
     def ring(self) -> None:
         """Wake the sleeper, or let its next sleep end at once."""
         self._is_rung = True
         if self._sleeper is not None:
             _wake(self._sleeper)
+
+    def ring_in(self, seconds: float) -> None:
+        """Let this sleep, or the next if nobody sleeps, be over in so many seconds at the latest."""
+        until = self._clock.monotonic() + seconds
+        if until < self._until:
+            self._until = until
+            if self._sleeper is not None:
+                self._wind(self._sleeper, seconds)
 
     @property
     def is_rung(self) -> bool:
@@ -47,26 +59,37 @@ class Bell:
 
     async def sleep(self, seconds: float | None) -> bool:
         """Sleep until rung, at most `seconds` if there is a limit; whether it was rung."""
-        if self._is_rung:
-            await self._clock.sleep(0)
-        else:
-            await self._doze(seconds)
+        try:
+            if self._is_rung:
+                await self._clock.sleep(0)
+            else:
+                await self._doze(math.inf if seconds is None else seconds)
+        finally:
+            self._until = math.inf
         was_rung, self._is_rung = self._is_rung, False
         return was_rung
 
-    async def _doze(self, seconds: float | None) -> None:
+    async def _doze(self, seconds: float) -> None:
+        now = self._clock.monotonic()
+        seconds = min(seconds, max(0.0, self._until - now))
+        self._until = now + seconds
         sleeper = self._sleeper = asyncio.get_running_loop().create_future()
-        timer = None
-        if seconds is not None:
-            timer = asyncio.ensure_future(self._clock.sleep(seconds))
-            # Its own sleeper: the end of a timer that was cancelled must not wake the next.
-            timer.add_done_callback(lambda _: _wake(sleeper))
+        if seconds < math.inf:
+            self._wind(sleeper, seconds)
         try:
             await sleeper
         finally:
             self._sleeper = None
-            if timer is not None:
-                timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _wind(self, sleeper: asyncio.Future[None], seconds: float) -> None:
+        """Wake this sleeper in so many seconds, and no earlier or later timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.ensure_future(self._clock.sleep(seconds))
+        # Its own sleeper, and not if it was cancelled: the next sleep, or a shorter one, has a timer of its own.
+        self._timer.add_done_callback(lambda timer: None if timer.cancelled() else _wake(sleeper))
 
 
 def _wake(sleeper: asyncio.Future[None]) -> None:

@@ -119,6 +119,7 @@ class Written:
         failing: tasks of which a run failed, and that are to be paused after some failures in a row.
         frees_slots: whether a run is over that held a slot of a concurrency key.
         rouses: whether something happened that other runs may wait for.
+        ready_in: seconds until the first of those that went to sleep is ready again; None where none did.
     """
 
     held: frozenset[UUID]
@@ -126,6 +127,7 @@ class Written:
     failing: tuple[int, ...] = ()
     frees_slots: bool = False
     rouses: bool = False
+    ready_in: float | None = None
 
 
 @dataclass(slots=True)
@@ -241,7 +243,11 @@ async def record_progress(pool: Pool, reports: Sequence[Report]) -> Written:
     else:
         params = {"reports": reports_json(reports)}
         rows = await fetch_all(pool, statement("record_progress"), params)
-    return replace(written(rows), rouses=any(report.emits or report.rouses for report in reports))
+    return replace(
+        written(rows),
+        rouses=any(report.emits or report.rouses for report in reports),
+        ready_in=min((s for row in rows if (s := row["ready_in"]) is not None), default=None),
+    )
 
 
 async def write_progress(

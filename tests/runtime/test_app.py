@@ -16,20 +16,25 @@ import pytest
 from redis.asyncio import Redis
 
 from runtime.app import Place, Runtime, running
+from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.config import Config
 from runtime.logs import configure_logs
+from tests.support.clock import FakeClock
 from tests.support.installed import install, queue_run, schedule, task
 from tests.support.probes import eventually, within
 
+BEFORE_A_BEAT = 3.5
 Start = Callable[..., AbstractAsyncContextManager[Runtime]]
 
 
 @pytest.fixture
 def start(database: str, redis_url: str, tmp_path: Path) -> Start:
-    def started(**settings: Any) -> AbstractAsyncContextManager[Runtime]:
+    def started(
+        clock: Clock = SYSTEM_CLOCK, **settings: Any
+    ) -> AbstractAsyncContextManager[Runtime]:
         settings = {"lease": timedelta(seconds=3), **settings}
         config = Config(state_dir=tmp_path / "state", **settings)
-        return running(config, Place(database, redis_url, tmp_path))
+        return running(config, Place(database, redis_url, tmp_path), clock=clock)
 
     return started
 
@@ -102,6 +107,33 @@ async def test_work_that_comes_later_is_noticed_without_polling(
         run_id = await queue_run(connection, installed)
         await connection.execute("notify ordinaut_wake")
         await eventually(lambda: _is(connection, run_id, "succeeded"), "the run succeeds")
+
+
+async def test_a_run_that_sleeps_briefly_goes_on_when_its_sleep_is_over(
+    start: Start,
+    connection: psycopg.AsyncConnection,
+    database: str,
+    clock: FakeClock,
+    tmp_path: Path,
+) -> None:
+    """The worker looked before the run went to sleep, and would look again only with the next beat of the heart."""
+    await clock.attach(database)
+    await install(connection, sleepy(0, tmp_path))
+    # The server starts first, and the worker has looked by then.
+    call = {"id": "call", "uses": "sleepy.nap"}
+    sleep = {"id": "sleep", "uses": "ordinaut.sleep", "with": {"for": "100ms"}}
+    installed = await install(connection, task(pipeline=[call, sleep]))
+
+    async def succeeds() -> bool:
+        if clock.monotonic() < BEFORE_A_BEAT:
+            await clock.advance(0.05)
+        return await _is(connection, run_id, "succeeded")
+
+    async with start(clock=clock, lease=timedelta(minutes=1)):
+        run_id = await queue_run(connection, installed)
+        await connection.execute("notify ordinaut_wake")
+        await eventually(lambda: _is(connection, run_id, "waiting"), "the run sleeps")
+        await eventually(succeeds, "the run succeeds")
 
 
 async def test_a_draining_runtime_finishes_what_runs_and_takes_nothing_new(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from runtime.wake import Bell
 from tests.support.clock import FakeClock, settle
 
@@ -68,3 +70,53 @@ async def test_a_sleep_without_a_limit_ends_when_it_is_rung_for(clock: FakeClock
     bell.ring()
 
     assert await sleeping
+
+
+@pytest.mark.parametrize("is_limited", [True, False])
+async def test_a_sleep_can_be_made_shorter_and_not_longer(
+    clock: FakeClock, is_limited: bool
+) -> None:
+    bell = Bell(clock)
+    sleeping = asyncio.create_task(bell.sleep(60 if is_limited else None))
+    await settle()
+    for seconds in (20, 10, 30):
+        bell.ring_in(seconds)
+    await settle()
+
+    await clock.advance(9)
+    assert not sleeping.done()
+    await clock.advance(1)
+    assert not await sleeping
+    assert clock.sleepers == 0
+
+
+async def test_a_sleep_that_begins_later_is_over_by_then_and_the_one_after_lasts(
+    clock: FakeClock,
+) -> None:
+    bell = Bell(clock)
+    bell.ring_in(10)
+    await clock.advance(4)
+    first = asyncio.create_task(bell.sleep(60))
+    await clock.advance(6)
+    assert not await first
+
+    second = asyncio.create_task(bell.sleep(60))
+    await clock.advance(59)
+    assert not second.done()
+    await clock.advance(1)
+    assert not await second
+
+
+async def test_whoever_looked_since_sleeps_on_past_what_it_was_told_before(
+    clock: FakeClock,
+) -> None:
+    bell = Bell(clock)
+    bell.ring_in(10)
+    bell.ring()
+    assert await bell.sleep(60)
+
+    sleeping = asyncio.create_task(bell.sleep(60))
+    await clock.advance(59)
+    assert not sleeping.done()
+    sleeping.cancel()
+    await asyncio.gather(sleeping, return_exceptions=True)

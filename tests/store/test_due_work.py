@@ -272,7 +272,7 @@ async def test_a_waiting_run_frees_its_lease_and_comes_back_when_it_is_time(
         ],
     )
 
-    await record_progress(pool, [report])
+    assert (await record_progress(pool, [report])).ready_in == 60.0
 
     assert (await state(connection, claimed))[0] == "waiting"
     assert await claim(pool) == []
@@ -280,6 +280,26 @@ async def test_a_waiting_run_frees_its_lease_and_comes_back_when_it_is_time(
     (again,) = await claim(pool)
     assert again.lease_epoch == 2
     assert (await load_results(pool, again.run_id)).tries == {("plan", 0): Tries(1, 0.0)}
+
+
+async def test_it_is_told_how_soon_the_first_of_those_that_went_to_sleep_is_ready(
+    pool: Pool, connection: psycopg.AsyncConnection
+) -> None:
+    installed = await install(connection, task())
+    for key in "abcd":
+        await queue_run(connection, installed, key)
+    over, lost, short, long = await claim(pool)
+
+    def waits(claimed: Claim, seconds: float, epoch: int = 1) -> Report:
+        report = Report(claimed.run_id, epoch, "briefing", move="wait", state="waiting")
+        report.wait_seconds = seconds
+        return report
+
+    assert (await record_progress(pool, [finished(over)])).ready_in is None
+    reports = [waits(lost, 1.0, epoch=7), waits(short, 5.0), waits(long, 60.0)]
+    assert (await record_progress(pool, reports)).ready_in == 5.0
+    await connection.execute("update ordinaut.due_work set woken = true")
+    assert (await record_progress(pool, [waits(lost, 60.0)])).ready_in == 0.0
 
 
 async def test_a_lease_that_is_handed_back_can_be_claimed_at_once_and_costs_no_attempt(

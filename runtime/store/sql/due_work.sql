@@ -166,7 +166,7 @@ select (select extract(epoch from min(instant) - ordinaut.now())::float8 from up
 -- next (`keep` its lease, `wait` without it, or `finish`). A run that was woken while it was held does not wait. The fencing token is checked by the lock that opens the
 -- statement; a run whose lease was lost contributes nothing at all, and is missing from the answer. `turn` is the task in
 -- whose backlog somebody must look, because a run that others wait for is over; `failing` one that is to be paused after some failures; `frees` says that a slot of
--- a concurrency key is free.
+-- a concurrency key is free, and `ready_in` how soon a run that waits is ready.
 -- Locks: the due_work rows, in order of run.
 with report as materialized (
     select * from jsonb_to_recordset(%(reports)s) as r(
@@ -178,7 +178,8 @@ with report as materialized (
         case when r.move = 'finish' and r.state = 'failed' and exists (
             select from ordinaut.spec s where s.uid = w.task_uid and s.body ? 'pause_after_failures')
             then w.task_uid end as failing,
-        r.move = 'finish' and w.slot_key is not null as frees
+        r.move = 'finish' and w.slot_key is not null as frees,
+        case when r.move = 'wait' then case when w.woken then 0 else r.wait_seconds end end as ready_in
     from ordinaut.due_work w
     join report r on r.run_id = w.run_id
     where w.run_id = any(array(select run_id from report)) and w.lease_epoch = r.lease_epoch
@@ -271,7 +272,7 @@ with report as materialized (
     delete from ordinaut.due_work w
     where w.run_id = any(array(select run_id from accepted where move = 'finish'))
 )
-select run_id, turn, failing, frees from held;
+select run_id, turn, failing, frees, ready_in from held;
 
 -- name: record_counts
 -- After `record_progress`, in its transaction: how far runs are, as runs of the same project say whose lease held. The last
