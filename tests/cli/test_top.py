@@ -80,6 +80,11 @@ class Terminal:
         """Whether the terminal shows what is typed, as it does outside of programs that take it over."""
         return bool(termios.tcgetattr(self._ours)[3] & termios.ECHO)
 
+    def is_stopped(self) -> bool:
+        """Whether the process stands still."""
+        found = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT | os.WNOHANG)
+        return found is not None
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -182,6 +187,8 @@ async def test_while_it_is_stopped_the_terminal_is_as_it_was(terminal: Terminal)
     terminal.shows("\x1b[?25h\x1b[?1049l")
     # The screen is left before the terminal is given back, so what was written says too little.
     await eventually(terminal.echoes, "the terminal shows what is typed")
+    # A signal to go on that came before it stops would be spent.
+    await eventually(terminal.is_stopped, "the process is stopped")
     terminal.text = ""
     terminal.process.send_signal(signal.SIGCONT)
     terminal.shows("\x1b[?1049h\x1b[?25l")
