@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from runtime.store.events import Event, arrive, deliver, put_on_record
+from runtime.store.events import Event, arrive, deliver, insert_events, put_on_record
 from runtime.store.waits import NotAsked, list_asked
 from tests.support.executing import Bench, step
 from tests.support.proxy import Proxy
@@ -187,6 +187,18 @@ async def test_no_run_approves_by_what_it_emits(bench: Bench, database: str) -> 
         await deliver(connection)
 
     assert await bench.row("select topic from ordinaut.event") == "chat.decided"
+    assert await bench.row("select answered_at from ordinaut.wait") is None
+
+
+async def test_what_is_read_from_a_stream_approves_nothing(
+    bench: Bench, outside: psycopg.AsyncConnection
+) -> None:
+    data = await asking(bench)
+
+    async with outside.transaction():
+        assert await insert_events(outside, [event(data)]) == 1
+    await deliver(outside)
+
     assert await bench.row("select answered_at from ordinaut.wait") is None
 
 
