@@ -6,7 +6,7 @@ Long-lived processes use `pool` instead.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import orjson
@@ -68,7 +68,8 @@ def connect(
         raise unreadable() from None
     read_numbers_as_written(connection)
     try:
-        with connection:
+        # The connection's own block leaves it open where its last word, a commit or a rollback, fails.
+        with closing(connection), connection:
             yield connection
     except psycopg.OperationalError as error:
         raise unavailable(conninfo, error) from error
