@@ -1,8 +1,8 @@
 """Service: tells runs that are being executed of answers to what they wait for.
 
 A run that sleeps is made ready by an answer. One that is held, because another branch of it is busy, would find out only
-when that is over: it says that it listens, and hears of it here. Nothing is asked of the database while none does. Should it go to sleep before
-it has heard, the mark of the answer still stands, and it is ready at once.
+when that is over: it says that it listens, and hears of it here. Nothing is asked of the database while none does. Should it
+go to sleep before it has heard, the mark of the answer still stands, and it is ready at once.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Connection strings that nobody can read are a mistake in a setting, and may hold a password."""
+"""Connection strings that nobody can read are a mistake in a setting, and may hold a password; and no session stays open."""
 
 from __future__ import annotations
 
 import pytest
 
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, StoreError
 from runtime.store.connect import connect
 from runtime.store.pool import open_pool
 
@@ -29,3 +29,16 @@ async def test_a_runtime_says_which_setting_cannot_be_read_and_repeats_no_passwo
         await open_pool(conninfo)
 
     assert "hunter2" not in str(refusal.value)
+
+
+REFUSED = (
+    b"begin; create temporary table once (n int unique deferrable initially deferred);"
+    b" insert into once values (1), (1)"
+)
+
+
+def test_a_session_whose_commit_is_refused_is_closed_all_the_same(database: str) -> None:
+    with pytest.raises(StoreError, match="duplicate key"), connect(database) as connection:
+        connection.execute(REFUSED)
+
+    assert connection.closed
