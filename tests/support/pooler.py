@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from collections import deque
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -50,6 +51,7 @@ class Pooler:
         self._upstream = url
         self._drops_options = drops_options
         self._idle: deque[_Session] = deque()
+        self._owners = ExitStack()
         self._freed = asyncio.Condition()
         self._server: asyncio.Server | None = None
         self._version = ""
@@ -80,10 +82,13 @@ class Pooler:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for session in self._idle:
             session.writer.close()
-            session.owner.close()
+        self._owners.close()
 
     async def _session(self) -> _Session:
-        owner = await asyncio.to_thread(psycopg.connect, self._upstream, autocommit=True)
+        # Without a thread: whoever waits for one may be cancelled, and the session that it opens is then nobody's.
+        owner = self._owners.enter_context(
+            closing(psycopg.connect(self._upstream, autocommit=True))
+        )
         end = socket.socket(fileno=os.dup(owner.fileno()))
         end.setblocking(False)
         return _Session(owner, *await asyncio.open_connection(sock=end))
