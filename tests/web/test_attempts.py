@@ -8,7 +8,6 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import psycopg
 import pytest
 from starlette.middleware.cors import CORSMiddleware
@@ -211,12 +210,14 @@ def test_a_token_is_found_by_its_digest_and_never_compared(
 
 
 def test_who_guesses_tokens_is_put_off_and_who_has_one_is_not(web: Web) -> None:
-    answers = [
-        httpx.get(f"{web.url}{V1}/status", headers=bearer(f"ord_{number}"))
-        for number in range(GUESSES_AT_ONCE + 3)
-    ]
+    answers = []
+    # A guess a second comes back, so on a slow machine it takes some more.
+    for number in range(3 * GUESSES_AT_ONCE):
+        answers.append(web.client.get(f"{V1}/status", headers=bearer(f"ord_{number}")))
+        if answers[-1].status_code != 401:
+            break
 
-    assert {one.status_code for one in answers[:GUESSES_AT_ONCE]} == {401}
+    assert len(answers) > GUESSES_AT_ONCE
     assert (answers[-1].status_code, answers[-1].json()["code"]) == (429, "ORD321")
     assert int(answers[-1].headers["retry-after"]) >= 1
     assert web.client.get(f"{V1}/drift").status_code == 200
