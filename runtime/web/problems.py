@@ -42,6 +42,8 @@ _STATUS: Final[Mapping[str, int]] = {
 }
 """The status of an error by its code, where that is not 422: what was asked for cannot be done."""
 _CODES: Final[Mapping[int, str]] = {401: "ORD319", 403: "ORD320", 404: "ORD310", 429: "ORD321"}
+_PHRASES: Final[Mapping[int, str]] = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""What RFC 9110 section 15.5 calls statuses that Python before 3.13 has under an older name."""
 
 
 class Refused(OrdinautError):
@@ -79,7 +81,10 @@ def status_of(error: OrdinautError) -> int:
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What the description of an operation says of the ways in which it refuses, for `responses=`."""
     return {
-        status: {"model": ProblemDetails, "description": HTTPStatus(status).phrase}
+        status: {
+            "model": ProblemDetails,
+            "description": _PHRASES.get(status, HTTPStatus(status).phrase),
+        }
         for status in statuses
     }
 

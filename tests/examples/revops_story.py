@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ class Story:
 
     def writes(self) -> list[tuple[int, str]]:
         """Which opportunity was written to which lead, as the CRM's own log has it, each time."""
-        with sqlite3.connect(self.folder / ".ordinaut" / "crm.sqlite") as database:
+        with closing(sqlite3.connect(self.folder / ".ordinaut" / "crm.sqlite")) as database:
             rows = database.execute(
                 "select id, values_written from log where values_written like '%x_apn_opp%'"
             )

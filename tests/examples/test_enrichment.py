@@ -201,15 +201,17 @@ def test_what_modal_would_serve_is_the_worker() -> None:
 
 
 def test_the_data_are_those_that_the_generator_makes(folder: Path) -> None:
-    committed = {
-        path.relative_to(EXAMPLE): path.read_bytes() for path in (EXAMPLE / "data").rglob("*.*sv*")
-    }
+    files = [path.relative_to(EXAMPLE) for path in (EXAMPLE / "data").rglob("*.*sv*")]
 
     subprocess.run([sys.executable, folder / "data" / "make.py"], check=True)
 
-    made = {path: (folder / path).read_bytes() for path in committed}
-    assert made == committed
-    assert sum(map(len, committed.values())) < 1_000_000
+    assert [path for path in files if _rows(folder / path) != _rows(EXAMPLE / path)] == []
+    assert sum((EXAMPLE / path).stat().st_size for path in files) < 1_000_000
+
+
+def _rows(path: Path) -> bytes:
+    # How they are packed differs among versions of Python.
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 @pytest.mark.slow
