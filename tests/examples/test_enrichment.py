@@ -143,9 +143,13 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def expected_table(path: Path) -> Rows:
+def contents(path: Path) -> bytes:
+    """What a file of sample data says, however it is packed, which differs among versions of Python."""
     content = path.read_bytes()
-    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
+
+
+def expected_table(path: Path) -> Rows:
     return [
         {
             **{name: value or None for name, value in row.items()},
@@ -153,7 +157,7 @@ def expected_table(path: Path) -> Rows:
             "employees": int(row["employees"]) if row["employees"] else None,
             "is_complete": row["is_complete"] == "True",
         }
-        for row in csv.DictReader(text.splitlines())
+        for row in csv.DictReader(contents(path).decode().splitlines())
     ]
 
 
@@ -205,13 +209,8 @@ def test_the_data_are_those_that_the_generator_makes(folder: Path) -> None:
 
     subprocess.run([sys.executable, folder / "data" / "make.py"], check=True)
 
-    assert [path for path in files if _rows(folder / path) != _rows(EXAMPLE / path)] == []
+    assert [path for path in files if contents(folder / path) != contents(EXAMPLE / path)] == []
     assert sum((EXAMPLE / path).stat().st_size for path in files) < 1_000_000
-
-
-def _rows(path: Path) -> bytes:
-    # How they are packed differs among versions of Python.
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from tests.support.pooler import Pooler
 async def test_a_session_that_it_opens_anew_as_it_ends_is_closed(
     database: str, turns: int
 ) -> None:
-    """A client that leaves within a transaction costs a session; the fixtures turn an open one into an error."""
+    """A client that leaves within a transaction costs a session; pytest makes an error of one that is collected while open."""
     async with Pooler(database) as pooler:
         client = await psycopg.AsyncConnection.connect(pooler.url)
         await client.execute("select 1")
